@@ -1,0 +1,53 @@
+"""tinynet: a small deep-learning framework whose convolution, forward and backward, can be read in an afternoon.
+
+The names are PyTorch's: ``import tinynet as torch`` runs a small PyTorch program.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _np
+
+from .autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
+from .backend import Device as device
+from .backend import Generator, default_generator, manual_seed
+from .creation import (
+    arange, as_tensor, bernoulli, empty, empty_like, eye, from_dlpack, from_numpy, full, full_like, linspace, normal, ones,
+    ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros, zeros_like,
+)
+from .ops.dtypes import result_type
+from .ops.elementwise import (
+    abs, add, allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, clamp, cos, div, eq, equal, exp, expm1,
+    floor, floor_divide, ge, gt, isclose, isfinite, isinf, isnan, le, log, log1p, logical_and, logical_not, logical_or, lt,
+    masked_fill, maximum, minimum, mul, ne, neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign, sin, sqrt,
+    square, sub, tanh, where,
+)
+from .ops.reductions import (
+    all, amax, amin, any, argmax, argmin, log_softmax, logsumexp, matmul, max, mean, min, norm, softmax, std, sum, var,
+)
+from .ops.shapes import (
+    cat, chunk, expand_as, flatten, flip, gather, index_select, narrow, permute, reshape, split, squeeze, stack, t,
+    transpose, unbind, unflatten, unsqueeze, view_as,
+)
+from .printing import set_printoptions
+from .tensor import Size, Tensor
+
+__version__ = "0.1.0"
+
+bool = _np.dtype(_np.bool_)
+uint8, int8 = _np.dtype(_np.uint8), _np.dtype(_np.int8)
+int16 = short = _np.dtype(_np.int16)
+int32 = int = _np.dtype(_np.int32)
+int64 = long = _np.dtype(_np.int64)
+float16 = half = _np.dtype(_np.float16)
+float32 = float = _np.dtype(_np.float32)
+float64 = double = _np.dtype(_np.float64)
+mm = matmul
+inference_mode = no_grad
+dtype = _np.dtype
+
+from math import e, inf, nan, pi  # noqa: E402
+
+from . import autograd, datasets, nn, optim, utils  # noqa: E402
+from .gradcheck import gradcheck  # noqa: E402

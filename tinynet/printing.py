@@ -1,0 +1,203 @@
+"""How a tensor prints: the same text as PyTorch, with ``tinynet.`` where PyTorch writes ``torch.``.
+
+One format serves a whole tensor, so that its columns line up, and it is chosen from the elements that are
+shown: whole numbers print as ``3.``, other floats with ``precision`` decimals, and values too large, too
+small or too far apart for that in scientific notation.  A tensor of more than ``threshold`` elements shows
+only the first and the last ``edgeitems`` along each axis, with ``...`` between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+PREFIX = "tensor("
+
+
+@dataclasses.dataclass(frozen=True)
+class PrintOptions:
+    """What ``set_printoptions`` sets; the defaults are PyTorch's."""
+
+    precision: int = 4
+    threshold: float = 1000
+    edgeitems: int = 3
+    linewidth: int = 80
+    sci_mode: bool | None = None
+
+
+PROFILES = {
+    "default": PrintOptions(),
+    "short": PrintOptions(precision=2, edgeitems=2),
+    "full": PrintOptions(threshold=math.inf),
+}
+_options = PROFILES["default"]
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Choose how tensors print from now on.  What is left ``None`` stays as it is, except ``sci_mode``.
+
+    Args:
+        precision: digits after the decimal point, 0 or more (at first 4).
+        threshold: a tensor of more elements than this is summarised (at first 1000); ``math.inf`` shows all.
+        edgeitems: elements shown at each end of a summarised axis, 0 or more (at first 3).  With 0, a
+            summarised tensor prints as ``[...]``, and every tensor that has elements says its size.
+        linewidth: characters after which a line is wrapped, 1 or more (at first 80).
+        profile: start from the defaults (``"default"``), from a precision and edgeitems of 2 (``"short"``),
+            or from the defaults without summarising (``"full"``); the other arguments then override it.
+        sci_mode: use scientific notation always (``True``) or never (``False``).  As in PyTorch, every call
+            sets it: ``None`` goes back to choosing by the values of each tensor.
+
+    Raises:
+        TypeError: if an argument has the wrong type.
+        ValueError: if an argument is out of its range.  In both cases all options stay as they were.
+
+    >>> import numpy as np
+    >>> set_printoptions(precision=2)
+    >>> print(format_tensor(np.array([0.5, 1 / 3], dtype=np.float32)))
+    tensor([0.50, 0.33])
+    >>> set_printoptions(profile="default")
+    """
+    global _options
+    if profile not in (None, *PROFILES):
+        names = ", ".join(map(repr, PROFILES))
+        raise ValueError(f"set_printoptions: profile={profile!r} is unknown; choose one of {names}")
+    if sci_mode is not None and not isinstance(sci_mode, bool):
+        raise TypeError(f"set_printoptions: sci_mode={sci_mode!r}; give True, False or None (by the values)")
+    changes: dict[str, Any] = {"sci_mode": sci_mode}
+    for name, value, least, kind in (
+        ("precision", precision, 0, numbers.Integral),
+        ("threshold", threshold, 0, numbers.Real),
+        ("edgeitems", edgeitems, 0, numbers.Integral),
+        ("linewidth", linewidth, 1, numbers.Integral),
+    ):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, kind):
+            wanted = "an int" if kind is numbers.Integral else "a number"
+            raise TypeError(
+                f"set_printoptions: {name}={value!r} is a {type(value).__name__}; give {wanted} >= {least}"
+            )
+        if not value >= least:  # so that nan is refused too
+            raise ValueError(f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
+        changes[name] = value
+    _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
+
+
+def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
+    """The text that ``repr`` gives for a tensor.
+
+    Args:
+        array: the elements, in host memory: bool, integers, or floats of at most 64 bits; any shape, any
+            memory order.
+        suffixes: what else to say about the tensor, such as ``"device='cuda:0'"``, ``"requires_grad=True"``.
+            The size and the dtype are added here: the size where brackets cannot show it, the dtype where it
+            is not what such numbers get by default (float32, int64, bool).  A device comes before them.
+
+    Raises:
+        TypeError: if the array holds something else, such as complex numbers or objects.
+
+    >>> import numpy as np
+    >>> print(format_tensor(np.arange(3.0), ["requires_grad=True"]))
+    tensor([0., 1., 2.], dtype=tinynet.float64, requires_grad=True)
+    >>> print(format_tensor(np.zeros((0, 2), dtype=np.float32)))
+    tensor([], size=(0, 2))
+    """
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(
+            f"format_tensor: the array has dtype {array.dtype}; a tensor holds bool, integers or floats of "
+            "at most 64 bits; convert it with .astype(...)"
+        )
+    first = [suffix for suffix in suffixes if suffix.startswith("device=")]
+    last = [suffix for suffix in suffixes if suffix not in first]
+    empty = array.size == 0
+    if (empty and array.ndim != 1) or (not empty and _options.edgeitems == 0):
+        first.append(f"size={array.shape}")
+    # Nothing in an empty tensor shows that it holds integers or bools: there only float32 stays unsaid.
+    unsaid = ["float32"] if empty else ["float32", "int64", "bool"]
+    if array.dtype.name not in unsaid:
+        first.append(f"dtype=tinynet.{array.dtype.name}")
+
+    text = PREFIX + _format_elements(array)
+    # Lines break where PyTorch's do: it counts 2 characters too many in the last line of the elements, and
+    # tinynet's name counts as torch's.
+    column = len(text) - (text.rfind("\n") + 1) + 2
+    for suffix in first + last:
+        length = len(suffix.replace("tinynet.", "torch."))
+        if column + len(", ") + length > _options.linewidth:
+            text += ",\n" + " " * len(PREFIX) + suffix
+            column = len(PREFIX) + length
+        else:
+            text += ", " + suffix
+            column += len(", ") + length
+    return text + ")"
+
+
+def _format_elements(array: np.ndarray) -> str:
+    if array.size == 0:
+        return "[]"
+    edge = _options.edgeitems
+    cut = [array.size > _options.threshold and n > 2 * edge for n in array.shape]
+    if edge == 0 and any(cut):
+        return "[...]"
+    kept = [np.r_[:edge, n - edge : n] if cut[axis] else np.arange(n) for axis, n in enumerate(array.shape)]
+    shown = array[np.ix_(*kept)]
+    write, width = _choose_format(shown.ravel().tolist())
+    return _format_block(shown, cut, write, width)
+
+
+def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str], width: int) -> str:
+    """One bracket and all inside it; ``cut`` says for each axis of the tensor whether it is shortened."""
+    if part.ndim == 0:
+        return write(part.item()).rjust(width)
+    axis = len(cut) - part.ndim
+    indent = len(PREFIX) + axis  # the column of this bracket
+    items = [_format_block(inner, cut, write, width) for inner in part]
+    if cut[axis]:
+        items.insert(_options.edgeitems, " ..." if part.ndim == 1 else "...")
+    if part.ndim == 1:
+        per_line = max(1, (_options.linewidth - indent) // (width + len(", ")))
+        lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+        newlines = 1
+    else:
+        lines = items
+        newlines = part.ndim - 1  # a blank line between matrices, two between stacks of matrices, ...
+    return "[" + ("," + "\n" * newlines + " " * (indent + 1)).join(lines) + "]"
+
+
+def _choose_format(values: list) -> tuple[Callable[[Any], str], int]:
+    """How to write one element, and the width to pad it to, given all the elements that will be shown."""
+    if not isinstance(values[0], float):
+        return str, max(len(str(value)) for value in values)
+    # As in PyTorch, zeros and non-finite values have no say, even where they then stick out of their column.
+    counted = [value for value in values if value != 0 and math.isfinite(value)]
+    whole = all(value.is_integer() for value in counted)
+    scientific = False
+    if counted:
+        sizes = [abs(value) for value in counted]
+        smallest, largest = min(sizes), max(sizes)
+        scientific = largest / smallest > 1000 or largest > 1e8 or smallest < 1e-4
+        if _options.sci_mode is not None:
+            scientific = _options.sci_mode
+    if scientific:
+        spec, point = f".{_options.precision}e", ""
+    elif whole:
+        spec, point = ".0f", "."  # the point says that 3. is a float
+    else:
+        spec, point = f".{_options.precision}f", ""
+
+    def write(value: float) -> str:
+        return format(value, spec) + (point if math.isfinite(value) else "")
+
+    return write, max((len(write(value)) for value in counted), default=1)
