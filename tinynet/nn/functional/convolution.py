@@ -1,0 +1,280 @@
+"""Convolution and its relatives, with the user's arguments checked and turned into a `Geometry`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ops import conv, shapes
+from ...ops.conv import Geometry
+from ...tensor import Tensor
+from ._arguments import as_batch, as_floats, as_tensor, pair, same_dtype, unbatched
+
+
+def _groups(function: str, groups: Any) -> int:
+    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
+        raise ValueError(f"{function}: groups must be an int from 1 up, got {groups!r}")
+    return groups
+
+
+def _weight(function: str, weight: Any, bias: Any, input: Tensor, channels_out_dim: int, groups: int) -> None:
+    as_tensor(function, "weight", weight)
+    if weight.ndim != 4 or 0 in weight.shape:
+        layout = "(O, C/groups, KH, KW)" if channels_out_dim == 0 else "(C, O/groups, KH, KW)"
+        raise ValueError(f"{function}: weight must be {layout}, no size 0; got shape {tuple(weight.shape)}")
+    if weight.shape[0] % groups:
+        raise ValueError(f"{function}: groups={groups} does not divide the {weight.shape[0]} channels of weight {tuple(weight.shape)}")
+    if bias is not None:
+        channels = weight.shape[0] if channels_out_dim == 0 else weight.shape[1] * groups
+        if as_tensor(function, "bias", bias).shape != (channels,):
+            raise ValueError(f"{function}: bias must have shape ({channels},), one number per output channel; got {tuple(bias.shape)}")
+    same_dtype(function, input=input, weight=weight, bias=bias)
+
+
+def same_padding(kernel_size: tuple[int, int], dilation: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The padding that keeps the size at stride 1: ((top, bottom), (left, right)); an odd one goes to bottom and right."""
+    totals = [d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True)]
+    return (totals[0] // 2, totals[0] - totals[0] // 2), (totals[1] // 2, totals[1] - totals[1] // 2)
+
+
+def _padding(
+    function: str, padding: Any, kernel_size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    if isinstance(padding, str):
+        if padding == "valid":
+            return (0, 0), (0, 0)
+        if padding != "same":
+            raise ValueError(f"{function}: padding must be an int, a pair, 'same' or 'valid'; got {padding!r}")
+        if stride != (1, 1):
+            raise ValueError(f"{function}: padding='same' keeps the size, which stride {stride} can't; use stride 1 or numbers")
+        return same_padding(kernel_size, dilation)
+    ph, pw = pair(function, "padding", padding, 0)
+    return (ph, ph), (pw, pw)
+
+
+def _fits(function: str, geometry: Geometry) -> Geometry:
+    if geometry.OH < 1 or geometry.OW < 1:
+        (top, bottom), (left, right) = geometry.padding
+        dh, dw = geometry.dilation
+        raise ValueError(
+            f"{function}: the kernel covers {dh * (geometry.KH - 1) + 1} x {dw * (geometry.KW - 1) + 1} pixels "
+            f"(kernel {geometry.KH} x {geometry.KW}, dilation {geometry.dilation}), more than the padded input's "
+            f"{geometry.H + top + bottom} x {geometry.W + left + right}; use more padding or a smaller kernel"
+        )
+    return geometry
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] | str = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide `weight` over `input` and sum the products: what deep learning calls convolution (the kernel isn't turned).
+
+    Args:
+        input: (N, C, H, W), or (C, H, W) for a single image.
+        weight: (O, C / groups, KH, KW).
+        bias: (O,), added to each output channel; or None.
+        stride: how far the kernel moves at each step, an int or a pair (down, right).
+        padding: rows and columns of zeros on each side, an int or a pair; "same" keeps the size (stride 1 only; if it takes an odd
+            number of them, the one more goes to the bottom and right); "valid" is 0.
+        dilation: the distance between the taps of the kernel.
+        groups: channels in and out are divided into so many groups that don't see each other.
+
+    Returns:
+        (N, O, OH, OW) with ``OH = floor((H + 2·padding - dilation·(KH - 1) - 1) / stride) + 1``, and OW likewise.
+
+    Raises:
+        ValueError: shapes that don't fit, a kernel larger than the padded input, arguments out of range.
+        TypeError, RuntimeError: what is not a tensor; different dtypes or devices.
+
+    >>> import tinynet
+    >>> conv2d(tinynet.arange(9).reshape(1, 3, 3), tinynet.ones(1, 1, 2, 2, dtype=tinynet.int64))
+    tensor([[[ 8, 12],
+             [20, 24]]])
+    """
+    x, was_unbatched = as_batch("conv2d", input)
+    groups = _groups("conv2d", groups)
+    _weight("conv2d", weight, bias, x, 0, groups)
+    _, C, H, W = x.shape
+    _, CG, KH, KW = weight.shape
+    if C != CG * groups:
+        raise ValueError(
+            f"conv2d: input {tuple(input.shape)} has {C} channels, but weight {tuple(weight.shape)} with groups={groups} "
+            f"expects {CG * groups}"
+        )
+    stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
+    pads = _padding("conv2d", padding, (KH, KW), stride, dilation)
+    geometry = _fits("conv2d", Geometry(H, W, KH, KW, stride, pads, dilation, groups))
+    return unbatched(conv.conv2d(x, weight, bias, geometry=geometry), was_unbatched)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    output_padding: int | tuple[int, int] = 0,
+    groups: int = 1,
+    dilation: int | tuple[int, int] = 1,
+) -> Tensor:
+    """The transpose of a convolution: what that does to gradients on their way back to its input, used as a layer.
+
+    Args:
+        input: (N, C, H, W), or (C, H, W) for a single image.
+        weight: (C, O / groups, KH, KW).
+        bias: (O,), or None.
+        stride, padding, dilation, groups: those of the convolution that is transposed.
+        output_padding: rows and columns more at the bottom and right. A convolution with a stride maps several input sizes to one
+            output size; this says which of them is meant. It must be smaller than the stride or the dilation.
+
+    Returns:
+        (N, O, OH, OW) with ``OH = (H - 1)·stride - 2·padding + dilation·(KH - 1) + output_padding + 1``, and OW likewise.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: as `conv2d`.
+    """
+    function = "conv_transpose2d"
+    x, was_unbatched = as_batch(function, input)
+    as_floats(function, "input", x)
+    groups = _groups(function, groups)
+    _weight(function, weight, bias, x, 1, groups)
+    _, C, H, W = x.shape
+    CW, OG, KH, KW = weight.shape
+    if C != CW:
+        raise ValueError(f"{function}: input {tuple(input.shape)} has {C} channels, but weight {tuple(weight.shape)} expects {CW}")
+    stride, dilation = pair(function, "stride", stride, 1), pair(function, "dilation", dilation, 1)
+    (ph, pw), extra = pair(function, "padding", padding, 0), pair(function, "output_padding", output_padding, 0)
+    for axis in range(2):
+        if extra[axis] >= max(stride[axis], dilation[axis]):
+            raise ValueError(f"{function}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
+    OH = (H - 1) * stride[0] - 2 * ph + dilation[0] * (KH - 1) + extra[0] + 1
+    OW = (W - 1) * stride[1] - 2 * pw + dilation[1] * (KW - 1) + extra[1] + 1
+    if OH < 1 or OW < 1 or H < 1 or W < 1:
+        raise ValueError(f"{function}: the output would have {OH} x {OW} pixels; use less padding or a larger input or kernel")
+    # the convolution from (N, O, OH, OW) to (N, C, H, W) whose transpose this is
+    geometry = Geometry(OH, OW, KH, KW, stride, ((ph, ph), (pw, pw)), dilation, groups)
+    y = conv.conv2d_input_grad(x, weight, geometry=geometry)
+    if bias is not None:
+        y = y + shapes.reshape(bias, -1, 1, 1)
+    return unbatched(y, was_unbatched)
+
+
+def _window(function: str, size: tuple[int, int], kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Geometry:
+    (KH, KW), (ph, pw) = pair(function, "kernel_size", kernel_size, 1), pair(function, "padding", padding, 0)
+    steps, spread = pair(function, "stride", stride, 1), pair(function, "dilation", dilation, 1)
+    return _fits(function, Geometry(*size, KH, KW, steps, ((ph, ph), (pw, pw)), spread))
+
+
+def unfold(
+    input: Tensor,
+    kernel_size: int | tuple[int, int],
+    dilation: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    stride: int | tuple[int, int] = 1,
+) -> Tensor:
+    """The columns of a convolution: what each position of the kernel sees, one column per position. im2col.
+
+    (N, C, H, W) -> (N, C·KH·KW, L), where L counts the positions row by row; (C, H, W) -> (C·KH·KW, L). So
+    ``weight.reshape(O, -1) @ unfold(x, (KH, KW))`` is the convolution, but for the shape.
+
+    >>> import tinynet
+    >>> unfold(tinynet.arange(6.0).reshape(1, 2, 3), 2)
+    tensor([[0., 1.],
+            [1., 2.],
+            [3., 4.],
+            [4., 5.]])
+    """
+    x, was_unbatched = as_batch("unfold", input)
+    geometry = _window("unfold", (x.shape[2], x.shape[3]), kernel_size, dilation, padding, stride)
+    return unbatched(conv.unfold(x, geometry=geometry), was_unbatched)
+
+
+def fold(
+    input: Tensor,
+    output_size: int | tuple[int, int],
+    kernel_size: int | tuple[int, int],
+    dilation: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    stride: int | tuple[int, int] = 1,
+) -> Tensor:
+    """The columns of `unfold` added back to the pixels they came from: its adjoint, not its inverse. col2im.
+
+    (N, C·KH·KW, L) -> (N, C, H, W) with (H, W) = `output_size`; (C·KH·KW, L) -> (C, H, W). A pixel that k columns
+    saw is the sum of k entries.
+
+    >>> import tinynet
+    >>> fold(tinynet.ones(4, 2), (2, 3), 2)
+    tensor([[[1., 2., 1.],
+             [1., 2., 1.]]])
+    """
+    x, was_unbatched = as_batch("fold", input, "(N, C·KH·KW, L)")
+    geometry = _window("fold", pair("fold", "output_size", output_size, 1), kernel_size, dilation, padding, stride)
+    rows, positions = geometry.KH * geometry.KW, geometry.OH * geometry.OW
+    if x.shape[1] % rows or x.shape[2] != positions or not x.shape[1]:
+        raise ValueError(
+            f"fold: input {tuple(input.shape)} does not fit: kernel {geometry.KH} x {geometry.KW} needs a multiple of {rows} rows, and "
+            f"{geometry.OH} x {geometry.OW} positions on an output of {geometry.H} x {geometry.W} need {positions} columns"
+        )
+    return unbatched(conv.fold(x, geometry=geometry), was_unbatched)
+
+
+def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """`input` made larger (or, with negative sizes, smaller) at its edges.
+
+    Args:
+        input: any shape for "constant"; for the other modes pairs are given for the last one, two or three dimensions.
+        pad: sizes from the last dimension backwards: (left, right), (left, right, top, bottom), ...
+        mode: "constant" fills with `value` (default 0); "reflect" mirrors without repeating the edge, "replicate" repeats the edge,
+            "circular" goes on at the opposite edge.
+        value: for "constant" only.
+
+    >>> import tinynet
+    >>> pad(tinynet.tensor([[1, 2, 3]]), (2, 1), mode="reflect")
+    tensor([[3, 2, 1, 2, 3, 2]])
+    """
+    as_tensor("pad", "input", input)
+    if not isinstance(pad, (tuple, list)) or len(pad) % 2 or not all(isinstance(n, int) for n in pad):
+        raise ValueError(f"pad: sizes must be ints in pairs (left, right, top, bottom, ...), got {pad!r}")
+    if len(pad) // 2 > input.ndim:
+        raise ValueError(f"pad: {len(pad) // 2} pairs of sizes for an input with {input.ndim} dims")
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise ValueError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
+    if mode != "constant" and value is not None:
+        raise ValueError(f"pad: mode {mode!r} takes its values from the input; value={value} has no meaning there")
+    pairs = [(0, 0)] * (input.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
+    for dim, (before, after) in enumerate(pairs):
+        size = input.shape[dim]
+        if size + before + after < 0 or (mode != "constant" and before + after and size + before + after == 0):
+            raise ValueError(f"pad: ({before}, {after}) leaves nothing of dim {dim}, of size {size}")
+        if mode == "reflect" and max(before, after) >= max(size, 1):
+            raise ValueError(f"pad: reflecting dim {dim} needs sizes smaller than its {size}, got ({before}, {after})")
+        if mode == "circular" and max(before, after) > size:
+            raise ValueError(f"pad: going round dim {dim} needs sizes of at most its {size}, got ({before}, {after})")
+    crops = [(max(-before, 0), max(-after, 0)) for before, after in pairs]
+    if any(crop != (0, 0) for crop in crops):
+        input = input[tuple(slice(a, n - b) for (a, b), n in zip(crops, input.shape, strict=True))]
+    grows = [(max(before, 0), max(after, 0)) for before, after in pairs]
+    if mode == "constant":
+        return shapes.pad(input, grows, 0 if value is None else value)
+    for dim, (before, after) in enumerate(grows):
+        if before or after:
+            input = shapes.cat([*_border(input, dim, before, True, mode), input, *_border(input, dim, after, False, mode)], dim)
+    return input
+
+
+def _border(x: Tensor, dim: int, size: int, front: bool, mode: str) -> list[Tensor]:
+    """What `pad` puts before (`front`) or after `x`: at most one tensor."""
+    if not size:
+        return []
+    n = x.shape[dim]
+    if mode == "reflect":
+        return [shapes.flip(shapes.narrow(x, dim, 1 if front else n - 1 - size, size), dim)]
+    if mode == "circular":
+        return [shapes.narrow(x, dim, n - size if front else 0, size)]
+    edge = shapes.narrow(x, dim, 0 if front else n - 1, 1)
+    return [shapes.expand(edge, [size if d == dim else -1 for d in range(x.ndim)])]

@@ -1,0 +1,5 @@
+"""Things round training: data."""
+
+from . import data
+
+__all__ = ["data"]
