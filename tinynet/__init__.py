@@ -51,3 +51,4 @@ from math import e, inf, nan, pi  # noqa: E402
 
 from . import autograd, datasets, nn, optim, utils  # noqa: E402
 from .gradcheck import gradcheck  # noqa: E402
+from .serialization import load, save  # noqa: E402

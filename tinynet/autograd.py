@@ -284,32 +284,34 @@ class Primitive:
             self._keeps.append([-1 if kind == "y" else key for kind, key in asks if kind in ("y", "input")])
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
-        arrays = []
-        like = None
+        arrays: list[Any] = []
+        vertices: list[Node | Variable | None] = []
+        like: Any = None
         for value in inputs:
             if isinstance(value, Variable):
                 like = value
                 arrays.append(value.array)
+                vertices.append(value._vertex())
             else:
                 arrays.append(value)
+                vertices.append(None)
         xp = array_module(*arrays)
         if self.view:
             array = self.forward(xp, *arrays, **constants)
         else:
-            # infinities and nans are values here, as in PyTorch; numpy would warn of each
-            with np.errstate(all="ignore"):
+            # On numpy, infinities and nans are values, as in PyTorch, and no warnings. On cupy, a result is made on the current
+            # device, which must be that of the inputs.
+            with np.errstate(all="ignore") if xp is np else like.array.device:
                 array = self.forward(xp, *arrays, **constants)
-            if not hasattr(array, "strides") or not array.shape and xp is np:
-                array = xp.asarray(array)  # numpy turns 0-d results into scalars
-        result = like._make(array)  # type: ignore[union-attr]
+            if type(array) is not np.ndarray and xp is np:
+                array = np.asarray(array)  # numpy makes 0-d results scalars
+        result = like._make(array)
         if self.view and _shares_memory(array, arrays[0]):
             result._version = inputs[0]._version
             result._seen = inputs[0]._version.count
             result._view_of = (inputs[0], self, constants)
-        if _grad_enabled.get() and array.dtype.kind == "f":
-            vertices = tuple([v._vertex() if isinstance(v, Variable) else None for v in inputs])
-            if any(vertex is not None for vertex in vertices):
-                result._node = Node(self, constants, inputs, vertices, result)
+        if _grad_enabled.get() and array.dtype.kind == "f" and [v for v in vertices if v is not None]:
+            result._node = Node(self, constants, inputs, tuple(vertices), result)
         return result
 
 

@@ -30,6 +30,10 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _aligned(name: str, operands: tuple[Any, ...], floating: bool) -> list[Any]:
     """The operands of one shape and one dtype. Numbers stay numbers: they take the dtype of the arrays."""
+    if len(operands) == 2 and isinstance(operands[0], Variable) and operands[0].array.dtype.kind == "f":
+        a, b = operands  # by far the most frequent cases, with nothing to do
+        if type(b) is float or (isinstance(b, Variable) and a.array.shape == b.array.shape and a.array.dtype == b.array.dtype):
+            return [a, b]
     like = next((v for v in operands if isinstance(v, Variable)), None)
     if like is None:
         raise TypeError(f"{name}: expected at least one tensor, got {', '.join(type(v).__name__ for v in operands)}")

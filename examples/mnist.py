@@ -1,0 +1,158 @@
+"""Train a small convolutional network to read handwritten digits.
+
+    python examples/mnist.py                 a minute; saves weights and a picture in out/
+    python examples/mnist.py --help          what can be chosen
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+import tinynet
+import tinynet.nn.functional as F
+from tinynet import nn, optim
+from tinynet.datasets import MNIST
+from tinynet.utils.data import DataLoader
+
+MEAN, STD = 0.1307, 0.3081  # of all training pixels
+
+
+class Net(nn.Module):
+    """Two convolutions, each halving the image after it, and a linear layer that names the digit."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, kernel_size=5, padding=2)
+        self.norm1 = nn.BatchNorm2d(16)
+        self.conv2 = nn.Conv2d(16, 32, kernel_size=5, padding=2)
+        self.norm2 = nn.BatchNorm2d(32)
+        self.dropout = nn.Dropout(0.3)
+        self.linear = nn.Linear(32 * 7 * 7, 10)
+
+    def forward(self, x):  # (N, 1, 28, 28)
+        x = F.max_pool2d(F.relu(self.norm1(self.conv1(x))), 2)  # (N, 16, 14, 14)
+        x = F.max_pool2d(F.relu(self.norm2(self.conv2(x))), 2)  # (N, 32, 7, 7)
+        return self.linear(self.dropout(x.flatten(1)))  # (N, 10)
+
+
+def train_epoch(model, loader, optimizer, scheduler, device, bar, history):
+    model.train()
+    for step, (images, labels) in enumerate(loader):
+        images, labels = images.to(device), labels.to(device)
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        if step % 10 == 0:  # not at every step: reading a value makes a GPU wait
+            history["loss"].append((history["seen"], loss.item()))
+            bar.set_postfix(loss=f"{loss.item():.3f}")
+        history["seen"] += len(images)
+        bar.update(len(images))
+
+
+@tinynet.no_grad()
+def evaluate(model, loader, device):
+    """The accuracy, the true labels and the predicted ones."""
+    model.eval()
+    truth, guess = [], []
+    for images, labels in loader:
+        truth.append(labels)
+        guess.append(model(images.to(device)).argmax(1).cpu())
+    truth, guess = tinynet.cat(truth), tinynet.cat(guess)
+    return (truth == guess).float().mean().item(), truth, guess
+
+
+def draw(path, model, history, test, guess):
+    """One picture: the curves, what the first layer learned, and the digits that were read wrongly."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=(11, 7), layout="constrained")
+    curves, below = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+    left, right = curves.subplots(1, 2)
+    seen, losses = zip(*history["loss"], strict=True)
+    left.plot(seen, losses, color="tab:blue", linewidth=0.8)
+    left.set(title="loss on training batches", xlabel="images seen", ylabel="cross-entropy", yscale="log")
+    epochs, accuracies = zip(*history["accuracy"], strict=True)
+    right.plot(epochs, [100 * a for a in accuracies], "o-", color="tab:green")
+    right.annotate(f"{accuracies[-1]:.2%}", (epochs[-1], 100 * accuracies[-1]), (0, -14), textcoords="offset points", ha="right")
+    right.set(title="accuracy on test digits", xlabel="epoch", ylabel="%", xticks=epochs if len(epochs) < 15 else epochs[:: len(epochs) // 10])
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+
+    filters, wrong = below.subfigures(1, 2)
+    filters.suptitle("filters of the first convolution (red: positive, blue: negative)")
+    weights = model.conv1.weight.detach().cpu().numpy()[:, 0]
+    most = abs(weights).max()
+    for axes, weight in zip(filters.subplots(2, 8).flat, weights, strict=True):
+        axes.imshow(weight, cmap="RdBu_r", vmin=-most, vmax=most)
+        axes.axis("off")
+    mistakes = (guess != test.targets).numpy().nonzero()[0]
+    wrong.suptitle(f"{len(mistakes)} of {len(test):,} test digits read wrongly" + (", the first of them" if len(mistakes) > 16 else ""))
+    for place, axes in enumerate(wrong.subplots(2, 8).flat):
+        axes.axis("off")
+        if place < len(mistakes):
+            number = mistakes[place]
+            axes.imshow(test.data[int(number)].numpy(), cmap="gray_r")
+            axes.set_title(f"{test.targets[int(number)].item()} read as {guess[int(number)].item()}", fontsize=7)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=5, help="passes over the training digits")
+    parser.add_argument("--batch-size", type=int, default=64, help="digits in a step")
+    parser.add_argument("--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
+    parser.add_argument("--data", default=None, help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for weights and picture")
+    options = parser.parse_args()
+    if options.epochs < 1 or options.batch_size < 1 or not options.lr > 0:
+        parser.error("--epochs, --batch-size and --lr must be positive")
+
+    tinynet.manual_seed(options.seed)
+    model = Net().to(options.device)
+
+    def normalise(images):
+        return (images - MEAN) / STD
+
+    train = MNIST(options.data, train=True, transform=normalise)
+    test = MNIST(options.data, train=False, transform=normalise)
+    train_loader = DataLoader(train, options.batch_size, shuffle=True)
+    test_loader = DataLoader(test, 500)
+
+    optimizer = optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader))
+    history = {"seen": 0, "loss": [], "accuracy": []}
+    guess = None
+    try:
+        for epoch in range(1, options.epochs + 1):
+            start = time.perf_counter()
+            with tqdm(total=len(train), unit=" images", desc=f"epoch {epoch}/{options.epochs}") as bar:
+                train_epoch(model, train_loader, optimizer, scheduler, options.device, bar, history)
+            seconds = time.perf_counter() - start
+            accuracy, _, guess = evaluate(model, test_loader, options.device)
+            history["accuracy"].append((epoch, accuracy))
+            print(f"epoch {epoch}: test accuracy {accuracy:.2%}, {len(train) / seconds:,.0f} images/s")
+    except KeyboardInterrupt:
+        print("\nstopped; what has been learned so far is kept")
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    tinynet.save(model.state_dict(), options.out / "mnist.safetensors")
+    print(f"weights: {options.out / 'mnist.safetensors'}")
+    if guess is not None:
+        draw(options.out / "mnist.png", model, history, test, guess)
+        print(f"picture: {options.out / 'mnist.png'}")
+
+
+if __name__ == "__main__":
+    main()
