@@ -1,56 +1,25 @@
 """Convolution, forward and backward, through columns.
 
-Size letters:  N samples, C channels in, H x W pixels in, O channels out, OH x OW pixels out, KH x KW taps of the
-kernel, G groups.
-
-A convolution is one trilinear form,
+Size letters (N C H W O OH OW KH KW G) as in `geometry`. A convolution is one trilinear form,
 
     T(x, w, g) = <conv2d(x, w), g> = <x, conv2d_input_grad(g, w)> = <w, conv2d_weight_grad(x, g)>,
 
 three maps, each linear in its two arguments; the derivative of any of them is one of the other two, to every order. That
 is all of this file's calculus: six one-line gradients.
+
+In matrix words, with ``cols = im2col(x)``: forward ``w @ cols``, weight gradient ``dy @ cols.T``, input gradient
+``col2im(w.T @ dy)``; groups add a leading axis. That plain way is written out first. The maps themselves take the fast way, in
+`correlate`, which gives the same numbers without ever making all columns; the tests hold one against the other.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from ..autograd import Primitive
+from . import correlate
+from .geometry import Geometry
 from .reductions import sum
-
-
-@dataclasses.dataclass(frozen=True)
-class Geometry:
-    """Where the taps of a kernel meet an image: made and checked once, by whoever takes the user's arguments.
-
-    `padding` is ``((top, bottom), (left, right))``.
-    """
-
-    H: int
-    W: int
-    KH: int
-    KW: int
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-
-    @property
-    def OH(self) -> int:
-        """Rows of the output: the positions where the whole (dilated) kernel lies on the padded image."""
-        return (self.H + self.padding[0][0] + self.padding[0][1] - self.dilation[0] * (self.KH - 1) - 1) // self.stride[0] + 1
-
-    @property
-    def OW(self) -> int:
-        """Columns of the output."""
-        return (self.W + self.padding[1][0] + self.padding[1][1] - self.dilation[1] * (self.KW - 1) - 1) // self.stride[1] + 1
-
-    def tap(self, kh: int, kw: int) -> tuple[slice, slice]:
-        """The rows and columns of the padded image that meet tap (kh, kw), over all positions of the kernel."""
-        top, left = kh * self.dilation[0], kw * self.dilation[1]
-        (sh, sw), OH, OW = self.stride, self.OH, self.OW
-        return slice(top, top + (OH - 1) * sh + 1, sh), slice(left, left + (OW - 1) * sw + 1, sw)
 
 
 # ------------------------------------------------------------------------------------------ columns and back
@@ -100,40 +69,49 @@ def pad(xp: Any, x: Any, geometry: Geometry, value: float = 0.0) -> Any:
     return padded
 
 
-# ------------------------------------------------------------------------------------------------- the trio
+# --------------------------------------------------------------------------------------------- the plain trio
+
+
+def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
+    """y (N, O, OH, OW): every output is the sum of what its window sees, each value times its tap."""
+    N, O, G, OH, OW = x.shape[0], w.shape[0], geometry.groups, geometry.OH, geometry.OW
+    cols = im2col(xp, x, geometry).reshape(G, -1, OH * OW * N)
+    y = xp.matmul(w.reshape(G, O // G, -1), cols)  # (G, O/G, OH·OW·N) = (G, O/G, C/G·KH·KW) @ (G, C/G·KH·KW, OH·OW·N)
+    return y.reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
+
+
+def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
+    """dx (N, C, H, W): every output gradient goes back through all taps to the pixels that its window saw."""
+    (N, O, OH, OW), G, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
+    dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
+    cols = xp.matmul(w.reshape(G, O // G, -1).transpose(0, 2, 1), dy)  # (G, C/G·KH·KW, OH·OW·N) = (.., O/G) @ (O/G, ..)
+    return col2im(xp, cols.reshape(-1, KH, KW, OH, OW, N), geometry)
+
+
+def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
+    """dw (O, C/G, KH, KW): every tap collects, over all positions and samples, what it saw times the output's gradient."""
+    (N, O, OH, OW), G, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
+    cols = im2col(xp, x, geometry).reshape(G, -1, OH * OW * N)
+    dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
+    return xp.matmul(dy, cols.transpose(0, 2, 1)).reshape(O, -1, KH, KW)  # (G, O/G, C/G·KH·KW)
+
+
+# ------------------------------------------------------------------------------------- the trio, and its calculus
 
 
 @Primitive
 def conv2d(xp, x, w, b, *, geometry):
-    O, _, KH, KW = w.shape
-    N, C = x.shape[:2]
-    G, K, OH, OW = geometry.groups, C // geometry.groups * KH * KW, geometry.OH, geometry.OW
-    cols = im2col(xp, x, geometry).reshape(G, K, OH * OW * N)
-    y = xp.matmul(w.reshape(G, O // G, K), cols)  # (G, O/G, OH·OW·N) = (G, O/G, K) @ (G, K, OH·OW·N)
-    y = y.reshape(O, OH, OW, N)
-    if b is not None:
-        y += b.reshape(O, 1, 1, 1)
-    return y.transpose(3, 0, 1, 2)
+    return correlate.forward(xp, x, w, b, geometry)
 
 
 @Primitive
 def conv2d_input_grad(xp, dy, w, *, geometry):
-    O, _, KH, KW = w.shape
-    N, G, OH, OW = dy.shape[0], geometry.groups, geometry.OH, geometry.OW
-    K = w.shape[1] * KH * KW
-    dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
-    cols = xp.matmul(w.reshape(G, O // G, K).transpose(0, 2, 1), dy)  # (G, K, OH·OW·N) = (G, K, O/G) @ (G, O/G, OH·OW·N)
-    return col2im(xp, cols.reshape(-1, KH, KW, OH, OW, N), geometry)
+    return correlate.input_grad(xp, dy, w, geometry)
 
 
 @Primitive
 def conv2d_weight_grad(xp, x, dy, *, geometry):
-    N, O, OH, OW = dy.shape
-    G, KH, KW = geometry.groups, geometry.KH, geometry.KW
-    cols = im2col(xp, x, geometry).reshape(G, -1, OH * OW * N)
-    dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
-    dw = xp.matmul(dy, cols.transpose(0, 2, 1))  # (G, O/G, K) = (G, O/G, OH·OW·N) @ (G, OH·OW·N, K)
-    return dw.reshape(O, -1, KH, KW)
+    return correlate.weight_grad(xp, x, dy, geometry)
 
 
 conv2d.derivatives(

@@ -1,0 +1,201 @@
+"""Work shared among threads: numpy lets go of Python's lock while it computes, so several threads can compute at once.
+
+`parallel` is used where arrays are large. OpenBLAS's own threads are held back meanwhile: two Python threads that each do
+a part of a convolution, copies included, beat one that waits for BLAS threads at every product.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import itertools
+import math
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# numpy's ufuncs (2.3 and later) copy strided or broadcast operands through a buffer whenever their inner loop is shorter than
+# the buffer, 8192 elements if nobody says otherwise. For loops of a thousand or more elements that costs two to three times the
+# operation itself.
+_UFUNC_BUFFER = 1024
+
+# Elements of an array that are worth handing to a thread, and that fit its second-level cache.
+_SHARE = 1 << 17
+
+_local = threading.local()
+
+
+def set_num_threads(num: int) -> None:
+    """Use `num` threads from now on. With the same number of threads, results are the same bits.
+
+    The default is the number of cores that this process may use, or OMP_NUM_THREADS if that is less.
+    """
+    if not isinstance(num, int) or isinstance(num, bool) or num < 1:
+        raise ValueError(f"set_num_threads: expected an int from 1 up, got {num!r}")
+    _workers.threads = num
+
+
+def get_num_threads() -> int:
+    """How many threads are used for large arrays."""
+    return _workers.threads
+
+
+def _default_threads() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(wish)) if wish.isdecimal() and int(wish) > 0 else cores
+
+
+class _Workers:
+    """Threads that sleep until there is work. The first parallel call starts them; an import starts none."""
+
+    def __init__(self) -> None:
+        self.threads = _default_threads()
+        self.blas: list[tuple[Callable[[], int], Callable[[int], Any]]] | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin without threads (after a fork the child has none of its parent's)."""
+        self.lock = threading.Lock()
+        self.jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]] = queue.SimpleQueue()
+        self.started = 0
+        self.regions = 0
+
+    def start(self, n: int) -> None:
+        with self.lock:
+            while self.started < n:
+                threading.Thread(target=self._work, args=(self.jobs,), daemon=True, name="tinynet").start()
+                self.started += 1
+
+    @staticmethod
+    def _work(jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]]) -> None:
+        _local.inside = True
+        while True:
+            context, job = jobs.get()
+            context.run(job.run)
+            del context, job  # an idle thread keeps no array alive
+
+    def __enter__(self) -> None:
+        """BLAS keeps to one thread while any parallel region is open: its own threads would fight ours over the cores."""
+        with self.lock:
+            if self.blas is None:
+                self.blas = _find_blas()
+            if self.regions == 0:
+                self.before = [get() for get, _ in self.blas]
+                for _, set_threads in self.blas:
+                    set_threads(1)
+            self.regions += 1
+
+    def __exit__(self, *error: Any) -> None:
+        with self.lock:
+            self.regions -= 1
+            if self.regions == 0:
+                for (_, set_threads), n in zip(self.blas or (), self.before, strict=True):
+                    set_threads(n)
+
+
+def _find_blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
+    """For each BLAS in the process, how to ask for its number of threads and how to set it."""
+    from threadpoolctl import ThreadpoolController
+
+    found: list[tuple[Callable[[], int], Callable[[int], Any]]] = []
+    for lib in ThreadpoolController().select(user_api="blas").lib_controllers:
+        library = ctypes.PyDLL(lib.filepath)  # loaded already; PyDLL: half a microsecond a call, and no switch of threads
+        for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
+            get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
+            if get is not None:
+                found.append((get, getattr(library, f"{prefix}openblas_set_num_threads{suffix}")))
+                break
+        else:
+            found.append((lib.get_num_threads, lib.set_num_threads))
+    return found
+
+
+class _Job:
+    """The numbers 0 .. n-1, each handed to whichever thread asks next."""
+
+    def __init__(self, n: int, function: Callable[[int], Any]) -> None:
+        self.n, self.function = n, function
+        self.taken, self.done = itertools.count(), itertools.count(1)  # next() is atomic
+        self.finished = threading.Lock()
+        self.finished.acquire()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        before = np.setbufsize(_UFUNC_BUFFER)
+        try:
+            while (i := next(self.taken)) < self.n:
+                try:
+                    if self.error is None:
+                        self.function(i)
+                except BaseException as error:  # raised again in the thread that asked
+                    self.error = error
+                if next(self.done) == self.n:
+                    self.finished.release()
+        finally:
+            np.setbufsize(before)
+
+
+_workers = _Workers()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_workers.forget)
+
+
+def parallel(n: int, function: Callable[[int], Any]) -> None:
+    """Call ``function(0)``, ..., ``function(n - 1)`` on several threads and return when all have returned.
+
+    The caller works too. Threads see the caller's context variables, so also its ``np.errstate``. The first exception is raised
+    again here. Calls from inside `function` run where they are.
+    """
+    if n == 0:
+        return
+    if getattr(_local, "inside", False):
+        for i in range(n):
+            function(i)
+        return
+    helpers = min(_workers.threads, n) - 1
+    _workers.start(helpers)
+    job = _Job(n, function)
+    _local.inside = True
+    try:
+        with _workers:
+            for _ in range(helpers):
+                _workers.jobs.put((contextvars.copy_context(), job))
+            job.run()
+            job.finished.acquire()
+    finally:
+        _local.inside = False
+    if job.error is not None:
+        raise job.error
+
+
+def pieces(n: int, parts: int) -> list[slice]:
+    """range(n) in at most `parts` shares, as equal as can be."""
+    parts = max(1, min(n, parts))
+    ends = [n * i // parts for i in range(parts + 1)]
+    return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+
+
+def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any]) -> None:
+    """`function` on range(n) in slices: all at once for an array of few `elements`, on several threads for one of many."""
+    shares = pieces(n, elements // _SHARE) if xp is np else [slice(0, n)]
+    if len(shares) == 1:
+        function(shares[0])
+    else:
+        parallel(len(shares), lambda i: function(shares[i]))
+
+
+def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An uninitialised array that the next call with this name in this thread overwrites: fresh memory is slow."""
+    if xp is not np:
+        return xp.empty(shape, dtype)
+    size = math.prod(shape)
+    buffers = _local.__dict__.setdefault("buffers", {})
+    buffer = buffers.get((name, dtype))
+    if buffer is None or buffer.size < size:
+        buffer = buffers[name, dtype] = np.empty(size, dtype)
+    return buffer[:size].reshape(shape)
