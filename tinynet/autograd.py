@@ -21,12 +21,14 @@ import contextvars
 import inspect
 import itertools
 import weakref
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .backend import array_module
+from . import anomaly
+from .backend import array_module, computing, full_like
 
 # ------------------------------------------------------------------------------------------------ grad mode
 
@@ -43,6 +45,10 @@ class _GradMode(contextlib.ContextDecorator):
 
     mode: bool
 
+    def __new__(cls, function: Any = None) -> Any:
+        # ``@no_grad`` without parentheses decorates, as ``@no_grad()`` does
+        return cls()(function) if callable(function) else super().__new__(cls)
+
     def __init__(self) -> None:
         self._before: list[contextvars.Token[bool]] = []
 
@@ -56,7 +62,7 @@ class _GradMode(contextlib.ContextDecorator):
         # each call of a decorated function gets its own context, so that threads and recursion don't share one
         return enable_grad() if self.mode else no_grad()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Callable[..., Any]) -> Any:
         if inspect.isgeneratorfunction(function):
             raise TypeError(
                 f"no_grad/enable_grad can't decorate the generator function {function.__name__}: "
@@ -65,7 +71,7 @@ class _GradMode(contextlib.ContextDecorator):
         return super().__call__(function)
 
 
-class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
+class no_grad(_GradMode):
     """Don't record operations: results don't require grad. A context manager and a decorator, per thread.
 
     >>> with no_grad():
@@ -76,13 +82,13 @@ class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
     mode = False
 
 
-class enable_grad(_GradMode):  # noqa: N801
+class enable_grad(_GradMode):
     """Record operations again, inside `no_grad`. A context manager and a decorator, per thread."""
 
     mode = True
 
 
-class set_grad_enabled(_GradMode):  # noqa: N801
+class set_grad_enabled(_GradMode):
     """Record operations from here on, or stop; as a context manager, until the end of the block. Per thread.
 
     >>> with set_grad_enabled(False):
@@ -98,7 +104,7 @@ class set_grad_enabled(_GradMode):  # noqa: N801
     def __enter__(self) -> None:
         pass
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Callable[..., Any]) -> Any:
         self.__exit__()  # as a decorator it acts inside the function, not here
         return super().__call__(function)
 
@@ -107,13 +113,24 @@ class set_grad_enabled(_GradMode):  # noqa: N801
 
 
 class _Version:
-    """How often an array was changed in place, and what did it last. Views of one array share one of these."""
+    """How often an array was changed in place, and what did it last. Views of one array share one of these.
 
-    __slots__ = ("count", "changed_by")
+    Writes through numpy arrays that share the memory aren't counted. So from the moment that such an array is handed out
+    (`exported` isn't None then) fingerprints are taken of what the graph keeps, and compared when it is used.
+    """
+
+    __slots__ = ("count", "changed_by", "kept_at", "exported")
 
     def __init__(self) -> None:
         self.count = 0
         self.changed_by = ""
+        self.kept_at = -1  # the count when a node last kept the values
+        # by place in memory: arrays that were handed out after a node had kept them, with their fingerprints
+        self.exported: dict[tuple[Any, ...], tuple[Any, int]] | None = None
+
+
+def _fingerprint(array: np.ndarray) -> int:
+    return zlib.crc32(array.ravel(order="K").view(np.uint8))  # type: ignore[arg-type]
 
 
 class Variable:
@@ -155,7 +172,20 @@ class Variable:
                     f"grad: a gradient has the shape and dtype of its tensor, {tuple(self.array.shape)} {self.array.dtype}; "
                     f"got {tuple(value.array.shape)} {value.array.dtype}"
                 )
+            array_module(self.array, value.array)  # both on one device?
         self._grad = value
+
+    def _export(self) -> np.ndarray:
+        """The array, for others to read and write: from now on nodes notice if its values aren't what they kept."""
+        array, version = self.array.view(), self._version
+        if version.exported is None:
+            version.exported = {}
+        if version.kept_at == version.count and array.dtype.kind == "f":
+            place = (version.count, array.__array_interface__["data"][0], array.shape, array.strides)
+            if place not in version.exported:  # else it may have been changed since
+                version.exported = {other: entry for other, entry in version.exported.items() if other[0] == version.count}
+                version.exported[place] = (array, _fingerprint(array))
+        return array
 
     def _vertex(self) -> Node | Variable | None:
         """What stands for this variable in the graph: its node; itself if it is a leaf that wants a gradient; or None."""
@@ -165,11 +195,17 @@ class Variable:
 
     def _follow_base(self) -> None:
         # The array was changed in place through another name since this view was taken. The values are the new ones
-        # already; the history becomes "that view of what the base is now".
-        base, primitive, constants = self._view_of  # type: ignore[misc]
-        vertex = base._vertex()
-        self._seen = self._version.count
-        self._node = None if vertex is None else Node(primitive, constants, (base,), (vertex,), self)
+        # already; the history becomes "that view of what the base is now". Bases first: a base can be a view too.
+        stale = []
+        variable = self
+        while variable._view_of is not None and variable._seen != variable._version.count:
+            stale.append(variable)
+            variable = variable._view_of[0]
+        for variable in reversed(stale):
+            base, primitive, constants = variable._view_of  # type: ignore[misc]
+            vertex = base._vertex()
+            variable._seen = variable._version.count
+            variable._node = None if vertex is None else Node(primitive, constants, (base,), (vertex,), variable)
 
     def _replace(self, result: Variable, operation: str) -> Any:
         """Become `result` in place: the end of every in-place operation. Raises where that would break the graph."""
@@ -184,25 +220,27 @@ class Variable:
                 f"convert the tensor first, with .to(tinynet.{result.array.dtype})"
             )
         if _grad_enabled.get():
-            owner: Variable = self
-            while owner._view_of is not None:
-                owner = owner._view_of[0]
-            if owner._node is None and owner._requires_grad:
-                raise RuntimeError(
-                    f"{operation}: a {'view of a ' if owner is not self else ''}leaf tensor that requires grad can't be "
-                    "changed in place, its gradient would be lost; do it under tinynet.no_grad(), or out of place"
-                )
+            owner: Variable | None = self
+            while owner is not None:
+                if owner._node is None and owner._requires_grad:
+                    raise RuntimeError(
+                        f"{operation}: a {'view of a ' if owner is not self else ''}leaf tensor that requires grad can't be "
+                        "changed in place, its gradient would be lost; do it under tinynet.no_grad(), or out of place"
+                    )
+                owner = None if owner._view_of is None else owner._view_of[0]
             if result.array.dtype != self.array.dtype:
                 result = cast(result, dtype=self.array.dtype)
-            elif result._node is None:
-                result = clone(result)  # so that a leaf's value that is written here has a node of its own
-        if 0 in self.array.strides and self.array.size > 1:
+        if any(step == 0 and n > 1 for step, n in zip(self.array.strides, self.array.shape, strict=True)) and self.array.size:
             raise RuntimeError(
                 f"{operation}: several elements of this expanded tensor are one in memory; change a copy, tensor.clone()"
             )
         if isinstance(self.array, np.ndarray) and not self.array.flags.writeable:
             raise RuntimeError(f"{operation}: the tensor shares a read-only array; change a copy, tensor.clone()")
-        self.array[...] = result.array
+        if result._node is not None:
+            result._node.keep_copies(self._version)
+        array_module(self.array, result.array)  # both on one device?
+        with computing(self.array):
+            self.array[...] = result.array
         self._version.count += 1
         self._version.changed_by = operation
         if _grad_enabled.get():
@@ -211,15 +249,19 @@ class Variable:
 
     def _rebase(self, node: Node | None) -> None:
         # This array's part of the base has a new history; so the base has one too, and its base in turn.
-        self._node, self._seen = node, self._version.count
-        if self._view_of is None:
-            return
-        base, view, constants = self._view_of
-        before = base._vertex()
-        if node is not None or before is not None:
-            base._rebase(
-                Node(copy_slices, {"view": view, "constants": constants}, (base, self), (before, node), base)
-            )
+        variable = self
+        while True:
+            if node is not None and variable._node is not None:
+                node._retained = variable._node._retained
+            variable._node, variable._seen = node, variable._version.count
+            if variable._view_of is None:
+                return
+            base, view, constants = variable._view_of
+            before = base._vertex()
+            if node is None and before is None:
+                return
+            node = Node(copy_slices, {"view": view, "constants": constants}, (base, variable), (before, node), base)
+            variable = base
 
 
 # ------------------------------------------------------------------------------------------ primitives, nodes
@@ -252,7 +294,7 @@ class Primitive:
         parameters = list(inspect.signature(forward).parameters.values())[1:]
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self.inputs = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        if reserved := {"g", "y", "i", "shapes"}.intersection(self.inputs):
+        if reserved := {"g", "y", "i", "shapes"}.intersection(p.name for p in parameters):
             raise ValueError(f"primitive {self.name}: {reserved} mean something else to derivatives; rename the inputs")
         self._derivatives: list[Callable[..., Variable]] = []
         self._asks: list[list[tuple[str, Any]]] = []  # per input: where each parameter of its derivative comes from
@@ -296,14 +338,12 @@ class Primitive:
                 arrays.append(value)
                 vertices.append(None)
         xp = array_module(*arrays)
-        if self.view:
+        if self.view and xp is np:
             array = self.forward(xp, *arrays, **constants)
         else:
-            # On numpy, infinities and nans are values, as in PyTorch, and no warnings. On cupy, a result is made on the current
-            # device, which must be that of the inputs.
-            with np.errstate(all="ignore") if xp is np else like.array.device:
+            with computing(like.array):
                 array = self.forward(xp, *arrays, **constants)
-            if type(array) is not np.ndarray and xp is np:
+            if isinstance(array, np.generic):
                 array = np.asarray(array)  # numpy makes 0-d results scalars
         result = like._make(array)
         if self.view and _shares_memory(array, arrays[0]):
@@ -312,6 +352,11 @@ class Primitive:
             result._view_of = (inputs[0], self, constants)
         if _grad_enabled.get() and array.dtype.kind == "f" and [v for v in vertices if v is not None]:
             result._node = Node(self, constants, inputs, tuple(vertices), result)
+        if anomaly.watching:
+            labels = map(str, range(len(inputs))) if self.variadic else self.inputs
+            anomaly.check_result(self.name, dict(zip(labels, inputs, strict=False)), constants, result)
+            if result._node is not None:
+                result._node.origin = anomaly.origin()
         return result
 
 
@@ -325,7 +370,7 @@ _clock = itertools.count()
 class Node:
     """One application of a primitive: what the backward pass needs of it, and nothing else."""
 
-    __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "dtype", "time", "_kept", "_retained")
+    __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "dtype", "time", "origin", "_kept", "_retained")
 
     def __init__(
         self,
@@ -344,17 +389,27 @@ class Node:
         self.time = next(_clock)
         self._retained: weakref.ref[Variable] | None = None
         # Values, not variables: a variable can be given a new history in place, and the result would be a cycle.
-        self._kept: dict[int, tuple[Any, Any, _Version | None, int]] | None = {}
+        self._kept: dict[int, tuple[Any, Any, _Version | None, int, int | None]] | None = {}
         for i, parent in enumerate(parents):
             if parent is not None:
                 for position in primitive._keeps[0 if primitive.variadic else i]:
                     if position not in self._kept:
                         self._kept[position] = self._keep(result if position < 0 else inputs[position], position, parents)
 
-    def _keep(self, value: Any, position: int, parents: tuple[Any, ...]) -> tuple[Any, Any, _Version | None, int]:
+    def _keep(self, value: Any, position: int, parents: tuple[Any, ...]) -> tuple[Any, Any, _Version | None, int, int | None]:
         if not isinstance(value, Variable):
-            return value, None, None, 0
-        return value.array, None if position < 0 else parents[position], value._version, value._version.count
+            return value, None, None, 0, None
+        version = value._version
+        version.kept_at = version.count
+        print_ = None if version.exported is None else _fingerprint(value.array)
+        return value.array, None if position < 0 else parents[position], version, version.count, print_
+
+    def keep_copies(self, version: _Version) -> None:
+        """Keep copies of the arrays under `version`, which are about to be overwritten by this very operation."""
+        for position, (array, vertex, theirs, count, _) in (self._kept or {}).items():
+            if theirs is version and count == version.count:
+                with computing(array):
+                    self._kept[position] = (array.copy(), vertex, _Version(), 0, None)  # type: ignore[index]
 
     @property
     def name(self) -> str:
@@ -376,15 +431,20 @@ class Node:
                 f"backward: the values that {self.primitive.name} kept were freed by an earlier backward pass; "
                 "say retain_graph=True in that one to go through the graph again"
             )
-        array, vertex, version, count = self._kept[position]
+        array, vertex, version, count, print_ = self._kept[position]
         if version is None:
             return array
+        what = "its result" if position < 0 else f"its input {self._input_name(position)}"
         if version.count != count:
-            what = "its result" if position < 0 else f"its input {self._input_name(position)}"
             raise RuntimeError(
                 f"backward: {self.primitive.name} needs {what}, a {array.dtype} tensor of shape {tuple(array.shape)}, but "
                 f"{version.changed_by} changed that in place since (it is at version {version.count}, version {count} is "
                 "needed); change a copy, tensor.clone(), instead"
+            )
+        if version.exported is not None and not _unchanged(array, print_, version.exported):
+            raise RuntimeError(
+                f"backward: {self.primitive.name} needs {what}, a {array.dtype} tensor of shape {tuple(array.shape)}, but the values "
+                "were changed since through a numpy array that shares its memory (from numpy() or from_numpy()); write to a copy"
             )
         if isinstance(vertex, Variable):
             return vertex
@@ -433,6 +493,13 @@ class Node:
             self._kept = None
 
 
+def _unchanged(array: np.ndarray, print_: int | None, exported: dict[tuple[Any, ...], tuple[Any, int]]) -> bool:
+    """Whether `array` is what it was when a node kept it: with a fingerprint, or before anything that overlaps was exported."""
+    if print_ is not None:
+        return _fingerprint(array) == print_
+    return all(_fingerprint(other) == theirs for other, theirs in exported.values() if np.may_share_memory(array, other))
+
+
 # The three primitives that the engine itself needs.
 
 
@@ -462,7 +529,7 @@ def copy_slices(xp: Any, base: Any, part: Any, *, view: Primitive, constants: di
 
 copy_slices.derivatives(
     # what was overwritten has no influence any more: zeros there
-    base=lambda g, view, constants: copy_slices(g, view(g, **constants) * 0.0, view=view, constants=constants),
+    base=lambda g, view, constants: copy_slices(g, 0.0, view=view, constants=constants),
     part=lambda g, view, constants: view(g, **constants),
 )
 
@@ -483,10 +550,10 @@ def _history(roots: Iterable[Node | Variable]) -> list[Node]:
 
 
 def _backpropagate(
-    seeds: list[tuple[Node | Variable, Variable]],
+    seeds: list[tuple[Any, Any]],
     targets: set[Node | Variable] | None,
     retain_graph: bool,
-) -> dict[Node | Variable, Variable]:
+) -> dict[Any, Any]:
     """Push `seeds` (pairs of a vertex and its gradient) back through the graph; returns what arrives at `targets`.
 
     With ``targets=None`` these are all leaves that require grad.
@@ -501,10 +568,10 @@ def _backpropagate(
             if not wanted.isdisjoint(node.parents):
                 wanted.add(node)
 
-    gradients: dict[Node | Variable, Variable] = {}
+    gradients: dict[Any, Any] = {}
     for vertex, g in seeds:
         gradients[vertex] = gradients[vertex] + g if vertex in gradients else g
-    arrived: dict[Node | Variable, Variable] = {}
+    arrived: dict[Any, Any] = {}
     while history:
         node = history.pop()  # the youngest: everything that used it has been through here
         g = gradients.pop(node, None)
@@ -517,7 +584,7 @@ def _backpropagate(
         for i, parent in enumerate(node.parents):
             if parent is None or (targets is not None and parent not in wanted):
                 continue
-            share = node.gradient(i, g)
+            share = anomaly.checked_gradient(node, i, g) if anomaly.watching else node.gradient(i, g)
             gradients[parent] = gradients[parent] + share if parent in gradients else share
         if not retain_graph:
             node.free()
@@ -527,7 +594,7 @@ def _backpropagate(
 def _as_grad(g: Variable, owner: Variable) -> Variable:
     """What ``owner.grad`` becomes when `g` arrives: a sum in memory of its own, without history."""
     with no_grad():
-        return owner._make(clone(g).array) if owner.grad is None else owner.grad + g  # type: ignore[operator]
+        return owner._make(clone(g).array) if owner.grad is None else owner.grad + g
 
 
 def _seed(function: str, output: Variable, gradient: Variable | None) -> Variable:
@@ -545,7 +612,7 @@ def _seed(function: str, output: Variable, gradient: Variable | None) -> Variabl
                 f"{function}: the gradient of a tensor of shape {tuple(output.array.shape)} needs a direction, only that of a "
                 "single number doesn't; reduce it first (.sum(), .mean()) or give the gradient, of the same shape"
             )
-        return output._make(array_module(output.array).ones_like(output.array))
+        return output._make(full_like(output.array, 1))
     if not isinstance(gradient, Variable):
         raise TypeError(f"{function}: expected the gradient as a tensor, got {type(gradient).__name__}")
     if gradient.array.shape != output.array.shape:
@@ -558,6 +625,7 @@ def _seed(function: str, output: Variable, gradient: Variable | None) -> Variabl
             f"{function}: the gradient is {gradient.array.dtype}, but the tensor it belongs to {output.array.dtype}; "
             f"convert it with .to(tinynet.{output.array.dtype})"
         )
+    array_module(output.array, gradient.array)  # both on one device?
     return gradient
 
 
@@ -611,7 +679,7 @@ def backward(
     leaves = None if inputs is None else _targets("backward", _as_list("backward", "inputs", inputs))
     if leaves is not None and any(isinstance(leaf, Node) for leaf in leaves):
         raise RuntimeError("backward: inputs must be leaves; for the gradient of an intermediate result use tinynet.grad")
-    seeds = [(o._vertex(), _seed("backward", o, d)) for o, d in zip(outputs, directions, strict=True)]
+    seeds = [(_seed("backward", o, d), o._vertex())[::-1] for o, d in zip(outputs, directions, strict=True)]
     with no_grad():
         arrived = _backpropagate(seeds, None if leaves is None else set(leaves), bool(retain_graph))
     shared = {id(seed.array) for _, seed in seeds}
@@ -654,7 +722,7 @@ def grad(
     if len(directions) != len(outs):
         raise ValueError(f"grad: {len(outs)} outputs but {len(directions)} grad_outputs; give one for each")
     targets = _targets("grad", ins)
-    seeds = [(o._vertex(), _seed("grad", o, d)) for o, d in zip(outs, directions, strict=True)]
+    seeds = [(_seed("grad", o, d), o._vertex())[::-1] for o, d in zip(outs, directions, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
     with set_grad_enabled(create_graph):
         arrived = _backpropagate(seeds, set(targets), keep)
@@ -668,7 +736,7 @@ def grad(
             shared.add(id(g.array))
             results.append(g)
         elif materialize_grads:
-            results.append(tensor._make(array_module(tensor.array).zeros_like(tensor.array)))
+            results.append(tensor._make(full_like(tensor.array, 0)))
         elif allow_unused:
             results.append(None)
         else:

@@ -6,8 +6,11 @@ GPU. cupy is imported when somebody asks for a ``"cuda"`` device and never befor
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +33,8 @@ class Device:
 
     def __init__(self, type: str | Device, index: int | None = None):
         if isinstance(type, Device):
-            type, index = type.type, type.index
+            other = type
+            type, index = other.type, other.index
         elif not isinstance(type, str):
             raise TypeError(f"device: expected a string such as 'cpu' or 'cuda:0', got {type!r}")
         name, colon, digits = type.partition(":")
@@ -58,31 +62,54 @@ class Device:
         return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
 
 
+_INSTALL = "pip install 'tinynet[cuda13]' (or 'tinynet[cuda12]', for an older driver)"
+_NO_DRIVER = (35, 34, 3)  # CUDA's cudaErrorInsufficientDriver, cudaErrorStubLibrary, cudaErrorInitializationError
+_proven: set[tuple[Any, int]] = set()  # the GPUs that have computed something
+
+
 def load_cupy(index: int = 0) -> Any:
-    """The cupy module, once it is sure that GPU `index` can be used. RuntimeError says what is missing."""
+    """The cupy module, once it is sure that GPU `index` computes. RuntimeError says what is missing, and the way out."""
+    name = f"device 'cuda:{index}'"
     try:
         cupy = importlib.import_module("cupy")
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise RuntimeError(f"{name}: cupy is installed, but it needs {error.name}; pip install {error.name}") from error
+        raise RuntimeError(f"{name}: cupy is not installed; {_INSTALL}, or use device='cpu'") from error
     except ImportError as error:
-        if error.name not in (None, "cupy"):
-            raise RuntimeError(
-                f"device 'cuda': cupy is installed but does not import ({error}); CUDA's libraries are missing? "
-                "pip install 'cupy-cuda13x[ctk]' brings them"
-            ) from error
-        raise RuntimeError(
-            "device 'cuda': cupy is not installed; pip install 'tinynet[cuda13]' (or 'tinynet[cuda12]'), or use device='cpu'"
-        ) from error
+        raise RuntimeError(f"{name}: {_libraries(error)}") from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # cupy's own CUDARuntimeError, which can't be named without cupy
+        if getattr(error, "status", None) in _NO_DRIVER:
+            raise RuntimeError(
+                f"{name}: cupy finds no NVIDIA driver, or one too old for it ({error}); install or update the driver "
+                "(https://www.nvidia.com/drivers), or use device='cpu'"
+            ) from error
         raise RuntimeError(
-            f"device 'cuda': cupy finds no usable NVIDIA driver ({error}); install or update the driver, or use device='cpu'"
+            f"{name}: there is an NVIDIA driver but no GPU that it can use ({error}); look at what nvidia-smi says and at the "
+            "environment variable CUDA_VISIBLE_DEVICES, or use device='cpu'"
         ) from error
     if index >= count:
-        raise RuntimeError(
-            f"device 'cuda:{index}': this machine has {count} GPU{'' if count == 1 else 's'} (numbered from 0); "
-            "choose one of them or use device='cpu'"
-        )
+        there = "no GPU" if count == 0 else "one GPU, 'cuda:0'" if count == 1 else f"{count} GPUs, 'cuda:0' to 'cuda:{count - 1}'"
+        raise RuntimeError(f"{name}: this machine has {there}; choose another index or use device='cpu'")
+    if (cupy, index) not in _proven:
+        # cupy loads CUDA's libraries when they are first needed: a sum needs the compiler, a product cuBLAS
+        try:
+            with cupy.cuda.Device(index):
+                one = cupy.ones((1, 1), np.float32)
+                cupy.matmul(one + one, one)
+        except Exception as error:
+            raise RuntimeError(f"{name}: {_libraries(error)}") from error
+        _proven.add((cupy, index))
     return cupy
+
+
+def _libraries(error: Exception) -> str:
+    return (
+        f"cupy is installed, but a first computation with it fails ({type(error).__name__}: {str(error).strip()}); if CUDA's libraries "
+        "are missing, pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]') brings them; or use device='cpu'"
+    )
 
 
 def array_module(*arrays: Any) -> Any:
@@ -105,6 +132,52 @@ def array_module(*arrays: Any) -> Any:
     return owner or np
 
 
+def computing(array: Any) -> Any:
+    """The ``with`` block to compute in with `array` and those beside it.
+
+    On numpy, infinities and nans are values, as in PyTorch, and no warnings. cupy makes results on the current device, which is
+    made that of `array`.
+    """
+    return np.errstate(all="ignore") if isinstance(array, np.ndarray) else array.device
+
+
+def beside(array: Any, value: Any, dtype: Any = None) -> Any:
+    """`value`, a number or a numpy array, as an array where `array` lives."""
+    if isinstance(array, np.ndarray):
+        return np.asarray(value, dtype)
+    with array.device:
+        xp = sys.modules["cupy"]
+        return xp.asarray(value, dtype) if np.ndim(value) else xp.full((), value, dtype)  # a fill, unlike an upload, is no transfer
+
+
+def full_like(array: Any, value: float) -> Any:
+    """`value` everywhere, in the shape and dtype of `array` and where that lives."""
+    with computing(array):
+        return array_module(array).full_like(array, value)
+
+
+def constant(xp: Any, array: np.ndarray) -> Any:
+    """A small numpy array, such as positions that follow from shapes, where `xp` computes: uploaded once and kept. Not to be changed."""
+    return array if xp is np else _uploaded(xp, xp.cuda.Device().id, array.dtype, array.shape, array.tobytes())
+
+
+@functools.lru_cache(maxsize=256)
+def _uploaded(xp: Any, index: int, dtype: Any, shape: tuple[int, ...], content: bytes) -> Any:
+    return xp.asarray(np.frombuffer(content, dtype).reshape(shape))
+
+
+@contextlib.contextmanager
+def module_on(device: Any) -> Iterator[Any]:
+    """The module, numpy or cupy, whose functions make arrays on `device` (None: the CPU) inside the block."""
+    where = Device("cpu" if device is None else device)
+    if where.type == "cpu":
+        yield np
+    else:
+        cupy = load_cupy(where.index or 0)
+        with cupy.cuda.Device(where.index):
+            yield cupy
+
+
 def device_of(array: Any) -> Device:
     """The device that `array` lives on."""
     return Device("cpu") if isinstance(array, np.ndarray) else Device("cuda", array.device.id)
@@ -114,12 +187,11 @@ def to_device(array: Any, target: Device) -> Any:
     """`array` on `target`: itself if it is there already, else a copy."""
     if device_of(array) == target:
         return array
-    host = array if isinstance(array, np.ndarray) else array.get()
     if target.type == "cpu":
-        return host
+        return to_host(array)
     cupy = load_cupy(target.index or 0)
     with cupy.cuda.Device(target.index):
-        return cupy.asarray(host)
+        return cupy.asarray(array)  # from the host, or from one GPU to the other
 
 
 def to_host(array: Any) -> np.ndarray:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from .autograd import Variable
-from .backend import Device, Generator, default_generator, device_of, load_cupy, to_device
-from .ops.dtypes import as_dtype, default_dtype
-from .ops.shapes import as_shape
+from .backend import Device, Generator, computing, default_generator, device_of, module_on, to_device
+from .ops.dtypes import as_dtype, as_number, default_dtype
+from .ops.shapes import as_shape, by_keyword
 from .tensor import Tensor
 
 
@@ -23,11 +23,26 @@ def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
     return result.requires_grad_() if requires_grad else result
 
 
+def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
+    """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold, which numpy would turn into others."""
+    if dtype.kind in "iu" and array.dtype != dtype and array.size:
+        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if not (lowest <= array.min() and array.max() <= highest):  # nan is neither
+            raise ValueError(f"{name}: some numbers don't fit into {dtype}, which goes from {lowest} to {highest}")
+    return array.astype(dtype, copy=False)
+
+
 def _sizes(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = as_shape(name, size)
     if any(n < 0 for n in shape):
         raise ValueError(f"{name}: sizes must be from 0 up, got {shape}")
     return shape
+
+
+def _count(name: str, argument: str, value: Any) -> int:
+    if isinstance(value, (tuple, list)):
+        raise TypeError(f"{name}: {argument} must be an int, got {value!r}")
+    return _sizes(name, (value,))[0]
 
 
 # -------------------------------------------------------------------------------------------------- from data
@@ -56,22 +71,25 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([[1.0000, 2.0000],
             [3.0000, 4.5000]])
     """
-    if isinstance(data, Variable) and device is None:
-        device = device_of(data.array)
-    elif hasattr(data, "__cuda_array_interface__") and not isinstance(data, Variable):
-        return _finish(data.astype(as_dtype("tensor", dtype or data.dtype)), device, requires_grad)
+    if isinstance(data, Tensor):
+        return _finish(data.detach().clone().to(dtype=dtype or data.dtype).array, device, requires_grad)
+    if hasattr(data, "__cuda_array_interface__"):
+        with computing(data):
+            return _finish(data.astype(as_dtype("tensor", dtype or data.dtype)), device, requires_grad)
     wanted = None if dtype is None else as_dtype("tensor", dtype)
     try:
         array = np.array(_unwrapped(data))
     except ValueError as error:
-        raise ValueError(f"tensor: the sequences don't form a box, each must be as long as its neighbours ({error})") from None
+        raise ValueError("tensor: the sequences don't form a box, each must be as long as its neighbours") from error
     if array.size == 0 and isinstance(data, (list, tuple)):
         array = array.astype(default_dtype)
+    if array.dtype.kind in "Ou" and type(_first_element(data)) is int:
+        raise ValueError("tensor: some of the ints don't fit into int64; write them as floats")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"tensor: can't make a tensor of {type(_first_element(data)).__name__} data; expected numbers or bools")
-    if wanted is None and array.dtype == np.float64 and isinstance(_first_element(data), (int, float)) and type(_first_element(data)) is not np.float64:
+    if wanted is None and array.dtype == np.float64 and type(_first_element(data)) in (bool, int, float):
         wanted = default_dtype
-    return _finish(array if wanted is None else array.astype(wanted), device, requires_grad)
+    return _finish(_converted("tensor", array, wanted or array.dtype.newbyteorder("=")), device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -88,21 +106,22 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected a numpy array, got {type(ndarray).__name__}")
     as_dtype("from_numpy", ndarray.dtype)
-    return Tensor._wrap(ndarray.view(np.ndarray))
+    result = Tensor._wrap(ndarray.view(np.ndarray))
+    result._export()  # its memory is in other hands from the start
+    return result
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares the memory of another library's CPU tensor."""
-    return from_numpy(np.from_dlpack(ext_tensor))
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(f"from_dlpack: expected a tensor of a library that speaks DLPack, got {type(ext_tensor).__name__}")
+    try:
+        return from_numpy(np.from_dlpack(ext_tensor))
+    except BufferError as error:
+        raise ValueError(f"from_dlpack: this {type(ext_tensor).__name__} can't be shared: {error}") from error
 
 
 # -------------------------------------------------------------------------------------------------- from a rule
-
-
-def _on(device: Any) -> Any:
-    """The module that makes arrays on `device`."""
-    where = Device("cpu" if device is None else device)
-    return np if where.type == "cpu" else load_cupy(where.index or 0)
 
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -112,33 +131,44 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     if not isinstance(fill_value, (bool, int, float, np.generic)):
         raise TypeError(f"full: fill_value must be a number, got {type(fill_value).__name__}")
     if dtype is None:
-        dtype = bool if isinstance(fill_value, (bool, np.bool_)) else np.int64 if isinstance(fill_value, (int, np.integer)) else default_dtype
-    shape = _sizes("full", (size,) if isinstance(size, (tuple, list)) else (size,))
-    return _finish(np.full(shape, fill_value, as_dtype("full", dtype)), device, requires_grad)
+        dtype = {"b": bool, "i": np.int64, "u": np.int64}.get(np.asarray(fill_value).dtype.kind, default_dtype)
+    shape = _sizes("full", (size,))
+    value = _converted("full", np.asarray(fill_value), as_dtype("full", dtype))
+    with module_on(device) as xp:
+        array = xp.full(shape, value.item(), value.dtype)
+    return _finish(array, None, requires_grad)
 
 
+@by_keyword("size")
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; the sizes as separate arguments or as one sequence."""
-    array = _on(device).zeros(_sizes("zeros", size), as_dtype("zeros", dtype or default_dtype))
-    return _finish(array, device, requires_grad)
+    with module_on(device) as xp:
+        array = xp.zeros(_sizes("zeros", size), as_dtype("zeros", dtype or default_dtype))
+    return _finish(array, None, requires_grad)
 
 
+@by_keyword("size")
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; the sizes as separate arguments or as one sequence."""
-    array = _on(device).ones(_sizes("ones", size), as_dtype("ones", dtype or default_dtype))
-    return _finish(array, device, requires_grad)
+    with module_on(device) as xp:
+        array = xp.ones(_sizes("ones", size), as_dtype("ones", dtype or default_dtype))
+    return _finish(array, None, requires_grad)
 
 
+@by_keyword("size")
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose values are whatever the memory held; the sizes as separate arguments or as one sequence."""
-    array = _on(device).empty(_sizes("empty", size), as_dtype("empty", dtype or default_dtype))
-    return _finish(array, device, requires_grad)
+    with module_on(device) as xp:
+        array = xp.empty(_sizes("empty", size), as_dtype("empty", dtype or default_dtype))
+    return _finish(array, None, requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """An n x m matrix (m is n by default) with ones on the diagonal and zeros elsewhere."""
     rows, columns = _sizes("eye", (n, n if m is None else m))
-    return _finish(np.eye(rows, columns, dtype=as_dtype("eye", dtype or default_dtype)), device, requires_grad)
+    with module_on(device) as xp:
+        array = xp.eye(rows, columns, dtype=as_dtype("eye", dtype or default_dtype))
+    return _finish(array, None, requires_grad)
 
 
 def arange(
@@ -156,21 +186,25 @@ def arange(
     for name, value in (("start", start), ("end", end), ("step", step)):
         if not isinstance(value, (int, float, np.generic)) or not math.isfinite(value):
             raise TypeError(f"arange: {name} must be a finite number, got {value!r}")
+        if abs(value) >= 2**63:
+            raise ValueError(f"arange: {name} must be below 2**63, got {value!r}")
     if step == 0 or (end - start) * step < 0:
         raise ValueError(f"arange: steps of {step} don't lead from {start} to {end}")
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
     kind = as_dtype("arange", dtype or (np.int64 if whole else default_dtype))
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
-    steps = np.arange(int(count))
-    return _finish((start + step * steps).astype(kind), device, requires_grad)
+    with module_on(device) as xp:
+        array = (start + step * xp.arange(_count("arange", "end", int(count)))).astype(kind)
+    return _finish(array, None, requires_grad)
 
 
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    (count,) = _sizes("linspace", (steps,))
-    return _finish(np.linspace(start, end, count).astype(as_dtype("linspace", dtype or default_dtype)), device, requires_grad)
+    start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
+    count = _count("linspace", "steps", steps)
+    return _finish(np.linspace(float(start), float(end), count).astype(as_dtype("linspace", dtype or default_dtype)), device, requires_grad)
 
 
 # ------------------------------------------------------------------------------------------------------ random
@@ -191,6 +225,7 @@ def _float_dtype(name: str, dtype: Any) -> np.dtype:
     return kind
 
 
+@by_keyword("size")
 def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -201,6 +236,7 @@ def rand(
     return _finish(array, device, requires_grad)
 
 
+@by_keyword("size")
 def randn(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -222,6 +258,8 @@ def randint(
         raise TypeError(f"randint: expected ints low and high and a tuple size, got {low!r}, {high!r}, {size!r}")
     if low >= high:
         raise ValueError(f"randint: low must be less than high, got {low} and {high}")
+    if not -(2**63) <= low < high <= 2**63:
+        raise ValueError(f"randint: low and high must fit in 64 bits, got {low} and {high}")
     array = _generator("randint", generator).integers(low, high, _sizes("randint", (size,)))
     return _finish(array.astype(as_dtype("randint", dtype or np.int64), copy=False), device, requires_grad)
 
@@ -230,7 +268,7 @@ def randperm(
     n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """The numbers from 0 to n - 1 in random order, int64."""
-    (count,) = _sizes("randperm", (n,))
+    count = _count("randperm", "n", n)
     array = _generator("randperm", generator).permutation(count)
     return _finish(array.astype(as_dtype("randperm", dtype or np.int64), copy=False), device, requires_grad)
 
@@ -240,14 +278,15 @@ def normal(
     requires_grad: bool = False,
 ) -> Tensor:
     """Normally distributed numbers with the given mean and standard deviation."""
-    if not std >= 0:
-        raise ValueError(f"normal: std must be from 0 up, got {std}")
+    mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std, 0)
     draws = randn(size, generator=generator, dtype=dtype, device=device)
     return (draws * float(std) + float(mean)).requires_grad_(requires_grad)
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element of `input` gives, else 0, in the dtype of `input`."""
+    if not isinstance(input, Tensor) or not input.is_floating_point():
+        raise TypeError(f"bernoulli: expected a tensor of floats, the probabilities; got {getattr(input, 'dtype', type(input).__name__)}")
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise ValueError("bernoulli: probabilities must lie in [0, 1]")
     draws = rand(input.shape, generator=generator, dtype=np.float64, device=input.device)
@@ -257,47 +296,51 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 # -------------------------------------------------------------------------------------------- like another tensor
 
 
-def _like(input: Any, dtype: Any, device: Any) -> dict[str, Any]:
+def _like(name: str, input: Any, dtype: Any, device: Any) -> dict[str, Any]:
     if not isinstance(input, Variable):
-        raise TypeError(f"*_like: expected a tensor to take shape, dtype and device from, got {type(input).__name__}")
-    return {"dtype": dtype or input.array.dtype, "device": device_of(input.array) if device is None else device}
+        raise TypeError(f"{name}: expected a tensor to take shape, dtype and device from, got {type(input).__name__}")
+    return {
+        "size": tuple(input.array.shape),
+        "dtype": dtype or input.array.dtype,
+        "device": device_of(input.array) if device is None else device,
+    }
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape, dtype and device of `input`."""
-    return zeros(input.shape, **_like(input, dtype, device), requires_grad=requires_grad)
+    return zeros(**_like("zeros_like", input, dtype, device), requires_grad=requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape, dtype and device of `input`."""
-    return ones(input.shape, **_like(input, dtype, device), requires_grad=requires_grad)
+    return ones(**_like("ones_like", input, dtype, device), requires_grad=requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Whatever the memory held, in the shape, dtype and device of `input`."""
-    return empty(input.shape, **_like(input, dtype, device), requires_grad=requires_grad)
+    return empty(**_like("empty_like", input, dtype, device), requires_grad=requires_grad)
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`fill_value` in the shape, dtype and device of `input`."""
-    return full(input.shape, fill_value, **_like(input, dtype, device), requires_grad=requires_grad)
+    return full(fill_value=fill_value, **_like("full_like", input, dtype, device), requires_grad=requires_grad)
 
 
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Numbers evenly distributed over [0, 1), in the shape, dtype and device of `input`."""
-    return rand(input.shape, generator=generator, **_like(input, dtype, device), requires_grad=requires_grad)
+    return rand(generator=generator, **_like("rand_like", input, dtype, device), requires_grad=requires_grad)
 
 
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Normally distributed numbers in the shape, dtype and device of `input`."""
-    return randn(input.shape, generator=generator, **_like(input, dtype, device), requires_grad=requires_grad)
+    return randn(generator=generator, **_like("randn_like", input, dtype, device), requires_grad=requires_grad)
 
 
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Whole numbers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
     bounds = (0, low) if high is None else (low, high)
-    return randint(*bounds, tuple(input.shape), **_like(input, dtype, device))
+    return randint(*bounds, **_like("randint_like", input, dtype, device))

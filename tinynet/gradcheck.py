@@ -14,6 +14,7 @@ import numpy as np
 
 from .autograd import Variable, enable_grad, grad
 from .backend import to_host
+from .ops.dtypes import as_number
 from .tensor import Tensor
 
 
@@ -27,7 +28,7 @@ def gradcheck(
     order: int = 2,
     eps: float = 1e-6,
     atol: float = 1e-5,
-    rtol: float = 1e-3,
+    rtol: float = 1e-4,
     raise_exception: bool = True,
 ) -> bool:
     """Compare the gradients of ``f(*inputs)`` with central differences. True if they agree, else GradcheckError.
@@ -50,8 +51,14 @@ def gradcheck(
     """
     if order not in (1, 2):
         raise ValueError(f"gradcheck: order must be 1 or 2, got {order!r}")
-    if not eps > 0:
-        raise ValueError(f"gradcheck: eps must be positive, got {eps!r}")
+    if not callable(f):
+        raise TypeError(f"gradcheck: f must be a function of the inputs, got {f!r:.60}")
+    for name, value in (("eps", eps), ("atol", atol), ("rtol", rtol)):
+        as_number("gradcheck", name, value, 0)
+    if not eps:
+        raise ValueError("gradcheck: eps must be positive, got 0")
+    if not isinstance(inputs, (Variable, tuple, list)):
+        raise TypeError(f"gradcheck: inputs must be a tensor or a sequence of tensors, got {type(inputs).__name__}")
     given = [inputs] if isinstance(inputs, Variable) else list(inputs)
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
@@ -131,7 +138,7 @@ def _compare(
         else:
             analytic = [np.zeros(x.shape) for x in free]
         for x, name, derivative in zip(free, names, analytic, strict=True):
-            numeric, kinks = _difference(lambda: to_host(function(*free)[number].detach().array), x, direction, eps)  # noqa: B023
+            numeric, kinks = _difference(lambda: to_host(function(*free)[number].array), x, direction, eps)  # noqa: B023
             if kinks.any():
                 place = _place(kinks.argmax(), x.shape)
                 warnings.warn(
@@ -158,18 +165,18 @@ def _difference(
     """The derivative of <f(x), direction> by each element of x, and where the two sides disagree."""
     numeric, kinks = np.zeros(x.shape), np.zeros(x.shape, bool)
     with np.errstate(all="ignore"):
-        middle = evaluate()
+        middle = evaluate().copy()
         for place in np.ndindex(*x.shape):
             before = x.array[place].item()
             sides = []
             for step in (eps, -eps):
                 x.array[place] = before + step
-                sides.append(evaluate())
+                sides.append(evaluate().copy())  # it may be a view of x, which is about to change
             x.array[place] = before
             numeric[place] = ((sides[0] - sides[1]) * direction).sum() / (2 * eps)
             bend = np.abs(((sides[0] - 2 * middle + sides[1]) * direction).sum()) / eps
             # a smooth f bends by f''·eps, here some 1e-6; a kink by the jump of its slope
-            kinks[place] = bend > 1e-3 * max(1.0, abs(numeric[place]))
+            kinks[place] = bend > 1e-3 * max(1.0, abs(float(numeric[place])))
     return numeric, kinks
 
 

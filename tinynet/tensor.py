@@ -10,13 +10,13 @@ import numpy as np
 
 from . import autograd
 from .autograd import Node, Primitive, Variable, cast
-from .backend import Device, array_module, default_generator, device_of, to_device, to_host
+from .backend import Device, array_module, beside, computing, default_generator, device_of, full_like, to_device, to_host
 from .ops import elementwise, reductions, shapes
-from .ops.dtypes import as_dtype, as_operand, default_dtype
+from .ops.dtypes import as_dtype, as_number, as_operand, default_dtype
 from .printing import format_tensor
 
 
-class Size(tuple):  # type: ignore[type-arg]
+class Size(tuple):
     """A shape: a tuple of ints.
 
     >>> Size((2, 3)), Size((2, 3)).numel()
@@ -68,11 +68,14 @@ class Tensor(Variable):
     __array_ufunc__ = None  # so that ndarray + Tensor is left to Tensor.__radd__
     __hash__ = object.__hash__
 
-    def __init__(self, data: Any = ()):
-        if isinstance(data, (bool, int, float)):
+    def __init__(self, data: Any = (), *sizes: Any):
+        if sizes or isinstance(data, (bool, int, float)):
             raise TypeError("Tensor: give the data as a sequence; for sizes use tinynet.zeros, for one number tinynet.tensor")
         source = to_host(data.array) if isinstance(data, Variable) else data
-        super().__init__(np.array(source, dtype=default_dtype))
+        try:
+            super().__init__(np.array(source, dtype=default_dtype))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"Tensor: expected nested sequences of numbers, of equal lengths ({error})") from None
 
     @staticmethod
     def _wrap(array: Any) -> Tensor:
@@ -143,7 +146,8 @@ class Tensor(Variable):
         return format_tensor(to_host(self.array), suffixes)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.array.ndim == 0 and spec else object.__format__(self, spec)
+        # a 0-d tensor as the number that it holds, in PyTorch's way: f"{loss:.3f}"
+        return object.__format__(self, spec) if self.array.ndim else format(self.item(), spec)
 
     # ------------------------------------------------------------------------- its place in the graph
 
@@ -236,12 +240,15 @@ class Tensor(Variable):
         return self.array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The values as a numpy array that shares their memory; with `force`, detached and copied to the CPU first if need be."""
+        """The values as a numpy array that shares their memory; with `force`, detached and copied to the CPU first if need be.
+
+        Writing to that array changes the tensor. A backward pass that needs the values as they were raises RuntimeError then.
+        """
         if not force and self.requires_grad:
             raise RuntimeError("numpy: the tensor requires grad, and numpy records no history; use tensor.detach().numpy()")
         if not force and self.is_cuda:
             raise TypeError(f"numpy: the tensor is on {self.device}; copy it with tensor.cpu() first")
-        return to_host(self.array)
+        return self._export() if isinstance(self.array, np.ndarray) else to_host(self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -252,7 +259,7 @@ class Tensor(Variable):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError("dlpack: the tensor requires grad; export tensor.detach()")
-        return self.array.__dlpack__(**options)
+        return (self.array if self.is_cuda else self._export()).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()
@@ -283,10 +290,10 @@ class Tensor(Variable):
         if self._node is not None:
             raise RuntimeError("deepcopy: only leaves can be copied with their role in the graph; use tensor.detach().clone()")
         copy = type(self).__new__(type(self))
-        Variable.__init__(copy, self.array.copy(), self._requires_grad)
+        Variable.__init__(copy, self.detach().clone().array, self._requires_grad)
         memo[id(self)] = copy
         if self._grad is not None:
-            copy._grad = self._grad.__deepcopy__(memo)
+            copy._grad = self._grad.__deepcopy__(memo)  # type: ignore[attr-defined]
         return copy
 
     def __reduce__(self) -> Any:
@@ -326,30 +333,6 @@ class Tensor(Variable):
         """This tensor on a GPU, the first one by default."""
         return self.to(Device("cuda", device) if isinstance(device, int) else Device(device))
 
-    def float(self) -> Tensor:
-        """As float32."""
-        return self.to(np.dtype(np.float32))
-
-    def double(self) -> Tensor:
-        """As float64."""
-        return self.to(np.dtype(np.float64))
-
-    def half(self) -> Tensor:
-        """As float16."""
-        return self.to(np.dtype(np.float16))
-
-    def long(self) -> Tensor:
-        """As int64; fractions are cut off."""
-        return self.to(np.dtype(np.int64))
-
-    def int(self) -> Tensor:
-        """As int32; fractions are cut off."""
-        return self.to(np.dtype(np.int32))
-
-    def bool(self) -> Tensor:
-        """As bool: whether each element is non-zero."""
-        return self.to(np.dtype(np.bool_))
-
     def type_as(self, other: Tensor) -> Tensor:
         """In the dtype of `other`."""
         return self.to(other.dtype)
@@ -380,8 +363,8 @@ class Tensor(Variable):
     __le__ = _checked(elementwise.le)
     __gt__ = _checked(elementwise.gt)
     __ge__ = _checked(elementwise.ge)
-    __eq__ = _checked(elementwise.eq)  # type: ignore[assignment]
-    __ne__ = _checked(elementwise.ne)  # type: ignore[assignment]
+    __eq__ = _checked(elementwise.eq)
+    __ne__ = _checked(elementwise.ne)
     __invert__ = elementwise.bitwise_not
     __abs__ = elementwise.abs
 
@@ -398,7 +381,7 @@ class Tensor(Variable):
         return reductions.matmul(as_operand("matmul", other, self), self)
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value).array.any())
+        return bool((self == value).any())
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
@@ -409,17 +392,31 @@ class Tensor(Variable):
         return shapes.getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        value = as_operand("indexing", value, self)
-        checked = shapes.as_index("indexing", self.array, index)
-        if shapes.is_basic(checked):
-            self[checked].copy_(value)
+        operation = "t[index] = value"
+        value = as_operand(operation, value, self)
+        checked = shapes.as_index(operation, self.array, index)
+        if isinstance(value, Variable):
+            while value.array.ndim > 1 and value.array.shape[0] == 1:  # as in PyTorch, sizes of 1 in front don't count
+                value = shapes.squeeze(value, 0)
+        first, then = shapes.in_two_steps(checked)
+        target = self[first]
+        if shapes.is_basic(then):
+            target._overwrite(value, operation)
         else:
-            self._replace(shapes.index_put(self, checked, self._like(value, self.array[checked].shape)), "t[index] = value")
+            with computing(target.array):
+                shape = target.array[then].shape
+            value = target._like(value, shape, operation)
+            target._replace(shapes.index_put(target, then, value), operation)
 
-    def _like(self, value: Any, shape: tuple[int, ...]) -> Tensor:  # type: ignore[valid-type]
+    def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         # `value` as a tensor of this one's dtype and device, expanded to `shape`
         if not isinstance(value, Variable):
-            value = Tensor._wrap(array_module(self.array).asarray(value, dtype=self.dtype))
+            value = Tensor._wrap(beside(self.array, value))
+        if elementwise.broadcast_shape(operation, value.array.shape, shape) != shape:
+            raise ValueError(
+                f"{operation}: a value of shape {tuple(value.array.shape)} can't be broadcast to the shape {tuple(shape)} it is written to"
+            )
+        array_module(self.array, value.array)  # both on one device?
         return shapes.expand(value if value.array.dtype == self.dtype else cast(value, dtype=self.dtype), shape)
 
     # --------------------------------------------------------------------------------------- functions
@@ -454,12 +451,12 @@ class Tensor(Variable):
         return elementwise.where(condition, self, other)
 
     @property
-    def T(self) -> Tensor:  # noqa: N802
+    def T(self) -> Tensor:
         """The dimensions in reverse order."""
         return shapes.permute(self, *range(self.ndim)[::-1])
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802
+    def mT(self) -> Tensor:
         """The last two dimensions exchanged."""
         return shapes.transpose(self, -1, -2)
 
@@ -485,33 +482,73 @@ class Tensor(Variable):
     tanh_, sigmoid_ = _in_place(elementwise.tanh, "tanh_"), _in_place(elementwise.sigmoid, "sigmoid_")
     masked_fill_ = _in_place(elementwise.masked_fill, "masked_fill_")
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
+    __ifloordiv__, __imod__ = _in_place(elementwise.floor_divide, "floor_divide_"), _in_place(elementwise.remainder, "remainder_")
+    __iand__, __ior__ = _in_place(elementwise.bitwise_and, "bitwise_and_"), _in_place(elementwise.bitwise_or, "bitwise_or_")
+    __ixor__ = _in_place(elementwise.bitwise_xor, "bitwise_xor_")
 
     def copy_(self, src: Any) -> Tensor:
         """Write the values of `src`, which is broadcast and converted; returns self."""
-        return self._replace(self._like(as_operand("copy_", src, self), self.array.shape), "copy_")
+        return self._overwrite(as_operand("copy_", src, self), "copy_")
 
     def fill_(self, value: Any) -> Tensor:
         """Write `value`, a number or a 0-d tensor, everywhere; returns self."""
         if isinstance(value, Variable) and value.array.ndim:
             raise ValueError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.array.shape)}")
-        return self._replace(self._like(as_operand("fill_", value, self), self.array.shape), "fill_")
+        return self._overwrite(as_operand("fill_", value, self), "fill_")
+
+    def _overwrite(self, value: Any, operation: str) -> Tensor:
+        return self._replace(_overwrite(self, self._like(value, self.array.shape, operation)), operation)
 
     def zero_(self) -> Tensor:
         """Write zeros; returns self."""
-        return self.fill_(0)
+        return self._overwrite(0, "zero_")
 
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Write normally distributed values; returns self."""
-        draws = (generator or default_generator).numpy.standard_normal(self.array.shape, np.float32)
-        return self._replace(self._draws(draws * std + mean), "normal_")
+        mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std, 0)
+        draw = (generator or default_generator).numpy.standard_normal
+        return self._replace(self._drawn("normal_", draw, mean, std), "normal_")
 
     def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Write values evenly distributed over [a, b); returns self."""
-        draws = (generator or default_generator).numpy.random(self.array.shape, np.float32)
-        return self._replace(self._draws(draws * (b - a) + a), "uniform_")
+        a, b = as_number("uniform_", "a", a), as_number("uniform_", "b", b)
+        if not a <= b:
+            raise ValueError(f"uniform_: expected a <= b, got a={a} and b={b}")
+        draw = (generator or default_generator).numpy.random
+        return self._replace(self._drawn("uniform_", draw, a, b - a), "uniform_")
 
-    def _draws(self, draws: np.ndarray) -> Tensor:
-        return Tensor._wrap(to_device(draws.astype(self.dtype), self.device))
+    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift: Any, scale: Any) -> Tensor:
+        if self.dtype.kind != "f":
+            raise RuntimeError(f"{operation}: draws floats, which can't be written into {self.dtype}")
+        draws = draw(self.array.shape, np.float64 if self.dtype == np.float64 else np.float32)
+        return Tensor._wrap(to_device(np.asarray(draws * scale + shift, self.dtype), self.device))
+
+    # ----------------------------------------------------------------------- conversions to one dtype
+    # At the end of the class, since after these definitions the names float, int and bool no longer mean Python's types in here.
+
+    def float(self) -> Tensor:
+        """As float32."""
+        return self.to(np.dtype(np.float32))
+
+    def double(self) -> Tensor:
+        """As float64."""
+        return self.to(np.dtype(np.float64))
+
+    def half(self) -> Tensor:
+        """As float16."""
+        return self.to(np.dtype(np.float16))
+
+    def long(self) -> Tensor:
+        """As int64; fractions are cut off."""
+        return self.to(np.dtype(np.int64))
+
+    def int(self) -> Tensor:
+        """As int32; fractions are cut off."""
+        return self.to(np.dtype(np.int32))
+
+    def bool(self) -> Tensor:
+        """As bool: whether each element is non-zero."""
+        return self.to(np.dtype(np.bool_))
 
 
 def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device: str) -> Tensor:
@@ -519,6 +556,10 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
     Variable.__init__(tensor, to_device(array, Device(device)), requires_grad)
     return tensor
 
+
+# the old values have no influence on the new ones, but what is written over stays part of the graph
+_overwrite = Primitive(lambda xp, old, new: new, name="copy")
+_overwrite.derivatives(old=lambda g: g._make(full_like(g.array, 0)), new=lambda g: g)
 
 _move = Primitive(lambda xp, a, *, target, source: to_device(a, target), name="to_device")
 _move.derivatives(a=lambda g, target, source: _move(g, target=source, source=target))

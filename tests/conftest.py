@@ -1,0 +1,44 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import gpu_kernels
+import pytest
+import strict_cupy
+
+# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the cupy that is installed, which needs a GPU; else on the stand-in.
+REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """cupy, with two GPUs if it is the stand-in."""
+    if REAL_CUPY:
+        import cupy
+
+        yield cupy
+        return
+    for name, reference in gpu_kernels.references().items():
+        monkeypatch.setitem(strict_cupy.reference_kernels, name, reference)
+    with strict_cupy.install(devices=2) as cupy:
+        yield cupy
+
+
+@pytest.fixture
+def second_gpu(gpu: Any) -> str:
+    """A GPU that is not cupy's current one: what forgets to make it current is found out."""
+    if gpu.cuda.runtime.getDeviceCount() < 2:
+        pytest.skip("this machine has only one GPU")
+    return "cuda:1"
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> str:
+    """The same test on the CPU and on a GPU (the stand-in for one, unless TINYNET_TEST_CUPY=real)."""
+    if request.param == "cuda":
+        request.getfixturevalue("gpu")
+    return str(request.param)
