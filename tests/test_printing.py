@@ -684,5 +684,5 @@ def test_prints_what_pytorch_prints(torch, array, history, options):
 def test_lines_break_where_those_of_pytorch_do(torch, shape, history, edgeitems):
     for linewidth in range(1, 130):
         assert_prints_like(
-            torch, np.full(shape, 0.5), history, {"linewidth": linewidth, "edgeitems": edgeitems}
+            torch, np.full(shape, 0.5), history, {"profile": "default", "linewidth": linewidth, "edgeitems": edgeitems}
         )

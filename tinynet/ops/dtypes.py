@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
 from numbers import Number
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +14,22 @@ from ..autograd import Variable
 
 default_dtype = np.dtype(np.float32)
 _RANK = {"b": 0, "i": 1, "u": 1, "f": 2}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def of_tensor(function: _F) -> _F:
+    """Declare a public operation on a tensor, its first argument: anything else there is a TypeError that says so."""
+
+    @functools.wraps(function)
+    def operation(*args: Any, **keywords: Any) -> Any:
+        first = args[0] if args else next(iter(keywords.values()), None)
+        if not isinstance(first, Variable):
+            raise TypeError(
+                f"{function.__name__}: expected a tensor first, got {type(first).__name__}; make one with tinynet.tensor(...)"
+            )
+        return function(*args, **keywords)
+
+    return operation  # type: ignore[return-value]
 
 
 def result_type(*operands: Any) -> np.dtype:
@@ -56,7 +75,7 @@ def as_operand(name: str, value: Any, like: Variable) -> Any:
     if isinstance(value, np.generic) and value.dtype.kind in _RANK:
         return value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in _RANK:
-        return like._make(value)
+        return like._make(np.array(value, value.dtype.newbyteorder("=")))  # a copy: nobody could tell if it were changed
     if isinstance(value, Number):
         raise TypeError(f"{name}: tinynet has no complex numbers; got {value!r}")
     raise TypeError(
@@ -65,12 +84,29 @@ def as_operand(name: str, value: Any, like: Variable) -> Any:
     )
 
 
+def as_number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> Any:
+    """`value` as a Python int or float, finite and from `low` to `high`; else TypeError or ValueError.
+
+    Not as a numpy scalar: a float64 one would carry float32 arrays along to float64.
+    """
+    if type(value) not in (int, float):  # first the common case: this runs at every step
+        if isinstance(value, Variable):
+            raise TypeError(f"{owner}: {name} is a tensor; it must be a Python number, tensor.item()")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
+        value = int(value) if isinstance(value, (int, np.integer)) else float(value)
+    if not low <= value <= high or not math.isfinite(value):
+        rule = "finite" if low == -math.inf else f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{owner}: {name} must be {rule}, got {value!r}")
+    return value
+
+
 def as_dtype(name: str, dtype: Any) -> np.dtype:
     """`dtype` as numpy's; TypeError unless it is one of bools, integers or floats of up to 64 bits."""
     try:
         found = np.dtype(dtype)
     except TypeError:
         found = None
-    if dtype is None or found is None or found.kind not in _RANK or found.itemsize > 8:
+    if dtype is None or found is None or found.kind not in _RANK or found.itemsize > 8 or not found.isnative:
         raise TypeError(f"{name}: {dtype!r} is no dtype that tinynet knows; those are bool, the integers, float16, float32, float64")
     return found

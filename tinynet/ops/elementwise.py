@@ -6,16 +6,19 @@ converted first, by `cast`, whose derivative converts back. So the primitives th
 
 from __future__ import annotations
 
-import functools
+import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..autograd import Primitive, Variable, cast
-from ..backend import array_module
-from .dtypes import as_operand, default_dtype, result_type
+from ..backend import array_module, beside, computing
+from .dtypes import as_operand, default_dtype, of_tensor, result_type
+from .layout import each
 from .shapes import expand
+
 
 def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that `shapes` broadcast to; ValueError names them if they don't."""
@@ -54,20 +57,35 @@ def _aligned(name: str, operands: tuple[Any, ...], floating: bool) -> list[Any]:
             values[position] = v if v.array.shape == shape else expand(v, shape)
         elif dtype.kind == "f":
             values[position] = float(v)
+        elif dtype.kind in "iu" and name not in _COMPARISONS and not np.iinfo(dtype).min <= v <= np.iinfo(dtype).max:
+            raise ValueError(f"{name}: the number {v} does not fit into {dtype}; convert the tensor first, with .to(...)")
     return values
 
 
-def elementwise(*, floating: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Declare an element-wise primitive. With `floating`, integers become float32 first."""
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+def elementwise(*, floating: bool = False, bools: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Declare an element-wise primitive. With `floating`, integers and bools become float32 first; else `bools` says if it takes those."""
 
     def declare(forward: Callable[..., Any]) -> Any:
         primitive = Primitive(forward)
 
-        @functools.wraps(forward)
-        def operation(*operands: Any, **constants: Any) -> Any:
+        def apply(*operands: Any, **constants: Any) -> Any:
+            if not (floating or bools) and any(isinstance(v, Variable) and v.array.dtype == bool for v in operands):
+                raise TypeError(f"{primitive.name}: bool tensors can't be computed with like this; convert with .to(...), or use ~ & | ^")
             return primitive(*_aligned(primitive.name, operands, floating), **constants)
 
-        operation.derivatives = primitive.derivatives  # type: ignore[attr-defined]
+        def of_one(input: Any, **constants: Any) -> Any:
+            return apply(input, **constants)
+
+        def of_two(input: Any, other: Any, **constants: Any) -> Any:
+            return apply(input, other, **constants)
+
+        operation: Any = of_one if len(primitive.inputs) == 1 else of_two
+        operation.__name__ = operation.__qualname__ = primitive.name
+        operation.__doc__ = forward.__doc__
+        operation.derivatives = primitive.derivatives
         return operation
 
     return declare
@@ -76,8 +94,9 @@ def elementwise(*, floating: bool = False) -> Callable[[Callable[..., Any]], Any
 # ------------------------------------------------------------------------------------------------ arithmetic
 
 
-@elementwise()
+@elementwise(bools=True)
 def add(xp, a, b):
+    """``input + alpha * other``, element by element."""
     return a + b
 
 
@@ -86,14 +105,28 @@ add.derivatives(a=lambda g: g, b=lambda g: g)
 
 @elementwise()
 def sub(xp, a, b):
+    """``input - alpha * other``, element by element."""
     return a - b
 
 
 sub.derivatives(a=lambda g: g, b=lambda g: -g)
 
 
-@elementwise()
+def _scaled(operation: Callable[..., Any]) -> Callable[..., Any]:
+    def scaled(input: Any, other: Any, *, alpha: float = 1) -> Any:
+        return operation(input, other if alpha == 1 else other * alpha)
+
+    scaled.__name__ = scaled.__qualname__ = operation.__name__
+    scaled.__doc__ = operation.__doc__
+    return scaled
+
+
+add, sub = _scaled(add), _scaled(sub)
+
+
+@elementwise(bools=True)
 def mul(xp, a, b):
+    """``input * other``, element by element."""
     return a * b
 
 
@@ -102,6 +135,7 @@ mul.derivatives(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 @elementwise(floating=True)
 def div(xp, a, b):
+    """``input / other``, element by element; integers become floats."""
     return xp.true_divide(a, b)  # by a number 0, too
 
 
@@ -110,6 +144,7 @@ div.derivatives(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
 
 @elementwise()
 def neg(xp, a):
+    """``-input``."""
     return -a
 
 
@@ -118,11 +153,14 @@ neg.derivatives(a=lambda g: -g)
 
 @elementwise()
 def pow(xp, a, b):
+    """``input ** other``, element by element."""
+    if xp is np and np.asarray(a).dtype.kind in "iu" and np.any(np.less(b, 0)):
+        raise RuntimeError("pow: integers to negative integer powers are no integers; convert to floats first, with .float()")
     return a**b
 
 
 def _pow_base(g, a, b):
-    if isinstance(b, Variable):
+    if not isinstance(b, (int, float)):
         return g * where(b == 0, 0.0, b * a ** where(b == 0, 1.0, b - 1))
     # a^0 is the constant 1, also at a = 0, where the rule would give 0 * 0^-1
     return g * 0.0 if b == 0 else g * (2.0 * a) if b == 2 else g * (b * a ** (b - 1))
@@ -138,16 +176,57 @@ pow.derivatives(a=_pow_base, b=_pow_exponent)
 
 
 @elementwise()
+def sign(xp, a):
+    """-1, 0 or 1; nan stays nan."""
+    return xp.sign(a)
+
+
+@elementwise()
+def floor(xp, a):
+    """The next whole number below or equal."""
+    return xp.floor(a) if a.dtype.kind == "f" else a.copy()
+
+
+@elementwise()
+def ceil(xp, a):
+    """The next whole number above or equal."""
+    return xp.ceil(a) if a.dtype.kind == "f" else a.copy()
+
+
+@elementwise()
+def round(xp, a):
+    """The nearest whole number; halves go to the even neighbour."""
+    return xp.rint(a) if a.dtype.kind == "f" else a.copy()  # halves to the even neighbour, as in PyTorch
+
+
+for _step in (sign, floor, ceil, round):
+    _step.derivatives(a=lambda g: g * 0.0)
+
+
+def _refuse_zero(xp: Any, name: str, b: Any) -> None:
+    # numpy's answer would be 0. A GPU would have to wait for a look at the values; there the result is undefined, as in PyTorch.
+    if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b):
+        raise RuntimeError(f"{name}: ZeroDivisionError, an integer can't be divided by 0; floats can, to inf or nan")
+
+
+@elementwise()
 def remainder(xp, a, b):
+    """``input % other``, which has the sign of `other`."""
+    _refuse_zero(xp, "remainder", b)
     return xp.remainder(a, b)
 
 
 remainder.derivatives(a=lambda g: g, b=lambda g, a, b: -g * floor(a / b))
 
 
-def floor_divide(a: Any, b: Any) -> Any:
-    """``a // b``, rounded towards minus infinity. It is flat almost everywhere: no gradient."""
-    return _plain("floor_divide", lambda xp, a, b: xp.floor_divide(a, b), a, b)
+@elementwise()
+def floor_divide(xp, a, b):
+    """``input // other``, rounded towards minus infinity."""
+    _refuse_zero(xp, "floor_divide", b)
+    return xp.floor_divide(a, b)
+
+
+floor_divide.derivatives(a=lambda g: g * 0.0, b=lambda g: g * 0.0)  # steps are flat
 
 
 # -------------------------------------------------------------------------------------- functions of one value
@@ -155,6 +234,7 @@ def floor_divide(a: Any, b: Any) -> Any:
 
 @elementwise()
 def abs(xp, a):
+    """``|input|``; at 0 the gradient is 0."""
     return xp.abs(a)
 
 
@@ -163,6 +243,7 @@ abs.derivatives(a=lambda g, a: g * sign(a))
 
 @elementwise(floating=True)
 def exp(xp, a):
+    """e to the power of each element."""
     return xp.exp(a)
 
 
@@ -171,6 +252,7 @@ exp.derivatives(a=lambda g, y: g * y)
 
 @elementwise(floating=True)
 def log(xp, a):
+    """The natural logarithm; nan below 0."""
     return xp.log(a)
 
 
@@ -179,6 +261,7 @@ log.derivatives(a=lambda g, a: g / a)
 
 @elementwise(floating=True)
 def log1p(xp, a):
+    """``log(1 + input)``, exact for small ones too."""
     return xp.log1p(a)
 
 
@@ -187,6 +270,7 @@ log1p.derivatives(a=lambda g, a: g / (1.0 + a))
 
 @elementwise(floating=True)
 def expm1(xp, a):
+    """``exp(input) - 1``, exact for small ones too."""
     return xp.expm1(a)
 
 
@@ -195,6 +279,7 @@ expm1.derivatives(a=lambda g, y: g * (y + 1.0))
 
 @elementwise(floating=True)
 def sqrt(xp, a):
+    """The square root; nan below 0."""
     return xp.sqrt(a)
 
 
@@ -203,22 +288,23 @@ sqrt.derivatives(a=lambda g, y: g / (2.0 * y))
 
 @elementwise(floating=True)
 def sin(xp, a):
+    """The sine, of radians."""
     return xp.sin(a)
-
-
-sin.derivatives(a=lambda g, a: g * cos(a))
 
 
 @elementwise(floating=True)
 def cos(xp, a):
+    """The cosine, of radians."""
     return xp.cos(a)
 
 
+sin.derivatives(a=lambda g, a: g * cos(a))
 cos.derivatives(a=lambda g, a: -g * sin(a))
 
 
 @elementwise(floating=True)
 def tanh(xp, a):
+    """The hyperbolic tangent."""
     return xp.tanh(a)
 
 
@@ -227,6 +313,7 @@ tanh.derivatives(a=lambda g, y: g * (1.0 - y * y))
 
 @elementwise(floating=True)
 def sigmoid(xp, a):
+    """``1 / (1 + exp(-input))``."""
     # exp of -|a| never overflows; 1 / (1 + e^-a) = e^a / (1 + e^a)
     e = xp.exp(-xp.abs(a))
     return xp.where(a >= 0, 1.0, e) / (1.0 + e)
@@ -235,17 +322,44 @@ def sigmoid(xp, a):
 sigmoid.derivatives(a=lambda g, y: g * (y * (1.0 - y)))
 
 
-@elementwise()
-def relu(xp, a):
-    return xp.maximum(a, 0)
+@elementwise(floating=True)
+def softplus(xp, a):
+    # log(1 + e^a) = max(a, 0) + log(1 + e^-|a|), where nothing overflows
+    return xp.maximum(a, 0) + xp.log1p(xp.exp(-xp.abs(a)))
 
 
-relu.derivatives(a=lambda g, y: pass_where_positive(g, y))
+softplus.derivatives(a=lambda g, a: g * sigmoid(a))
+
+
+@elementwise(floating=True)
+def erf(xp, a):
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to each element."""
+    # numpy has none, cupy's special functions do
+    return _erf(a) if xp is np else importlib.import_module("cupyx.scipy.special").erf(a).astype(a.dtype)
+
+
+_ERF = np.array([math.erf(k / 1024) for k in range(6 * 1024 + 1)])  # erf(6) is 1 to double precision
+
+
+def _erf(a: Any) -> Any:
+    # Taylor's series around the nearest point x of the table, at a distance d of 1/2048 at most; the derivatives of the bell
+    # curve are Hermite polynomials times itself. The fifth term, below 3e-18, matters near 0 only and has its value from there.
+    size = np.minimum(np.abs(a), 6.0)
+    place = np.rint(size * 1024)
+    x = place / 1024
+    d = size - x
+    series = d * (1 + d * (-x + d * ((2 * x * x - 1) / 3 + d * (x * (3 - 2 * x * x) / 6 + d / 10))))
+    at_x = _ERF.astype(a.dtype).take(place.astype(np.int64), mode="clip")  # a nan finds some place, and stays nan by d
+    return np.copysign(at_x + 2 / math.sqrt(math.pi) * np.exp(-x * x) * series, a)
+
+
+erf.derivatives(a=lambda g, a: g * (2 / math.sqrt(math.pi) * exp(-a * a)))
 
 
 @elementwise()
 def pass_where_positive(xp, a, gate):
-    return a * (gate > 0)
+    # in this form a nan gate lets a through, so that nan stays nan
+    return each(xp, lambda a, gate, out: xp.multiply(a, ~(gate <= 0), out), a, gate)
 
 
 # a step is flat on both sides, so nothing flows to the gate
@@ -253,39 +367,30 @@ pass_where_positive.derivatives(a=lambda g, gate: pass_where_positive(g, gate), 
 
 
 @elementwise()
-def sign(xp, a):
-    return xp.sign(a)
+def relu(xp, a):
+    """``max(input, 0)``; at 0 the gradient is 0."""
+    if a.dtype.kind != "f":
+        return xp.maximum(a, 0)
+    # numpy's clip takes half the time of maximum with a number
+    return each(xp, lambda a, out: xp.clip(a, 0.0, math.inf, out), a)
 
 
-@elementwise()
-def floor(xp, a):
-    return xp.floor(a)
+relu.derivatives(a=lambda g, y: pass_where_positive(g, y))
 
 
-@elementwise()
-def ceil(xp, a):
-    return xp.ceil(a)
-
-
-@elementwise()
-def round(xp, a):
-    return xp.rint(a)  # halves to the even neighbour, as in PyTorch
-
-
-for _step in (sign, floor, ceil, round):
-    _step.derivatives(a=lambda g: g * 0.0)
-
-
+@of_tensor
 def square(a: Any) -> Any:
     """``a * a``."""
     return a * a
 
 
+@of_tensor
 def rsqrt(a: Any) -> Any:
     """``1 / sqrt(a)``."""
     return 1.0 / sqrt(a)
 
 
+@of_tensor
 def reciprocal(a: Any) -> Any:
     """``1 / a``."""
     return 1.0 / a
@@ -294,13 +399,15 @@ def reciprocal(a: Any) -> Any:
 # ------------------------------------------------------------------------------------------------- selection
 
 
-@elementwise()
+@elementwise(bools=True)
 def maximum(xp, a, b):
+    """The larger of two, element by element, nan if either is; where they are equal each gets half of the gradient."""
     return xp.maximum(a, b)
 
 
-@elementwise()
+@elementwise(bools=True)
 def minimum(xp, a, b):
+    """The smaller of two, element by element, nan if either is; where they are equal each gets half of the gradient."""
     return xp.minimum(a, b)
 
 
@@ -333,6 +440,12 @@ def _inside(a: Any, min: float | None, max: float | None) -> Any:
     return cast(inside if max is None else inside & (a <= max), dtype=a.array.dtype)
 
 
+hardtanh = Primitive(_clamp.forward, name="hardtanh")
+# `clamp` but for the gradient at the bounds, which is 0 here
+hardtanh.derivatives(a=lambda g, a, min, max: where(le(a, min) | ge(a, max), 0.0, g))
+
+
+@of_tensor
 def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any:
     """`input` with values below `min` raised to it and values above `max` lowered to it.
 
@@ -353,13 +466,14 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
 
 
 @Primitive
-def _where(xp, a, b, *, condition):
+def _where(xp, condition, a, b):
     return xp.where(condition, a, b)
 
 
 _where.derivatives(
-    a=lambda g, condition: _where(g, 0.0, condition=condition),
-    b=lambda g, condition: _where(0.0, g, condition=condition),
+    condition=lambda g: g,  # never asked for, bools have no gradient
+    a=lambda g, condition: _where(condition, g, 0.0),
+    b=lambda g, condition: _where(condition, 0.0, g),
 )
 
 
@@ -373,18 +487,25 @@ def where(condition: Any, input: Any, other: Any) -> Any:
     shape = broadcast_shape("where", *[v.array.shape for v in (condition, input, other) if isinstance(v, Variable)])
     # a number becomes a 0-d tensor here: two numbers would leave no tensor to derive the result from
     values = [
-        v if isinstance(v, Variable) else condition._make(array_module(condition.array).asarray(v, dtype=dtype))
+        v if isinstance(v, Variable) else condition._make(beside(condition.array, v, dtype))
         for v in (input, other)
     ]
     values = [v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in values]
     values = [v if v.array.shape == shape else expand(v, shape) for v in values]
-    return _where(*values, condition=expand(condition, shape).array)
+    return _where(expand(condition, shape), *values)
 
 
+@of_tensor
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
-    """`input` with `value`, a number, wherever the bool tensor `mask` holds."""
-    value = value.array.item() if isinstance(value, Variable) and value.array.ndim == 0 else value
-    return where(mask, input._make(array_module(input.array).asarray(value, dtype=input.array.dtype)), input)
+    """`input` with `value`, a number or a 0-d tensor, wherever the bool tensor `mask` holds."""
+    if not isinstance(mask, Variable) or mask.array.dtype != bool:
+        raise TypeError(f"masked_fill: the mask must be a bool tensor, got {mask.array.dtype if isinstance(mask, Variable) else mask!r}")
+    value = as_operand("masked_fill", value, input)
+    if not isinstance(value, Variable):
+        value = input._make(beside(input.array, value))
+    if value.array.ndim:
+        raise ValueError(f"masked_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.array.shape)}")
+    return where(mask, cast(value, dtype=input.array.dtype), input)
 
 
 # -------------------------------------------------------------------- comparisons and logic: no gradient flows
@@ -394,9 +515,9 @@ def _plain(name: str, forward: Callable[..., Any], *operands: Any) -> Any:
     values = _aligned(name, operands, floating=False)
     arrays = [v.array if isinstance(v, Variable) else v for v in values]
     xp = array_module(*arrays)
-    with np.errstate(all="ignore"):
-        result = forward(xp, *arrays)
-    return next(v for v in values if isinstance(v, Variable))._make(xp.asarray(result))
+    like = next(v for v in values if isinstance(v, Variable))
+    with computing(like.array):
+        return like._make(xp.asarray(forward(xp, *arrays)))
 
 
 def eq(a, b):
@@ -446,9 +567,9 @@ def isfinite(a):
 
 def _bitwise(name: str, forward: Callable[..., Any], *operands: Any) -> Any:
     for value in operands:
-        dtype = value.array.dtype if isinstance(value, Variable) else np.asarray(value).dtype
-        if dtype.kind == "f":
-            raise TypeError(f"{name}: expected bools or integers, got {dtype}")
+        dtype = value.array.dtype if isinstance(value, Variable) else None
+        if isinstance(value, float) or (dtype is not None and dtype.kind == "f"):
+            raise TypeError(f"{name}: expected bools or integers, got {dtype or value!r}")
     return _plain(name, forward, *operands)
 
 
@@ -487,16 +608,26 @@ def logical_not(a):
     return eq(a, 0)
 
 
+@of_tensor
 def isclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False):
     """Where ``|input - other| <= atol + rtol * |other|``: a bool tensor."""
     return _plain("isclose", lambda xp, a, b: xp.isclose(a, b, rtol, atol, equal_nan), input, other)
 
 
+@of_tensor
 def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+    return _everywhere(isclose(input, other, rtol, atol, equal_nan))
 
 
+@of_tensor
 def equal(input: Variable, other: Variable) -> bool:
     """Whether two tensors have the same shape and the same values."""
-    return input.array.shape == other.array.shape and bool((input.array == other.array).all())
+    if not isinstance(other, Variable):
+        raise TypeError(f"equal: expected a tensor to compare with, got {type(other).__name__}")
+    return input.array.shape == other.array.shape and _everywhere(eq(input, other))
+
+
+def _everywhere(condition: Variable) -> bool:
+    with computing(condition.array):
+        return bool(condition.array.all())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import Primitive, Variable, cast
-from ..backend import array_module
-from .dtypes import default_dtype, result_type
-from .elementwise import abs, broadcast_shape, eq, exp, isnan, log, maximum, minimum, sqrt, where
+from ..backend import array_module, beside, computing
+from ..threads import get_num_threads, parallel, pieces
+from .dtypes import default_dtype, of_tensor, result_type
+from .elementwise import abs, broadcast_shape, eq, exp, isfinite, isnan, log, maximum, minimum, sqrt, where
 from .shapes import as_dim, as_dims, expand, reshape, transpose, unsqueeze
+from .summing import total
 
 
 def _unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
@@ -37,13 +40,14 @@ def _floating(name: str, input: Any, dtype: Any = None) -> Any:
 
 @Primitive
 def _sum(xp, a, *, dims, keepdim):
-    return a.sum(axis=dims, keepdims=keepdim)
+    return total(xp, a, dims, keepdim)
 
 
 # every summand gets the whole gradient
 _sum.derivatives(a=lambda g, a_shape, dims: _unreduced(g, a_shape, dims))
 
 
+@of_tensor
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over `dim` (an int, several, or None for all). Bools and integers sum to int64.
 
@@ -67,13 +71,17 @@ def _count(input: Any, dims: tuple[int, ...]) -> int:
     return math.prod(input.array.shape[d] for d in dims)
 
 
+@of_tensor
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = _floating("mean", input, dtype)
     dims = as_dims("mean", _all_if_empty(dim), input.array.ndim)
+    if input.array.dtype == np.float16:  # the sum may be too large for a half where the mean is not
+        return cast(mean(cast(input, dtype=np.dtype(np.float32)), dims, keepdim), dtype=input.array.dtype)
     return sum(input, dims, keepdim) / float(_count(input, dims))
 
 
+@of_tensor
 def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
     """The variance over `dim`: squared distances from the mean, summed and divided by (their number - `correction`).
 
@@ -92,11 +100,13 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
     return sum(centred * centred, dims, keepdim) / (free if free > 0 else 0.0)
 
 
+@of_tensor
 def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
     """The square root of `var`, with the same arguments."""
     return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
+@of_tensor
 def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> Any:
     """The p-norm ``(sum |x|^p)^(1/p)`` over `dim`; p may be infinite. At 0 the gradient of the 2-norm is 0."""
     input = _floating("norm", input)
@@ -106,9 +116,9 @@ def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> 
         return amax(abs(input), () if dim is None else dim, keepdim)
     if p == 1:
         return sum(abs(input), dim, keepdim)
-    total = sum(input * input if p == 2 else abs(input) ** p, dim, keepdim)
-    zero = total == 0
-    return where(zero, 0.0, where(zero, 1.0, total) ** (1.0 / p)) if input._vertex() is not None else total ** (1.0 / p)
+    powers = sum(input * input if p == 2 else abs(input) ** p, dim, keepdim)
+    zero = powers == 0
+    return where(zero, 0.0, where(zero, 1.0, powers) ** (1.0 / p)) if input._vertex() is not None else powers ** (1.0 / p)
 
 
 # ---------------------------------------------------------------------------------------------------- extremes
@@ -147,6 +157,7 @@ def _non_empty(name: str, input: Any, dims: tuple[int, ...]) -> None:
         raise ValueError(f"{name}: shape {tuple(input.array.shape)} has no element to choose from along dim {dims}")
 
 
+@of_tensor
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The largest values over `dim` (an int, several, or () for all). Ties share the gradient evenly."""
     dims = as_dims("amax", _all_if_empty(dim), input.array.ndim)
@@ -154,6 +165,7 @@ def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _amax(input, dims=dims, keepdim=keepdim)
 
 
+@of_tensor
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """The smallest values over `dim` (an int, several, or () for all). Ties share the gradient evenly."""
     dims = as_dims("amin", _all_if_empty(dim), input.array.ndim)
@@ -180,20 +192,23 @@ unpick.derivatives(a=lambda g, indices, dim: pick(g, indices=indices, dim=dim))
 
 def _arg(name: str, input: Any, dim: Any) -> Any:
     xp = array_module(input.array)
-    return getattr(xp, name)(input.array, axis=dim, keepdims=True)
+    with computing(input.array):
+        return getattr(xp, name)(input.array, axis=dim, keepdims=True)
 
 
 def _extreme_along(name: str, input: Any, dim: Any, keepdim: bool) -> MinMax:
     dim = as_dim(name, dim, input.array.ndim)
     if input.array.ndim == 0:
-        return MinMax(input, input._make(array_module(input.array).zeros((), np.int64)))
+        return MinMax(input, input._make(beside(input.array, 0, np.int64)))
     _non_empty(name, input, (dim,))
     indices = _arg("arg" + name, input, dim)
+    # a copy for the user, since the backward pass needs the indices as they are
     return MinMax(
-        _drop(pick(input, indices=indices, dim=dim), (dim,), keepdim), _drop(input._make(indices), (dim,), keepdim)
+        _drop(pick(input, indices=indices, dim=dim), (dim,), keepdim), _drop(input._make(indices.copy()), (dim,), keepdim)
     )
 
 
+@of_tensor
 def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Without `dim`, the largest value; ties share its gradient. With an int, values and indices along it.
 
@@ -205,9 +220,13 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """
     if isinstance(dim, Variable):
         return maximum(input, dim)
-    return amax(input, keepdim=keepdim) if dim is None else _extreme_along("max", input, dim, keepdim)
+    if dim is None:
+        _non_empty("max", input, tuple(range(input.array.ndim)))
+        return amax(input, keepdim=keepdim)
+    return _extreme_along("max", input, dim, keepdim)
 
 
+@of_tensor
 def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Without `dim`, the smallest value; ties share its gradient. With an int, values and indices along it.
 
@@ -215,7 +234,10 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """
     if isinstance(dim, Variable):
         return minimum(input, dim)
-    return amin(input, keepdim=keepdim) if dim is None else _extreme_along("min", input, dim, keepdim)
+    if dim is None:
+        _non_empty("min", input, tuple(range(input.array.ndim)))
+        return amin(input, keepdim=keepdim)
+    return _extreme_along("min", input, dim, keepdim)
 
 
 def _argextreme(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
@@ -225,31 +247,37 @@ def _argextreme(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
         return reshape(index, [1] * input.array.ndim if keepdim else [])
     dim = as_dim(name, dim, input.array.ndim)
     if input.array.ndim == 0:
-        return input._make(array_module(input.array).zeros((), np.int64))
+        return input._make(beside(input.array, 0, np.int64))
     _non_empty(name, input, (dim,))
     return _drop(input._make(_arg(name, input, dim)), (dim,), keepdim)
 
 
+@of_tensor
 def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The index of the largest value along `dim`, the first of equal ones; without `dim`, in the flattened tensor."""
     return _argextreme("argmax", input, dim, keepdim)
 
 
+@of_tensor
 def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The index of the smallest value along `dim`, the first of equal ones; without `dim`, in the flattened tensor."""
     return _argextreme("argmin", input, dim, keepdim)
 
 
+@of_tensor
 def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether every element along `dim` is non-zero."""
     dims = as_dims("all", dim, input.array.ndim)
-    return input._make(array_module(input.array).asarray(input.array.all(axis=dims, keepdims=keepdim)))
+    with computing(input.array):
+        return input._make(array_module(input.array).asarray(input.array.all(axis=dims, keepdims=keepdim)))
 
 
+@of_tensor
 def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether some element along `dim` is non-zero."""
     dims = as_dims("any", dim, input.array.ndim)
-    return input._make(array_module(input.array).asarray(input.array.any(axis=dims, keepdims=keepdim)))
+    with computing(input.array):
+        return input._make(array_module(input.array).asarray(input.array.any(axis=dims, keepdims=keepdim)))
 
 
 # ------------------------------------------------------------------------------------------ softmax and family
@@ -260,17 +288,23 @@ def _logsumexp(xp, a, *, dims, keepdim):
     # log sum e^a = m + log sum e^(a - m): with m the largest, no e^ overflows, and the largest is 1.
     top = a.max(axis=dims, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))  # an infinite one would give inf - inf
-    total = xp.exp(a - top).sum(axis=dims, keepdims=keepdim)
-    return xp.log(total) + top.reshape(total.shape)
+    sums = total(xp, xp.exp(a - top), dims, keepdim)
+    return xp.log(sums) + top.reshape(sums.shape)
 
 
-_logsumexp.derivatives(a=lambda g, y, a, dims: _logsumexp_gradient(_unreduced(g, a.shape, dims), _unreduced(y, a.shape, dims), a))
+_logsumexp.derivatives(
+    a=lambda g, y, a, dims: _logsumexp_gradient(_unreduced(g, a.shape, dims), _unreduced(y, a.shape, dims), a, dims)
+)
 
 
-def _logsumexp_gradient(g: Any, y: Any, a: Any) -> Any:
-    return g * exp(a - where(y == -math.inf, 0.0, y))  # where all are -inf, so is y, and the gradient is 0
+def _logsumexp_gradient(g: Any, y: Any, a: Any, dims: tuple[int, ...]) -> Any:
+    shares = exp(a - where(y == -math.inf, 0.0, y))  # where all are -inf, so is y, and the gradient is 0
+    # They would add up to 1, but far from 0 the rounded y is not exact enough to be an exponent: all are off by one factor.
+    whole = sum(shares, dims, keepdim=True)
+    return g * shares / where(isfinite(y) & (whole != 0), whole, 1.0)
 
 
+@of_tensor
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """``log(sum(exp(input)))`` over `dim` (an int or several), without overflow."""
     input = input if input.array.dtype.kind == "f" else cast(input, dtype=default_dtype)
@@ -283,7 +317,7 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 @Primitive
 def _softmax(xp, a, *, dim):
     e = xp.exp(a - a.max(axis=dim, keepdims=True))
-    return e / e.sum(axis=dim, keepdims=True)
+    return e / total(xp, e, (dim,), True)
 
 
 _softmax.derivatives(a=lambda g, y, dim: y * (g - sum(g * y, dim, keepdim=True)))
@@ -292,7 +326,7 @@ _softmax.derivatives(a=lambda g, y, dim: y * (g - sum(g * y, dim, keepdim=True))
 @Primitive
 def _log_softmax(xp, a, *, dim):
     shifted = a - a.max(axis=dim, keepdims=True)
-    return shifted - xp.log(xp.exp(shifted).sum(axis=dim, keepdims=True))
+    return shifted - xp.log(total(xp, xp.exp(shifted), (dim,), True))
 
 
 _log_softmax.derivatives(a=lambda g, y, dim: g - exp(y) * sum(g, dim, keepdim=True))
@@ -308,11 +342,13 @@ def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any)
     return primitive(input, dim=dim) if input.array.size else input * 1.0
 
 
+@of_tensor
 def softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
     """``exp(x) / sum(exp(x))`` along `dim`, the largest of each line taken off first so that nothing overflows."""
     return _over_dim("softmax", _softmax, input, dim, dtype)
 
 
+@of_tensor
 def log_softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
     """``log(softmax(x))`` along `dim`, exact where the softmax itself would round to 0."""
     return _over_dim("log_softmax", _log_softmax, input, dim, dtype)
@@ -321,9 +357,27 @@ def log_softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
 # --------------------------------------------------------------------------------------------- matrix products
 
 
+def _product(xp: Any, a: Any, b: Any) -> Any:
+    """``a @ b``; of large matrices, the longer side of the result is shared among threads."""
+    if a.ndim != 2 or xp is not np or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE or a.dtype.kind != "f":
+        return xp.matmul(a, b)
+    (M, K), N = a.shape, b.shape[1]
+    parts = pieces(builtins.max(M, N), builtins.min(get_num_threads(), M * N * K // (2 * _BLAS_ALONE)))
+    if M > N:
+        out = np.empty((M, N), a.dtype)
+        parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
+    else:  # column by column in memory if the first factor is, so that a batch that is innermost stays so
+        out = np.empty((N, M), a.dtype).T if a.strides[0] == a.itemsize else np.empty((M, N), a.dtype)
+        parallel(len(parts), lambda i: np.matmul(a, b[:, parts[i]], out=out[:, parts[i]]))
+    return out
+
+
+_BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread anyway
+
+
 @Primitive
 def _matmul(xp, a, b):
-    return xp.matmul(a, b)
+    return _product(xp, a, b)
 
 
 _matmul.derivatives(
@@ -371,7 +425,7 @@ def matmul(input: Any, other: Any) -> Any:
 
 @Primitive
 def linear(xp, x, w):
-    return xp.matmul(x, w.T)
+    return _product(xp, x, w.T)
 
 
 linear.derivatives(

@@ -6,16 +6,20 @@ nothing was picked.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..autograd import Primitive, Variable, cast
-from ..backend import array_module
-from .dtypes import result_type
+from ..backend import array_module, computing
+from .dtypes import of_tensor, result_type
+from .summing import total
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def as_dim(name: str, dim: Any, ndim: int) -> int:
@@ -45,18 +49,47 @@ def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = tuple(shape[0])
     try:
-        return tuple([operator.index(n) for n in shape])
+        sizes = tuple([operator.index(n) for n in shape])
     except TypeError:
         raise TypeError(f"{name}: sizes must be ints, got {shape!r}") from None
+    if abs(math.prod(sizes)) >= 2**60:
+        raise ValueError(f"{name}: sizes {sizes} make more elements than any memory holds")
+    return sizes
+
+
+def by_keyword(keyword: str) -> Callable[[_F], _F]:
+    """Let the numbers of ``f(input, *numbers)`` come as one keyword too, as PyTorch does: ``flip(x, dims=[1])``."""
+
+    def declare(function: _F) -> _F:
+        @functools.wraps(function)
+        def operation(*args: Any, **keywords: Any) -> Any:
+            if "input" in keywords:
+                args = (keywords.pop("input"), *args)
+            if keyword in keywords:
+                args = (*args, keywords.pop(keyword))
+            return function(*args, **keywords)
+
+        return operation  # type: ignore[return-value]
+
+    return declare
 
 
 # ---------------------------------------------------------------------------------------- reshape and relatives
 
 
-_reshape = Primitive(lambda xp, a, *, shape: a.reshape(shape), name="view", view=True)
+def _reshaped(xp: Any, a: Any, *, shape: tuple[int, ...]) -> Any:
+    if a.ndim == 4 and len(shape) == 2 and shape[0] == a.shape[0] > 1 and a.strides[0] == a.itemsize:
+        # images whose batch is innermost in memory are flattened before a linear layer: it stays so, which copies long runs
+        return xp.ascontiguousarray(a.transpose(1, 2, 3, 0)).reshape(shape[::-1]).T
+    return a.reshape(shape)
+
+
+_reshape = Primitive(_reshaped, name="view", view=True)
 _reshape.derivatives(a=lambda g, a_shape: _reshape(g, shape=a_shape))
 
 
+@by_keyword("shape")
+@of_tensor
 def reshape(input: Variable, *shape: Any) -> Any:
     """The same elements, in the same order, in another shape; one size may be -1 and is worked out.
 
@@ -82,11 +115,15 @@ def reshape(input: Variable, *shape: Any) -> Any:
     return _reshape(input, shape=wanted)
 
 
+@of_tensor
 def view_as(input: Variable, other: Variable) -> Any:
     """`input` in the shape of `other`."""
+    if not isinstance(other, Variable):
+        raise TypeError(f"view_as: other must be a tensor, got {type(other).__name__}")
     return reshape(input, *other.array.shape)
 
 
+@of_tensor
 def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     """The dimensions from `start_dim` to `end_dim`, both included, made one."""
     shape = input.array.shape or (1,)
@@ -96,18 +133,21 @@ def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     return _reshape(input, shape=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+@of_tensor
 def unflatten(input: Variable, dim: int, sizes: Sequence[int]) -> Any:
     """One dimension split into several: the reverse of `flatten`. One of `sizes` may be -1."""
     shape = input.array.shape
     dim = as_dim("unflatten", dim, len(shape))
-    inner, known = as_shape("unflatten", (sizes,)), math.prod(n for n in sizes if n != -1)
+    inner = as_shape("unflatten", (sizes,))
+    known = math.prod(n for n in inner if n != -1)
     if -1 in inner and known:
         inner = tuple([shape[dim] // known if n == -1 else n for n in inner])
     if not inner or min(inner) < 0 or math.prod(inner) != shape[dim]:
-        raise ValueError(f"unflatten: dim {dim} has size {shape[dim]}, which {tuple(sizes)} don't multiply to")
+        raise ValueError(f"unflatten: dim {dim} has size {shape[dim]}, which {inner} don't multiply to")
     return _reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
+@of_tensor
 def squeeze(input: Variable, dim: Any = None) -> Any:
     """Without the dimensions of size 1; with `dim`, an int or several, only of these (another size stays)."""
     shape = input.array.shape
@@ -115,6 +155,7 @@ def squeeze(input: Variable, dim: Any = None) -> Any:
     return _reshape(input, shape=tuple([n for d, n in enumerate(shape) if n != 1 or d not in dims]))
 
 
+@of_tensor
 def unsqueeze(input: Variable, dim: int) -> Any:
     """With a new dimension of size 1 at `dim`."""
     shape = input.array.shape
@@ -129,6 +170,8 @@ _permute = Primitive(lambda xp, a, *, dims: a.transpose(dims), name="permute", v
 _permute.derivatives(a=lambda g, dims: _permute(g, dims=tuple(sorted(range(len(dims)), key=dims.__getitem__))))
 
 
+@by_keyword("dims")
+@of_tensor
 def permute(input: Variable, *dims: Any) -> Any:
     """The dimensions in another order: ``permute(x, 0, 2, 3, 1)`` makes N, C, H, W into N, H, W, C."""
     given = as_shape("permute", dims)
@@ -138,6 +181,7 @@ def permute(input: Variable, *dims: Any) -> Any:
     return _permute(input, dims=order)
 
 
+@of_tensor
 def transpose(input: Variable, dim0: int, dim1: int) -> Any:
     """Two dimensions exchanged."""
     ndim = input.array.ndim
@@ -148,6 +192,7 @@ def transpose(input: Variable, dim0: int, dim1: int) -> Any:
     return _permute(input, dims=tuple(dims))
 
 
+@of_tensor
 def t(input: Variable) -> Any:
     """A matrix transposed; 0-d and 1-d tensors as they are."""
     if input.array.ndim > 2:
@@ -163,6 +208,8 @@ def _flip(xp, a, *, dims):
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 
+@by_keyword("dims")
+@of_tensor
 def flip(input: Variable, *dims: Any) -> Any:
     """The order of the elements along `dims` turned round; a copy."""
     return _flip(input, dims=as_dims("flip", as_shape("flip", dims), input.array.ndim))
@@ -171,7 +218,7 @@ def flip(input: Variable, *dims: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------- broadcast
 
 
-_expand = Primitive(lambda xp, a, *, shape: xp.broadcast_to(a, shape), name="expand")
+_expand = Primitive(lambda xp, a, *, shape: xp.broadcast_to(a, shape), name="expand", view=True)
 
 
 @Primitive
@@ -179,13 +226,15 @@ def _sum_to(xp, a, *, shape):
     # `a` summed over what broadcasting `shape` to a.shape repeats
     extra = a.ndim - len(shape)
     repeated = tuple(d for d in range(a.ndim) if d < extra or (shape[d - extra] == 1 and a.shape[d] != 1))
-    return a.sum(axis=repeated).reshape(shape)
+    return total(xp, a, repeated, False).reshape(shape)
 
 
 _expand.derivatives(a=lambda g, a_shape: _sum_to(g, shape=a_shape))
 _sum_to.derivatives(a=lambda g, a_shape: _expand(g, shape=a_shape))
 
 
+@by_keyword("size")
+@of_tensor
 def expand(input: Variable, *sizes: Any) -> Any:
     """Dimensions of size 1 repeated to `sizes`, without copying; new ones may come in front, -1 keeps a size.
 
@@ -195,18 +244,23 @@ def expand(input: Variable, *sizes: Any) -> Any:
     shape = input.array.shape
     extra = len(wanted) - len(shape)
     full = tuple([shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(wanted)])
-    if extra < 0 or any(n != shape[d - extra] and shape[d - extra] != 1 for d, n in enumerate(full) if d >= extra) or any(n < 0 for n in full):
+    if extra < 0 or min(full, default=0) < 0 or any(n not in (full[d + extra], 1) for d, n in enumerate(shape)):
         raise ValueError(
             f"expand: shape {tuple(shape)} can't be expanded to {wanted}; aligned at the right, sizes must be equal or 1"
         )
     return _expand(input, shape=full)
 
 
+@of_tensor
 def expand_as(input: Variable, other: Variable) -> Any:
     """`input` expanded to the shape of `other`."""
+    if not isinstance(other, Variable):
+        raise TypeError(f"expand_as: other must be a tensor, got {type(other).__name__}")
     return expand(input, *other.array.shape)
 
 
+@by_keyword("repeats")
+@of_tensor
 def repeat(input: Variable, *repeats: Any) -> Any:
     """`input` laid out that many times along each dimension, like tiles; new dimensions come in front."""
     counts = as_shape("repeat", repeats)
@@ -235,9 +289,14 @@ _cat.derivatives(_cat_part)
 
 
 def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
-    """Tensors joined along `dim`; the other sizes must agree. Different dtypes are promoted."""
+    """Tensors joined along `dim`; the other sizes must agree. Different dtypes are promoted.
+
+    An empty vector, ``tensor([])``, joins with anything, so that a loop can start from it.
+    """
     if not isinstance(tensors, (tuple, list)) or not tensors or not all(isinstance(v, Variable) for v in tensors):
         raise TypeError("cat: expected a non-empty sequence of tensors")
+    dtype = result_type(*tensors)
+    tensors = [v for v in tensors if v.array.shape != (0,)] or tensors[:1]
     ndim = tensors[0].array.ndim
     if ndim == 0:
         raise ValueError("cat: 0-d tensors can't be joined; use stack")
@@ -246,7 +305,6 @@ def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     if len(rests) != 1:
         shapes = ", ".join(str(tuple(v.array.shape)) for v in tensors)
         raise ValueError(f"cat: shapes {shapes} must be the same but for dim {dim}")
-    dtype = result_type(*tensors)
     return _cat(*[v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors], dim=dim)
 
 
@@ -260,15 +318,21 @@ def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     return cat([unsqueeze(v, dim) for v in tensors], as_dim("stack", dim, tensors[0].array.ndim + 1))
 
 
+@of_tensor
 def narrow(input: Variable, dim: int, start: int, length: int) -> Any:
-    """The `length` slices from `start` on along `dim`; shares memory."""
+    """The `length` slices from `start` on (a negative one counts from the end) along `dim`; shares memory."""
     dim = as_dim("narrow", dim, input.array.ndim)
+    if not input.array.ndim:
+        raise ValueError("narrow: a 0-d tensor has no dimension to take slices of")
+    start, length = as_shape("narrow", (start, length))
     size = input.array.shape[dim]
-    if not 0 <= start <= size or not 0 <= length <= size - start:
+    first = start + size if start < 0 else start
+    if not 0 <= first <= size or not 0 <= length <= size - first:
         raise ValueError(f"narrow: {length} slices from {start} on don't lie within the {size} of dim {dim}")
-    return getitem(input, (slice(None),) * dim + (slice(start, start + length),))
+    return getitem(input, (slice(None),) * dim + (slice(first, first + length),))
 
 
+@of_tensor
 def split(tensor: Variable, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
     """`tensor` cut along `dim` into pieces of one size (the last may be smaller) or of the given sizes."""
     dim = as_dim("split", dim, tensor.array.ndim)
@@ -286,6 +350,7 @@ def split(tensor: Variable, split_size_or_sections: int | Sequence[int], dim: in
     return tuple(narrow(tensor, dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
 
+@of_tensor
 def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """`input` cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
     if not isinstance(chunks, int) or chunks < 1:
@@ -294,6 +359,7 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     return split(input, max(1, -(-size // chunks)), dim)
 
 
+@of_tensor
 def unbind(input: Variable, dim: int = 0) -> tuple[Any, ...]:
     """The slices along `dim`, without that dimension."""
     if input.array.ndim == 0:
@@ -324,8 +390,12 @@ def pad(input: Variable, pads: Sequence[tuple[int, int]], value: Any = 0) -> Any
 # ----------------------------------------------------------------------------------------------------- indexing
 
 
-_select = Primitive(lambda xp, a, *, index: a[index], name="select", view=True)  # ints, slices, None and ...
-_index = Primitive(lambda xp, a, *, index: a[index], name="index")  # arrays among them
+def _take_view(xp, a, *, index):
+    return a[index if Ellipsis in index else (*index, ...)]  # with the ..., one element is a 0-d view and not a copy
+
+
+_select: Primitive = Primitive(_take_view, name="select", view=True)  # ints, slices, None and ...
+_index: Primitive = Primitive(lambda xp, a, *, index: a[index], name="index")  # arrays among them
 
 
 def is_basic(index: tuple[Any, ...]) -> bool:
@@ -349,27 +419,45 @@ for _getitem in (_select, _index):
 _unindex.derivatives(a=lambda g, index: _select(g, index=index) if is_basic(index) else _index(g, index=index))
 
 
+def _is_mask(part: Any) -> bool:
+    return getattr(part, "dtype", None) == np.dtype(bool)
+
+
 def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
-    """`index` as what numpy and cupy take, checked against the shape of `array` (cupy would wrap round silently)."""
+    """`index` as what numpy and cupy take, checked against the shape of `array` (cupy would wrap round silently).
+
+    Arrays are copied: the backward pass needs them as they are now.
+    """
     xp = array_module(array)
+
+    def copy(part: Any) -> Any:
+        with computing(array):
+            return xp.array(part)
+
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, Variable):
             part = part.array
+            if not isinstance(part, np.ndarray):
+                array_module(array, part)  # both on one device? an index from the CPU is uploaded, as in PyTorch
+                part = part if part.ndim or part.dtype == bool else part.item()
         elif isinstance(part, (list, range)):
-            part = np.asarray(part, dtype=None if len(part) else np.int64)
+            try:
+                part = np.asarray(part, dtype=None if len(part) else np.int64)
+            except ValueError:
+                raise IndexError(f"{name}: the lists in an index must form a box, got {part!r:.60}") from None
         if isinstance(part, slice):
             if part.step is not None and part.step < 0:
                 raise ValueError(f"{name}: the step of a slice must be positive, got {part.step}; use flip")
             part = slice(*[None if n is None else operator.index(n) for n in (part.start, part.stop, part.step)])
         elif part is None or part is Ellipsis:
             pass
-        elif isinstance(part, (bool, np.bool_)) or getattr(part, "dtype", None) == bool:
-            part = xp.asarray(part)
-        elif hasattr(part, "dtype") and getattr(part, "ndim", 0):
+        elif isinstance(part, bool) or _is_mask(part):
+            part = copy(part)
+        elif hasattr(part, "dtype") and getattr(part, "ndim", 0) > 0:
             if part.dtype.kind not in "iu":
                 raise IndexError(f"{name}: tensors used as indices must be integer or bool, got {part.dtype}")
-            part = xp.asarray(part)
+            part = copy(part)
         else:
             try:
                 part = operator.index(part)
@@ -379,7 +467,7 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
                 ) from None
         parts.append(part)
 
-    taken = sum(part.ndim if getattr(part, "dtype", None) == bool else part is not None and part is not Ellipsis for part in parts)
+    taken = sum(part.ndim if _is_mask(part) else int(part is not None and part is not Ellipsis) for part in parts)
     if sum(part is Ellipsis for part in parts) > 1:
         raise IndexError(f"{name}: an index can have one '...' only")
     if taken > array.ndim:
@@ -388,7 +476,7 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
     for part in parts:
         if part is Ellipsis:
             dim += array.ndim - taken
-        elif getattr(part, "dtype", None) == bool:
+        elif _is_mask(part):
             if part.shape != array.shape[dim : dim + part.ndim]:
                 raise IndexError(
                     f"{name}: the mask has shape {tuple(part.shape)}, but what it selects from {tuple(array.shape[dim : dim + part.ndim])}"
@@ -406,10 +494,28 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-def getitem(input: Variable, index: Any) -> Any:
-    """``input[index]``: ints, slices, None and ... give a view; integer and bool tensors a copy."""
-    checked = as_index("indexing", input.array, index)
-    return (_select if is_basic(checked) else _index)(input, index=checked)
+def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """An index made by `as_index` as ints, slices, None and ... first, and then, on what these give, the arrays.
+
+    PyTorch indexes like this. numpy counts an int beside arrays among the arrays, and so may put the dimensions in another order.
+    """
+    first: list[Any] = []
+    for part in index:
+        if hasattr(part, "ndim"):
+            first += [slice(None)] * (part.ndim if _is_mask(part) else 1)
+        else:
+            first.append(part)
+    then = [slice(None) if part is None or isinstance(part, slice) else part for part in index if not isinstance(part, int)]
+    return tuple(first), tuple(then)
+
+
+def getitem(input: Variable, index: Any, name: str = "indexing") -> Any:
+    """``input[index]``: ints, slices, None and ... give a view; integer and bool tensors a copy. `name` is for errors."""
+    checked = as_index(name, input.array, index)
+    if is_basic(checked):
+        return _select(input, index=checked)
+    first, then = in_two_steps(checked)
+    return _index(input if all(p == slice(None) for p in first) else _select(input, index=first), index=then)
 
 
 @Primitive
@@ -420,7 +526,7 @@ def _index_put(xp, a, values, *, index):
 
 
 _index_put.derivatives(
-    a=lambda g, index: _index_put(g, _index(g, index=index) * 0.0, index=index),
+    a=lambda g, index: _index_put(g, 0.0, index=index),
     values=lambda g, index: _index(g, index=index),
 )
 
@@ -430,6 +536,7 @@ def index_put(input: Variable, index: tuple[Any, ...], values: Variable) -> Any:
     return _index_put(input, values, index=index)
 
 
+@of_tensor
 def gather(input: Variable, dim: int, index: Variable) -> Any:
     """Along `dim`, the elements that `index` names: ``out[i][j] = input[index[i][j]][j]`` for dim 0.
 
@@ -446,12 +553,14 @@ def gather(input: Variable, dim: int, index: Variable) -> Any:
         )
     xp = array_module(input.array, index.array)
     shape = index.array.shape
-    places = [xp.arange(n).reshape([-1 if e == d else 1 for e in range(ndim)]) for d, n in enumerate(shape)]
-    return getitem(input, tuple([index if d == dim else input._make(place) for d, place in enumerate(places)]))
+    with computing(input.array):
+        places = [xp.arange(n).reshape([-1 if e == d else 1 for e in range(ndim)]) for d, n in enumerate(shape)]
+    return getitem(input, tuple([index if d == dim else input._make(place) for d, place in enumerate(places)]), "gather")
 
 
+@of_tensor
 def index_select(input: Variable, dim: int, index: Variable) -> Any:
     """The slices along `dim` that the 1-d integer tensor `index` names, in its order."""
     if not isinstance(index, Variable) or index.array.ndim != 1 or index.array.dtype.kind not in "iu":
         raise TypeError("index_select: the index must be a 1-d tensor of integers")
-    return getitem(input, (slice(None),) * as_dim("index_select", dim, input.array.ndim) + (index,))
+    return getitem(input, (slice(None),) * as_dim("index_select", dim, input.array.ndim) + (index,), "index_select")
