@@ -151,11 +151,13 @@ def parallel(n: int, function: Callable[[int], Any]) -> None:
     The caller works too. Threads see the caller's context variables, so also its ``np.errstate``. The first exception is raised
     again here. Calls from inside `function` run where they are.
     """
-    if n == 0:
-        return
-    if getattr(_local, "inside", False):
+    if n == 0 or getattr(_local, "inside", False):
         for i in range(n):
             function(i)
+        return
+    if n == 1:  # alone, but still without BLAS threads, which would spin for a while after a product too small for them
+        with _workers:
+            function(0)
         return
     helpers = min(_workers.threads, n) - 1
     _workers.start(helpers)
@@ -177,7 +179,7 @@ def pieces(n: int, parts: int) -> list[slice]:
     """range(n) in at most `parts` shares, as equal as can be."""
     parts = max(1, min(n, parts))
     ends = [n * i // parts for i in range(parts + 1)]
-    return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any]) -> None:

@@ -16,15 +16,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import Primitive
-from . import correlate
-from .geometry import Geometry
-from .reductions import sum
+import numpy as np
 
+from ..autograd import Primitive
+from ..threads import by_shares
+from . import correlate, kernels
+from .geometry import Geometry
+from .layout import batch_innermost, channel_sums
+from .shapes import expand, reshape
 
 # ------------------------------------------------------------------------------------------ columns and back
 
 
+@kernels.on_gpu(kernels.im2col)
 def im2col(xp: Any, x: Any, geometry: Geometry) -> Any:
     """What every position of the kernel sees, side by side: (N, C, H, W) -> (C, KH, KW, OH, OW, N).
 
@@ -41,6 +45,7 @@ def im2col(xp: Any, x: Any, geometry: Geometry) -> Any:
     return cols
 
 
+@kernels.on_gpu(kernels.col2im)
 def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
     """The adjoint of `im2col`: every column entry added back to the pixel it came from. -> (N, C, H, W)
 
@@ -75,8 +80,9 @@ def pad(xp: Any, x: Any, geometry: Geometry, value: float = 0.0) -> Any:
 def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
     """y (N, O, OH, OW): every output is the sum of what its window sees, each value times its tap."""
     N, O, G, OH, OW = x.shape[0], w.shape[0], geometry.groups, geometry.OH, geometry.OW
-    cols = im2col(xp, x, geometry).reshape(G, -1, OH * OW * N)
-    y = xp.matmul(w.reshape(G, O // G, -1), cols)  # (G, O/G, OH·OW·N) = (G, O/G, C/G·KH·KW) @ (G, C/G·KH·KW, OH·OW·N)
+    w = w.reshape(G, O // G, -1)
+    cols = im2col(xp, x, geometry).reshape(G, w.shape[2], OH * OW * N)
+    y = xp.matmul(w, cols)  # (G, O/G, OH·OW·N) = (G, O/G, C/G·KH·KW) @ (G, C/G·KH·KW, OH·OW·N)
     return y.reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
 
 
@@ -85,40 +91,58 @@ def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
     (N, O, OH, OW), G, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
     cols = xp.matmul(w.reshape(G, O // G, -1).transpose(0, 2, 1), dy)  # (G, C/G·KH·KW, OH·OW·N) = (.., O/G) @ (O/G, ..)
-    return col2im(xp, cols.reshape(-1, KH, KW, OH, OW, N), geometry)
+    return col2im(xp, cols.reshape(w.shape[1] * G, KH, KW, OH, OW, N), geometry)
 
 
 def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
     """dw (O, C/G, KH, KW): every tap collects, over all positions and samples, what it saw times the output's gradient."""
     (N, O, OH, OW), G, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
-    cols = im2col(xp, x, geometry).reshape(G, -1, OH * OW * N)
+    cols = im2col(xp, x, geometry).reshape(G, x.shape[1] // G * KH * KW, OH * OW * N)
     dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
     return xp.matmul(dy, cols.transpose(0, 2, 1)).reshape(O, -1, KH, KW)  # (G, O/G, C/G·KH·KW)
 
 
 # ------------------------------------------------------------------------------------- the trio, and its calculus
 
+# On a GPU the plain way is the fast way: all columns are one launch there, and the whole convolution is one large product.
+
 
 @Primitive
 def conv2d(xp, x, w, b, *, geometry):
-    return correlate.forward(xp, x, w, b, geometry)
+    if xp is np:
+        return correlate.forward(x, w, b, geometry)
+    y = plain_conv2d(xp, x, w, geometry)
+    return y if b is None else y + b.reshape(-1, 1, 1)
 
 
 @Primitive
 def conv2d_input_grad(xp, dy, w, *, geometry):
-    return correlate.input_grad(xp, dy, w, geometry)
+    return correlate.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
 
 
 @Primitive
 def conv2d_weight_grad(xp, x, dy, *, geometry):
-    return correlate.weight_grad(xp, x, dy, geometry)
+    return correlate.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
+
+
+@Primitive
+def _bias_grad(xp, dy):
+    dy = batch_innermost(xp, dy)
+    db = xp.empty(dy.shape[1], dy.dtype)
+
+    def share(c: slice) -> None:
+        db[c] = channel_sums(xp, dy[:, c])
+
+    by_shares(xp, dy.shape[1], dy.size, share)
+    return db
 
 
 conv2d.derivatives(
     x=lambda g, w, geometry: conv2d_input_grad(g, w, geometry=geometry),
     w=lambda g, x, geometry: conv2d_weight_grad(x, g, geometry=geometry),
-    b=lambda g: sum(g, (0, 2, 3)),  # one b for all positions and samples: a sum, not a mean
+    b=lambda g: _bias_grad(g),  # one b for all positions and samples: a sum, not a mean
 )
+_bias_grad.derivatives(dy=lambda g, dy_shape: expand(reshape(g, -1, 1, 1), dy_shape))
 conv2d_input_grad.derivatives(  # its result has the shape of x, and so has g
     dy=lambda g, w, geometry: conv2d(g, w, None, geometry=geometry),
     w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry),

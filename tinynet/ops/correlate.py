@@ -25,6 +25,7 @@ import numpy as np
 
 from ..threads import get_num_threads, parallel, pieces, scratch
 from .geometry import Geometry
+from .layout import batch_innermost, empty_images
 
 # ------------------------------------------------------------------------------------------ one axis at a time
 
@@ -42,8 +43,9 @@ class Line:
 
 
 def _forward_lines(geo: Geometry, axis: int) -> list[Line]:
-    full = slice(None)
-    return [Line(full, full, full, geo.stride[axis], geo.dilation[axis], geo.padding[axis][0])]
+    full, stride = slice(None), geo.stride[axis]
+    dilation = geo.dilation[axis] if geo.kernel[axis] > 1 else stride  # one tap has no dilation; this one lets `_undilate` skip unread rows
+    return [Line(full, full, full, stride, dilation, geo.padding[axis][0])]
 
 
 def _adjoint_lines(geo: Geometry, axis: int) -> list[Line]:
@@ -52,11 +54,11 @@ def _adjoint_lines(geo: Geometry, axis: int) -> list[Line]:
     Pixel ``h`` met output ``oh`` through tap ``k`` when ``oh * stride + k * dilation == h + pad``.
     """
     K, stride, dilation, pad = geo.kernel[axis], geo.stride[axis], geo.dilation[axis], geo.padding[axis][0]
-    step = stride // math.gcd(stride, dilation)                        # between taps that reach the same phase
+    step = stride // math.gcd(stride, dilation)  # between taps that reach the same phase
     lines = []
     for phase in range(min(stride, geo.size[axis])):
         taps = [k for k in range(min(step, K)) if (phase + pad - k * dilation) % stride == 0]
-        if taps:                                                       # otherwise these pixels were never read
+        if taps:  # otherwise these pixels were never read
             last = taps[0] + (K - 1 - taps[0]) // step * step
             reverse = slice(last, taps[0] - 1 if taps[0] else None, -step)
             offset = (phase + pad - last * dilation) // stride
@@ -67,49 +69,28 @@ def _adjoint_lines(geo: Geometry, axis: int) -> list[Line]:
 def _undilate(line: Line) -> list[Line]:
     """The same correlation as several of dilation 1, each on every ``dilation``-th input pixel."""
     d, s = line.dilation, line.stride
-    step = d // math.gcd(s, d)                                         # outputs whose inputs lie in the same class
+    step = d // math.gcd(s, d)  # outputs whose inputs lie in the same class
     out = line.out
     lines = []
     for first in range(step):
-        start = first * s - line.pad                                   # input pixel under tap 0 of output `first`
-        pad = max(0, -(start // d))                                    # taps that fall before the image
+        start = first * s - line.pad  # input pixel under tap 0 of output `first`
+        pad = max(0, -(start // d))  # taps that fall before the image
         start += pad * d
         where = slice((out.start or 0) + first * (out.step or 1), None, (out.step or 1) * step)
         lines.append(Line(where, slice(start, None, d), line.taps, s * step // d, 1, pad))
     return lines
 
 
-# ------------------------------------------------------------------------------------------------ memory order
-
-
-def empty_images(xp, shape, dtype):
-    """An uninitialised (N, C, H, W) array with the batch innermost in memory."""
-    N, C, H, W = shape
-    return xp.empty((H, C, W, N), dtype).transpose(3, 1, 0, 2)
-
-
-def batch_innermost(xp, x):
-    """x (N, C, H, W) as (H, C, W, N), copied only if the batch isn't innermost."""
-    m = x.transpose(2, 1, 3, 0)
-    N, W, size = x.shape[0], x.shape[3], x.itemsize
-    if m.strides[3] == size and m.strides[2] == N * size:
-        return m
-    if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:    # samples at such distances share few cache lines: move them apart
-        apart = scratch(xp, "apart", (N, x[0].size + 16), x.dtype)[:, :-16]
-        apart[...] = x.reshape(N, -1)
-        m = xp.ascontiguousarray(apart.T).reshape(x.shape[1], x.shape[2], W, N).swapaxes(0, 1)
-        return m
-    return xp.ascontiguousarray(m)
-
-
 # -------------------------------------------------------------------------------------------------- the engine
 
-TILE = 1 << 20          # elements of L at a time (a few megabytes, which stay in the last-level cache)
-SHARE = 1 << 19         # multiplications that are worth handing to a thread
-BLOCK = 128             # columns of one product: below 10^6 multiplications OpenBLAS's AVX-512 kernels do not copy their operands first
-BAND = 1 << 17         # elements of weight gradients, one of each row of pixels, to sum at a time
-ROW = 1 << 12
-FEW = 128               # with fewer columns than this in a row, several rows are gathered for one product
+# Measured on two kinds of x86 (see docs/performance.md); the results don't depend on them but for rounding.
+TILE = 1 << 20  # elements of L at a time: a few megabytes, which stay in the last-level cache
+SHARE = 1 << 22  # multiplications that are worth handing to a thread: a tenth of a millisecond
+BLOCK = 128  # columns of one product: below 10^6 multiplications OpenBLAS's AVX-512 kernels don't copy their operands first
+BAND = 1 << 17  # elements of weight gradients, one of each row of pixels, to sum at a time
+FEW = 128  # with fewer columns than this in a row, several rows are gathered for one product
+GATHER_AT_MOST = 1.5  # gathering multiplies every pixel of dx with every tap: a waste where windows are few, as with a kernel as large as the image
+FEW_CHANNELS = 8  # and where its products would have only so many rows
 
 
 def _reach(first: int, last: int, shift: int, stride: int, size: int) -> tuple[int, int]:
@@ -130,31 +111,31 @@ def _taps(geo: Geometry, axis: int) -> list[tuple[int, slice, slice]]:
     return taps
 
 
-def _tiles(xp, y, K: int, KH: int, sh: int) -> list[tuple[slice, slice, slice]]:
-    """The output y (OH, O, OW, N) in pieces (rows, columns, samples).  Cuts go between columns first: a cut between rows lowers some twice."""
+def _tiles(y, G: int, K: int, KH: int, sh: int) -> list[tuple[slice, slice, slice, slice]]:
+    """The work for y (OH, O, OW, N) in pieces (groups, rows, columns, samples) of about TILE elements of L, some for each thread.
+
+    Rows are cut last, since windows overlap there: what lies on both sides of such a cut is lowered twice.
+    """
     OH, O, OW, N = y.shape
-    if xp is not np:
-        return [(slice(0, OH), slice(0, OW), slice(0, N))]
-    tiles = []
-    for n in pieces(N, -(-N // 1024)):
+    tiles: list = []
+    for n in pieces(N, -(-N // min(1024, max(FEW, TILE // K)))):
         N = n.stop - n.start
-        lowered = ((OH - 1) * sh + KH) * (K // KH) * OW * N
-        shares = min(2 * get_num_threads() if get_num_threads() > 1 else 1, OH * OW * N * O * K // SHARE)
+        lowered = ((OH - 1) * sh + KH) * G * (K // KH) * OW * N
+        shares = min(2 * get_num_threads() if get_num_threads() > 1 else 1, -(-OH * OW * N * O * K // SHARE))
         parts = max(1, shares, -(-lowered // TILE))
-        across = min(parts, OW, max(1, OW * N // FEW))
-        down = min(-(-parts // across), max(1, OH // KH))
-        tiles += itertools.product(pieces(OH, down), pieces(OW, across), [n])
+        groups = pieces(G, parts)
+        cols = pieces(OW, min(-(-parts // len(groups)), max(1, OW * N // FEW)))
+        rows = pieces(OH, min(-(-parts // (len(groups) * len(cols))), max(1, OH // KH)))
+        tiles += itertools.product(groups, rows, cols, [n])
     return tiles
 
 
-def _overlay(xp, memory, shape, strides):
+def _overlay(memory, shape, strides):
     """The contiguous ``memory`` seen with another shape and other strides (numpy's own as_strided takes ten times as long)."""
-    if xp is np:
-        return np.ndarray(shape, memory.dtype, memory, 0, strides)
-    return xp.lib.stride_tricks.as_strided(memory, shape, strides)
+    return np.ndarray(shape, memory.dtype, memory, 0, strides)
 
 
-def _lower(xp, x, rows: slice, cols: slice, KH: int, KW: int, G: int, h: Line, w: Line, ones: bool):
+def _lower(x, G: int, rows: slice, cols: slice, KH: int, KW: int, h: Line, w: Line, ones: bool):
     """The windows of some output pixels: (rows, G, K, cols*N) with K = KH * (C/G*KW + ones), an overlapping view of scratch memory.
 
     With ``ones`` each of the KH parts of a window ends in a row of ones, for a bias.
@@ -162,27 +143,33 @@ def _lower(xp, x, rows: slice, cols: slice, KH: int, KW: int, G: int, h: Line, w
     H, C, W, N = x.shape
     OH, width, depth = rows.stop - rows.start, cols.stop - cols.start, C // G * KW
     R, P = (OH - 1) * h.stride + KH, width * N
-    pitch = P + 16 if P % 64 == 0 else P                               # rows at a power of two would share a few cache lines
-    flat = scratch(xp, "lowered", (G, R, depth + ones, pitch), x.dtype)
+    pitch = P + 16 if P % 64 == 0 else P  # rows at a power of two would share a few cache lines
+    flat = scratch(np, "lowered", (G, R, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
-    L = _overlay(xp, flat, (G, R, C // G, KW, width, N), (g, r, KW * k, k, N * p, p))
+    L = _overlay(flat, (G, R, C // G, KW, width, N), (g, r, KW * k, k, N * p, p))
     if ones:
         flat[:, :, depth, :P] = 1
-    first = rows.start * h.stride - h.pad                              # row 0 of L is row `first` of x
+    first = rows.start * h.stride - h.pad  # row 0 of L is row `first` of x
     top, bottom = _reach(0, R, first, 1, H)
     L[:, :top] = 0
     L[:, bottom:] = 0
-    source = x[first + top:first + bottom].reshape(bottom - top, G, C // G, W, N).swapaxes(0, 1)
+    source = x[first + top : first + bottom].reshape(bottom - top, G, C // G, W, N).swapaxes(0, 1)
     inside = L[:, top:bottom]
     for k_w in range(KW):
         shift = k_w * w.dilation - w.pad
         left, right = _reach(cols.start, cols.stop, shift, w.stride, W)
         start, stop = left * w.stride + shift, (right - 1) * w.stride + shift + 1
-        inside[:, :, :, k_w, :left - cols.start] = 0
-        inside[:, :, :, k_w, right - cols.start:] = 0
+        inside[:, :, :, k_w, : left - cols.start] = 0
+        inside[:, :, :, k_w, right - cols.start :] = 0
         if left < right:
-            inside[:, :, :, k_w, left - cols.start:right - cols.start] = source[:, :, :, start:stop:w.stride]
-    return _overlay(xp, flat, (OH, G, KH * (depth + ones), P), (r * h.stride, g, k, p))
+            inside[:, :, :, k_w, left - cols.start : right - cols.start] = source[:, :, :, start : stop : w.stride]
+    return _overlay(flat, (OH, G, KH * (depth + ones), P), (r * h.stride, g, k, p))
+
+
+def _of(groups: slice, G: int, x):
+    """The channels of x (H, C, W, N) that belong to some of its G groups."""
+    c = x.shape[1] // G
+    return x[:, groups.start * c : groups.stop * c]
 
 
 def _correlations(x, y, lines_h, lines_w):
@@ -191,41 +178,41 @@ def _correlations(x, y, lines_h, lines_w):
             yield h, w, x[h.inp, :, w.inp], y[h.out, :, w.out]
 
 
-def _correlate(xp, x, w, b, y, G, lines_h, lines_w) -> None:
+def _correlate(x, w, b, y, G, lines_h, lines_w) -> None:
     """y (OH, O, OW, N) = x (H, C, W, N) correlated with w (G, O/G, C/G, KH, KW) along the given lines, plus b (O,)."""
     O = y.shape[1]
     work = []
     for h, v, xx, yy in _correlations(x, y, lines_h, lines_w):
-        taps = w[..., h.taps, v.taps].transpose(0, 1, 3, 2, 4)          # (G, O/G, KH, C/G, KW)
+        taps = w[..., h.taps, v.taps].transpose(0, 1, 3, 2, 4)  # (G, O/G, KH, C/G, KW)
         KH, KW = taps.shape[2], taps.shape[4]
         matrix = taps.reshape(G, O // G, KH, -1)
-        if b is not None:                                              # the bias is one more tap; it reads the ones of the first part
-            tap = xp.zeros((G, O // G, KH, 1), w.dtype)
+        if b is not None:  # the bias is one more tap; it reads the ones of the first part
+            tap = np.zeros((G, O // G, KH, 1), w.dtype)
             tap[:, :, 0, 0] = b.reshape(G, O // G)
-            matrix = xp.concatenate((matrix, tap), axis=3)
-        matrix = xp.ascontiguousarray(matrix).reshape(G, O // G, -1)
-        for rows, cols, n in _tiles(xp, yy, matrix.shape[2], KH, h.stride):
-            work.append((xx[..., n], yy[rows, :, cols, n], matrix, rows, cols, KH, KW, G, h, v, b is not None))
+            matrix = np.concatenate((matrix, tap), axis=3)
+        matrix = np.ascontiguousarray(matrix).reshape(G, O // G, -1)
+        for group, rows, cols, n in _tiles(yy, G, matrix.shape[2], KH, h.stride):
+            work.append((_of(group, G, xx)[..., n], _of(group, G, yy)[rows, :, cols, n], matrix[group], rows, cols, KH, KW, h, v, b is not None))
 
     def task(i: int) -> None:
         xx, out, matrix, *rest = work[i]
-        OH, _, width, N = out.shape
-        windows = _lower(xp, xx, *rest)                                # (OH, G, K, P)
+        (OH, O, width, N), G = out.shape, len(matrix)
+        windows = _lower(xx, G, *rest)  # (OH, G, K, P)
         K, P = windows.shape[2:]
-        if P < FEW and OH > 1:                                         # gather rows: one product instead of many small ones
-            columns = scratch(xp, "columns", (G, K, OH, P), x.dtype)
+        if P < FEW and OH > 1:  # gather rows: one product instead of many small ones
+            columns = scratch(np, "columns", (G, K, OH, P), x.dtype)
             columns[...] = windows.transpose(1, 2, 0, 3)
-            result = scratch(xp, "result", (G, O // G, OH * P), y.dtype)
-            xp.matmul(matrix, columns.reshape(G, K, OH * P), out=result)
+            result = scratch(np, "result", (G, O // G, OH * P), y.dtype)
+            np.matmul(matrix, columns.reshape(G, K, OH * P), out=result)
             out[...] = result.reshape(O, OH, width, N).swapaxes(0, 1)
             return
-        adjacent = width == 1 or out.strides[2] == N * out.itemsize    # the output pixels of a row, so that a product may write there
-        result = out if adjacent else scratch(xp, "result", out.shape, y.dtype)
+        adjacent = width == 1 or out.strides[2] == N * out.itemsize  # the output pixels of a row, so that a product may write there
+        result = out if adjacent else scratch(np, "result", out.shape, y.dtype)
         size = K * O // G
         block = next((n for n in (BLOCK, BLOCK // 2) if P % n == 0 and 100 < size <= 10**6 // n), P)
         windows = windows.reshape(OH, G, K, P // block, block).transpose(0, 3, 1, 2, 4)
         blocks = result.reshape(OH, G, O // G, P // block, block).transpose(0, 3, 1, 2, 4)
-        xp.matmul(matrix, windows, out=blocks)
+        np.matmul(matrix, windows, out=blocks)
         if not adjacent:
             out[...] = result
 
@@ -235,94 +222,105 @@ def _correlate(xp, x, w, b, y, G, lines_h, lines_w) -> None:
 # ------------------------------------------------------------------------------------------------ the three maps
 
 
-def forward(xp: Any, x: Any, w: Any, b: Any, geo: Geometry) -> Any:
+def forward(x: Any, w: Any, b: Any, geo: Geometry) -> Any:
     """y (N, O, OH, OW) = x (N, C, H, W) correlated with w (O, C/G, KH, KW), plus b (O,) unless it is None."""
     G, (O, Cg, KH, KW) = geo.groups, w.shape
-    y = empty_images(xp, (x.shape[0], O, geo.OH, geo.OW), x.dtype)
-    _correlate(xp, batch_innermost(xp, x), w.reshape(G, O // G, Cg, KH, KW), b,
-               batch_innermost(xp, y), G, [line for h in _forward_lines(geo, 0) for line in _undilate(h)], _forward_lines(geo, 1))
+    y = empty_images(np, (x.shape[0], O, geo.OH, geo.OW), x.dtype)
+    _correlate(
+        batch_innermost(np, x),
+        w.reshape(G, O // G, Cg, KH, KW),
+        b,
+        batch_innermost(np, y),
+        G,
+        [line for h in _forward_lines(geo, 0) for line in _undilate(h)],
+        _forward_lines(geo, 1),
+    )
     return y
 
 
-def input_grad(xp: Any, g: Any, w: Any, geo: Geometry) -> Any:
+def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
     """dx (N, C, H, W): the adjoint of x -> forward(x, w), applied to g (N, O, OH, OW)."""
     G, (O, Cg, KH, KW) = geo.groups, w.shape
     (H, W), (sh, sw) = geo.size, geo.stride
-    dx = empty_images(xp, (g.shape[0], G * Cg, H, W), g.dtype)
+    dx = empty_images(np, (g.shape[0], G * Cg, H, W), g.dtype)
     if H * W > GATHER_AT_MOST * geo.OH * geo.OW * sh * sw or Cg < FEW_CHANNELS <= O // G:
-        _scatter(xp, batch_innermost(xp, g), w, batch_innermost(xp, dx), geo)
+        _scatter(batch_innermost(np, g), w, batch_innermost(np, dx), geo)
         return dx
     lines_h, lines_w = _adjoint_lines(geo, 0), _adjoint_lines(geo, 1)
     if len(lines_h) < min(sh, H) or len(lines_w) < min(sw, W):
-        dx[...] = 0                                                    # pixels that no window reads
-    _correlate(xp, batch_innermost(xp, g), w.reshape(G, O // G, Cg, KH, KW).swapaxes(1, 2), None,
-               batch_innermost(xp, dx), G, [line for h in lines_h for line in _undilate(h)], lines_w)
+        dx[...] = 0  # pixels that no window reads
+    _correlate(
+        batch_innermost(np, g),
+        w.reshape(G, O // G, Cg, KH, KW).swapaxes(1, 2),
+        None,
+        batch_innermost(np, dx),
+        G,
+        [line for h in lines_h for line in _undilate(h)],
+        lines_w,
+    )
     return dx
 
 
-GATHER_AT_MOST = 1.5    # gathering multiplies every pixel of dx with every tap: a waste where windows are few, as with a kernel as large as the image
-FEW_CHANNELS = 8        # and its products would have only C/G rows
-
-
-def _scatter(xp, g, w, dx, geo: Geometry) -> None:
+def _scatter(g, w, dx, geo: Geometry) -> None:
     """dx (H, C, W, N) = what each pixel of g (OH, O, OW, N) adds to its window: W.T @ G, then one addition per tap (no two pixels meet there)."""
     G, (O, Cg, KH, KW) = geo.groups, w.shape
     OH, _, OW, N = g.shape
-    taps = list(itertools.product(_taps(geo, 0), _taps(geo, 1)))
+    taps = list(itertools.product(geo.inside(0), geo.inside(1)))
     w = w.reshape(G, O // G, Cg, KH, KW)
-    parts = max(OH * Cg * KH * KW * OW * N // TILE, min(2 * get_num_threads(), g.size * Cg * KH * KW // SHARE)) if xp is np else 1
+    parts = max(OH * Cg * KH * KW * OW * N // TILE, min(2 * get_num_threads(), -(-g.size * Cg * KH * KW // SHARE)))
     work = list(itertools.product(range(G), pieces(Cg, parts // G), pieces(N, parts // (G * Cg))))
 
     def task(i: int) -> None:
         group, c, n = work[i]
-        source = g[:, group * (O // G):(group + 1) * (O // G), :, n]
-        target = dx[:, group * Cg + c.start:group * Cg + c.stop, :, n]
-        source = xp.ascontiguousarray(source).reshape(OH, O // G, -1)
-        matrix = w[group, :, c].transpose(2, 3, 1, 0).reshape(-1, O // G)         # (KH*KW*c, O/G)
-        columns = scratch(xp, "columns", (OH, len(matrix), source.shape[2]), g.dtype)
-        xp.matmul(matrix, source, out=columns)
+        source = g[:, group * (O // G) : (group + 1) * (O // G), :, n]
+        target = dx[:, group * Cg + c.start : group * Cg + c.stop, :, n]
+        source = np.ascontiguousarray(source).reshape(OH, O // G, -1)
+        matrix = w[group, :, c].transpose(2, 3, 1, 0).reshape(-1, O // G)  # (KH*KW*c, O/G)
+        columns = scratch(np, "columns", (OH, len(matrix), source.shape[2]), g.dtype)
+        np.matmul(matrix, source, out=columns)
         columns = columns.reshape(OH, KH, KW, c.stop - c.start, OW, n.stop - n.start)
         target[...] = 0
         for (k_h, oh, h), (k_w, ow, w_) in taps:
             pixels = target[h, :, w_]
-            xp.add(pixels, columns[oh, k_h, k_w, :, ow], out=pixels)
+            np.add(pixels, columns[oh, k_h, k_w, :, ow], out=pixels)
 
     parallel(len(work), task)
 
 
-def weight_grad(xp: Any, x: Any, g: Any, geo: Geometry) -> Any:
+def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
     """dw (O, C/G, KH, KW): the adjoint of w -> forward(x, w), applied to g (N, O, OH, OW)."""
     G, (KH, KW) = geo.groups, geo.kernel
-    x, g = batch_innermost(xp, x), batch_innermost(xp, g)
-    C, O = x.shape[1], g.shape[1]
-    K = KH * (C // G) * KW
+    x, g = batch_innermost(np, x), batch_innermost(np, g)
+    Cg, Og = x.shape[1] // G, g.shape[1] // G
+    K = KH * Cg * KW
     work = []
     lines_h = [line for h in _forward_lines(geo, 0) for line in _undilate(h)]
     for h, v, xx, gg in _correlations(x, g, lines_h, _forward_lines(geo, 1)):
-        for rows, cols, n in _tiles(xp, gg, K, KH, h.stride):
-            work.append((xx[..., n], gg[rows, :, cols, n], rows, cols, KH, KW, G, h, v, False))
-    parts = xp.empty((len(work), G, K, O // G), x.dtype)
+        for group, rows, cols, n in _tiles(gg, G, K, KH, h.stride):
+            work.append((group, _of(group, G, xx)[..., n], _of(group, G, gg)[rows, :, cols, n], rows, cols, KH, KW, h, v, False))
+    parts = [np.zeros((w[0].stop - w[0].start, K, Og), x.dtype) for w in work]
 
     def task(i: int) -> None:
-        xx, gg, *rest = work[i]
-        OH, _, width, N = gg.shape
-        windows = _lower(xp, xx, *rest)                                # (OH, G, K, P)
+        _, xx, gg, *rest = work[i]
+        (OH, _, width, N), G = gg.shape, len(parts[i])
+        windows = _lower(xx, G, *rest)  # (OH, G, K, P)
         P = width * N
-        gg = gg.reshape(OH, G, O // G, P)
+        gg = gg.reshape(OH, G, Og, P)
         if P < FEW and OH > 1:
-            columns = scratch(xp, "columns", (G, K, OH, P), x.dtype)
+            columns = scratch(np, "columns", (G, K, OH, P), x.dtype)
             columns[...] = windows.transpose(1, 2, 0, 3)
-            xp.matmul(columns.reshape(G, K, OH * P), gg.transpose(1, 0, 3, 2).reshape(G, OH * P, O // G), out=parts[i])
+            np.matmul(columns.reshape(G, K, OH * P), gg.transpose(1, 0, 3, 2).reshape(G, OH * P, Og), out=parts[i])
             return
-        gg = gg.swapaxes(2, 3)                                         # the taller factor first: BLAS likes that better than g @ windows.T
-        parts[i] = 0
+        gg = gg.swapaxes(2, 3)  # the taller factor first: BLAS likes that better than g @ windows.T
         band = max(1, BAND // parts[i].size)
         for r in range(0, OH, band):
-            rows = scratch(xp, "rows", (min(band, OH - r), G, K, O // G), x.dtype)
-            xp.matmul(windows[r:r + band], gg[r:r + band], out=rows)
-            for row in rows if K * O > ROW else [rows.sum(axis=0)]:
-                xp.add(parts[i], row, out=parts[i])
+            rows = scratch(np, "rows", (min(band, OH - r), G, K, Og), x.dtype)
+            np.matmul(windows[r : r + band], gg[r : r + band], out=rows)
+            np.add(parts[i], rows.sum(axis=0), out=parts[i])
 
     parallel(len(work), task)
-    dw = parts.sum(axis=0).reshape(G, KH, C // G, KW, O // G)
-    return xp.ascontiguousarray(dw.transpose(0, 4, 2, 1, 3)).reshape(O, C // G, KH, KW)
+    dw = np.zeros((G, K, Og), x.dtype)
+    for (group, *_), part in zip(work, parts, strict=True):  # in this order whichever thread was first
+        dw[group] += part
+    dw = dw.reshape(G, KH, Cg, KW, Og).transpose(0, 4, 2, 1, 3)
+    return np.ascontiguousarray(dw).reshape(G * Og, Cg, KH, KW)

@@ -57,3 +57,14 @@ class Geometry:
             slice(kh * dh, kh * dh + (self.OH - 1) * sh + 1, sh),
             slice(kw * dw, kw * dw + (self.OW - 1) * sw + 1, sw),
         )
+
+    def inside(self, axis: int) -> list[tuple[int, slice, slice]]:
+        """For each tap along one axis that ever meets the image itself: the tap, the outputs for which it does, the pixels it meets then."""
+        size, stride, n = self.size[axis], self.stride[axis], self.out(axis)
+        taps = []
+        for k in range(self.kernel[axis]):
+            shift = k * self.dilation[axis] - self.padding[axis][0]
+            first, last = max(0, -(shift // stride)), min(n, -((shift - size) // stride))
+            if first < last:
+                taps.append((k, slice(first, last), slice(first * stride + shift, (last - 1) * stride + shift + 1, stride)))
+        return taps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...ops import conv, shapes
-from ...ops.conv import Geometry
+from ...ops.geometry import Geometry
 from ...tensor import Tensor
 from ._arguments import as_batch, as_floats, as_tensor, pair, same_dtype, unbatched
 
@@ -144,7 +144,7 @@ def conv_transpose2d(
     groups = _groups(function, groups)
     _weight(function, weight, bias, x, 1, groups)
     _, C, H, W = x.shape
-    CW, OG, KH, KW = weight.shape
+    CW, _, KH, KW = weight.shape
     if C != CW:
         raise ValueError(f"{function}: input {tuple(input.shape)} has {C} channels, but weight {tuple(weight.shape)} expects {CW}")
     stride, dilation = pair(function, "stride", stride, 1), pair(function, "dilation", dilation, 1)
@@ -156,9 +156,16 @@ def conv_transpose2d(
     OW = (W - 1) * stride[1] - 2 * pw + dilation[1] * (KW - 1) + extra[1] + 1
     if OH < 1 or OW < 1 or H < 1 or W < 1:
         raise ValueError(f"{function}: the output would have {OH} x {OW} pixels; use less padding or a larger input or kernel")
-    # the convolution from (N, O, OH, OW) to (N, C, H, W) whose transpose this is
-    geometry = Geometry(OH, OW, KH, KW, stride, ((ph, ph), (pw, pw)), dilation, groups)
+    # The convolution from (N, O, OH, OW) to (N, C, H, W) whose transpose this is. With output_padding of a stride or more (the
+    # dilation may allow it) it would have more positions than x; so it gets less padding at the bottom and right, and where there
+    # is none left, the last rows and columns are ones that it never reads.
+    surplus = [extra[axis] - extra[axis] % stride[axis] for axis in range(2)]
+    bottom, right = max(ph - surplus[0], 0), max(pw - surplus[1], 0)
+    unread = [surplus[0] - (ph - bottom), surplus[1] - (pw - right)]
+    geometry = Geometry(OH - unread[0], OW - unread[1], KH, KW, stride, ((ph, bottom), (pw, right)), dilation, groups)
     y = conv.conv2d_input_grad(x, weight, geometry=geometry)
+    if any(unread):
+        y = shapes.pad(y, ((0, 0), (0, 0), (0, unread[0]), (0, unread[1])))
     if bias is not None:
         y = y + shapes.reshape(bias, -1, 1, 1)
     return unbatched(y, was_unbatched)
@@ -221,60 +228,3 @@ def fold(
             f"{geometry.OH} x {geometry.OW} positions on an output of {geometry.H} x {geometry.W} need {positions} columns"
         )
     return unbatched(conv.fold(x, geometry=geometry), was_unbatched)
-
-
-def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    """`input` made larger (or, with negative sizes, smaller) at its edges.
-
-    Args:
-        input: any shape for "constant"; for the other modes pairs are given for the last one, two or three dimensions.
-        pad: sizes from the last dimension backwards: (left, right), (left, right, top, bottom), ...
-        mode: "constant" fills with `value` (default 0); "reflect" mirrors without repeating the edge, "replicate" repeats the edge,
-            "circular" goes on at the opposite edge.
-        value: for "constant" only.
-
-    >>> import tinynet
-    >>> pad(tinynet.tensor([[1, 2, 3]]), (2, 1), mode="reflect")
-    tensor([[3, 2, 1, 2, 3, 2]])
-    """
-    as_tensor("pad", "input", input)
-    if not isinstance(pad, (tuple, list)) or len(pad) % 2 or not all(isinstance(n, int) for n in pad):
-        raise ValueError(f"pad: sizes must be ints in pairs (left, right, top, bottom, ...), got {pad!r}")
-    if len(pad) // 2 > input.ndim:
-        raise ValueError(f"pad: {len(pad) // 2} pairs of sizes for an input with {input.ndim} dims")
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise ValueError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
-    if mode != "constant" and value is not None:
-        raise ValueError(f"pad: mode {mode!r} takes its values from the input; value={value} has no meaning there")
-    pairs = [(0, 0)] * (input.ndim - len(pad) // 2) + [(pad[i], pad[i + 1]) for i in range(len(pad) - 2, -1, -2)]
-    for dim, (before, after) in enumerate(pairs):
-        size = input.shape[dim]
-        if size + before + after < 0 or (mode != "constant" and before + after and size + before + after == 0):
-            raise ValueError(f"pad: ({before}, {after}) leaves nothing of dim {dim}, of size {size}")
-        if mode == "reflect" and max(before, after) >= max(size, 1):
-            raise ValueError(f"pad: reflecting dim {dim} needs sizes smaller than its {size}, got ({before}, {after})")
-        if mode == "circular" and max(before, after) > size:
-            raise ValueError(f"pad: going round dim {dim} needs sizes of at most its {size}, got ({before}, {after})")
-    crops = [(max(-before, 0), max(-after, 0)) for before, after in pairs]
-    if any(crop != (0, 0) for crop in crops):
-        input = input[tuple(slice(a, n - b) for (a, b), n in zip(crops, input.shape, strict=True))]
-    grows = [(max(before, 0), max(after, 0)) for before, after in pairs]
-    if mode == "constant":
-        return shapes.pad(input, grows, 0 if value is None else value)
-    for dim, (before, after) in enumerate(grows):
-        if before or after:
-            input = shapes.cat([*_border(input, dim, before, True, mode), input, *_border(input, dim, after, False, mode)], dim)
-    return input
-
-
-def _border(x: Tensor, dim: int, size: int, front: bool, mode: str) -> list[Tensor]:
-    """What `pad` puts before (`front`) or after `x`: at most one tensor."""
-    if not size:
-        return []
-    n = x.shape[dim]
-    if mode == "reflect":
-        return [shapes.flip(shapes.narrow(x, dim, 1 if front else n - 1 - size, size), dim)]
-    if mode == "circular":
-        return [shapes.narrow(x, dim, n - size if front else 0, size)]
-    edge = shapes.narrow(x, dim, 0 if front else n - 1, 1)
-    return [shapes.expand(edge, [size if d == dim else -1 for d in range(x.ndim)])]

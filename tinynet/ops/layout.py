@@ -1,0 +1,58 @@
+"""How images lie in memory: logically (N, C, H, W) always, in memory preferably (H, C, W, N).
+
+With the batch innermost, one row of pixels is one long run, which numpy copies and computes at full speed. Element-wise operations
+keep the order of their input, so that it passes from layer to layer by itself; only the first layer and the flattening before a
+linear layer convert. Nothing but speed depends on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..threads import by_shares, scratch
+
+
+def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
+    """An uninitialised (N, C, H, W) array with the batch innermost in memory."""
+    N, C, H, W = shape
+    return xp.empty((H, C, W, N), dtype).transpose(3, 1, 0, 2)
+
+
+def batch_innermost(xp: Any, x: Any) -> Any:
+    """x (N, C, H, W) as (H, C, W, N), copied only if the batch isn't innermost."""
+    m = x.transpose(2, 1, 3, 0)
+    N, W, size = x.shape[0], x.shape[3], x.itemsize
+    if (N == 1 or m.strides[3] == size) and (W == 1 or m.strides[2] == N * size):
+        return m
+    if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:    # samples at such distances share few cache lines: move them apart
+        apart = scratch(xp, "apart", (N, math.prod(x.shape[1:]) + 16), x.dtype)[:, :-16]
+        apart[...] = x.reshape(N, apart.shape[1])
+        return np.ascontiguousarray(apart.T).reshape(x.shape[1], x.shape[2], W, N).swapaxes(0, 1)
+    return xp.ascontiguousarray(m)
+
+
+def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
+    """A new array made by ``compute(*arrays, out)``, element by element, in the memory order of the first of `arrays`.
+
+    All have one shape. Large ones are shared among threads.
+    """
+    out = xp.empty_like(arrays[0])
+    order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
+    flat = [a.transpose(order) for a in (*arrays, out)]
+    if xp is not np or not (flat[0].flags.c_contiguous and flat[-1].flags.c_contiguous):
+        compute(*arrays, out)
+    else:
+        flat = [np.ascontiguousarray(a).reshape(-1) for a in flat]
+        by_shares(np, out.size, out.size, lambda s: compute(*[a[s] for a in flat]))
+    return out
+
+
+def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
+    """The sums over all but the channel of `a` (H, C, W, N), or of ``a * b``, each row by BLAS: (C,)."""
+    H, C, W, N = a.shape
+    b = xp.ones((W * N, 1), a.dtype) if b is None else b.reshape(H, C, W * N, 1)
+    return xp.matmul(a.reshape(H, C, 1, W * N), b).reshape(H, C).sum(axis=0)
