@@ -7,71 +7,106 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Primitive
-from ..backend import array_module
-from .conv import Geometry, pad
+from ..threads import by_shares, scratch
+from . import kernels
+from .conv import pad
+from .geometry import Geometry
+from .layout import batch_innermost
 
 
-def _lowest(xp: Any, dtype: Any) -> Any:
+def _lowest(dtype: Any) -> Any:
     """What padding counts as: less than, or equal to, everything."""
     return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
 
-@Primitive
-def max_pool2d(xp, x, *, geometry):
-    padded = pad(xp, x, geometry, _lowest(xp, x.dtype))
-    y = None
-    for kh in range(geometry.KH):
-        for kw in range(geometry.KW):
-            rows, columns = geometry.tap(kh, kw)
-            tap = padded[:, :, rows, columns]
-            y = xp.maximum(tap, tap) if y is None else xp.maximum(y, tap, out=y)
-    return y
+def _largest_along(xp: Any, x: Any, axis: int, taps: list[tuple[int, slice, slice]], lowest: Any, out: Any) -> None:
+    """Into `out` the largest of what the taps see along `axis` of x (H, C, W, N)."""
+    everywhere = [pixels for _, outputs, pixels in taps if outputs == slice(0, out.shape[axis])][:2]
+    if len(everywhere) == 2:  # almost always: the first two taps start, without writing a lowest value first
+        xp.maximum(x[_along(axis, everywhere[0])], x[_along(axis, everywhere[1])], out=out)
+    else:
+        everywhere = []
+        out[...] = lowest
+    for _, outputs, pixels in taps:
+        if pixels not in everywhere:
+            part = out[_along(axis, outputs)]
+            xp.maximum(part, x[_along(axis, pixels)], out=part)
 
 
+def _along(axis: int, part: slice) -> tuple[slice, ...]:
+    return (*(slice(None),) * axis, part)
+
+
+@kernels.on_gpu(kernels.largest_of_windows)
+def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
+    """y (N, C, OH, OW): the largest value under each position of the window; padding counts as the `lowest` there is."""
+    # first down the columns, then along the rows: KH + KW taps instead of KH * KW
+    x = batch_innermost(xp, x)
+    _, C, W, N = x.shape
+    y = xp.empty((geometry.OH, C, geometry.OW, N), x.dtype)
+    down, along = geometry.inside(0), geometry.inside(1)
+
+    def share(c: slice) -> None:
+        columns = scratch(xp, "pool", (geometry.OH, c.stop - c.start, W, N), x.dtype)
+        _largest_along(xp, x[:, c], 0, down, lowest, columns)
+        _largest_along(xp, columns, 2, along, lowest, y[:, c])
+
+    by_shares(xp, C, x.size, share)
+    return y.transpose(3, 1, 0, 2)
+
+
+@kernels.on_gpu(kernels.to_the_largest)
+def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
+    """dx (N, C, H, W): each window's share of dy to the first of its pixels that equals its maximum; shares add up."""
+    # Tap by tap, row by row: no two windows meet the same pixel through one tap.
+    x, y, dy = batch_innermost(xp, x), batch_innermost(xp, y), batch_innermost(xp, dy)
+    H, C, W, N = x.shape
+    dx = xp.empty((H, C, W, N), dy.dtype)
+    down, along = geometry.inside(0), geometry.inside(1)
+    taps = [
+        ((rows_out, slice(None), columns_out), (rows, slice(None), columns))
+        for _, rows_out, rows in down
+        for _, columns_out, columns in along
+    ]
+    covers = [(k - 1) * d + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
+    apart = all(s >= cover for s, cover in zip(geometry.stride, covers, strict=True))  # no pixel is in two windows
+    read = [sum(outputs.stop - outputs.start for _, outputs, _ in axis) for axis in (down, along)]
+    tiled = apart and read == [H, W]  # and each is in one
+
+    def share(c: slice) -> None:
+        xc, yc, dyc, dxc = x[:, c], y[:, c], dy[:, c], dx[:, c]
+        if not tiled:
+            dxc[...] = 0
+        seeking = scratch(xp, "seeking", dyc.shape, np.dtype(bool))  # windows that have not found their largest pixel yet
+        seeking[...] = True
+        for outputs, pixels in taps:
+            hit = scratch(xp, "hit", dyc[outputs].shape, np.dtype(bool))
+            xp.equal(xc[pixels], yc[outputs], out=hit)
+            xp.logical_and(hit, seeking[outputs], out=hit)
+            xp.not_equal(seeking[outputs], hit, out=seeking[outputs])
+            if apart:
+                xp.multiply(dyc[outputs], hit, out=dxc[pixels])
+            else:
+                given = xp.multiply(dyc[outputs], hit, out=scratch(xp, "given", hit.shape, dy.dtype))
+                xp.add(dxc[pixels], given, out=dxc[pixels])
+
+    by_shares(xp, C, x.size, share)
+    return dx.transpose(3, 1, 0, 2)
+
+
+@kernels.on_gpu(kernels.winning_taps)
 def winning_taps(xp: Any, x: Any, y: Any, geometry: Geometry) -> Any:
-    """Which tap of its window, counted row by row, each maximum `y` came from: the first that equals it."""
-    padded = pad(xp, x, geometry, _lowest(xp, x.dtype))
+    """Which tap of its window, counted row by row, each maximum `y` came from: the first that equals it, or the last nan."""
+    padded = pad(xp, x, geometry, _lowest(x.dtype))
+    real = pad(xp, xp.ones((1, 1, geometry.H, geometry.W), bool), geometry, False)  # padding doesn't win, even over its like
     winners = xp.zeros_like(y, dtype=np.int32 if geometry.KH * geometry.KW > 127 else np.int8)
     for number in reversed(range(geometry.KH * geometry.KW)):  # backwards, so that the first one has the last word
         rows, columns = geometry.tap(*divmod(number, geometry.KW))
         tap = padded[:, :, rows, columns]
-        winners[(tap == y) | (tap != tap)] = number  # nan wins, being neither less nor more
+        # a window with a nan has no element that equals its maximum, which is nan
+        wins = ((tap == y) & real[:, :, rows, columns]) | ((tap != tap) & (winners == 0))
+        xp.copyto(winners, number, where=wins)  # winners[wins] = number, for which a GPU would have to wait
     return winners
-
-
-@Primitive
-def _route_back(xp, a, *, winners, geometry):
-    # to each window's winner its share; a pixel that won in several windows collects them all
-    N, C = a.shape[:2]
-    (top, bottom), (left, right) = geometry.padding
-    padded = xp.zeros((C, geometry.H + top + bottom, geometry.W + left + right, N), a.dtype).transpose(3, 0, 1, 2)
-    for number in range(geometry.KH * geometry.KW):
-        rows, columns = geometry.tap(*divmod(number, geometry.KW))
-        padded[:, :, rows, columns] += xp.where(winners == number, a, 0)
-    return padded[:, :, top : top + geometry.H, left : left + geometry.W]
-
-
-@Primitive
-def _route(xp, a, *, winners, geometry):
-    # the winners' values: the adjoint of _route_back
-    padded = pad(xp, a, geometry)
-    y = xp.zeros_like(winners, dtype=a.dtype)
-    for number in range(geometry.KH * geometry.KW):
-        rows, columns = geometry.tap(*divmod(number, geometry.KW))
-        y += xp.where(winners == number, padded[:, :, rows, columns], 0)
-    return y
-
-
-def _max_pool2d_gradient(g, y, x, geometry):
-    from ..backend import array_module
-
-    winners = winning_taps(array_module(x.array), x.array, y.array, geometry)
-    return _route_back(g, winners=winners, geometry=geometry)
-
-
-max_pool2d.derivatives(x=_max_pool2d_gradient)
-_route_back.derivatives(a=lambda g, winners, geometry: _route(g, winners=winners, geometry=geometry))
-_route.derivatives(a=lambda g, winners, geometry: _route_back(g, winners=winners, geometry=geometry))
 
 
 def winning_positions(xp: Any, winners: Any, geometry: Geometry) -> Any:
@@ -81,3 +116,31 @@ def winning_positions(xp: Any, winners: Any, geometry: Geometry) -> Any:
     rows = xp.arange(geometry.OH).reshape(-1, 1) * geometry.stride[0] - top + kh.astype(np.int64) * geometry.dilation[0]
     columns = xp.arange(geometry.OW) * geometry.stride[1] - left + kw.astype(np.int64) * geometry.dilation[1]
     return rows * geometry.W + columns
+
+
+@Primitive
+def max_pool2d(xp, x, *, geometry):
+    return largest_of_windows(xp, x, geometry, _lowest(x.dtype))
+
+
+@Primitive
+def _scatter(xp, dy, *, image, largest, geometry):
+    return to_the_largest(xp, dy, image, largest, geometry)
+
+
+@Primitive
+def _gather(xp, dx, *, image, largest, geometry):
+    # the adjoint: for each window, what stands in dx where its largest pixel is
+    winners = winning_taps(xp, image, largest, geometry)
+    padded = pad(xp, dx, geometry)
+    out = xp.zeros_like(largest, dtype=dx.dtype)
+    for number in range(geometry.KH * geometry.KW):
+        rows, columns = geometry.tap(*divmod(number, geometry.KW))
+        out += xp.where(winners == number, padded[:, :, rows, columns], 0)
+    return out
+
+
+# where the largest are is a constant, as far as derivatives are concerned
+max_pool2d.derivatives(x=lambda g, y, x, geometry: _scatter(g, image=x.array, largest=y.array, geometry=geometry))
+_scatter.derivatives(dy=lambda g, image, largest, geometry: _gather(g, image=image, largest=largest, geometry=geometry))
+_gather.derivatives(dx=lambda g, image, largest, geometry: _scatter(g, image=image, largest=largest, geometry=geometry))

@@ -1,11 +1,36 @@
-"""Normalisation over a batch."""
+"""Normalisation: values shifted and scaled to mean 0 and variance 1, over one or other part of the batch."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from ...autograd import no_grad
-from ...ops import elementwise, reductions, shapes
+from ...backend import array_module, computing
+from ...ops import elementwise, normalization, reductions, shapes
+from ...ops.dtypes import as_number
 from ...tensor import Tensor
-from ._arguments import as_floats, same_dtype
+from ._arguments import as_floats, as_tensor, same_dtype
+
+
+def _moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean over `dims`, `x` without it, and the (biased) variance."""
+    mean = reductions.mean(x, dims, keepdim=True)
+    centred = x - mean
+    return mean, centred, reductions.mean(centred * centred, dims, keepdim=True)
+
+
+def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]) -> Tensor:
+    """``y * weight + bias``, both in `shape`, which broadcasts."""
+    y = y if weight is None else y * shapes.reshape(weight, shape)
+    return y if bias is None else y + shapes.reshape(bias, shape)
+
+
+def _check_parameters(function: str, input: Tensor, shape: tuple[int, ...], what: str, **given: Tensor | None) -> None:
+    for name, tensor in given.items():
+        if tensor is not None and as_tensor(function, name, tensor).shape != shape:
+            raise ValueError(f"{function}: {name} must have shape {shape}, {what}; got {tuple(tensor.shape)}")
+    same_dtype(function, input=input, **given)
 
 
 def batch_norm(
@@ -31,37 +56,111 @@ def batch_norm(
 
     Ioffe & Szegedy 2015, arXiv 1502.03167. ValueError in training for a single value per channel, which has no variance.
     """
-    as_floats("batch_norm", "input", input)
-    if input.ndim < 2:
-        raise ValueError(f"batch_norm: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
+    dims = (0, *range(2, as_floats("batch_norm", "input", input).ndim))
+    return _channel_norm("batch_norm", dims, input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """`batch_norm` of each sample by itself: mean and variance are those of one channel of one image.
+
+    The arguments are those of `batch_norm`, `use_input_stats` being what is called `training` there; the running values are
+    updated by the mean over the samples. Ulyanov et al. 2016, arXiv 1607.08022. ValueError for images of one pixel.
+    """
+    dims = tuple(range(2, as_floats("instance_norm", "input", input).ndim))
+    return _channel_norm("instance_norm", dims, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+def _channel_norm(
+    function: str, dims: tuple[int, ...], input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None, bias: Tensor | None, from_input: bool, momentum: float, eps: float,
+) -> Tensor:
+    if as_floats(function, "input", input).ndim < 2:
+        raise ValueError(f"{function}: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
+    momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)
     C = input.shape[1]
-    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    for name, tensor in given.items():
-        if tensor is not None and tensor.shape != (C,):
-            raise ValueError(f"batch_norm: {name} must have shape ({C},), one number per channel; got {tuple(tensor.shape)}")
-    same_dtype("batch_norm", input=input, **given)
-    if (running_mean is None) != (running_var is None):
-        raise ValueError("batch_norm: give both running_mean and running_var, or neither")
-    dims = (0, *range(2, input.ndim))
     column = (C, *[1] * (input.ndim - 2))
-    if training:
-        count = input.numel() // max(C, 1)
-        if count <= 1:
-            raise ValueError(f"batch_norm: input {tuple(input.shape)} has {count} value per channel; in training it takes two for a variance")
-        mean = reductions.mean(input, dims, keepdim=True)
-        centred = input - mean
-        var = reductions.mean(centred * centred, dims, keepdim=True)
-        if running_mean is not None and running_var is not None:
+    running: dict[str, Any] = {"running_mean": running_mean, "running_var": running_var}
+    _check_parameters(function, input, (C,), "one number per channel", **running, weight=weight, bias=bias)
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(f"{function}: give both running_mean and running_var, or neither")
+    if from_input:
+        count = math.prod(input.shape[d] for d in dims)
+        if count == 1:
+            raise ValueError(
+                f"{function}: input {tuple(input.shape)} has one value per channel{'' if 0 in dims else ' and sample'}; "
+                "a variance takes two"
+            )
+        if 0 in dims and input.ndim == 4 and input.numel():  # the one that nets of today are full of, in a primitive of its own
+            statistics: dict[str, Any] = {}
+            with computing(input.array):
+                ones, zeros = (input._make(getattr(array_module(input.array), f)(C, input.dtype)) for f in ("ones", "zeros"))
+            y = normalization.batch_norm(
+                input, ones if weight is None else weight, zeros if bias is None else bias, eps=eps, statistics=statistics
+            )
+            mean, var = (shapes.reshape(input._make(statistics[name]), 1, C, 1, 1) for name in ("mean", "var"))
+        else:
+            y = None
+            mean, centred, var = _moments(input, dims)
+        if running_mean is not None and running_var is not None and input.numel():
             with no_grad():
-                running_mean.mul_(1 - momentum).add_(shapes.reshape(mean, C) * momentum)
-                running_var.mul_(1 - momentum).add_(shapes.reshape(var, C) * (momentum * count / (count - 1)))
+                for average, new in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
+                    average.mul_(1 - momentum).add_(shapes.reshape(reductions.mean(new, 0), C) * momentum)
+        if y is not None:
+            return y
+    elif running_mean is None or running_var is None:
+        raise ValueError(f"{function}: running_mean and running_var are needed, unless mean and variance are taken from the input")
     else:
-        if running_mean is None or running_var is None:
-            raise ValueError("batch_norm: outside training it needs running_mean and running_var")
         centred = input - shapes.reshape(running_mean, *column)
         var = shapes.reshape(running_var, *column)
-    scale = elementwise.rsqrt(var + eps)
-    if weight is not None:
-        scale = scale * shapes.reshape(weight, *column)
-    y = centred * scale
-    return y if bias is None else y + shapes.reshape(bias, *column)
+    # the weight joins the scale, which is smaller than the image
+    return _affine(centred * _affine(elementwise.rsqrt(var + eps), weight, None, column), None, bias, column)
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """``(input - mean) / sqrt(var + eps) * weight + bias``, with mean and variance over the last dimensions of each sample.
+
+    `normalized_shape` is the shape of those dimensions, a tuple, and that of `weight` and `bias`. Ba et al. 2016, arXiv 1607.06450.
+    """
+    as_floats("layer_norm", "input", input)
+    if not isinstance(normalized_shape, (tuple, list)):
+        raise TypeError(f"layer_norm: normalized_shape must be a tuple of ints, got {normalized_shape!r}")
+    shape = tuple(normalized_shape)
+    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+        raise ValueError(f"layer_norm: input {tuple(input.shape)} must end in normalized_shape, at least one size; that is {shape}")
+    eps = as_number("layer_norm", "eps", eps, 0)
+    _check_parameters("layer_norm", input, shape, "that of normalized_shape", weight=weight, bias=bias)
+    _, centred, var = _moments(input, tuple(range(input.ndim - len(shape), input.ndim)))
+    return _affine(centred * elementwise.rsqrt(var + eps), weight, bias, shape)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """``(input - mean) / sqrt(var + eps) * weight + bias``, with mean and variance over one group of channels of one sample.
+
+    (N, C, ...), C a multiple of `num_groups`; `weight` and `bias` are (C,). Wu & He 2018, arXiv 1803.08494.
+    """
+    if as_floats("group_norm", "input", input).ndim < 2:
+        raise ValueError(f"group_norm: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
+    N, C, *rest = input.shape
+    if not isinstance(num_groups, int) or num_groups < 1 or C % num_groups:
+        raise ValueError(f"group_norm: num_groups must divide the {C} channels of input {tuple(input.shape)}, got {num_groups!r}")
+    if N * (C // num_groups) * math.prod(rest) == 1:
+        raise ValueError(f"group_norm: input {tuple(input.shape)} has one value per group; a variance takes two")
+    eps = as_number("group_norm", "eps", eps, 0)
+    _check_parameters("group_norm", input, (C,), "one number per channel", weight=weight, bias=bias)
+    grouped = shapes.reshape(input, N, num_groups, C // num_groups, *rest)
+    _, centred, var = _moments(grouped, tuple(range(2, grouped.ndim)))
+    y = shapes.reshape(centred * elementwise.rsqrt(var + eps), *input.shape)
+    return _affine(y, weight, bias, (C, *[1] * len(rest)))
