@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from ..autograd import no_grad
-from ..backend import Generator
+from ..backend import Generator, default_generator, to_device
+from ..ops.dtypes import as_number
 from ..tensor import Tensor
+
+
+def _writable(function: str, tensor: Any) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{function}: expected a tensor to write into, got {type(tensor).__name__}")
+    return tensor
 
 
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Evenly distributed over [a, b)."""
-    return tensor.uniform_(a, b, generator=generator)
+    return _writable("uniform_", tensor).uniform_(a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed."""
-    return tensor.normal_(mean, std, generator=generator)
+    return _writable("normal_", tensor).normal_(mean, std, generator=generator)
 
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """`val` everywhere."""
-    return tensor.fill_(val)
+    return _writable("constant_", tensor).fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -37,19 +47,63 @@ def zeros_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 0.0)
 
 
+@no_grad()
+def eye_(tensor: Tensor) -> Tensor:
+    """A matrix with ones on the diagonal and zeros elsewhere, square or not."""
+    if _writable("eye_", tensor).ndim != 2:
+        raise ValueError(f"eye_: expected a matrix, got shape {tuple(tensor.shape)}")
+    return tensor.copy_(Tensor._wrap(to_device(np.eye(*tensor.shape), tensor.device)))
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """`gain` times a random matrix with orthogonal rows (or columns, if those are fewer), all equally likely; more dims count as columns.
+
+    Saxe et al. 2013, arXiv 1312.6120.
+    """
+    if _writable("orthogonal_", tensor).ndim < 2:
+        raise ValueError(f"orthogonal_: expected at least two dims, got shape {tuple(tensor.shape)}")
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    draws = (generator or default_generator).numpy.standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(draws)
+    q *= np.sign(np.diag(r))  # the signs that qr chooses would make some matrices likelier
+    q = q if rows >= columns else q.T
+    return tensor.copy_(Tensor._wrap(to_device(as_number("orthogonal_", "gain", gain) * q.reshape(tensor.shape), tensor.device)))
+
+
+@no_grad()
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
+) -> Tensor:
+    """Normally distributed, but what falls outside [a, b] is drawn again. ValueError if [a, b] lies more than 2 `std` off `mean`."""
+    _writable("trunc_normal_", tensor)
+    for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
+        as_number("trunc_normal_", name, value)
+    if not a - 2 * std <= mean <= b + 2 * std or not a < b:
+        raise ValueError(
+            f"trunc_normal_: [a, b] = [{a}, {b}] must be an interval within 2 std={std} of mean={mean}, or draws would hardly hit it"
+        )
+    random = (generator or default_generator).numpy
+    draws = random.normal(mean, std, tensor.shape)
+    while (outside := (draws < a) | (draws > b)).any():
+        draws[outside] = random.normal(mean, std, int(outside.sum()))
+    return tensor.copy_(Tensor._wrap(to_device(draws, tensor.device)))
+
+
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor that keeps the size of signals through an activation; `param` is the slope of "leaky_relu" (0.01 by default)."""
     if nonlinearity == "leaky_relu":
-        return math.sqrt(2.0 / (1 + (0.01 if param is None else param) ** 2))
+        slope = 0.01 if param is None else as_number("calculate_gain", "the slope of leaky_relu", param)
+        return math.sqrt(2.0 / (1 + slope**2))
     gains = {"linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
-    if nonlinearity not in gains:
+    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
         raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known: {', '.join([*gains, 'leaky_relu'])}")
     return gains[nonlinearity]
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
     """How many inputs an output of a layer with these weights sums, and how many outputs an input goes into."""
-    if tensor.ndim < 2:
+    if _writable("init", tensor).ndim < 2:
         raise ValueError(f"init: weights of shape {tuple(tensor.shape)} have no fan in and out; that takes at least two dims")
     taps = math.prod(tensor.shape[2:])
     return tensor.shape[1] * taps, tensor.shape[0] * taps
@@ -78,10 +132,10 @@ def kaiming_normal_(
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Evenly distributed with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
-    bound = gain * math.sqrt(6.0 / sum(fans(tensor)))
+    bound = as_number("xavier_uniform_", "gain", gain) * math.sqrt(6.0 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fans(tensor))), generator)
+    return normal_(tensor, 0.0, as_number("xavier_normal_", "gain", gain) * math.sqrt(2.0 / sum(fans(tensor))), generator)

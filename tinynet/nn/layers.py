@@ -15,7 +15,7 @@ from .functional.convolution import same_padding
 from .module import Module, Parameter
 
 
-def _counts(layer: str, **numbers: Any) -> None:
+def check_counts(layer: str, **numbers: Any) -> None:
     for name, number in numbers.items():
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise ValueError(f"{layer}: {name} must be an int from 1 up, got {number!r}")
@@ -34,7 +34,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
-        _counts("Linear", in_features=in_features, out_features=out_features)
+        check_counts("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(creation.empty(out_features, in_features, device=device, dtype=dtype))
         self.register_parameter("bias", Parameter(creation.empty(out_features, device=device, dtype=dtype)) if bias else None)
@@ -60,7 +60,7 @@ class _Conv(Module):
     ):
         super().__init__()
         layer = type(self).__name__
-        _counts(layer, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        check_counts(layer, in_channels=in_channels, out_channels=out_channels, groups=groups)
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
             if channels % groups:
                 raise ValueError(f"{layer}: groups={groups} does not divide {name}={channels}")
@@ -74,8 +74,8 @@ class _Conv(Module):
         if padding_mode not in modes:
             raise ValueError(f"{layer}: padding_mode must be one of {', '.join(map(repr, modes))}; got {padding_mode!r}")
         self.padding_mode = padding_mode
-        channels = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
-        self.weight = Parameter(creation.empty(*channels, *self.kernel_size, device=device, dtype=dtype))
+        first_two = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
+        self.weight = Parameter(creation.empty(*first_two, *self.kernel_size, device=device, dtype=dtype))
         self.register_parameter("bias", Parameter(creation.empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
@@ -169,86 +169,6 @@ class ConvTranspose2d(_Conv):
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
 
-class MaxPool2d(Module):
-    """The largest value under each position of a window. See `functional.max_pool2d`."""
-
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, return_indices: bool = False,
-        ceil_mode: bool = False,
-    ):
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation = padding, dilation
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
-
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
-
-
-class BatchNorm2d(Module):
-    """Each channel of (N, C, H, W) shifted and scaled to mean 0 and variance 1, then by what is learned. See `functional.batch_norm`.
-
-    Keeps running averages of mean and variance for evaluation, unless ``track_running_stats=False``. With ``momentum=None``
-    they are the plain averages over all batches so far.
-    """
-
-    def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Any = None, dtype: Any = None,
-    ):
-        super().__init__()
-        _counts("BatchNorm2d", num_features=num_features)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        where = {"device": device, "dtype": dtype}
-        self.register_parameter("weight", Parameter(creation.ones(num_features, **where)) if affine else None)
-        self.register_parameter("bias", Parameter(creation.zeros(num_features, **where)) if affine else None)
-        self.register_buffer("running_mean", creation.zeros(num_features, **where) if track_running_stats else None)
-        self.register_buffer("running_var", creation.ones(num_features, **where) if track_running_stats else None)
-        batches = creation.zeros((), dtype="int64", device=device)
-        self.register_buffer("num_batches_tracked", batches if track_running_stats else None)
-
-    def reset_running_stats(self) -> None:
-        """Forget the running averages."""
-        if self.track_running_stats:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
-
-    def reset_parameters(self) -> None:
-        """Back to initial values: weight 1, bias 0, no running averages."""
-        self.reset_running_stats()
-        if self.affine:
-            init.ones_(self.weight)
-            init.zeros_(self.bias)
-
-    def forward(self, input: Tensor) -> Tensor:
-        if input.ndim != 4:
-            raise ValueError(f"BatchNorm2d: input must be (N, C, H, W), got shape {tuple(input.shape)}")
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.item()
-        # without running averages, evaluation takes the batch's own, too
-        from_batch = self.training or self.running_mean is None
-        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, from_batch, momentum, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
-
-
 class Dropout(Module):
     """In training, sets each element to 0 with probability `p` and scales the others by 1 / (1 - p). See `functional.dropout`."""
 
@@ -263,6 +183,13 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout2d(Dropout):
+    """`Dropout` of whole channels of (N, C, H, W). See `functional.dropout2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Flatten(Module):

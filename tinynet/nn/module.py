@@ -30,6 +30,11 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        copy: Any = super().__deepcopy__(memo)
+        copy.grad = None  # of a parameter, unlike other tensors, PyTorch copies no gradient
+        return copy
+
 
 class IncompatibleKeys(NamedTuple):
     """What `Module.load_state_dict` found missing and unexpected."""
@@ -41,6 +46,23 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class RemovableHandle:
+    """What registering a hook returns. `remove` takes the hook away again, and so does the end of a ``with`` block."""
+
+    def __init__(self, hooks: OrderedDict[object, Any], key: object):
+        self._hooks, self._key = hooks, key
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
 
 
 class Module:
@@ -65,6 +87,8 @@ class Module:
         self.__dict__["_buffers"] = {}
         self.__dict__["_modules"] = {}
         self.__dict__["_non_persistent"] = set()
+        self.__dict__["_pre_hooks"] = OrderedDict()
+        self.__dict__["_hooks"] = OrderedDict()
         self.training = True
 
     def forward(self, *inputs: Any) -> Any:
@@ -72,7 +96,45 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return self.forward(*inputs, **options)
+        if not self._pre_hooks and not self._hooks:
+            return self.forward(*inputs, **options)
+        for hook, with_kwargs in list(self._pre_hooks.values()):
+            changed = hook(self, inputs, options) if with_kwargs else hook(self, inputs)
+            if changed is not None and with_kwargs:
+                inputs, options = changed
+            elif changed is not None:
+                inputs = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*inputs, **options)
+        for hook, with_kwargs in list(self._hooks.values()):
+            changed = hook(self, inputs, options, result) if with_kwargs else hook(self, inputs, result)
+            result = result if changed is None else changed
+        return result
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Have ``hook(module, inputs)`` called before every `forward`; what it returns, unless None, replaces the inputs (a tuple).
+
+        With `prepend` it comes before the hooks that are there already. With `with_kwargs` it is called as
+        ``hook(module, inputs, options)`` and may return a pair of both.
+        """
+        return _register("register_forward_pre_hook", self._pre_hooks, hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Have ``hook(module, inputs, result)`` called after every `forward`; what it returns, unless None, replaces the result.
+
+        With `prepend` it comes before the hooks that are there already. With `with_kwargs` it is called as
+        ``hook(module, inputs, options, result)``.
+
+        >>> from tinynet import nn, ones
+        >>> layer = nn.ReLU()
+        >>> with layer.register_forward_hook(lambda module, inputs, result: print(module, tuple(result.shape))):
+        ...     _ = layer(ones(2, 3))
+        ReLU() (2, 3)
+        """
+        return _register("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
 
     # -------------------------------------------------------------------------------------- attributes
 
@@ -82,26 +144,28 @@ class Module:
                 raise AttributeError(f"{type(self).__name__}: call super().__init__() before setting {name!r}")
             return object.__setattr__(self, name, value)
         if isinstance(value, Parameter):
-            self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._forget(name)
-            self._modules[name] = value
+            self._put(self._parameters, name, value)
         elif name in self._parameters:
             if value is not None:
                 raise TypeError(
                     f"{type(self).__name__}.{name} is a parameter; it can be set to a Parameter or None, not to a {type(value).__name__}"
                 )
             self._parameters[name] = None
+        elif isinstance(value, Module):
+            self._put(self._modules, name, value)
+        elif name in self._modules:
+            if value is not None:
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is a module; it can be set to a Module or None, not to a {type(value).__name__}"
+                )
+            self._modules[name] = None
         elif name in self._buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
                     f"{type(self).__name__}.{name} is a buffer; it can be set to a tensor or None, not to a {type(value).__name__}"
                 )
             self._buffers[name] = value
-        elif name in self._modules and value is None:
-            self._modules[name] = None
         else:
-            self._forget(name)
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:  # only called for what is not found otherwise
@@ -112,61 +176,59 @@ class Module:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __delattr__(self, name: str) -> None:
-        if not self._forget(name):
-            object.__delattr__(self, name)
+        for kind in (self._parameters, self._buffers, self._modules):
+            if name in kind:
+                del kind[name]
+                self._non_persistent.discard(name)
+                return
+        object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
 
-    def _forget(self, name: str) -> bool:
-        known = False
-        for kind in (self._parameters, self._buffers, self._modules):
-            known |= kind.pop(name, self) is not self
-        if name in self.__dict__:
-            object.__delattr__(self, name)
-            known = True
-        self._non_persistent.discard(name)
-        return known
-
-    def _check_name(self, name: str) -> None:
+    def _put(self, kind: dict[str, Any], name: str, value: Any) -> None:
+        """Set an entry of `kind`, in its place if there is one already, so that the order stays; elsewhere the name is dropped."""
         if not isinstance(name, str) or not name or "." in name:
             raise ValueError(f"{type(self).__name__}: {name!r} can't be a name; it must be a non-empty string without dots")
-        if name not in self._parameters and name not in self._buffers and name not in self._modules and hasattr(type(self), name):
+        if hasattr(type(self), name):
             raise ValueError(f"{type(self).__name__}: the name {name!r} is taken, by an attribute of the class")
+        if kind is self._parameters and value is not None and not value.is_leaf:
+            raise ValueError(f"{type(self).__name__}: {name!r} was computed from other tensors; a parameter must be a leaf")
+        for other in (self._parameters, self._buffers, self._modules):
+            if other is not kind:
+                other.pop(name, None)
+        self.__dict__.pop(name, None)
+        self._non_persistent.discard(name)
+        kind[name] = value
+
+    def _register(self, kind: dict[str, Any], name: str, value: Any, wanted: type) -> None:
+        if value is not None and not isinstance(value, wanted):
+            raise TypeError(f"{type(self).__name__}: {name!r} must be a {wanted.__name__} or None, got a {type(value).__name__}")
+        if isinstance(name, str) and name not in kind and hasattr(self, name):
+            raise ValueError(f"{type(self).__name__}: the name {name!r} is taken, by another attribute")
+        self._put(kind, name, value)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter; None keeps a place for one, such as the bias of a layer without."""
-        self._check_name(name)
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"register_parameter: {name!r} must be a Parameter or None, got {type(param).__name__}")
-        if param is not None and not param.is_leaf:
-            raise ValueError(f"register_parameter: {name!r} was computed from other tensors; a parameter must be a leaf")
-        self._forget(name)
-        self._parameters[name] = param
+        self._register(self._parameters, name, param, Parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not learned; not in `state_dict` unless `persistent`."""
-        self._check_name(name)
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: {name!r} must be a tensor or None, got {type(tensor).__name__}")
-        self._forget(name)
-        self._buffers[name] = tensor
+        self._register(self._buffers, name, tensor, Tensor)
         if not persistent:
             self._non_persistent.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule under a name that need not be known when the program is written."""
-        self._check_name(name)
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"add_module: {name!r} must be a Module or None, got {type(module).__name__}")
-        self._forget(name)
-        self._modules[name] = module
+        self._register(self._modules, name, module, Module)
 
     register_module = add_module
 
     # -------------------------------------------------------------------------------------------- walks
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all below it, with dotted names; one that is reached twice comes once."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -225,6 +287,8 @@ class Module:
 
     def get_submodule(self, target: str) -> Module:
         """The module with that dotted name; "" is this one."""
+        if not isinstance(target, str):
+            raise TypeError(f"get_submodule: target must be a dotted name, got {type(target).__name__}")
         module = self
         for name in target.split(".") if target else []:
             found = module._modules.get(name)
@@ -285,7 +349,9 @@ class Module:
                 elif value.shape != tensor.shape:
                     problems.append(f"{name}: the module has shape {tuple(tensor.shape)}, the given one {tuple(value.shape)}")
         if problems:
-            raise RuntimeError(f"load_state_dict: {type(self).__name__} can't take these values, nothing was loaded:\n  " + "\n  ".join(problems))
+            raise RuntimeError(
+                f"load_state_dict: {type(self).__name__} can't take these values, nothing was loaded:\n  " + "\n  ".join(problems)
+            )
         with no_grad():
             for name, tensor in own.items():
                 if name in state_dict:
@@ -321,16 +387,21 @@ class Module:
     # ------------------------------------------------------------------------------- dtypes and devices
 
     def _convert(self, convert: Callable[[Tensor], Tensor]) -> Any:
-        for tensor in dict.fromkeys([*self.parameters(), *self.buffers()]):
-            grad = tensor.grad
-            with no_grad():
-                tensor.grad = None
-                tensor.data = convert(tensor.detach())
-                tensor.grad = None if grad is None else convert(grad)
+        with no_grad():
+            for parameter in self.parameters():  # stay the same objects, which an optimiser may know
+                grad = parameter.grad
+                parameter.grad = None
+                parameter.data = convert(parameter.detach())
+                parameter.grad = None if grad is None else convert(grad)
+            for module in self.modules():  # buffers are replaced: the user's own tensors, such as a loss's weights, stay as they are
+                module._buffers.update({name: convert(buffer) for name, buffer in module._buffers.items() if buffer is not None})
         return self
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Any:
-        """Move parameters and buffers to a device, convert the floats among them to a dtype, or both; returns self."""
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Any:
+        """Move parameters and buffers to a device, convert the floats among them to a dtype, or both; returns self.
+
+        Copies always finish before they are used, with `non_blocking` or not.
+        """
         for argument in args:
             if isinstance(argument, Tensor):
                 dtype, device = argument.dtype, argument.device
@@ -358,6 +429,10 @@ class Module:
         """Convert floating parameters and buffers to float64; returns self."""
         return self.to("float64")
 
+    def half(self) -> Any:
+        """Convert floating parameters and buffers to float16; returns self."""
+        return self.to("float16")
+
     # --------------------------------------------------------------------------------------------- text
 
     def extra_repr(self) -> str:
@@ -370,3 +445,34 @@ class Module:
         if not children and len(lines) <= 1:
             return f"{type(self).__name__}({''.join(lines)})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+class FunctionModule(Module):
+    """A function of `functional` as a module: its constants become attributes, `forward` hands them on and the `repr` shows them."""
+
+    function: Callable[..., Any]
+
+    def __init__(self, **constants: Any):
+        super().__init__()
+        self._constants = list(constants)
+        for name, value in constants.items():
+            setattr(self, name, value)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return type(self).function(*inputs, **{name: getattr(self, name) for name in self._constants})
+
+    def extra_repr(self) -> str:
+        shown = [name for name in self._constants if name != "inplace" or self.inplace]
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+
+
+def _register(
+    function: str, hooks: OrderedDict[object, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool
+) -> RemovableHandle:
+    if not callable(hook):
+        raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
+    key = object()
+    hooks[key] = (hook, with_kwargs)
+    if prepend:
+        hooks.move_to_end(key, last=False)
+    return RemovableHandle(hooks, key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from ...autograd import Variable
 from ...backend import array_module
 from ...ops.shapes import reshape, unsqueeze
 from ...tensor import Tensor
@@ -46,6 +45,8 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
         raise ValueError(f"{function}: {name} must be an int or a pair (height, width), got {value!r}")
     if min(values) < minimum:
         raise ValueError(f"{function}: {name} must be at least {minimum}, got {value!r}")
+    if max(values) >= 2**31:
+        raise ValueError(f"{function}: {name} must be below 2**31, got {value!r}")
     return values
 
 
@@ -63,10 +64,11 @@ def unbatched(y: Tensor, was_unbatched: bool) -> Tensor:
     return reshape(y, y.shape[1:]) if was_unbatched else y
 
 
-def as_reduction(function: str, reduction: Any) -> str:
-    """`reduction` if it is one of the three; else ValueError."""
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{function}: reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
+def as_reduction(function: str, reduction: Any, *more: str) -> str:
+    """`reduction` if it is one of the three, or of `more`; else ValueError."""
+    known = ("none", "mean", "sum", *more)
+    if reduction not in known:
+        raise ValueError(f"{function}: reduction must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {reduction!r}")
     return reduction
 
 

@@ -1,13 +1,18 @@
-"""Losses. `reduction` is "mean" (the default), "sum" or "none" throughout."""
+"""Losses. `reduction` is "mean" (the default), "sum" or "none" throughout.
+
+What comes after the tensors is given by name: PyTorch has two arguments there that it has long replaced by `reduction`.
+"""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from ...backend import array_module
+from ...backend import array_module, computing
 from ...ops import elementwise, reductions, shapes
+from ...ops.dtypes import as_number
 from ...tensor import Tensor
 from ._arguments import as_floats, as_reduction, as_tensor, same_dtype
 
@@ -22,16 +27,17 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     `num_classes` is the largest number + 1 by default. ValueError for a number outside.
     """
-    if as_tensor("one_hot", "tensor", tensor).dtype.kind not in "iu":
-        raise TypeError(f"one_hot: class numbers must be integers, got {tensor.dtype}")
-    if not isinstance(num_classes, int) or (num_classes < 1 and num_classes != -1):
-        raise ValueError(f"one_hot: num_classes must be from 1 up, or -1 for as many as there are; got {num_classes!r}")
+    if as_tensor("one_hot", "tensor", tensor).dtype != np.int64:
+        raise TypeError(f"one_hot: class numbers must be int64, got {tensor.dtype}; convert with .long()")
+    if not isinstance(num_classes, int) or (num_classes < 1 and num_classes != -1) or num_classes >= 2**31:
+        raise ValueError(f"one_hot: num_classes must be from 1 up and below 2**31, or -1 for as many as there are; got {num_classes!r}")
     if num_classes == -1:
         if not tensor.numel():
             raise ValueError("one_hot: an empty tensor doesn't tell how many classes there are; give num_classes")
         num_classes = int(tensor.max()) + 1
     _check_classes("one_hot", tensor, num_classes, None)
-    classes = Tensor._wrap(array_module(tensor.array).arange(num_classes))
+    with computing(tensor.array):
+        classes = Tensor._wrap(array_module(tensor.array).arange(num_classes))
     return (shapes.unsqueeze(tensor, -1) == classes).long()
 
 
@@ -50,22 +56,34 @@ def _check_classes(function: str, target: Tensor, classes: int, ignore_index: in
             )
 
 
-def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> None:
+    if not isinstance(ignore_index, int):
+        raise TypeError(f"{function}: ignore_index must be an int, got {ignore_index!r:.60}")
     """Class numbers for (N, C, ...) or (C,): (N, ...) or ()."""
+    as_floats(function, "input", input)
+    if not input.ndim:
+        raise ValueError(f"{function}: input must be (N, C), (N, C, ...) or (C,), got a 0-d tensor")
     wanted = tuple(input.shape[:1] + input.shape[2:]) if input.ndim > 1 else ()
-    if tuple(target.shape) != wanted:
+    if tuple(target.shape) != wanted and not (input.ndim == 1 and target.shape == (1,)):
         raise ValueError(f"{function}: input {tuple(input.shape)} needs a target of shape {wanted}, got {tuple(target.shape)}")
-    if target.dtype.kind not in "iu":
-        raise TypeError(f"{function}: class numbers must be integers, got {target.dtype}; convert with .long()")
+    if target.dtype not in (np.int64, np.uint8):
+        raise TypeError(f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; convert with .long()")
     _check_weight(function, input, weight)
+    if weight is not None:
+        _constant(function, "weight", weight)
+        same_dtype(function, input=input, weight=weight)
+    _check_classes(function, target, input.shape[1 if input.ndim > 1 else 0], ignore_index)
 
 
 def _check_weight(function: str, input: Tensor, weight: Tensor | None) -> None:
     C = input.shape[1 if input.ndim > 1 else 0]
-    if weight is not None:
-        if as_tensor(function, "weight", weight).shape != (C,):
-            raise ValueError(f"{function}: weight must have shape ({C},), one number per class; got {tuple(weight.shape)}")
-        same_dtype(function, input=input, weight=weight)
+    if weight is not None and as_floats(function, "weight", weight).shape != (C,):
+        raise ValueError(f"{function}: weight must have shape ({C},), one number per class; got {tuple(weight.shape)}")
+
+
+def _constant(function: str, name: str, tensor: Tensor) -> None:
+    if tensor.requires_grad:
+        raise RuntimeError(f"{function}: {name} is a constant here and gets no gradient, but it requires grad; give {name}.detach()")
 
 
 def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, Any]:
@@ -74,7 +92,7 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None, ignore_i
     classes = target.array
     ignored = classes == ignore_index
     if xp is np and weight is None and not ignored.any():
-        return classes, None
+        return classes.copy(), None  # a copy, since the backward pass needs them as they are now
     safe = xp.where(ignored, 0, classes)
     out_of_range = (safe < 0) | (safe >= logp.shape[1])  # on a GPU an index would wrap round silently
     weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe % logp.shape[1]]
@@ -83,37 +101,43 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None, ignore_i
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """The negative log-likelihood of the target classes: ``-weight[t] * input[n, t]``.
 
     Args:
         input: log-probabilities, (N, C), (N, C, ...) or (C,).
-        target: class numbers, (N,), (N, ...) or ().
+        target: class numbers, (N,), (N, ...) or (), int64.
         weight: (C,), how much each class counts.
         ignore_index: targets with this number count nothing.
-        reduction: "mean" divides by the sum of the weights of the targets that count.
+        reduction: "mean" divides by the sum of the weights of the targets that count; it is nan if none does.
     """
     as_reduction("nll_loss", reduction)
-    as_floats("nll_loss", "input", input)
-    _check_targets("nll_loss", input, as_tensor("nll_loss", "target", target), weight)
-    _check_classes("nll_loss", target, input.shape[1 if input.ndim > 1 else 0], ignore_index)
-    return _nll(input, target, weight, ignore_index, reduction)
+    _check_targets("nll_loss", input, as_tensor("nll_loss", "target", target), weight, ignore_index)
+    return _nll(input, target.long(), weight, ignore_index, reduction)
 
 
-def _nll(logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+def _nll(
+    logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float = 0.0
+) -> Tensor:
     was_single = logp.ndim == 1
     if was_single:
-        logp, target = shapes.unsqueeze(logp, 0), shapes.unsqueeze(target, 0)
-    classes, weights = _class_weights(logp, target, weight, ignore_index)
-    picked = reductions.pick(logp, indices=classes[:, None], dim=1)  # (N, 1, ...)
+        logp, target = shapes.unsqueeze(logp, 0), shapes.reshape(target, 1)
+    with computing(logp.array):
+        classes, weights = _class_weights(logp, target, weight, ignore_index)
+        classes = classes[:, None]  # (N, 1, ...)
+    picked = reductions.pick(logp, indices=classes, dim=1)
     loss = -shapes.reshape(picked, *target.shape)
     if weights is not None:
+        loss = loss * Tensor._wrap(weights)
+    if label_smoothing:
+        weighted = logp if weight is None else logp * _column(weight, logp.ndim)
+        loss = (1 - label_smoothing) * loss - (label_smoothing / logp.shape[1]) * reductions.sum(weighted, 1)
+    if weights is not None:
         # an ignored target counts nothing, also where its loss is infinite
-        silent = Tensor._wrap(weights == 0)
-        loss = elementwise.where(silent, 0.0, loss) * Tensor._wrap(weights)
-    if reduction == "mean" and weights is not None:
-        return reductions.sum(loss) / Tensor._wrap(array_module(weights).asarray(weights.sum()))
+        loss = elementwise.where(target == ignore_index, 0.0, loss)
+        if reduction == "mean":
+            return reductions.sum(loss) / reductions.sum(Tensor._wrap(weights))
     return shapes.reshape(loss, ()) if was_single and reduction == "none" else reduced(loss, reduction)
 
 
@@ -121,6 +145,7 @@ def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -129,10 +154,11 @@ def cross_entropy(
 
     Args:
         input: scores (logits), (N, C), (N, C, ...) or (C,).
-        target: class numbers, (N,), (N, ...) or (); or probabilities of the classes, floats in the shape of `input`.
+        target: class numbers, (N,), (N, ...) or (), int64; or probabilities of the classes, floats in the shape of `input`.
         weight: (C,), how much each class counts.
         ignore_index: class targets with this number count nothing.
-        reduction: "mean" divides by the sum of the weights of the class targets that count, and for probabilities by N.
+        reduction: "mean" divides by the sum of the weights of the class targets that count, and for probabilities by N (times
+            the positions).
         label_smoothing: from 0 to 1, the share of the truth that is spread evenly over all classes.
 
     >>> import tinynet
@@ -142,63 +168,191 @@ def cross_entropy(
     as_reduction("cross_entropy", reduction)
     as_floats("cross_entropy", "input", input)
     as_tensor("cross_entropy", "target", target)
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}")
-    if not input.ndim:
-        raise ValueError("cross_entropy: input must be (N, C), (N, C, ...) or (C,), got a 0-d tensor")
+    as_number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
     dim = 1 if input.ndim > 1 else 0
-    C = input.shape[dim]
-    if target.dtype.kind == "f" and target.shape == input.shape:
-        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing, dim)
-    _check_targets("cross_entropy", input, target, weight)
-    _check_classes("cross_entropy", target, C, ignore_index)
-    logp = reductions.log_softmax(input, dim)
-    loss = _nll(logp, target, weight, ignore_index, reduction)
-    if not label_smoothing:
-        return loss
-    # the even share: the mean of -weight * logp over the classes, where the target counts
-    spread = -reductions.sum(logp if weight is None else logp * _column(weight, input.ndim), dim)
-    counts = Tensor._wrap(target.array != ignore_index)
-    spread = elementwise.where(counts, spread, 0.0)
-    if reduction == "mean":
-        if weight is None:
-            total: Any = counts.sum().to(input.dtype)
-        else:
-            safe = elementwise.where(counts, target, 0)
-            total = elementwise.where(counts, weight.detach()[safe], 0.0).sum()
-        spread = reductions.sum(spread) / total
-    elif reduction == "sum":
-        spread = reductions.sum(spread)
-    return (1 - label_smoothing) * loss + (label_smoothing / C) * spread
+    if not input.ndim or target.dtype.kind != "f" or target.shape != input.shape:
+        _check_targets("cross_entropy", input, target, weight, ignore_index)
+        return _nll(reductions.log_softmax(input, dim), target.long(), weight, ignore_index, reduction, label_smoothing)
+    if not isinstance(ignore_index, int) or ignore_index >= 0:
+        raise ValueError(f"cross_entropy: ignore_index={ignore_index} names a class number, but the target holds probabilities")
+    _check_weight("cross_entropy", input, weight)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    scores = reductions.log_softmax(input, dim) * target
+    return reduced(-reductions.sum(scores if weight is None else scores * _column(weight, input.ndim), dim), reduction)
 
 
 def _column(weight: Tensor, ndim: int) -> Tensor:
     return shapes.reshape(weight, *[-1 if d == (1 if ndim > 1 else 0) else 1 for d in range(ndim)])
 
 
-def _soft_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, dim: int
-) -> Tensor:
-    _check_weight("cross_entropy", input, weight)
-    same_dtype("cross_entropy", input=input, target=target)
-    if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
-    logp = reductions.log_softmax(input, dim)
-    loss = -reductions.sum(logp * target if weight is None else logp * target * _column(weight, input.ndim), dim)
-    if reduction == "mean":
-        # over samples (and positions), whatever the weights
-        return reductions.sum(loss) / float(max(loss.numel(), 1)) if loss.numel() else reductions.mean(loss)
-    return reduced(loss, reduction)
+# ------------------------------------------------------------------------------------------ of one number and another
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The squared difference ``(input - target) ** 2``. The shapes must be the same."""
+def _pair(function: str, input: Tensor, target: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """`input` and `target`, at least one of floats, broadcast to one shape with PyTorch's warning."""
+    as_tensor(function, "input", input), as_tensor(function, "target", target)
+    if "f" not in (input.dtype.kind, target.dtype.kind):
+        raise TypeError(f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, convert with .float()")
+    shape = elementwise.broadcast_shape(function, input.shape, target.shape)
+    if weight is not None and as_tensor(function, "weight", weight).shape != shape:
+        raise ValueError(f"{function}: weight must have the shape of the loss, {tuple(shape)}; got {tuple(weight.shape)}")
+    if input.shape == target.shape:
+        return input, target
+    warnings.warn(
+        f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} differ and are broadcast to {tuple(shape)}, which may "
+        "compare values that don't belong together; give them one shape",
+        UserWarning,
+        stacklevel=3,
+    )
+    return shapes.expand(input, shape), shapes.expand(target, shape)
+
+
+def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    if weight is None:
+        return reduced(loss, reduction)
+    loss = loss * weight
+    return reductions.sum(loss) / reductions.sum(weight) if reduction == "mean" else reduced(loss, reduction)
+
+
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """The squared difference ``(input - target) ** 2``.
+
+    With `weight`, of the same shape, each is multiplied by it, and "mean" divides by the sum of the weights. Different shapes are
+    broadcast with a UserWarning.
+    """
     as_reduction("mse_loss", reduction)
-    as_floats("mse_loss", "input", input)
-    if as_tensor("mse_loss", "target", target).shape != input.shape:
-        raise ValueError(
-            f"mse_loss: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape; broadcasting "
-            "them would compare values that don't belong together"
-        )
+    input, target = _pair("mse_loss", input, target, weight)
     difference = input - target
-    return reduced(difference * difference, reduction)
+    return _weighted(difference * difference, weight, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """The absolute difference ``|input - target|``; `weight` and shapes as in `mse_loss`. The gradient at 0 is 0."""
+    as_reduction("l1_loss", reduction)
+    input, target = _pair("l1_loss", input, target, weight)
+    return _weighted(elementwise.abs(input - target), weight, reduction)
+
+
+@elementwise.elementwise()
+def _huber(xp, difference, *, delta):
+    size = xp.abs(difference)
+    return xp.where(size < delta, 0.5 * size * size, delta * (size - 0.5 * delta))
+
+
+# a parabola that goes on straight: its slope is the difference, limited
+_huber.derivatives(difference=lambda g, difference, delta: g * elementwise.hardtanh(difference, min=-delta, max=delta))
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """With d = |input - target|: ``d**2 / 2`` where d is less than `delta`, else ``delta * (d - delta / 2)``.
+
+    With `weight`, of the same shape, each is multiplied by it ("mean" still divides by their number). Different shapes are broadcast
+    with a UserWarning.
+    """
+    as_reduction("huber_loss", reduction)
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
+    input, target = _pair("huber_loss", input, target, weight)
+    loss = _huber(input - target, delta=float(delta))
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """`huber_loss` with ``delta=beta``, divided by `beta`: for ``beta=0`` it is `l1_loss`. Girshick 2015, arXiv 1504.08083."""
+    as_reduction("smooth_l1_loss", reduction)
+    if not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta must be from 0 up, got {beta}")
+    input, target = _pair("smooth_l1_loss", input, target)
+    difference = input - target
+    return reduced(_huber(difference, delta=float(beta)) / float(beta) if beta else elementwise.abs(difference), reduction)
+
+
+# --------------------------------------------------------------------------------------------------- of probabilities
+
+
+def _check_binary(function: str, input: Tensor, target: Tensor, **factors: Tensor | None) -> None:
+    """Floats of one shape, and factors that broadcast to it."""
+    as_floats(function, "input", input), as_floats(function, "target", target)
+    if input.shape != target.shape:
+        raise ValueError(f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
+    for name, factor in factors.items():
+        if factor is not None:
+            _constant(function, name, as_tensor(function, name, factor))
+            if elementwise.broadcast_shape(function, input.shape, factor.shape) != input.shape:
+                raise ValueError(f"{function}: {name} {tuple(factor.shape)} must broadcast to the shape of input, {tuple(input.shape)}")
+
+
+@elementwise.elementwise()
+def _binary_cross_entropy(xp, p, target):
+    # log(0) counts as -100, and so a certain mistake as 100
+    return (target - 1.0) * xp.maximum(xp.log1p(-p), -100.0) - target * xp.maximum(xp.log(p), -100.0)
+
+
+_binary_cross_entropy.derivatives(
+    p=lambda g, p, target: g * ((p - target) / elementwise.clamp(p * (1.0 - p), min=1e-12)),
+    target=lambda g, p: g * (elementwise.clamp(elementwise.log1p(-p), min=-100.0) - elementwise.clamp(elementwise.log(p), min=-100.0)),
+)
+
+
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
+    """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities; a logarithm counts as -100 at least.
+
+    Args:
+        input, target: probabilities, of one shape and dtype. On the CPU, ValueError unless all are from 0 to 1.
+        weight: a factor for each, or what broadcasts to that.
+
+    Scores rather than probabilities belong into `binary_cross_entropy_with_logits`, which is exact also where those round to 0 or 1.
+    """
+    as_reduction("binary_cross_entropy", reduction)
+    _check_binary("binary_cross_entropy", input, target, weight=weight)
+    same_dtype("binary_cross_entropy", input=input, target=target)
+    for name, tensor in (("input", input), ("target", target)):
+        # not on a GPU, which would have to wait for it: there the logarithms make it nan
+        if isinstance(tensor.array, np.ndarray) and not ((tensor.array >= 0) & (tensor.array <= 1)).all():
+            raise ValueError(
+                f"binary_cross_entropy: {name} must hold probabilities, from 0 to 1; got {tensor.array.min()} to {tensor.array.max()}"
+            )
+    loss = _binary_cross_entropy(input, target)
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
+) -> Tensor:
+    """`binary_cross_entropy` of ``sigmoid(input)``, exact for scores of any size.
+
+    Args:
+        input: scores (logits); target: probabilities, of the same shape.
+        weight: a factor for each, or what broadcasts to that.
+        pos_weight: a factor for the positive part only, ``target * log(sigmoid(input))``; broadcasts likewise.
+    """
+    function = "binary_cross_entropy_with_logits"
+    as_reduction(function, reduction)
+    _check_binary(function, input, target, weight=weight, pos_weight=pos_weight)
+    # log sigmoid(x) = -softplus(-x), and log(1 - sigmoid(x)) = -softplus(x); both, since a difference would lose small losses
+    positive = target if pos_weight is None else target * pos_weight
+    loss = positive * elementwise.softplus(-input) + (1.0 - target) * elementwise.softplus(input)
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """``target * (log(target) - input)``: how far the distribution `target` is from the one with the *logarithms* `input`.
+
+    Args:
+        input: log-probabilities. target: probabilities; 0 counts as 0 * log(0) = 0. The two broadcast.
+        reduction: also "batchmean", the sum divided by the first size, which is what the mathematical definition has. "mean"
+            divides by the number of elements.
+        log_target: `target` holds log-probabilities, too.
+    """
+    as_reduction("kl_div", reduction, "batchmean")
+    as_floats("kl_div", "input", input), as_floats("kl_div", "target", target)
+    if log_target:
+        loss = elementwise.exp(target) * (target - input)
+    else:
+        loss = target * elementwise.log(elementwise.where(target == 0, 1.0, target)) - target * input
+    if reduction == "batchmean":
+        return reductions.sum(loss) / float(input.shape[0] if input.ndim else 1)
+    return reduced(loss, reduction)
