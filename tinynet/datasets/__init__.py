@@ -1,8 +1,9 @@
-"""Data sets to learn with: `MNIST` and `FashionMNIST`.
+"""Data sets to learn with: `MNIST`, `FashionMNIST` and `CIFAR10`.
 
-`idx` reads the files, `download` fetches them, `mnist` decides where to look and makes tensors.
+`idx` reads MNIST's files, `cifar` those of CIFAR-10, `download` fetches them, `mnist` decides where to look and makes tensors.
 """
 
+from .cifar import CIFAR10
 from .mnist import MNIST, FashionMNIST
 
-__all__ = ["MNIST", "FashionMNIST"]
+__all__ = ["CIFAR10", "MNIST", "FashionMNIST"]

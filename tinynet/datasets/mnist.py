@@ -136,6 +136,8 @@ class MNIST(Dataset):
         download: bool | None = None,
     ):
         name = type(self).__name__
+        if root is not None and not isinstance(root, (str, os.PathLike)):
+            raise TypeError(f"{name}: root is a {type(root).__name__}; expected a folder, or None")
         if not isinstance(train, (bool, np.bool_)):
             raise TypeError(f"{name}: train is {train!r}; expected True (training part) or False (test part)")
         if download is not None and not isinstance(download, bool):
