@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import contextvars
+import copy
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ import numpy as np
 from .. import creation
 from ..backend import Generator, default_generator
 from ..ops import shapes
+from ..ops.dtypes import as_number
 from ..tensor import Tensor
 
 
@@ -33,6 +36,24 @@ class Dataset:
     def get_batch(self, indices: np.ndarray) -> Any:
         """The samples at `indices`, as a batch."""
         return default_collate([self[int(i)] for i in indices])
+
+
+def _length(function: str, dataset: Any) -> int:
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        raise TypeError(f"{function}: a data set has a length and can be indexed; got {type(dataset).__name__}")
+    return len(dataset)
+
+
+def _indices(function: str, indices: Any) -> np.ndarray:
+    if isinstance(indices, Tensor):
+        indices = indices.numpy(force=True)
+    try:
+        array = np.asarray(indices)
+    except ValueError:  # a list of lists of several lengths
+        array = np.empty(0, object)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size) or array.dtype == object:
+        raise TypeError(f"{function}: indices must be a sequence of ints, got {indices!r:.60}")
+    return array.astype(np.int64)
 
 
 class TensorDataset(Dataset):
@@ -59,9 +80,9 @@ class TensorDataset(Dataset):
 class Subset(Dataset):
     """The samples of `dataset` at `indices`, in that order."""
 
-    def __init__(self, dataset: Dataset, indices: Sequence[int]):
-        self.dataset, self.indices = dataset, np.asarray(indices, np.int64)
-        size = len(dataset)
+    def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray):
+        size = _length("Subset", dataset)
+        self.dataset, self.indices = dataset, _indices("Subset", indices)
         if self.indices.size and not -size <= self.indices.min() <= self.indices.max() < size:
             raise IndexError(f"Subset: the indices must lie within the {size} samples")
 
@@ -73,17 +94,22 @@ class Subset(Dataset):
 
     def get_batch(self, indices: np.ndarray) -> Any:
         """The samples at `indices` of this subset."""
-        return self.dataset.get_batch(self.indices[indices])
+        chosen = self.indices[indices]
+        if hasattr(self.dataset, "get_batch"):
+            return self.dataset.get_batch(chosen)
+        return default_collate([self.dataset[int(i)] for i in chosen])  # anything with a length that can be indexed will do
 
 
 class ConcatDataset(Dataset):
     """Several data sets, one after the other."""
 
     def __init__(self, datasets: Iterable[Dataset]):
+        if not isinstance(datasets, Iterable):
+            raise TypeError(f"ConcatDataset: expected a sequence of data sets, got {type(datasets).__name__}")
         self.datasets = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset: expected at least one data set")
-        self._ends = list(itertools.accumulate(len(d) for d in self.datasets))
+        self._ends = list(itertools.accumulate(_length("ConcatDataset", d) for d in self.datasets))
 
     def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
@@ -98,14 +124,17 @@ class ConcatDataset(Dataset):
 
 def random_split(dataset: Dataset, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
     """`dataset` divided at random into subsets of the given lengths, or of fractions of it that add up to 1."""
-    total = len(dataset)
+    total = _length("random_split", dataset)
+    if not isinstance(lengths, (tuple, list)):
+        raise TypeError(f"random_split: lengths must be a sequence of numbers, got {type(lengths).__name__}")
+    lengths = [as_number("random_split", "each of lengths", part, 0) for part in lengths]
     if sum(lengths) <= 1 and abs(sum(lengths) - 1) < 1e-9 and total != 1:
         sizes = [int(total * part) for part in lengths]
         for i in range(total - sum(sizes)):  # what rounding left over, one each
             sizes[i % len(sizes)] += 1
     else:
         sizes = [int(n) for n in lengths]
-    if sum(sizes) != total or min(sizes) < 0:
+    if sum(sizes) != total:
         raise ValueError(f"random_split: lengths {list(lengths)} don't add up to the {total} samples, nor to 1")
     order = (generator or default_generator).numpy.permutation(total)
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1])]
@@ -226,12 +255,19 @@ class DataLoader:
             raise ValueError("DataLoader: without batches (batch_size=None) there is no last one to drop")
         if generator is not None and not isinstance(generator, Generator):
             raise TypeError(f"DataLoader: generator must be a tinynet.Generator, got {type(generator).__name__}")
+        _length("DataLoader", dataset)
         self.dataset, self.num_workers, self.collate_fn = dataset, num_workers, collate_fn
-        self.sampler = sampler or (RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset))
+        if sampler is None:
+            sampler = RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset)
+        self.sampler = sampler
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(self.sampler, batch_size, drop_last)
         self.batch_sampler = batch_sampler
         self.batch_size, self.drop_last, self.generator = batch_size, drop_last, generator
+        drawn_by = getattr(batch_sampler, "sampler", batch_sampler)
+        self._draws = generator or getattr(drawn_by or self.sampler, "generator", None) or default_generator
+        self._pass: dict[str, Any] | None = None  # where the present pass over the data stands; None before and after one
+        self._resume = False
 
     def __len__(self) -> int:
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
@@ -245,19 +281,71 @@ class DataLoader:
         return (self.collate_fn or default_collate)([self.dataset[int(i)] for i in indices])
 
     def __iter__(self) -> Iterator[Any]:
+        order, begun = self._order()
+        for taken, batch in enumerate(self._ahead(order) if self.num_workers else map(self._fetch, order), begun["batches"] + 1):
+            self._pass = {**begun, "batches": taken}
+            yield batch
+        self._pass = None
+
+    def _order(self) -> tuple[Iterator[Any], dict[str, Any]]:
+        """The indices to go through, and where that pass stands: a new one, or the rest of the one that was loaded."""
+        begun = self._pass if self._resume else None
+        self._resume = False
+        now = self._draws.get_state()
+        if begun is None:
+            return iter(self.sampler if self.batch_sampler is None else self.batch_sampler), {"generator": now, "batches": 0}
+        # The order is drawn again, from where the generator stood then, which has gone on since.
+        self._draws.set_state(begun["generator"])
         order = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
-        return self._ahead(order) if self.num_workers else map(self._fetch, order)
+        for _ in itertools.islice(order, begun["batches"]):
+            pass
+        self._draws.set_state(now)
+        return order, begun
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the latest pass over the data stands: how many batches were handed out, and how their order was drawn.
+
+        Plain numbers, which `tinynet.save` can write. With `num_workers`, batches that were prepared ahead don't count, but the
+        random numbers that a data set drew for them are gone.
+        """
+        return {
+            "samples": len(self.dataset), "batch_size": self.batch_size, "pass": copy.deepcopy(self._pass),
+            "generator": None if self._draws is default_generator else self._draws.get_state(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let the next pass go on with the batch after the last one that was handed out before `state_dict()`.
+
+        The random generator that `manual_seed` seeds must also be brought to where it was, as `tinynet.Checkpoint` does; one of the
+        loader's own is. ValueError if the number of samples or the batch size isn't that of the saved loader.
+        """
+        if not isinstance(state_dict, Mapping) or not {"samples", "batch_size", "pass", "generator"} <= set(state_dict):
+            raise TypeError(f"DataLoader.load_state_dict: expected a dict as state_dict() makes it, got {state_dict!r:.80}")
+        if (state_dict["generator"] is None) != (self._draws is default_generator):
+            raise ValueError("DataLoader.load_state_dict: one of the loaders has a generator of its own, the other has not")
+        for name, own in (("samples", len(self.dataset)), ("batch_size", self.batch_size)):
+            if state_dict[name] != own:
+                raise ValueError(
+                    f"DataLoader.load_state_dict: the saved loader had {name} {state_dict[name]}, this one has {own}; the order of "
+                    "the batches would be another"
+                )
+        if state_dict["generator"] is not None:
+            self._draws.set_state(state_dict["generator"])
+        self._pass = copy.deepcopy(state_dict["pass"])
+        self._resume = self._pass is not None
 
     def _ahead(self, order: Iterator[Any]) -> Iterator[Any]:
+        # a thread has grad modes of its own unless it is handed ours
+        context = contextvars.copy_context()
         with ThreadPoolExecutor(self.num_workers, "tinynet-data") as workers:
             waiting: deque[Future[Any]] = deque()
             try:
                 for indices in itertools.islice(order, 2 * self.num_workers):
-                    waiting.append(workers.submit(self._fetch, indices))
+                    waiting.append(workers.submit(context.copy().run, self._fetch, indices))
                 while waiting:
                     batch = waiting.popleft().result()  # raises here what was raised in the worker
                     for indices in itertools.islice(order, 1):
-                        waiting.append(workers.submit(self._fetch, indices))
+                        waiting.append(workers.submit(context.copy().run, self._fetch, indices))
                     yield batch
             finally:
                 for future in waiting:
