@@ -2,6 +2,9 @@
 
     python examples/mnist.py                 a minute; saves weights and a picture in out/
     python examples/mnist.py --help          what can be chosen
+
+With ``--checkpoint DIR`` a run that is stopped, whatever stops it, can go on where it was: add ``--resume``. It ends with the same
+bits as a run that nobody stopped.
 """
 
 from __future__ import annotations
@@ -39,20 +42,24 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(1)))  # (N, 10)
 
 
-def train_epoch(model, loader, optimizer, scheduler, device, bar, history):
+def train_epoch(model, loader, optimizer, scheduler, device, bar, history, every_step):
     model.train()
-    for step, (images, labels) in enumerate(loader):
+    for images, labels in loader:
         images, labels = images.to(device), labels.to(device)
         loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         scheduler.step()
-        if step % 10 == 0:  # not at every step: reading a value makes a GPU wait
+        if history["steps"] % 10 == 0:  # not at every step: reading a value makes a GPU wait
             history["loss"].append((history["seen"], loss.item()))
+            for name, parameter in model.named_parameters():
+                history["gradients"].setdefault(name, []).append((history["seen"], parameter.grad.square().sum().sqrt().item()))
             bar.set_postfix(loss=f"{loss.item():.3f}")
+        history["steps"] += 1
         history["seen"] += len(images)
         bar.update(len(images))
+        every_step()
 
 
 @tinynet.no_grad()
@@ -74,8 +81,8 @@ def draw(path, model, history, test, guess):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=(11, 7), layout="constrained")
-    curves, below = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+    figure = plt.figure(figsize=(11, 5.8), layout="constrained")
+    curves, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
     left, right = curves.subplots(1, 2)
     seen, losses = zip(*history["loss"], strict=True)
     left.plot(seen, losses, color="tab:blue", linewidth=0.8)
@@ -115,9 +122,15 @@ def main():
     parser.add_argument("--data", default=None, help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for weights and picture")
+    parser.add_argument("--report", action="store_true", help="also write report.html: curves, gradients, filters, feature maps, mistakes")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="folder to keep in what it takes to go on after a stop")
+    parser.add_argument("--checkpoint-every", type=int, default=100, metavar="STEPS", help="how often that is written, beside each epoch's end")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one")
     options = parser.parse_args()
-    if options.epochs < 1 or options.batch_size < 1 or not options.lr > 0:
-        parser.error("--epochs, --batch-size and --lr must be positive")
+    if options.epochs < 1 or options.batch_size < 1 or options.checkpoint_every < 1 or not options.lr > 0:
+        parser.error("--epochs, --batch-size, --checkpoint-every and --lr must be positive")
+    if options.resume and not options.checkpoint:
+        parser.error("--resume needs --checkpoint DIR")
 
     tinynet.manual_seed(options.seed)
     model = Net().to(options.device)
@@ -132,26 +145,56 @@ def main():
 
     optimizer = optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
     scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader))
-    history = {"seen": 0, "loss": [], "accuracy": []}
+    history = {"epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": []}
+
+    checkpoint = None
+    if options.checkpoint:
+        settings = {name: getattr(options, name) for name in ("epochs", "batch_size", "lr", "seed")}
+        saved = dict(settings)
+        checkpoint = tinynet.Checkpoint(
+            options.checkpoint / "mnist.safetensors",
+            model=model, optimizer=optimizer, scheduler=scheduler, loader=train_loader, history=history, settings=saved,
+        )  # fmt: skip
+        if not options.resume and checkpoint.path.exists():
+            parser.error(f"{checkpoint.path} exists: go on from it with --resume, or choose another folder")
+        if options.resume and checkpoint.restore():
+            print(f"going on after step {history['steps']}, in epoch {history['epoch']}")
+        if saved != settings:
+            parser.error(f"the checkpoint was made with {saved}, now it is {settings}; a run can only go on as it began")
+
+    def every_step():
+        if checkpoint and history["steps"] % options.checkpoint_every == 0:
+            checkpoint.save()
+
     guess = None
     try:
-        for epoch in range(1, options.epochs + 1):
-            start = time.perf_counter()
-            with tqdm(total=len(train), unit=" images", desc=f"epoch {epoch}/{options.epochs}") as bar:
-                train_epoch(model, train_loader, optimizer, scheduler, options.device, bar, history)
+        while history["epoch"] <= options.epochs:
+            epoch, start, before = history["epoch"], time.perf_counter(), history["seen"]
+            with tqdm(total=len(train), initial=before % len(train), unit=" images", desc=f"epoch {epoch}/{options.epochs}") as bar:
+                train_epoch(model, train_loader, optimizer, scheduler, options.device, bar, history, every_step)
             seconds = time.perf_counter() - start
             accuracy, _, guess = evaluate(model, test_loader, options.device)
             history["accuracy"].append((epoch, accuracy))
-            print(f"epoch {epoch}: test accuracy {accuracy:.2%}, {len(train) / seconds:,.0f} images/s")
+            history["epoch"] += 1
+            if checkpoint:
+                checkpoint.save()
+            print(f"epoch {epoch}: test accuracy {accuracy:.2%}, {(history['seen'] - before) / seconds:,.0f} images/s")
     except KeyboardInterrupt:
+        # no checkpoint here: this may be the middle of a step, and the last one is where the run can go on exactly
         print("\nstopped; what has been learned so far is kept")
 
     options.out.mkdir(parents=True, exist_ok=True)
     tinynet.save(model.state_dict(), options.out / "mnist.safetensors")
     print(f"weights: {options.out / 'mnist.safetensors'}")
-    if guess is not None:
+    if history["accuracy"]:
+        if guess is None:  # resumed, and nothing was left to do
+            _, _, guess = evaluate(model, test_loader, options.device)
         draw(options.out / "mnist.png", model, history, test, guess)
         print(f"picture: {options.out / 'mnist.png'}")
+    if options.report:
+        curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
+        report = tinynet.explain.report(model, *test[:], name="MNIST", **curves)
+        print(f"report: {report.save(options.out / 'report.html')}")
 
 
 if __name__ == "__main__":

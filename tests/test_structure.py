@@ -16,8 +16,15 @@ ROOT = Path(tinynet.__file__).parent
 # From what everything is built on to what is built on everything. A file may import from those above its own line.
 ORDER = [
     "backend",
+    "cuda",
+    "threads",
+    "anomaly",
     "autograd",
+    "ops.geometry",
+    "ops.layout",
+    "ops.correlate",
     "ops.dtypes",
+    "ops.summing",
     "ops.shapes",
     "ops.elementwise",
     "ops.reductions",
@@ -32,6 +39,7 @@ ORDER = [
     "nn",
     "optim",
     "utils",
+    "transforms",
     "datasets",
     "explain",
     "",

@@ -5,33 +5,143 @@ The names are PyTorch's: ``import tinynet as torch`` runs a small PyTorch progra
 
 from __future__ import annotations
 
+import importlib
+from math import e, inf, nan, pi
 from typing import Any
 
 import numpy as _np
 
+from . import autograd, cuda, datasets, nn, optim, transforms, utils
+from .anomaly import detect_anomaly
 from .autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
 from .backend import Generator, default_generator, manual_seed
 from .creation import (
-    arange, as_tensor, bernoulli, empty, empty_like, eye, from_dlpack, from_numpy, full, full_like, linspace, normal, ones,
-    ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, tensor, zeros, zeros_like,
+    arange,
+    as_tensor,
+    bernoulli,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    normal,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    tensor,
+    zeros,
+    zeros_like,
 )
+from .gradcheck import gradcheck
 from .ops.dtypes import result_type
 from .ops.elementwise import (
-    abs, add, allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, clamp, cos, div, eq, equal, exp, expm1,
-    floor, floor_divide, ge, gt, isclose, isfinite, isinf, isnan, le, log, log1p, logical_and, logical_not, logical_or, lt,
-    masked_fill, maximum, minimum, mul, ne, neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign, sin, sqrt,
-    square, sub, tanh, where,
+    abs,
+    add,
+    allclose,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    ceil,
+    clamp,
+    cos,
+    div,
+    eq,
+    equal,
+    erf,
+    exp,
+    expm1,
+    floor,
+    floor_divide,
+    ge,
+    gt,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    log,
+    log1p,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    masked_fill,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    pow,
+    reciprocal,
+    relu,
+    remainder,
+    round,
+    rsqrt,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    square,
+    sub,
+    tanh,
+    where,
 )
 from .ops.reductions import (
-    all, amax, amin, any, argmax, argmin, log_softmax, logsumexp, matmul, max, mean, min, norm, softmax, std, sum, var,
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    log_softmax,
+    logsumexp,
+    matmul,
+    max,
+    mean,
+    min,
+    norm,
+    softmax,
+    std,
+    sum,
+    var,
 )
 from .ops.shapes import (
-    cat, chunk, expand_as, flatten, flip, gather, index_select, narrow, permute, reshape, split, squeeze, stack, t,
-    transpose, unbind, unflatten, unsqueeze, view_as,
+    cat,
+    chunk,
+    expand_as,
+    flatten,
+    flip,
+    gather,
+    index_select,
+    narrow,
+    permute,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    t,
+    transpose,
+    unbind,
+    unflatten,
+    unsqueeze,
+    view_as,
 )
 from .printing import set_printoptions
+from .serialization import Checkpoint, load, save
+from .summary import summary
 from .tensor import Size, Tensor
+from .threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -47,8 +157,8 @@ mm = matmul
 inference_mode = no_grad
 dtype = _np.dtype
 
-from math import e, inf, nan, pi  # noqa: E402
 
-from . import autograd, datasets, nn, optim, utils  # noqa: E402
-from .gradcheck import gradcheck  # noqa: E402
-from .serialization import load, save  # noqa: E402
+def __getattr__(name: str) -> Any:
+    if name == "explain":  # only for those who look: the page's texts and templates needn't be read to train
+        return importlib.import_module(".explain", __name__)
+    raise AttributeError(f"tinynet has no {name!r}. It has PyTorch's names for small convolutional networks; build the rest from these")
