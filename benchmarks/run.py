@@ -15,7 +15,6 @@ import math
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -180,7 +179,7 @@ GEOMETRIES: dict[str, tuple[int, int, int, tuple[int, int], tuple[int, int], dic
     "plain: 32→32 3×3 pad 1, 28×28, batch 64": (64, 32, 32, (28, 28), (3, 3), {"padding": 1}, ""),
     "stride 2": (64, 32, 32, (56, 56), (3, 3), {"padding": 1, "stride": 2}, ""),
     "stride 3, remainder": (64, 32, 32, (57, 58), (3, 3), {"stride": 3}, ""),
-    "stride larger than the kernel": (64, 32, 32, (84, 84), (2, 2), {"stride": 3}, ""),
+    "stride larger than the kernel": (64, 32, 32, (84, 84), (2, 2), {"stride": 3}, "the gradient of 9 pixels is written for 4 that are read"),
     "dilation 2": (64, 32, 32, (28, 28), (3, 3), {"padding": 2, "dilation": 2}, ""),
     "dilation (3, 1), stride (2, 1)": (64, 32, 32, (30, 28), (3, 3), {"dilation": (3, 1), "stride": (2, 1)}, ""),
     "2 groups": (64, 32, 32, (28, 28), (3, 3), {"padding": 1, "groups": 2}, ""),
@@ -190,8 +189,8 @@ GEOMETRIES: dict[str, tuple[int, int, int, tuple[int, int], tuple[int, int], dic
     "1×1": (64, 32, 32, (28, 28), (1, 1), {}, "32 multiplications a value: bound by memory"),
     "1×7": (64, 32, 32, (28, 28), (1, 7), {"padding": (0, 3)}, ""),
     "7×1": (64, 32, 32, (28, 28), (7, 1), {"padding": (3, 0)}, ""),
-    "kernel as big as the image": (64, 32, 32, (14, 14), (14, 14), {}, ""),
-    "batch 1": (1, 32, 32, (28, 28), (3, 3), {"padding": 1}, ""),
+    "kernel as big as the image": (64, 32, 32, (14, 14), (14, 14), {}, "one product a weight and sample: bound by the copy of the columns and by reading the weights"),
+    "batch 1": (1, 32, 32, (28, 28), (3, 3), {"padding": 1}, "7 million multiplications in all: 0.3 ms, of which Python is a good part"),
     "batch 1, 224×224": (1, 32, 32, (224, 224), (3, 3), {"padding": 1}, ""),
     "batch 1000": (1000, 32, 32, (8, 8), (3, 3), {"padding": 1}, ""),
     "odd batch 37": (37, 32, 32, (28, 28), (3, 3), {"padding": 1}, ""),
@@ -254,7 +253,7 @@ def _loss_step(make: Any, shape: tuple[int, ...], batch: int) -> Any:
 
 
 def memory(runs: int) -> tuple[str, dict[str, float]]:
-    """Peak resident memory that training steps add, each in a process of its own."""
+    """Peak resident memory that training steps add, each in a process of its own. (Linux only: it reads /proc.)"""
     rows, ratios = [], {}
     for name in NETS:
         peak = {}
@@ -276,10 +275,15 @@ def peak_of_step(framework: str, net: str) -> float:
     lib = frameworks()[framework]
     training_step(lib, lambda nn: nn.Sequential(nn.Flatten(), nn.Linear(math.prod(NETS[net][1]), 10)), NETS[net][1], 2)()  # start threads and libraries
     step = training_step(lib, *NETS[net])
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    held = _kilobytes("VmRSS")
     for _ in range(10):
         step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024
+    return (_kilobytes("VmHWM") - held) / 1024
+
+
+def _kilobytes(name: str) -> int:
+    return int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
 
 
 def imports(runs: int) -> tuple[str, dict[str, float]]:
