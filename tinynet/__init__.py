@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as _np
 
-from . import autograd, cuda, datasets, nn, optim, transforms, utils
+from . import autograd, cuda, nn, optim, utils
 from .anomaly import detect_anomaly
 from .autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
 from .backend import Device as device
@@ -159,6 +159,6 @@ dtype = _np.dtype
 
 
 def __getattr__(name: str) -> Any:
-    if name == "explain":  # only for those who look: the page's texts and templates needn't be read to train
-        return importlib.import_module(".explain", __name__)
+    if name in ("datasets", "explain", "transforms"):  # read when somebody asks for them: an import should be quick
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"tinynet has no {name!r}. It has PyTorch's names for small convolutional networks; build the rest from these")

@@ -210,7 +210,15 @@ class Generator:
     def __init__(self, device: Any = "cpu"):
         if Device(device).type != "cpu":
             raise ValueError(f"Generator: random numbers are drawn on the CPU; got device {device!r}")
-        self.seed()
+
+    numpy: np.random.Generator
+    _seed: int
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("numpy", "_seed"):  # seeded when first asked for: numpy's random module is a fifth of what there is to import
+            self.seed()
+            return self.__dict__[name]
+        raise AttributeError(f"Generator has no {name!r}")
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew from `seed`, an int of up to 64 bits (a negative one counts from 2**64 down); returns self."""

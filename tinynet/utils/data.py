@@ -8,7 +8,6 @@ import copy
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -337,6 +336,8 @@ class DataLoader:
     def _ahead(self, order: Iterator[Any]) -> Iterator[Any]:
         # a thread has grad modes of its own unless it is handed ours
         context = contextvars.copy_context()
+        from concurrent.futures import Future, ThreadPoolExecutor  # takes as long to import as all of the rest here
+
         with ThreadPoolExecutor(self.num_workers, "tinynet-data") as workers:
             waiting: deque[Future[Any]] = deque()
             try:
