@@ -590,3 +590,10 @@ def test_notebook_executes_in_jupyter(tmp_path, monkeypatch):
              if "text/html" in output.get("data", {})]
     assert sum("<iframe sandbox" in html for html in shown) == 3
     assert sum("<svg" in html for html in shown) == 1
+
+
+def test_a_window_larger_than_the_grid_is_said():
+    page = tinynet.explain.conv2d(tinynet.randn(1, 1, 16, 16), tinynet.randn(1, 1, 14, 14)).html()
+    assert "covers more than 12 cells" in page
+    assert "超过 12 格" in page
+    assert "covers more than 12 cells" not in tinynet.explain.conv2d(tinynet.randn(1, 1, 5, 5), tinynet.randn(1, 1, 3, 3)).html()

@@ -12,7 +12,7 @@ import numpy as np
 import tinynet
 import tinynet.nn.functional as F
 
-from .convolution import MODES, PADDING_MODES, Axis, Convolution, leaf, pad, view_key
+from .convolution import GRID, MODES, PADDING_MODES, Axis, Convolution, leaf, pad, view_key
 from .sentences import SPEAKERS, number, rounded, unreached
 from .texts import LANGUAGES, TEXTS, both, say
 
@@ -137,6 +137,8 @@ def notes(e: Convolution) -> list[tuple[str, ...]]:
         i, j = (a.out // 2 if a.chosen is None else a.chosen for a in (e.rows, e.cols))
         ranges = {name: f"{a.windows[0]}–{a.windows[-1]}" for name, a in (("rows", e.rows), ("cols", e.cols))}
         found.append(both("note.crop", i=i, j=j, oh=e.rows.out, ow=e.cols.out, **ranges))
+    if max(e.rows.extent, e.cols.extent) > GRID:
+        found.append(both("note.large_window", cells=GRID))
     for what, shown, every in (("samples", list(e.samples), e.N), ("out_channels", e.outs, e.O),
                                ("in_channels", list(e.ins(0)), e.Cg)):
         if len(shown) < every:

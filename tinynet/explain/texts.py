@@ -60,6 +60,10 @@ TEXTS: dict[str, tuple[str, str]] = {
                   "Accumulators start with what the other windows give."),
                   ("只显示输出格 ({i},{j}) 周围的一部分：输出行 {rows}（共 {oh} 行），列 {cols}（共 {ow} 列）。"
                   "累加器从其余窗口的贡献开始。")),
+    "note.large_window": (("The kernel covers more than {cells} cells along an axis: the grids are shown in pages, and the steps that "
+                          "go from cell to cell visit a part of {cells} × {cells}; what the others give is there from the start."),
+                         ("卷积核在某个方向上覆盖超过 {cells} 格：网格分页显示，"
+                          "逐格的步骤只走过 {cells} × {cells} 的一部分，其余部分的贡献一开始就已在其中。")),
     "note.tabs": ("Shown: {shown} of {all} ({what}).", "{what}：只显示全部 {all} 个中的 {shown} 个。"),
     "what.samples": ("samples", "样本"), "what.out_channels": ("output channels", "输出通道"),
     "what.in_channels": ("input channels of each group", "每组输入通道"),
