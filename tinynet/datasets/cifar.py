@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from ..creation import from_numpy
 from .download import DownloadError, fetch, first_to_answer
 from .mnist import MNIST, _cache_folder
 
@@ -82,16 +81,8 @@ class CIFAR10(MNIST):
     )
     classes: ClassVar[list[str]] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
-    def __getitem__(self, index: Any) -> tuple[Any, Any]:
-        rows = self._rows(index)
-        image: Any = from_numpy(np.divide(self.data.array[rows], np.float32(255), dtype=np.float32))  # (3, 32, 32) or (B, 3, 32, 32)
-        label: Any = from_numpy(np.array(self.targets.array[rows]))  # () or (B,); a copy also for a slice
-        batch = label.shape
-        if self.transform is not None:
-            image = self._same_length("transform", self.transform(image), batch)
-        if self.target_transform is not None:
-            label = self._same_length("target_transform", self.target_transform(label), batch)
-        return image, label
+    def _pixels(self, rows: Any) -> np.ndarray:
+        return self.data.array[rows]  # (3, 32, 32) or (B, 3, 32, 32)
 
     @property
     def _batches(self) -> tuple[PublishedFile, ...]:

@@ -162,8 +162,7 @@ class MNIST(Dataset):
 
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
         rows = self._rows(index)
-        pixels = np.expand_dims(self.data.array[rows], -3)  # (1, 28, 28) or (B, 1, 28, 28)
-        image: Any = from_numpy(np.divide(pixels, np.float32(255), dtype=np.float32))
+        image: Any = from_numpy(np.divide(self._pixels(rows), np.float32(255), dtype=np.float32))
         label: Any = from_numpy(np.array(self.targets.array[rows]))  # () or (B,); a copy also for a slice
         batch = label.shape
         if self.transform is not None:
@@ -171,6 +170,10 @@ class MNIST(Dataset):
         if self.target_transform is not None:
             label = self._same_length("target_transform", self.target_transform(label), batch)
         return image, label
+
+    def _pixels(self, rows: Any) -> np.ndarray:
+        """The bytes of the images at `rows`, with a dimension for the channels: (1, 28, 28) or (B, 1, 28, 28)."""
+        return np.expand_dims(self.data.array[rows], -3)
 
     def get_batch(self, indices: np.ndarray) -> tuple[Any, Any]:
         """``self[indices]``: how `DataLoader` fetches a batch, so that `transform` gets it whole."""

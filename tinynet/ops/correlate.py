@@ -83,7 +83,7 @@ def _undilate(line: Line) -> list[Line]:
 
 # -------------------------------------------------------------------------------------------------- the engine
 
-# Measured on two kinds of x86 (see docs/performance.md); the results don't depend on them but for rounding.
+# Measured with AVX2 (see docs/performance.md); the results don't depend on them but for rounding.
 TILE = 1 << 20  # elements of L at a time: a few megabytes, which stay in the last-level cache
 SHARE = 1 << 22  # multiplications that are worth handing to a thread: a tenth of a millisecond
 BLOCK = 128  # columns of one product: below 10^6 multiplications OpenBLAS's AVX-512 kernels don't copy their operands first
@@ -97,18 +97,6 @@ def _reach(first: int, last: int, shift: int, stride: int, size: int) -> tuple[i
     """Those i in range(first, last) that have 0 <= i * stride + shift < size, as a range."""
     low = min(max(first, -(shift // stride)), last)
     return low, max(min(last, -((shift - size) // stride)), low)
-
-
-def _taps(geo: Geometry, axis: int) -> list[tuple[int, slice, slice]]:
-    """(k, outputs, inputs) for each tap k along one axis: the outputs that read inside the image through it, and what they read."""
-    size, stride, n = geo.size[axis], geo.stride[axis], geo.out(axis)
-    taps = []
-    for k in range(geo.kernel[axis]):
-        shift = k * geo.dilation[axis] - geo.padding[axis][0]
-        low, high = _reach(0, n, shift, stride, size)
-        if low < high:
-            taps.append((k, slice(low, high), slice(low * stride + shift, (high - 1) * stride + shift + 1, stride)))
-    return taps
 
 
 def _tiles(y, G: int, K: int, KH: int, sh: int) -> list[tuple[slice, slice, slice, slice]]:

@@ -28,7 +28,7 @@ def batch_innermost(xp: Any, x: Any) -> Any:
     N, W, size = x.shape[0], x.shape[3], x.itemsize
     if (N == 1 or m.strides[3] == size) and (W == 1 or m.strides[2] == N * size):
         return m
-    if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:    # samples at such distances share few cache lines: move them apart
+    if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:  # samples at such distances share few cache lines: move them apart
         apart = scratch(xp, "apart", (N, math.prod(x.shape[1:]) + 16), x.dtype)[:, :-16]
         apart[...] = x.reshape(N, apart.shape[1])
         return np.ascontiguousarray(apart.T).reshape(x.shape[1], x.shape[2], W, N).swapaxes(0, 1)

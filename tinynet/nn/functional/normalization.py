@@ -101,11 +101,11 @@ def _channel_norm(
             )
         if 0 in dims and input.ndim == 4 and input.numel():  # the one that nets of today are full of, in a primitive of its own
             statistics: dict[str, Any] = {}
+            xp = array_module(input.array)
             with computing(input.array):
-                ones, zeros = (input._make(getattr(array_module(input.array), f)(C, input.dtype)) for f in ("ones", "zeros"))
-            y = normalization.batch_norm(
-                input, ones if weight is None else weight, zeros if bias is None else bias, eps=eps, statistics=statistics
-            )
+                weight = input._make(xp.ones(C, input.dtype)) if weight is None else weight
+                bias = input._make(xp.zeros(C, input.dtype)) if bias is None else bias
+            y = normalization.batch_norm(input, weight, bias, eps=eps, statistics=statistics)
             mean, var = (shapes.reshape(input._make(statistics[name]), 1, C, 1, 1) for name in ("mean", "var"))
         else:
             y = None
