@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from math import e, inf, nan, pi
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as _np
 
@@ -138,7 +138,6 @@ from .ops.shapes import (
     view_as,
 )
 from .printing import set_printoptions
-from .serialization import Checkpoint, load, save
 from .summary import summary
 from .tensor import Size, Tensor
 from .threads import get_num_threads, set_num_threads
@@ -158,7 +157,21 @@ inference_mode = no_grad
 dtype = _np.dtype
 
 
+if TYPE_CHECKING:
+    from .serialization import Checkpoint, load, save
+
+# Read when somebody asks for them: an import should be quick, and files bring much of the standard library along.
+_LATER = {"datasets", "explain", "transforms"}
+_FILES = {"Checkpoint", "load", "save"}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("datasets", "explain", "transforms"):  # read when somebody asks for them: an import should be quick
+    if name in _LATER:
         return importlib.import_module(f".{name}", __name__)
+    if name in _FILES:
+        return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(f"tinynet has no {name!r}. It has PyTorch's names for small convolutional networks; build the rest from these")
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _LATER | _FILES)

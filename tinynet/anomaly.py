@@ -9,9 +9,9 @@ import contextlib
 import contextvars
 import linecache
 import math
+import os
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from .backend import array_module
@@ -21,7 +21,7 @@ _mode: contextvars.ContextVar[int] = contextvars.ContextVar("tinynet_anomaly_mod
 # How many blocks are open, in whatever thread: a plain number is looked at faster than a context variable.
 watching = 0
 _lock = threading.Lock()
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = os.path.dirname(__file__)
 
 
 class detect_anomaly(contextlib.ContextDecorator):

@@ -267,6 +267,11 @@ class Variable:
 # ------------------------------------------------------------------------------------------ primitives, nodes
 
 
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
 class Primitive:
     """An operation on arrays, ``forward(xp, *arrays, **constants)``, and its derivatives, one per input.
 
@@ -291,10 +296,10 @@ class Primitive:
         self.forward = forward
         self.name = name or forward.__name__.strip("_")
         self.view = view
-        parameters = list(inspect.signature(forward).parameters.values())[1:]
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        self.inputs = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        if reserved := {"g", "y", "i", "shapes"}.intersection(p.name for p in parameters):
+        code = forward.__code__
+        self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
+        self.inputs = list(code.co_varnames[1 : code.co_argcount])
+        if reserved := {"g", "y", "i", "shapes"}.intersection(_parameters(forward)):
             raise ValueError(f"primitive {self.name}: {reserved} mean something else to derivatives; rename the inputs")
         self._derivatives: list[Callable[..., Variable]] = []
         self._asks: list[list[tuple[str, Any]]] = []  # per input: where each parameter of its derivative comes from
@@ -309,7 +314,7 @@ class Primitive:
         self._derivatives = list(for_all) if self.variadic else [by_name[name] for name in self.inputs]
         for function in self._derivatives:
             asks: list[tuple[str, Any]] = []
-            for name in inspect.signature(function).parameters:
+            for name in _parameters(function):
                 if name in ("g", "y", "i"):
                     asks.append((name, None))
                 elif name in self.inputs:
