@@ -12,6 +12,7 @@ import itertools
 import math
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ _UFUNC_BUFFER = 1024
 
 # Elements of an array that are worth handing to a thread, and that fit its second-level cache.
 _SHARE = 1 << 17
+LARGE = 2 * _SHARE  # an array with fewer is left to one thread
 
 _local = threading.local()
 
@@ -32,11 +34,12 @@ _local = threading.local()
 def set_num_threads(num: int) -> None:
     """Use `num` threads from now on. With the same number of threads, results are the same bits.
 
-    The default is the number of cores that this process may use, or OMP_NUM_THREADS if that is less.
+    The default is the number of cores that this process may use, or OMP_NUM_THREADS if that is less. `distributed.init_process_group`
+    divides the cores among the ranks on a machine, unless one of the two said otherwise.
     """
     if not isinstance(num, int) or isinstance(num, bool) or num < 1:
         raise ValueError(f"set_num_threads: expected an int from 1 up, got {num!r}")
-    _workers.threads = num
+    _workers.threads, _workers.chosen = num, True
 
 
 def get_num_threads() -> int:
@@ -44,10 +47,26 @@ def get_num_threads() -> int:
     return _workers.threads
 
 
-def _default_threads() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores() -> list[int]:
+    """The numbers of the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def _wish() -> int | None:
     wish = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(wish)) if wish.isdecimal() and int(wish) > 0 else cores
+    return int(wish) if wish.isdecimal() and int(wish) > 0 else None
+
+
+def _default_threads() -> int:
+    return min(len(cores()), _wish() or len(cores()))
+
+
+def share_cores(processes: int) -> None:
+    """Leave room for so many processes, this one among them, that compute on the same cores, unless somebody chose a number of threads."""
+    if not _workers.chosen and _wish() is None:
+        _workers.threads = max(1, len(cores()) // processes)
+        for get, set_threads in _find_blas():
+            set_threads(min(get(), _workers.threads))
 
 
 class _Workers:
@@ -55,6 +74,7 @@ class _Workers:
 
     def __init__(self) -> None:
         self.threads = _default_threads()
+        self.chosen = False  # whether set_num_threads was called
         self.blas: list[tuple[Callable[[], int], Callable[[int], Any]]] | None = None
         self.forget()
 
@@ -84,6 +104,7 @@ class _Workers:
         with self.lock:
             if self.blas is None:
                 self.blas = _find_blas()
+                _keep_freed_memory()
             if self.regions == 0:
                 self.before = [get() for get, _ in self.blas]
                 for _, set_threads in self.blas:
@@ -113,6 +134,21 @@ def _find_blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
         else:
             found.append((lib.get_num_threads, lib.set_num_threads))
     return found
+
+
+def _keep_freed_memory() -> None:
+    """Ask glibc to keep up to 256 MB of what is freed for the arrays of the next step.
+
+    By default it returns large blocks to the system at once, which hands them out again page by page and zeroed: that took a tenth of
+    a step and more. Whoever has set the allocator's own environment variables keeps them.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None and not {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys():
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
 
 
 class _Job:

@@ -16,12 +16,14 @@ reduced to it with strided views, one axis at a time (`Line`). docs/convolution.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..threads import get_num_threads, parallel, pieces, scratch
 from .geometry import Geometry
@@ -42,6 +44,7 @@ class Line:
     pad: int
 
 
+@functools.cache
 def _forward_lines(geo: Geometry, axis: int) -> list[Line]:
     full, stride = slice(None), geo.stride[axis]
     dilation = geo.dilation[axis] if geo.kernel[axis] > 1 else stride  # one tap has no dilation; this one lets `_undilate` skip unread rows
@@ -93,24 +96,24 @@ GATHER_AT_MOST = 1.5  # gathering multiplies every pixel of dx with every tap: a
 FEW_CHANNELS = 8  # and where its products would have only so many rows
 
 
-def _reach(first: int, last: int, shift: int, stride: int, size: int) -> tuple[int, int]:
-    """Those i in range(first, last) that have 0 <= i * stride + shift < size, as a range."""
-    low = min(max(first, -(shift // stride)), last)
-    return low, max(min(last, -((shift - size) // stride)), low)
+def _shares(multiplications: int, threads: int) -> int:
+    """In how many parts work is handed out: one for each thread; two if it is much, so that a thread that is held up isn't waited for."""
+    worth = -(-multiplications // SHARE)
+    return min(worth, threads) if threads == 1 or worth < 4 * threads else 2 * threads
 
 
-def _tiles(y, G: int, K: int, KH: int, sh: int) -> list[tuple[slice, slice, slice, slice]]:
+@functools.lru_cache(maxsize=1024)
+def _tiles(y_shape: tuple[int, ...], G: int, K: int, KH: int, sh: int, threads: int) -> list[tuple[slice, slice, slice, slice]]:
     """The work for y (OH, O, OW, N) in pieces (groups, rows, columns, samples) of about TILE elements of L, some for each thread.
 
     Rows are cut last, since windows overlap there: what lies on both sides of such a cut is lowered twice.
     """
-    OH, O, OW, N = y.shape
+    OH, O, OW, N = y_shape
     tiles: list = []
     for n in pieces(N, -(-N // min(1024, max(FEW, TILE // K)))):
         N = n.stop - n.start
         lowered = ((OH - 1) * sh + KH) * G * (K // KH) * OW * N
-        shares = min(2 * get_num_threads() if get_num_threads() > 1 else 1, -(-OH * OW * N * O * K // SHARE))
-        parts = max(1, shares, -(-lowered // TILE))
+        parts = max(_shares(OH * OW * N * O * K, threads), -(-lowered // TILE))
         groups = pieces(G, parts)
         cols = pieces(OW, min(-(-parts // len(groups)), max(1, OW * N // FEW)))
         rows = pieces(OH, min(-(-parts // (len(groups) * len(cols))), max(1, OH // KH)))
@@ -123,34 +126,41 @@ def _overlay(memory, shape, strides):
     return np.ndarray(shape, memory.dtype, memory, 0, strides)
 
 
+def _window(x, first_h: int, R: int, first_w: int, width: int):
+    """R rows and `width` columns of x (H, C, W, N) from those on; where they reach beyond it, a copy with zeros there, in scratch memory."""
+    H, C, W, N = x.shape
+    top, bottom, left, right = max(0, -first_h), min(R, H - first_h), max(0, -first_w), min(width, W - first_w)
+    if (top, bottom, left, right) == (0, R, 0, width):
+        return x[first_h : first_h + R, :, first_w : first_w + width]
+    window = scratch(np, "padded", (R, C, width, N), x.dtype)
+    if top >= bottom or left >= right:
+        window[...] = 0
+        return window
+    window[:top] = 0
+    window[bottom:] = 0
+    window[top:bottom, :, :left] = 0
+    window[top:bottom, :, right:] = 0
+    window[top:bottom, :, left:right] = x[first_h + top : first_h + bottom, :, first_w + left : first_w + right]
+    return window
+
+
 def _lower(x, G: int, rows: slice, cols: slice, KH: int, KW: int, h: Line, w: Line, ones: bool):
     """The windows of some output pixels: (rows, G, K, cols*N) with K = KH * (C/G*KW + ones), an overlapping view of scratch memory.
 
     With ``ones`` each of the KH parts of a window ends in a row of ones, for a bias.
     """
-    H, C, W, N = x.shape
-    OH, width, depth = rows.stop - rows.start, cols.stop - cols.start, C // G * KW
-    R, P = (OH - 1) * h.stride + KH, width * N
+    C, N = x.shape[1], x.shape[3]
+    OH, OW, depth = rows.stop - rows.start, cols.stop - cols.start, C // G * KW
+    R, P = (OH - 1) * h.stride + KH, OW * N
+    seen = _window(x, rows.start * h.stride - h.pad, R, cols.start * w.stride - w.pad, (OW - 1) * w.stride + (KW - 1) * w.dilation + 1)
+    row, channel, pixel, sample = seen.strides
+    seen = as_strided(seen, (G, R, C // G, KW, OW, N), (C // G * channel, row, channel, w.dilation * pixel, w.stride * pixel, sample))
     pitch = P + 16 if P % 64 == 0 else P  # rows at a power of two would share a few cache lines
     flat = scratch(np, "lowered", (G, R, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
-    L = _overlay(flat, (G, R, C // G, KW, width, N), (g, r, KW * k, k, N * p, p))
+    _overlay(flat, seen.shape, (g, r, KW * k, k, N * p, p))[...] = seen
     if ones:
         flat[:, :, depth, :P] = 1
-    first = rows.start * h.stride - h.pad  # row 0 of L is row `first` of x
-    top, bottom = _reach(0, R, first, 1, H)
-    L[:, :top] = 0
-    L[:, bottom:] = 0
-    source = x[first + top : first + bottom].reshape(bottom - top, G, C // G, W, N).swapaxes(0, 1)
-    inside = L[:, top:bottom]
-    for k_w in range(KW):
-        shift = k_w * w.dilation - w.pad
-        left, right = _reach(cols.start, cols.stop, shift, w.stride, W)
-        start, stop = left * w.stride + shift, (right - 1) * w.stride + shift + 1
-        inside[:, :, :, k_w, : left - cols.start] = 0
-        inside[:, :, :, k_w, right - cols.start :] = 0
-        if left < right:
-            inside[:, :, :, k_w, left - cols.start : right - cols.start] = source[:, :, :, start : stop : w.stride]
     return _overlay(flat, (OH, G, KH * (depth + ones), P), (r * h.stride, g, k, p))
 
 
@@ -179,7 +189,7 @@ def _correlate(x, w, b, y, G, lines_h, lines_w) -> None:
             tap[:, :, 0, 0] = b.reshape(G, O // G)
             matrix = np.concatenate((matrix, tap), axis=3)
         matrix = np.ascontiguousarray(matrix).reshape(G, O // G, -1)
-        for group, rows, cols, n in _tiles(yy, G, matrix.shape[2], KH, h.stride):
+        for group, rows, cols, n in _tiles(yy.shape, G, matrix.shape[2], KH, h.stride, get_num_threads()):
             work.append((_of(group, G, xx)[..., n], _of(group, G, yy)[rows, :, cols, n], matrix[group], rows, cols, KH, KW, h, v, b is not None))
 
     def task(i: int) -> None:
@@ -255,7 +265,7 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
     OH, _, OW, N = g.shape
     taps = list(itertools.product(geo.inside(0), geo.inside(1)))
     w = w.reshape(G, O // G, Cg, KH, KW)
-    parts = max(OH * Cg * KH * KW * OW * N // TILE, min(2 * get_num_threads(), -(-g.size * Cg * KH * KW // SHARE)))
+    parts = max(OH * Cg * KH * KW * OW * N // TILE, _shares(g.size * Cg * KH * KW, get_num_threads()))
     work = list(itertools.product(range(G), pieces(Cg, parts // G), pieces(N, parts // (G * Cg))))
 
     def task(i: int) -> None:
@@ -284,7 +294,7 @@ def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
     work = []
     lines_h = [line for h in _forward_lines(geo, 0) for line in _undilate(h)]
     for h, v, xx, gg in _correlations(x, g, lines_h, _forward_lines(geo, 1)):
-        for group, rows, cols, n in _tiles(gg, G, K, KH, h.stride):
+        for group, rows, cols, n in _tiles(gg.shape, G, K, KH, h.stride, get_num_threads()):
             work.append((group, _of(group, G, xx)[..., n], _of(group, G, gg)[rows, :, cols, n], rows, cols, KH, KW, h, v, False))
     parts = [np.zeros((w[0].stop - w[0].start, K, Og), x.dtype) for w in work]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..threads import by_shares, scratch
+from ..threads import LARGE, by_shares, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
@@ -41,13 +41,14 @@ def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     All have one shape. Large ones are shared among threads.
     """
     out = xp.empty_like(arrays[0])
-    order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
-    flat = [a.transpose(order) for a in (*arrays, out)]
-    if xp is not np or not (flat[0].flags.c_contiguous and flat[-1].flags.c_contiguous):
-        compute(*arrays, out)
-    else:
-        flat = [np.ascontiguousarray(a).reshape(-1) for a in flat]
-        by_shares(np, out.size, out.size, lambda s: compute(*[a[s] for a in flat]))
+    if xp is np and out.size >= LARGE:
+        order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
+        flat = [a.transpose(order) for a in (*arrays, out)]
+        if flat[0].flags.c_contiguous and flat[-1].flags.c_contiguous:
+            flat = [np.ascontiguousarray(a).reshape(-1) for a in flat]
+            by_shares(np, out.size, out.size, lambda s: compute(*[a[s] for a in flat]))
+            return out
+    compute(*arrays, out)
     return out
 
 
