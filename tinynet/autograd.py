@@ -22,13 +22,14 @@ import inspect
 import itertools
 import weakref
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import anomaly
-from .backend import array_module, computing, full_like
+from .backend import array_module, computing, full_like, is_quiet, quietly
 
 # ------------------------------------------------------------------------------------------------ grad mode
 
@@ -119,14 +120,12 @@ class _Version:
     (`exported` isn't None then) fingerprints are taken of what the graph keeps, and compared when it is used.
     """
 
-    __slots__ = ("count", "changed_by", "kept_at", "exported")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.changed_by = ""
-        self.kept_at = -1  # the count when a node last kept the values
-        # by place in memory: arrays that were handed out after a node had kept them, with their fingerprints
-        self.exported: dict[tuple[Any, ...], tuple[Any, int]] | None = None
+    # What a version begins with stands in the class: one is made for every tensor, and few are ever changed.
+    count = 0
+    changed_by = ""
+    kept_at = -1  # the count when a node last kept the values
+    # by place in memory: arrays that were handed out after a node had kept them, with their fingerprints
+    exported: dict[tuple[Any, ...], tuple[Any, int]] | None = None
 
 
 def _fingerprint(array: np.ndarray) -> int:
@@ -140,9 +139,10 @@ class Variable:
     ``.grad``. A variable with a node came out of a primitive.
     """
 
-    __slots__ = ("array", "_grad", "_requires_grad", "_node", "_version", "_view_of", "_seen", "__weakref__")
+    __slots__ = ("array", "_grad", "_requires_grad", "_node", "_version", "_view_of", "_seen", "_hooks", "__weakref__")
 
     array: Any
+    _hooks: OrderedDict[object, Callable[[Any], None]]
 
     def __init__(self, array: Any, requires_grad: bool = False):
         self.array = array
@@ -331,31 +331,38 @@ class Primitive:
             self._keeps.append([-1 if kind == "y" else key for kind, key in asks if kind in ("y", "input")])
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
+        recording = _grad_enabled.get()
         arrays: list[Any] = []
         vertices: list[Node | Variable | None] = []
         like: Any = None
+        xp: Any = np
         for value in inputs:
+            vertex = None
             if isinstance(value, Variable):
-                like = value
-                arrays.append(value.array)
-                vertices.append(value._vertex())
+                like, array = value, value.array
+                arrays.append(array)
+                if type(array) is not np.ndarray:
+                    xp = None
+                if recording:
+                    vertex = value._vertex()
             else:
                 arrays.append(value)
-                vertices.append(None)
-        xp = array_module(*arrays)
-        if self.view and xp is np:
+            vertices.append(vertex)
+        if xp is None:
+            xp = array_module(*arrays)
+        if xp is np and (self.view or is_quiet()):
             array = self.forward(xp, *arrays, **constants)
         else:
             with computing(like.array):
                 array = self.forward(xp, *arrays, **constants)
-            if isinstance(array, np.generic):
-                array = np.asarray(array)  # numpy makes 0-d results scalars
+        if isinstance(array, np.generic):
+            array = np.asarray(array)  # numpy makes 0-d results scalars
         result = like._make(array)
         if self.view and _shares_memory(array, arrays[0]):
             result._version = inputs[0]._version
             result._seen = inputs[0]._version.count
             result._view_of = (inputs[0], self, constants)
-        if _grad_enabled.get() and array.dtype.kind == "f" and [v for v in vertices if v is not None]:
+        if recording and array.dtype.kind == "f" and [v for v in vertices if v is not None]:
             result._node = Node(self, constants, inputs, tuple(vertices), result)
         if anomaly.watching:
             labels = map(str, range(len(inputs))) if self.variadic else self.inputs
@@ -539,6 +546,76 @@ copy_slices.derivatives(
 )
 
 
+# --------------------------------------------------------------------------------------------------- hooks
+
+
+class RemovableHandle:
+    """What registering a hook returns. `remove` takes the hook away again, and so does the end of a ``with`` block."""
+
+    def __init__(self, hooks: OrderedDict[object, Any], key: object):
+        self._hooks, self._key = hooks, key
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+# The leaves that have hooks (in `_hooks`, a slot that is empty in others). As long as there is none, no backward pass looks for them.
+_hooked: set[weakref.ref[Variable]] = set()
+
+# What is to be done at the end of the pass that is running in this thread; None outside of one.
+_callbacks: contextvars.ContextVar[list[Callable[[], Any]] | None] = contextvars.ContextVar("tinynet_callbacks", default=None)
+
+
+def add_leaf_hook(leaf: Variable, hook: Callable[[Any], None]) -> RemovableHandle:
+    """Have ``hook(leaf)`` called by every `backward` as soon as it has left `leaf` all of its gradient."""
+    if not callable(hook):
+        raise TypeError(f"register_post_accumulate_grad_hook: a hook is a function, got {type(hook).__name__}")
+    if not isinstance(leaf._vertex(), Variable):
+        raise RuntimeError(
+            f"register_post_accumulate_grad_hook: this tensor, of shape {tuple(leaf.array.shape)}, is not a leaf that requires grad, and "
+            "only such tensors are left a gradient; register the hook on a parameter, or on a tensor made with requires_grad=True"
+        )
+    if _hooks_of(leaf) is None:
+        leaf._hooks = OrderedDict()
+        _hooked.add(weakref.ref(leaf, _hooked.discard))
+    key = object()
+    leaf._hooks[key] = hook
+    return RemovableHandle(leaf._hooks, key)
+
+
+def _hooks_of(leaf: Any) -> OrderedDict[object, Callable[[Any], None]] | None:
+    return getattr(leaf, "_hooks", None)
+
+
+def _run_leaf_hooks(leaf: Variable) -> None:
+    with no_grad():
+        for hook in list((_hooks_of(leaf) or {}).values()):
+            if (answer := hook(leaf)) is not None:
+                raise TypeError(
+                    f"register_post_accumulate_grad_hook: the hook returned a {type(answer).__name__}; a hook may change tensor.grad in "
+                    "place or set it, and must return None"
+                )
+
+
+def after_backward(callback: Callable[[], Any]) -> bool:
+    """Have `callback` called once when the backward pass that is running has left all its gradients.
+
+    True if that is new; False, and nothing done, if this pass will call it already, or if what runs is no `backward`.
+    """
+    callbacks = _callbacks.get()
+    if callbacks is None or callback in callbacks:
+        return False
+    callbacks.append(callback)
+    return True
+
+
 # ------------------------------------------------------------------------------------------------- the walk
 
 
@@ -558,10 +635,12 @@ def _backpropagate(
     seeds: list[tuple[Any, Any]],
     targets: set[Node | Variable] | None,
     retain_graph: bool,
+    leave: Callable[[Any, Any], None] | None = None,
 ) -> dict[Any, Any]:
     """Push `seeds` (pairs of a vertex and its gradient) back through the graph; returns what arrives at `targets`.
 
-    With ``targets=None`` these are all leaves that require grad.
+    With ``targets=None`` these are all leaves that require grad. A leaf with hooks is given to ``leave(leaf, gradient)`` instead, during
+    the walk, when everything that used it has been through.
     """
     history = _history(vertex for vertex, _ in seeds)
     # A gradient is worth computing only on the way to a target. The oldest come first, so parents are decided before
@@ -572,6 +651,14 @@ def _backpropagate(
         for node in history:
             if not wanted.isdisjoint(node.parents):
                 wanted.add(node)
+
+    uses: dict[Any, int] = {}  # how often each leaf with hooks is still to come
+    if leave is not None and _hooked:
+        for node in history:
+            if targets is None or node in wanted:  # else no gradient comes through here
+                for parent in node.parents:
+                    if _hooks_of(parent) and (targets is None or parent in targets):
+                        uses[parent] = uses.get(parent, 0) + 1
 
     gradients: dict[Any, Any] = {}
     for vertex, g in seeds:
@@ -593,6 +680,12 @@ def _backpropagate(
             gradients[parent] = gradients[parent] + share if parent in gradients else share
         if not retain_graph:
             node.free()
+        if uses and leave is not None:
+            for parent in node.parents:
+                if parent in uses:
+                    uses[parent] -= 1
+                    if not uses[parent]:
+                        leave(parent, gradients.pop(parent))
     return arrived | gradients  # what was never popped are the leaves
 
 
@@ -685,8 +778,13 @@ def backward(
     if leaves is not None and any(isinstance(leaf, Node) for leaf in leaves):
         raise RuntimeError("backward: inputs must be leaves; for the gradient of an intermediate result use tinynet.grad")
     seeds = [(_seed("backward", o, d), o._vertex())[::-1] for o, d in zip(outputs, directions, strict=True)]
-    with no_grad():
-        arrived = _backpropagate(seeds, None if leaves is None else set(leaves), bool(retain_graph))
+    callbacks: list[Callable[[], Any]] = []
+    token = _callbacks.set(callbacks)
+    try:
+        with no_grad(), quietly():
+            arrived = _backpropagate(seeds, None if leaves is None else set(leaves), bool(retain_graph), _leave)
+    finally:
+        _callbacks.reset(token)
     shared = {id(seed.array) for _, seed in seeds}
     for leaf, g in arrived.items():
         # One array may have arrived at several leaves (a + b hands the same to both), or in another memory order: such a
@@ -694,6 +792,17 @@ def backward(
         mine = g.array.base is None and g.array.strides == leaf.array.strides and id(g.array) not in shared
         shared.add(id(g.array))
         leaf.grad = g if mine and leaf.grad is None else _as_grad(g, leaf)
+        if _hooked:
+            _run_leaf_hooks(leaf)  # of a leaf that is itself what was differentiated
+    with no_grad():
+        for callback in callbacks:
+            callback()
+
+
+def _leave(leaf: Variable, g: Variable) -> None:
+    # during the walk: `g` may still be on its way to other places, so the leaf, which its hooks may change, gets a copy
+    leaf.grad = _as_grad(g, leaf)
+    _run_leaf_hooks(leaf)
 
 
 def grad(
@@ -729,7 +838,7 @@ def grad(
     targets = _targets("grad", ins)
     seeds = [(_seed("grad", o, d), o._vertex())[::-1] for o, d in zip(outs, directions, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), quietly():
         arrived = _backpropagate(seeds, set(targets), keep)
     shared = {id(seed.array) for _, seed in seeds}
     results: list[Any] = []

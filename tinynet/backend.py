@@ -7,10 +7,13 @@ GPU. cupy is imported when somebody asks for a ``"cuda"`` device and never befor
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import importlib
+import itertools
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -141,6 +144,21 @@ def computing(array: Any) -> Any:
     return np.errstate(all="ignore") if isinstance(array, np.ndarray) else array.device
 
 
+_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet_quiet", default=False)
+is_quiet = _quiet.get  # whether this runs inside `quietly`
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """A block in which numpy gives no warnings, so that each of many small operations is spared to say so itself."""
+    token = _quiet.set(True)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        _quiet.reset(token)
+
+
 def beside(array: Any, value: Any, dtype: Any = None) -> Any:
     """`value`, a number or a numpy array, as an array where `array` lives."""
     if isinstance(array, np.ndarray):
@@ -199,6 +217,52 @@ def to_host(array: Any) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.get()
 
 
+@functools.cache
+def _copying_stream(cupy: Any, index: int) -> Any:
+    """A stream of GPU `index` for copies beside its computing; non-blocking: the default stream doesn't wait for it, nor it for that."""
+    with cupy.cuda.Device(index):
+        return cupy.cuda.Stream(non_blocking=True)
+
+
+_sent: list[tuple[Any, np.ndarray]] = []  # events of copies that may be going on, with the page-locked memory that they read
+_sent_lock = threading.Lock()
+
+
+def send(arrays: Sequence[np.ndarray], target: Device) -> Callable[[], list[Any]]:
+    """Start copying `arrays` to a GPU, all in one transfer, beside whatever it computes; calling what is returned gives them there.
+
+    Nothing here waits: the GPU's computing stream does, for the copy, from that call on. The call must be made, also where nobody wants the
+    arrays any more.
+    """
+    cupy, index = load_cupy(target.index or 0), target.index
+    # each array begins where a GPU reads it fastest, as if it had memory of its own
+    ends = list(itertools.accumulate(-(-array.nbytes // 256) * 256 for array in arrays))
+    places = [slice(end, end + array.nbytes) for end, array in zip([0, *ends], arrays, strict=False)]
+    size = ends[-1] if ends and ends[-1] else 1
+    with cupy.cuda.Device(index):
+        copying, computing = _copying_stream(cupy, index), cupy.cuda.get_current_stream()
+        pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(size), np.uint8, size)  # only from such can a GPU fetch by itself
+        for array, place in zip(arrays, places, strict=True):
+            pinned[place].view(array.dtype).reshape(array.shape)[...] = array
+        # cupy gives memory back to the stream that it was made for as soon as Python lets go of it, since what this stream does next comes
+        # after all that it has been told to do. So the memory has to be the computing stream's, which goes on using it: were it the
+        # copying stream's, the next copy might overwrite a batch that is still being read. And the copy has to come after what the
+        # computing stream has been told to do so far: the memory may have been something else, which is still being read.
+        there = cupy.empty(size, np.uint8)
+        copying.wait_event(computing.record(cupy.cuda.Event(disable_timing=True)))
+        there.set(pinned, stream=copying)
+        copied = copying.record(cupy.cuda.Event(disable_timing=True))
+    with _sent_lock:  # page-locked memory is used anew when Python lets go of it, which must not be before it has been read
+        _sent[:] = [(event, memory) for event, memory in _sent if not event.done] + [(copied, pinned)]
+
+    def arrive() -> list[Any]:
+        with cupy.cuda.Device(index):
+            cupy.cuda.get_current_stream().wait_event(copied)
+            return [there[place].view(array.dtype).reshape(array.shape) for array, place in zip(arrays, places, strict=True)]
+
+    return arrive
+
+
 class Generator:
     """A stream of random numbers (numpy's PCG64), the same on every device since the host draws them.
 
@@ -213,12 +277,16 @@ class Generator:
 
     numpy: np.random.Generator
     _seed: int
+    _spawned = 0  # how many families of generators were made of this one since it was seeded
 
     def __getattr__(self, name: str) -> Any:
         if name in ("numpy", "_seed"):  # seeded when first asked for: numpy's random module is a fifth of what there is to import
-            self.seed()
+            self.manual_seed(self._first_seed())
             return self.__dict__[name]
         raise AttributeError(f"Generator has no {name!r}")
+
+    def _first_seed(self) -> int:
+        return _new_seed()
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew from `seed`, an int of up to 64 bits (a negative one counts from 2**64 down); returns self."""
@@ -227,12 +295,13 @@ class Generator:
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"manual_seed: the seed must fit in 64 bits, got {seed}")
         self._seed = int(seed) % 2**64
+        self._spawned = 0
         self.numpy = np.random.Generator(np.random.PCG64(self._seed))
         return self
 
     def seed(self) -> int:
         """Start from a seed that the operating system draws; returns it."""
-        self.manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]))
+        self.manual_seed(_new_seed())
         return self._seed
 
     def initial_seed(self) -> int:
@@ -241,18 +310,66 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """Where the stream stands, as plain numbers that JSON can hold."""
-        return {"seed": self._seed, "bit_generator": self.numpy.bit_generator.state}
+        return {"seed": self._seed, "spawned": self._spawned, "bit_generator": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from where `get_state` was called."""
         try:
-            self.manual_seed(state["seed"])
-            self.numpy.bit_generator.state = state["bit_generator"]
-        except (KeyError, TypeError) as error:
+            bits = np.random.PCG64(0)
+            bits.state = state["bit_generator"]
+            seed, spawned = int(state["seed"]), int(state["spawned"])
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"set_state: this is not the state of a Generator: {state!r:.80}") from error
+        self._seed, self._spawned, self.numpy = seed, spawned, np.random.Generator(bits)
+
+    def spawn(self) -> Callable[[int], Generator]:
+        """A family of generators: a function that gives the one with a number. None draws what another draws, or any of another family.
+
+        Nothing is drawn from this generator: the families are counted, and the seeds follow from its seed and these numbers.
+
+        >>> family = Generator().manual_seed(7).spawn()
+        >>> family(0).initial_seed() == family(0).initial_seed() != family(1).initial_seed()
+        True
+        """
+        seed, family = self._seed, self._spawned
+        self._spawned += 1
+        return lambda number: _Spawned(seed, family, number)
 
 
-default_generator = Generator()
+class _Spawned(Generator):
+    def __init__(self, seed: int, *key: int):
+        self._origin = seed, key
+
+    def _first_seed(self) -> int:
+        return _new_seed(*self._origin)
+
+
+def _new_seed(entropy: int | None = None, key: tuple[int, ...] = ()) -> int:
+    """A seed that follows from `entropy` and `key`; without, one that the operating system draws."""
+    return int(np.random.SeedSequence(entropy, spawn_key=key).generate_state(1, np.uint64)[0])
+
+
+_drawn_from: contextvars.ContextVar[Generator | None] = contextvars.ContextVar("tinynet_generator", default=None)
+
+
+class _DefaultGenerator(Generator):
+    """One that stands back, in all it does, for the one that is named in `drawing_from`."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return object.__getattribute__(_drawn_from.get() or self, name)
+
+
+default_generator: Generator = _DefaultGenerator()
+
+
+@contextlib.contextmanager
+def drawing_from(generator: Generator) -> Iterator[None]:
+    """Inside, and in this thread only, the default generator is `generator`."""
+    token = _drawn_from.set(generator)
+    try:
+        yield
+    finally:
+        _drawn_from.reset(token)
 
 
 def manual_seed(seed: int) -> Generator:

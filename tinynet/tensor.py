@@ -208,6 +208,21 @@ class Tensor(Variable):
         """
         autograd.backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> autograd.RemovableHandle:
+        """Have ``hook(tensor)`` called by every `backward` as soon as all of its gradient is in this leaf's ``.grad``.
+
+        That is during the pass, while other gradients are still being computed. The hook may change ``.grad`` and must return None.
+        `tinynet.grad`, which leaves no gradient, calls no hooks. RuntimeError for a tensor that is no leaf or doesn't require grad. When
+        a backward pass fails, what was given to leaves with hooks before stays there.
+
+        >>> import tinynet
+        >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
+        >>> with w.register_post_accumulate_grad_hook(lambda w: print(w.grad)):
+        ...     (w * w).sum().backward()
+        tensor([6., 8.])
+        """
+        return autograd.add_leaf_hook(self, hook)
+
     def detach(self) -> Tensor:
         """The same values in the same memory, cut off from the graph."""
         tensor = Tensor._wrap(self.array)

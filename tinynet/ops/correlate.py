@@ -44,13 +44,14 @@ class Line:
     pad: int
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _forward_lines(geo: Geometry, axis: int) -> list[Line]:
     full, stride = slice(None), geo.stride[axis]
     dilation = geo.dilation[axis] if geo.kernel[axis] > 1 else stride  # one tap has no dilation; this one lets `_undilate` skip unread rows
     return [Line(full, full, full, stride, dilation, geo.padding[axis][0])]
 
 
+@functools.lru_cache(maxsize=1024)
 def _adjoint_lines(geo: Geometry, axis: int) -> list[Line]:
     """The adjoint of a strided correlation: for each phase of the stride, a correlation of stride 1 with some of the taps, reversed.
 

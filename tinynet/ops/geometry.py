@@ -6,6 +6,7 @@ KH x KW taps of the kernel, G groups.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 
@@ -40,12 +41,12 @@ class Geometry:
         cover = self.dilation[axis] * (self.kernel[axis] - 1) + 1
         return (self.size[axis] + sum(self.padding[axis]) - cover) // self.stride[axis] + 1
 
-    @property
+    @functools.cached_property
     def OH(self) -> int:
         """Rows of the output."""
         return self.out(0)
 
-    @property
+    @functools.cached_property
     def OW(self) -> int:
         """Columns of the output."""
         return self.out(1)
@@ -58,6 +59,7 @@ class Geometry:
             slice(kw * dw, kw * dw + (self.OW - 1) * sw + 1, sw),
         )
 
+    @functools.lru_cache(maxsize=1024)  # noqa: B019 - geometries are small
     def inside(self, axis: int) -> list[tuple[int, slice, slice]]:
         """For each tap along one axis that ever meets the image itself: the tap, the outputs for which it does, the pixels it meets then."""
         size, stride, n = self.size[axis], self.stride[axis], self.out(axis)

@@ -94,10 +94,33 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         dim, unbiased = None, dim
     correction = float(unbiased) if unbiased is not None else 1.0 if correction is None else correction
     dims = as_dims("var", _all_if_empty(dim), input.array.ndim)
-    centred = input - mean(input, dims, keepdim=True)
     free = float(_count(input, dims) - correction)
     # with too few values the variance is 0 / 0, a nan, as in PyTorch
-    return sum(centred * centred, dims, keepdim) / (free if free > 0 else 0.0)
+    return _drop(moments(input, dims)[2], dims, keepdim) / (free if free > 0 else 0.0)
+
+
+def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """The mean over `dims`, `input` less that, and the sum of the squares of what is left; `dims` are kept, with size 1."""
+    average = mean(input, dims, keepdim=True)
+    centred = input - average
+    squares = sum(centred * centred, dims, keepdim=True)
+    if far_from_zero(average.array, squares.array, _count(input, dims)):
+        left = mean(centred, dims, keepdim=True)
+        average, centred = average + left, centred - left
+        squares = sum(centred * centred, dims, keepdim=True)
+    return average, centred, squares
+
+
+def far_from_zero(average: Any, squares: Any, count: int) -> bool:
+    """Whether rounding `average`, to a number of its own size, shows in the `count` values less it, because these are so much smaller.
+
+    `squares` is the sum of theirs. They have to be centred once more then. (A GPU isn't asked, since the program would have to wait for its
+    answer: there they always are.)
+    """
+    if array_module(average) is not np:
+        return True
+    with computing(average):
+        return bool((average * average * float(count) > 256 * squares).any())
 
 
 @of_tensor
@@ -332,6 +355,33 @@ def _log_softmax(xp, a, *, dim):
 _log_softmax.derivatives(a=lambda g, y, dim: g - exp(y) * sum(g, dim, keepdim=True))
 
 
+@Primitive
+def cross_entropy(xp, a, *, classes):
+    # -log(softmax(a)) along dim 1, of one class for each line: classes is (N, 1, ...), and so is the result
+    shifted = a - a.max(axis=1, keepdims=True)
+    return xp.log(total(xp, xp.exp(shifted), (1,), True)) - xp.take_along_axis(shifted, classes, 1)
+
+
+@Primitive
+def _cross_entropy_gradient(xp, dy, a, *, classes):
+    shares = xp.exp(a - a.max(axis=1, keepdims=True))
+    shares /= total(xp, shares, (1,), True)
+    numbers = xp.arange(a.shape[1]).reshape(-1, *[1] * (a.ndim - 2))
+    return (shares - (numbers == classes)) * dy  # what the softmax is, less what it ought to be
+
+
+def _cross_entropy_curvature(g: Any, dy: Any, a: Any) -> Any:
+    shares, g = _softmax(a, dim=1), g * dy
+    return shares * (g - sum(g * shares, 1, keepdim=True))
+
+
+cross_entropy.derivatives(a=lambda g, a, classes: _cross_entropy_gradient(g, a, classes=classes))
+_cross_entropy_gradient.derivatives(
+    dy=lambda g, a, classes: sum(g * _softmax(a, dim=1), 1, keepdim=True) - pick(g, indices=classes, dim=1),
+    a=_cross_entropy_curvature,
+)
+
+
 def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any) -> Any:
     if dim is None:
         raise TypeError(f"{name}: say which dim the probabilities add up to 1 along; for (N, C) that is dim=1")
@@ -424,11 +474,15 @@ def matmul(input: Any, other: Any) -> Any:
 
 
 @Primitive
-def linear(xp, x, w):
-    return _product(xp, x, w.T)
+def linear(xp, x, w, b):
+    y = _product(xp, x, w.T)
+    if b is not None:
+        y += b
+    return y
 
 
 linear.derivatives(
     x=lambda g, w: _matmul(g, w),  # (N, in) = (N, out) @ (out, in)
     w=lambda g, x: _matmul(transpose(g, 0, 1), x),  # (out, in) = (out, N) @ (N, in): in the order of w, for the optimiser
+    b=lambda g: sum(g, 0),
 )

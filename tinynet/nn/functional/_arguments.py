@@ -26,15 +26,17 @@ def as_floats(function: str, name: str, value: Any) -> Tensor:
 
 def same_dtype(function: str, **tensors: Tensor | None) -> None:
     """RuntimeError unless all tensors have one dtype and live on one device."""
-    given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-    if len({tensor.dtype for tensor in given.values()}) > 1:
-        listed = ", ".join(f"{name} is {tensor.dtype}" for name, tensor in given.items())
+    arrays = {name: tensor.array for name, tensor in tensors.items() if tensor is not None}
+    if len({array.dtype for array in arrays.values()}) > 1:
+        listed = ", ".join(f"{name} is {array.dtype}" for name, array in arrays.items())
         raise RuntimeError(f"{function}: {listed}; they must be the same, convert with .to(dtype)")
-    array_module(*[tensor.array for tensor in given.values()])
+    array_module(*arrays.values())
 
 
 def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     """`value`, an int or a pair of ints, as (for the height, for the width); each at least `minimum`."""
+    if type(value) is int and minimum <= value < 2**31:  # the common case first
+        return value, value
     try:
         values = tuple(operator.index(v) for v in (value if isinstance(value, (tuple, list)) else (value,)))
     except TypeError:

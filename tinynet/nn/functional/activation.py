@@ -131,18 +131,15 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     ValueError for shapes that don't fit, RuntimeError for different dtypes or devices.
     """
-    as_tensor("linear", "input", input)
-    if as_tensor("linear", "weight", weight).ndim != 2:
+    shape = as_tensor("linear", "input", input).array.shape
+    if as_tensor("linear", "weight", weight).array.ndim != 2:
         raise ValueError(f"linear: weight must be (out, in), got shape {tuple(weight.shape)}")
-    if not input.ndim or input.shape[-1] != weight.shape[1]:
-        raise ValueError(
-            f"linear: input {tuple(input.shape)} must end in the {weight.shape[1]} features that weight {tuple(weight.shape)} expects"
-        )
-    if bias is not None and as_tensor("linear", "bias", bias).shape != weight.shape[:1]:
-        raise ValueError(f"linear: bias must have shape ({weight.shape[0]},), got {tuple(bias.shape)}")
+    O, C = weight.array.shape
+    if not shape or shape[-1] != C:
+        raise ValueError(f"linear: input {shape} must end in the {C} features that weight {(O, C)} expects")
+    if bias is not None and as_tensor("linear", "bias", bias).array.shape != (O,):
+        raise ValueError(f"linear: bias must have shape ({O},), got {tuple(bias.shape)}")
     same_dtype("linear", input=input, weight=weight, bias=bias)
-    rows = input if input.ndim == 2 else shapes.reshape(input, input.numel() // max(input.shape[-1], 1), input.shape[-1])
-    y = reductions.linear(rows, weight)
-    if bias is not None:
-        y = y + bias
-    return y if input.ndim == 2 else shapes.reshape(y, *input.shape[:-1], weight.shape[0])
+    rows = input if len(shape) == 2 else shapes.reshape(input, input.numel() // max(C, 1), C)
+    y = reductions.linear(rows, weight, bias)
+    return y if len(shape) == 2 else shapes.reshape(y, *shape[:-1], O)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ...ops import conv, shapes
@@ -18,14 +19,15 @@ def _groups(function: str, groups: Any) -> int:
 
 def _weight(function: str, weight: Any, bias: Any, input: Tensor, channels_out_dim: int, groups: int) -> None:
     as_tensor(function, "weight", weight)
-    if weight.ndim != 4 or 0 in weight.shape:
+    shape = weight.array.shape
+    if len(shape) != 4 or 0 in shape:
         layout = "(O, C/groups, KH, KW)" if channels_out_dim == 0 else "(C, O/groups, KH, KW)"
-        raise ValueError(f"{function}: weight must be {layout}, no size 0; got shape {tuple(weight.shape)}")
-    if weight.shape[0] % groups:
-        raise ValueError(f"{function}: groups={groups} does not divide the {weight.shape[0]} channels of weight {tuple(weight.shape)}")
+        raise ValueError(f"{function}: weight must be {layout}, no size 0; got shape {shape}")
+    if shape[0] % groups:
+        raise ValueError(f"{function}: groups={groups} does not divide the {shape[0]} channels of weight {shape}")
     if bias is not None:
-        channels = weight.shape[0] if channels_out_dim == 0 else weight.shape[1] * groups
-        if as_tensor(function, "bias", bias).shape != (channels,):
+        channels = shape[0] if channels_out_dim == 0 else shape[1] * groups
+        if as_tensor(function, "bias", bias).array.shape != (channels,):
             raise ValueError(f"{function}: bias must have shape ({channels},), one number per output channel; got {tuple(bias.shape)}")
     same_dtype(function, input=input, weight=weight, bias=bias)
 
@@ -51,7 +53,9 @@ def _padding(
     return (ph, ph), (pw, pw)
 
 
-def _fits(function: str, geometry: Geometry) -> Geometry:
+@functools.lru_cache(maxsize=256)  # the same in every step, and so is what `Geometry` remembers
+def _geometry(function: str, *numbers: Any) -> Geometry:
+    geometry = Geometry(*numbers)
     if geometry.OH < 1 or geometry.OW < 1:
         (top, bottom), (left, right) = geometry.padding
         dh, dw = geometry.dilation
@@ -99,8 +103,8 @@ def conv2d(
     x, was_unbatched = as_batch("conv2d", input)
     groups = _groups("conv2d", groups)
     _weight("conv2d", weight, bias, x, 0, groups)
-    _, C, H, W = x.shape
-    _, CG, KH, KW = weight.shape
+    _, C, H, W = x.array.shape
+    _, CG, KH, KW = weight.array.shape
     if C != CG * groups:
         raise ValueError(
             f"conv2d: input {tuple(input.shape)} has {C} channels, but weight {tuple(weight.shape)} with groups={groups} "
@@ -108,7 +112,7 @@ def conv2d(
         )
     stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
     pads = _padding("conv2d", padding, (KH, KW), stride, dilation)
-    geometry = _fits("conv2d", Geometry(H, W, KH, KW, stride, pads, dilation, groups))
+    geometry = _geometry("conv2d", H, W, KH, KW, stride, pads, dilation, groups)
     return unbatched(conv.conv2d(x, weight, bias, geometry=geometry), was_unbatched)
 
 
@@ -174,7 +178,7 @@ def conv_transpose2d(
 def _window(function: str, size: tuple[int, int], kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Geometry:
     (KH, KW), (ph, pw) = pair(function, "kernel_size", kernel_size, 1), pair(function, "padding", padding, 0)
     steps, spread = pair(function, "stride", stride, 1), pair(function, "dilation", dilation, 1)
-    return _fits(function, Geometry(*size, KH, KW, steps, ((ph, ph), (pw, pw)), spread))
+    return _geometry(function, *size, KH, KW, steps, ((ph, ph), (pw, pw)), spread)
 
 
 def unfold(

@@ -114,23 +114,27 @@ def nll_loss(
     """
     as_reduction("nll_loss", reduction)
     _check_targets("nll_loss", input, as_tensor("nll_loss", "target", target), weight, ignore_index)
-    return _nll(input, target.long(), weight, ignore_index, reduction)
+    return _of_classes(_picked, input, target.long(), weight, ignore_index, reduction)
 
 
-def _nll(
-    logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float = 0.0
+def _picked(logp: Tensor, *, classes: Any) -> Tensor:
+    return -reductions.pick(logp, indices=classes, dim=1)
+
+
+def _of_classes(
+    surprise: Any, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float = 0.0
 ) -> Tensor:
-    was_single = logp.ndim == 1
+    """A loss from what ``surprise(scores, classes=...)`` says of the target classes, (N, 1, ...)."""
+    was_single = scores.ndim == 1
     if was_single:
-        logp, target = shapes.unsqueeze(logp, 0), shapes.reshape(target, 1)
-    with computing(logp.array):
-        classes, weights = _class_weights(logp, target, weight, ignore_index)
-        classes = classes[:, None]  # (N, 1, ...)
-    picked = reductions.pick(logp, indices=classes, dim=1)
-    loss = -shapes.reshape(picked, *target.shape)
+        scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
+    with computing(scores.array):
+        classes, weights = _class_weights(scores, target, weight, ignore_index)
+    loss = shapes.reshape(surprise(scores, classes=classes[:, None]), target.array.shape)
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:
+        logp = reductions.log_softmax(scores, 1)
         weighted = logp if weight is None else logp * _column(weight, logp.ndim)
         loss = (1 - label_smoothing) * loss - (label_smoothing / logp.shape[1]) * reductions.sum(weighted, 1)
     if weights is not None:
@@ -172,7 +176,7 @@ def cross_entropy(
     dim = 1 if input.ndim > 1 else 0
     if not input.ndim or target.dtype.kind != "f" or target.shape != input.shape:
         _check_targets("cross_entropy", input, target, weight, ignore_index)
-        return _nll(reductions.log_softmax(input, dim), target.long(), weight, ignore_index, reduction, label_smoothing)
+        return _of_classes(reductions.cross_entropy, input, target.long(), weight, ignore_index, reduction, label_smoothing)
     if not isinstance(ignore_index, int) or ignore_index >= 0:
         raise ValueError(f"cross_entropy: ignore_index={ignore_index} names a class number, but the target holds probabilities")
     _check_weight("cross_entropy", input, weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,11 @@ def window_geometry(
     """
     kernel = pair(function, "kernel_size", kernel_size, 1)
     steps = kernel if stride is None or (isinstance(stride, list) and not stride) else pair(function, "stride", stride, 1)
-    pads, spread = pair(function, "padding", padding, 0), pair(function, "dilation", dilation, 1)
+    return _geometry(function, size, kernel, steps, pair(function, "padding", padding, 0), pair(function, "dilation", dilation, 1), bool(ceil_mode))
+
+
+@functools.lru_cache(maxsize=256)
+def _geometry(function: str, size: Any, kernel: Any, steps: Any, pads: Any, spread: Any, ceil_mode: bool) -> Geometry:
     ends = []
     for axis, name in enumerate(("height", "width")):
         k, s, p, d, n = kernel[axis], steps[axis], pads[axis], spread[axis], size[axis]
@@ -73,7 +78,7 @@ def max_pool2d(
              [13, 15]]])
     """
     x, was_unbatched = as_batch("max_pool2d", input)
-    geometry = window_geometry("max_pool2d", (x.shape[2], x.shape[3]), kernel_size, stride, padding, dilation, ceil_mode)
+    geometry = window_geometry("max_pool2d", x.array.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     y = pooling.max_pool2d(x, geometry=geometry)
     if not return_indices:
         return unbatched(y, was_unbatched)
