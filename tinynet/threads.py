@@ -24,9 +24,10 @@ import numpy as np
 # operation itself.
 _UFUNC_BUFFER = 1024
 
-# Elements of an array that are worth handing to a thread, and that fit its second-level cache.
-_SHARE = 1 << 17
-LARGE = 2 * _SHARE  # an array with fewer is left to one thread
+# Elements of an array that fit a thread's part of the last-level cache. Smaller shares would fit the second level, but after every call
+# of numpy a thread waits for Python's lock: few long calls are better than many short ones.
+_SHARE = 1 << 19
+LARGE = 1 << 18  # with fewer elements an array is left to one thread
 
 _local = threading.local()
 
@@ -220,7 +221,7 @@ def pieces(n: int, parts: int) -> list[slice]:
 
 def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any]) -> None:
     """`function` on range(n) in slices: all at once for an array of few `elements`, on several threads for one of many."""
-    shares = pieces(n, elements // _SHARE) if xp is np else [slice(0, n)]
+    shares = pieces(n, max(min(_workers.threads, 2 * elements // LARGE), elements // _SHARE)) if xp is np else [slice(0, n)]
     if len(shares) == 1:
         function(shares[0])
     else:

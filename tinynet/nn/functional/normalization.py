@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ...autograd import no_grad
 from ...backend import array_module, computing
 from ...ops import elementwise, normalization, reductions, shapes
@@ -15,9 +17,14 @@ from ._arguments import as_floats, as_tensor, same_dtype
 
 def _moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """The mean over `dims`, `x` without it, and the (biased) variance."""
-    mean = reductions.mean(x, dims, keepdim=True)
-    centred = x - mean
-    return mean, centred, reductions.mean(centred * centred, dims, keepdim=True)
+    mean, centred, squares = reductions.moments(x, dims)
+    return mean, centred, squares / float(math.prod(x.shape[d] for d in dims))
+
+
+def _normalised(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    """`x` with mean 0 and variance 1 over `dims`. Halves are computed with as float32: their squares are soon infinite."""
+    _, centred, var = _moments(x.float() if x.dtype == np.float16 else x, dims)
+    return (centred * elementwise.rsqrt(var + eps)).to(x.dtype)
 
 
 def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]) -> Tensor:
@@ -87,11 +94,22 @@ def _channel_norm(
         raise ValueError(f"{function}: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
     momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)
     C = input.shape[1]
-    column = (C, *[1] * (input.ndim - 2))
     running: dict[str, Any] = {"running_mean": running_mean, "running_var": running_var}
     _check_parameters(function, input, (C,), "one number per channel", **running, weight=weight, bias=bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{function}: give both running_mean and running_var, or neither")
+    if input.dtype == np.float16:  # see _normalised; what is updated in place stays a half
+        input, weight, bias = input.float(), weight if weight is None else weight.float(), bias if bias is None else bias.float()
+        return _statistics_norm(function, dims, input, running_mean, running_var, weight, bias, from_input, momentum, eps).to(np.float16)
+    return _statistics_norm(function, dims, input, running_mean, running_var, weight, bias, from_input, momentum, eps)
+
+
+def _statistics_norm(
+    function: str, dims: tuple[int, ...], input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None, bias: Tensor | None, from_input: bool, momentum: float, eps: float,
+) -> Tensor:
+    C = input.shape[1]
+    column = (C, *[1] * (input.ndim - 2))
     if from_input:
         count = math.prod(input.shape[d] for d in dims)
         if count == 1:
@@ -112,8 +130,9 @@ def _channel_norm(
             mean, centred, var = _moments(input, dims)
         if running_mean is not None and running_var is not None and input.numel():
             with no_grad():
-                for average, new in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
-                    average.mul_(1 - momentum).add_(shapes.reshape(reductions.mean(new, 0), C) * momentum)
+                for average, new, share in ((running_mean, mean, momentum), (running_var, var, momentum * count / (count - 1))):
+                    new = reductions.mean(new, 0) if new.array.shape[0] > 1 else new
+                    average.copy_(average * (1 - momentum) + shapes.reshape(new, C) * share)
         if y is not None:
             return y
     elif running_mean is None or running_var is None:
@@ -140,8 +159,7 @@ def layer_norm(
         raise ValueError(f"layer_norm: input {tuple(input.shape)} must end in normalized_shape, at least one size; that is {shape}")
     eps = as_number("layer_norm", "eps", eps, 0)
     _check_parameters("layer_norm", input, shape, "that of normalized_shape", weight=weight, bias=bias)
-    _, centred, var = _moments(input, tuple(range(input.ndim - len(shape), input.ndim)))
-    return _affine(centred * elementwise.rsqrt(var + eps), weight, bias, shape)
+    return _affine(_normalised(input, tuple(range(input.ndim - len(shape), input.ndim)), eps), weight, bias, shape)
 
 
 def group_norm(
@@ -161,6 +179,5 @@ def group_norm(
     eps = as_number("group_norm", "eps", eps, 0)
     _check_parameters("group_norm", input, (C,), "one number per channel", weight=weight, bias=bias)
     grouped = shapes.reshape(input, N, num_groups, C // num_groups, *rest)
-    _, centred, var = _moments(grouped, tuple(range(2, grouped.ndim)))
-    y = shapes.reshape(centred * elementwise.rsqrt(var + eps), *input.shape)
+    y = shapes.reshape(_normalised(grouped, tuple(range(2, grouped.ndim)), eps), *input.shape)
     return _affine(y, weight, bias, (C, *[1] * len(rest)))
