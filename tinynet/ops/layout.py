@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..threads import LARGE, by_shares, scratch
+from ..threads import by_shares, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
@@ -35,13 +35,16 @@ def batch_innermost(xp: Any, x: Any) -> Any:
     return xp.ascontiguousarray(m)
 
 
+_FLAT = 1 << 16  # elements from which it pays to see an array as one long row
+
+
 def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     """A new array made by ``compute(*arrays, out)``, element by element, in the memory order of the first of `arrays`.
 
     All have one shape. Large ones are shared among threads.
     """
     out = xp.empty_like(arrays[0])
-    if xp is np and out.size >= LARGE:
+    if xp is np and out.size >= _FLAT:
         order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
         flat = [a.transpose(order) for a in (*arrays, out)]
         if flat[0].flags.c_contiguous and flat[-1].flags.c_contiguous:

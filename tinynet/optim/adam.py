@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from ..ops import kernels
 from ..tensor import Tensor
-from .optimizer import Optimizer, direction
+from .optimizer import Optimizer, direction, in_shares
 
 
 @kernels.on_gpu(kernels.adam_step)
+@in_shares
 def adam_step(
     xp: Any, p: Any, g: Any, m: Any, v: Any, most: Any, beta1: float, beta2: float, rate: float, floor: float
 ) -> None:

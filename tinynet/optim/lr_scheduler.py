@@ -23,7 +23,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..ops.dtypes import as_number
+from ..ops.dtypes import as_number, in_own_name
 from .optimizer import Optimizer, as_bool
 
 __all__ = [
@@ -219,6 +219,7 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """The rate times `gamma` at each epoch that `milestones` names; twice at one that it names twice."""
 
+    @in_own_name
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
         if not isinstance(milestones, Iterable):
             raise TypeError(f"MultiStepLR: milestones must be a sequence of ints, got {milestones!r}")

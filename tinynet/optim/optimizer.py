@@ -6,6 +6,7 @@ What an optimiser does to one parameter is its `_update`, a few lines on arrays,
 from __future__ import annotations
 
 import copy
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from ..autograd import enable_grad
 from ..backend import array_module, computing, device_of
 from ..ops.dtypes import as_number
 from ..tensor import Tensor
+from ..threads import by_shares
 
 # ---------------------------------------------------------------------------------------- what an option may be
 
@@ -62,6 +64,25 @@ def direction(xp: Any, p: Any, g: Any, weight_decay: float, maximize: bool) -> A
         decay = xp.multiply(p, weight_decay, out=xp.empty_like(p))
         g = xp.add(g, decay, out=decay)
     return g
+
+
+def in_shares(step: Callable[..., None]) -> Callable[..., None]:
+    """Let ``step(xp, *arguments)``, which changes arrays of one shape element by element, share large ones among threads."""
+
+    @functools.wraps(step)
+    def shared(xp: Any, *arguments: Any) -> None:
+        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+        if xp is not np or arrays[0].size < _LARGE or not all(a.flags.c_contiguous for a in arrays):
+            step(xp, *arguments)
+            return
+        flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]
+        size = arrays[0].size
+        by_shares(np, size, size, lambda s: step(np, *[a[s] if isinstance(a, np.ndarray) else a for a in flat]), passes=4)
+
+    return shared
+
+
+_LARGE = 1 << 17
 
 
 class Optimizer:

@@ -7,10 +7,11 @@ from typing import Any
 
 from ..ops import kernels
 from ..tensor import Tensor
-from .optimizer import Optimizer, direction
+from .optimizer import Optimizer, direction, in_shares
 
 
 @kernels.on_gpu(kernels.momentum_step)
+@in_shares
 def momentum_step(xp: Any, p: Any, g: Any, v: Any, lr: float, momentum: float, share: float, nesterov: bool) -> None:
     """Move the velocity v, to which g contributes a `share`, and the parameter p by one step."""
     scratch = xp.empty_like(p)
