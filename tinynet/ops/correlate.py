@@ -46,28 +46,34 @@ class Line:
 
 @functools.lru_cache(maxsize=1024)
 def _forward_lines(geo: Geometry, axis: int) -> list[Line]:
+    """The correlation of the forward pass along one axis; along the height, with dilation 1."""
     full, stride = slice(None), geo.stride[axis]
     dilation = geo.dilation[axis] if geo.kernel[axis] > 1 else stride  # one tap has no dilation; this one lets `_undilate` skip unread rows
-    return [Line(full, full, full, stride, dilation, geo.padding[axis][0])]
+    line = Line(full, full, full, stride, dilation, geo.padding[axis][0])
+    return _undilate(line) if axis == 0 else [line]
 
 
 @functools.lru_cache(maxsize=1024)
-def _adjoint_lines(geo: Geometry, axis: int) -> list[Line]:
+def _adjoint_lines(geo: Geometry, axis: int) -> tuple[list[Line], bool]:
     """The adjoint of a strided correlation: for each phase of the stride, a correlation of stride 1 with some of the taps, reversed.
+
+    And whether these are all phases: of the others, no window reads a pixel.
 
     Pixel ``h`` met output ``oh`` through tap ``k`` when ``oh * stride + k * dilation == h + pad``.
     """
     K, stride, dilation, pad = geo.kernel[axis], geo.stride[axis], geo.dilation[axis], geo.padding[axis][0]
     step = stride // math.gcd(stride, dilation)  # between taps that reach the same phase
-    lines = []
-    for phase in range(min(stride, geo.size[axis])):
+    lines: list[Line] = []
+    phases = range(min(stride, geo.size[axis]))
+    for phase in phases:
         taps = [k for k in range(min(step, K)) if (phase + pad - k * dilation) % stride == 0]
         if taps:  # otherwise these pixels were never read
             last = taps[0] + (K - 1 - taps[0]) // step * step
             reverse = slice(last, taps[0] - 1 if taps[0] else None, -step)
             offset = (phase + pad - last * dilation) // stride
             lines.append(Line(slice(phase, None, stride), slice(None), reverse, 1, dilation * step // stride, -offset))
-    return lines
+    complete = len(lines) == len(phases)
+    return [part for line in lines for part in _undilate(line)] if axis == 0 else lines, complete
 
 
 def _undilate(line: Line) -> list[Line]:
@@ -231,7 +237,7 @@ def forward(x: Any, w: Any, b: Any, geo: Geometry) -> Any:
         b,
         batch_innermost(np, y),
         G,
-        [line for h in _forward_lines(geo, 0) for line in _undilate(h)],
+        _forward_lines(geo, 0),
         _forward_lines(geo, 1),
     )
     return y
@@ -245,16 +251,16 @@ def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
     if H * W > GATHER_AT_MOST * geo.OH * geo.OW * sh * sw or Cg < FEW_CHANNELS <= O // G:
         _scatter(batch_innermost(np, g), w, batch_innermost(np, dx), geo)
         return dx
-    lines_h, lines_w = _adjoint_lines(geo, 0), _adjoint_lines(geo, 1)
-    if len(lines_h) < min(sh, H) or len(lines_w) < min(sw, W):
-        dx[...] = 0  # pixels that no window reads
+    (lines_h, all_h), (lines_w, all_w) = _adjoint_lines(geo, 0), _adjoint_lines(geo, 1)
+    if not (all_h and all_w):
+        dx[...] = 0
     _correlate(
         batch_innermost(np, g),
         w.reshape(G, O // G, Cg, KH, KW).swapaxes(1, 2),
         None,
         batch_innermost(np, dx),
         G,
-        [line for h in lines_h for line in _undilate(h)],
+        lines_h,
         lines_w,
     )
     return dx
@@ -293,8 +299,7 @@ def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
     Cg, Og = x.shape[1] // G, g.shape[1] // G
     K = KH * Cg * KW
     work = []
-    lines_h = [line for h in _forward_lines(geo, 0) for line in _undilate(h)]
-    for h, v, xx, gg in _correlations(x, g, lines_h, _forward_lines(geo, 1)):
+    for h, v, xx, gg in _correlations(x, g, _forward_lines(geo, 0), _forward_lines(geo, 1)):
         for group, rows, cols, n in _tiles(gg.shape, G, K, KH, h.stride, get_num_threads()):
             work.append((group, _of(group, G, xx)[..., n], _of(group, G, gg)[rows, :, cols, n], rows, cols, KH, KW, h, v, False))
     parts = [np.zeros((w[0].stop - w[0].start, K, Og), x.dtype) for w in work]

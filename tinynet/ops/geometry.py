@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared, and remembered, by identity: that is quicker than by eight numbers
 class Geometry:
     """All that a convolution or pooling needs to know besides its arrays: made and checked once, by whoever takes the user's arguments.
 

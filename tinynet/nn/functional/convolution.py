@@ -166,7 +166,7 @@ def conv_transpose2d(
     surplus = [extra[axis] - extra[axis] % stride[axis] for axis in range(2)]
     bottom, right = max(ph - surplus[0], 0), max(pw - surplus[1], 0)
     unread = [surplus[0] - (ph - bottom), surplus[1] - (pw - right)]
-    geometry = Geometry(OH - unread[0], OW - unread[1], KH, KW, stride, ((ph, bottom), (pw, right)), dilation, groups)
+    geometry = _geometry(function, OH - unread[0], OW - unread[1], KH, KW, stride, ((ph, bottom), (pw, right)), dilation, groups)
     y = conv.conv2d_input_grad(x, weight, geometry=geometry)
     if any(unread):
         y = shapes.pad(y, ((0, 0), (0, 0), (0, unread[0]), (0, unread[1])))
