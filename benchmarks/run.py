@@ -15,8 +15,10 @@ import math
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -297,14 +299,18 @@ def imports(runs: int) -> tuple[str, dict[str, float]]:
 
 
 def epoch(runs: int) -> tuple[str, dict[str, float]]:
-    """An epoch of MNIST with the example's net, data loading and all, in both frameworks: ten rounds of a tenth each, in turns."""
+    """An epoch of MNIST with the example's net, data loading and all: ten rounds of a tenth each, in turns.
+
+    PyTorch reads its batches with its DataLoader, as the same program would, and once more by indexing the whole set, which is its fast way.
+    """
     sys.path.insert(0, str(ROOT / "examples"))
     example = importlib.import_module("mnist")
     data = tinynet.datasets.MNIST(os.environ.get("TINYNET_DATA"), train=True)
     images, labels = data.data.numpy(), data.targets.numpy()
-    loops = {}
-    for name, lib in frameworks().items():
-        loops[name] = _epoch_in_tinynet(example, data) if lib is tinynet else _epoch_in_torch(images, labels)
+    loops = {"tinynet": _epoch_in_tinynet(example, data)}
+    if "PyTorch" in frameworks():
+        loops["PyTorch"] = _epoch_in_torch(_loaded(images, labels))
+        loops["PyTorch, batches indexed by hand"] = _epoch_in_torch(_indexed(images, labels))
     seconds: dict[str, float] = dict.fromkeys(loops, 0.0)
     for _ in range(10):
         for name, loop in loops.items():
@@ -314,9 +320,10 @@ def epoch(runs: int) -> tuple[str, dict[str, float]]:
                 next(loop)
             seconds[name] += time.perf_counter() - start
     rows = [[name, f"{s:.1f}", f"{len(images) / s:,.0f}"] for name, s in seconds.items()]
-    ratios = {"epoch": seconds["tinynet"] / seconds["PyTorch"]} if "PyTorch" in seconds else {}
+    ratios = {name: seconds["tinynet"] / s for name, s in seconds.items() if name != "tinynet"}
     text = table([f"an epoch of {len(images):,} digits", "s", "images/s"], rows)
-    return text + (f"\n\nRatio: **{ratios['epoch']:.2f}**" if ratios else ""), ratios
+    text += "".join(f"\n\nRatio to {name}: **{ratio:.2f}**" for name, ratio in ratios.items())
+    return text, {"epoch": ratios["PyTorch"]} if ratios else {}
 
 
 def _epoch_in_tinynet(example: Any, data: Any) -> Any:
@@ -332,27 +339,75 @@ def _epoch_in_tinynet(example: Any, data: Any) -> Any:
             yield
 
 
-def _epoch_in_torch(images: Any, labels: Any) -> Any:
+def _loaded(images: Any, labels: Any) -> Any:
+    data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(labels))
+    while True:
+        yield from torch.utils.data.DataLoader(data, BATCH, shuffle=True, drop_last=True)
+
+
+def _indexed(images: Any, labels: Any) -> Any:
+    data, targets = torch.from_numpy(images), torch.from_numpy(labels)
+    while True:
+        for rows in torch.randperm(len(data))[: len(data) // BATCH * BATCH].split(BATCH):
+            yield data[rows], targets[rows]
+
+
+def _epoch_in_torch(batches: Any) -> Any:
     nn = torch.nn
     model = nn.Sequential(
         nn.Conv2d(1, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5, padding=2), nn.BatchNorm2d(32), nn.ReLU(),
         nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(1568, 10),
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    data, targets = torch.from_numpy(images), torch.from_numpy(labels)
-    while True:  # batches by indexing whole tensors: the fast way in PyTorch, its DataLoader goes sample by sample
-        for rows in torch.randperm(len(data))[: len(data) // BATCH * BATCH].split(BATCH):
-            x = (data[rows].unsqueeze(1).float() / 255 - 0.1307) / 0.3081
-            loss = nn.functional.cross_entropy(model(x), targets[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            yield
+    for images, labels in batches:
+        x = (images.unsqueeze(1).float() / 255 - 0.1307) / 0.3081
+        loss = nn.functional.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        yield
+
+
+WHERE = {  # what runs in a sample of the profiler, by the innermost native function or file
+    "BLAS, products": r"kernel.*openblas|gem[mv]\w*kernel", "BLAS, packing": r"copy.*openblas", "BLAS, else": "openblas",
+    "copies, allocation": r"libc\.so|ld-linux|libm\.so", "numpy": r"_multiarray_umath|numpy.*\.so", "Python": "",
+}
+
+
+def profile(runs: int) -> tuple[str, dict[str, float]]:
+    """Where the time of a step goes, on one thread, sampled by py-spy with native frames; left out where that is missing."""
+    if not shutil.which("py-spy"):
+        return "", {}
+    rows = []
+    for name in NETS:
+        with tempfile.TemporaryDirectory() as folder:
+            code = f"import sys; sys.path[:0] = sys.argv[1:]; import tinynet; tinynet.set_num_threads(1)\nfrom run import steps; steps({name!r}, 12)"
+            child = subprocess.Popen([sys.executable, "-c", code, *sys.path[:2]])
+            time.sleep(4)
+            samples = Path(folder, "samples")
+            spy = ["py-spy", "record", "--native", "--rate", "200", "--duration", "6", "--format", "raw", "--output", str(samples)]
+            subprocess.run([*spy, "--pid", str(child.pid)], check=True, capture_output=True)
+            child.wait()
+            counts = dict.fromkeys(WHERE, 0)
+            for line in samples.read_text().splitlines():
+                stack, count = line.rsplit(" ", 1)
+                innermost = stack.rsplit(";", 1)[-1]
+                counts[next(where for where, pattern in WHERE.items() if re.search(pattern, innermost))] += int(count)
+        rows.append([name, *[f"{count / sum(counts.values()):.0%}" for count in counts.values()]])
+        print("profile", *rows[-1], flush=True)
+    return table(["share of a step, one thread", *WHERE], rows), {}
+
+
+def steps(net: str, seconds: float) -> None:
+    """Training steps for so long, to be profiled."""
+    step, end = training_step(tinynet, *NETS[net]), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        step()
 
 
 PARTS = {
     "training": training, "epoch": epoch, "inference": inferences, "peers": peers, "layers": layers, "geometries": geometries,
-    "memory": memory, "import": imports, "growth": growth,
+    "profile": profile, "memory": memory, "import": imports, "growth": growth,
 }
 
 

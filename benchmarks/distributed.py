@@ -1,0 +1,167 @@
+"""What training on several ranks costs here, and what it would on more machines:  mpiexec -n 2 python benchmarks/distributed.py
+
+For each net a step is timed without communication, the communication alone, and both together as they are in training, and with them how
+long rank 0 waits in such a step: what it doesn't wait for is hidden behind the backward pass. Then a model, fed with the times at which the gradients' buckets were ready here, says how
+long a step would take on up to 64 machines of this speed. ``--nets LeNet-5,CIFAR`` times some of the nets. With fewer cores than ranks,
+``--only-rank-0-computes``: the others then do nothing but communicate.
+
+MPI takes the shared memory of the machine. For a link of 1 Gbit/s between two ranks, as root and without touching the machine's network:
+
+    unshare -n sh -c 'ip link set lo up; tc qdisc add dev lo root tbf rate 2gbit burst 256kb latency 200ms
+        MPIR_CVAR_NOLOCAL=1 FI_PROVIDER=tcp mpiexec -hosts localhost -n 2 python benchmarks/distributed.py'
+
+(2gbit, since what goes either way passes through the one loopback device).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
+
+from nets import NETS  # noqa: E402
+from timing import lower_quartile  # noqa: E402
+
+import tinynet  # noqa: E402
+import tinynet.nn.functional as F  # noqa: E402
+from tinynet import distributed, nn, optim  # noqa: E402
+from tinynet.nn.parallel import DistributedDataParallel  # noqa: E402
+
+LINKS = {"1 Gbit/s": 1e9, "10 Gbit/s": 1e10}
+LATENCY = 50e-6  # seconds from one process to another through Ethernet and TCP
+NODES = (1, 2, 4, 8, 16, 32, 64)
+
+
+def timed(function: Callable[[], None], runs: int) -> float:
+    """Seconds a call, that of the slowest rank: they begin together."""
+    seconds = []
+    for _ in range(runs):
+        distributed.barrier()
+        start = time.perf_counter()
+        function()
+        slowest = tinynet.tensor(time.perf_counter() - start, dtype="float64")
+        distributed.all_reduce(slowest, distributed.ReduceOp.MAX)
+        seconds.append(slowest.item())
+    return lower_quartile(seconds)
+
+
+def measure(name: str, batch: int, runs: int, computes: bool) -> tuple[dict[str, float], list[tuple[float, int]]]:
+    """The times of one net, and for each bucket when it was ready, in seconds from the start of a step, and its bytes."""
+    build, shape = NETS[name]
+    tinynet.manual_seed(0)
+    model = DistributedDataParallel(build(nn))
+    reducer, channel = model._reducer, model._channel
+    assert reducer is not None, "start this with mpiexec -n 2"
+    random = np.random.default_rng(distributed.get_rank())
+    x = tinynet.from_numpy(random.standard_normal((batch, *shape), np.float32))
+    labels = tinynet.from_numpy(random.integers(0, 10, batch))
+    optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    def step() -> None:
+        if not computes:
+            return communicate() if model._averaging else None
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    def alone() -> None:
+        with model.no_sync():
+            step()
+
+    def communicate() -> None:
+        channel.broadcast(list(model.buffers()))
+        for bucket in reducer.buckets:
+            bucket.send(channel)
+        for bucket in reducer.buckets:
+            bucket.receive(channel.group.size)
+
+    ready: dict[int, list[float]] = {}
+    begun: float | None = None  # when the step began, if it is one that is watched
+
+    def watched() -> None:
+        nonlocal begun
+        waits.append(0.0)
+        begun = time.perf_counter()
+        step()
+        begun = None
+
+    for number, bucket in enumerate(reducer.buckets):
+
+        def send(*given, number=number, plain=bucket.send) -> None:
+            if begun is not None:
+                ready.setdefault(number, []).append(time.perf_counter() - begun)
+            plain(*given)
+
+        bucket.send = send  # type: ignore[method-assign]
+    waits: list[float] = []
+    wait = channel.group.wait
+
+    def timed_wait(work: distributed.Work) -> None:
+        start = time.perf_counter()
+        wait(work)
+        if begun is not None:
+            waits[-1] += time.perf_counter() - start
+
+    channel.group.wait = timed_wait  # type: ignore[method-assign]
+    functions = {"alone": alone, "communication": communicate, "step": watched}
+    for function in functions.values():
+        timed(function, 3)
+    rounds: dict[str, list[float]] = {label: [] for label in functions}
+    for _ in range(8):  # in turns, so that whatever else the machine does hits all of them
+        for label, function in functions.items():
+            rounds[label].append(timed(function, runs))
+    channel.group.wait = wait  # type: ignore[method-assign]
+    times = {label: min(values) for label, values in rounds.items()} | {"waiting": sorted(waits)[len(waits) // 2]}
+    return times, [(lower_quartile(ready[i]), bucket.flat.nbytes) for i, bucket in enumerate(reducer.buckets)]
+
+
+def message(size: float, nodes: int, link: float) -> float:
+    """Seconds to add up so many bytes over the nodes: each sends and gets 2 (k-1)/k of them, in 2 log2 k rounds."""
+    return 0.0 if nodes == 1 else 2 * (nodes - 1) / nodes * 8 * size / link + 2 * math.ceil(math.log2(nodes)) * LATENCY
+
+
+def modelled(alone: float, buckets: list[tuple[float, int]], nodes: int, link: float) -> float:
+    """Seconds a step: buckets go one after the other, each when it is ready and the one before it is through."""
+    end = 0.0
+    for ready, size in buckets:
+        end = max(end, min(ready, alone)) + message(size, nodes, link)
+    return max(alone, end)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nets", default=",".join(NETS), help="which nets, separated by commas")
+    parser.add_argument("--batch", type=int, default=64, help="samples of a rank in a step")
+    parser.add_argument("--runs", type=int, default=12, help="steps in each of eight rounds")
+    parser.add_argument("--only-rank-0-computes", action="store_true", help="the other ranks only communicate")
+    options = parser.parse_args()
+    say = print if distributed.get_rank() == 0 else (lambda *text: None)
+    ranks = distributed.get_world_size()
+    say(f"{ranks} ranks, {tinynet.get_num_threads()} threads each, {options.batch} samples a rank{', only rank 0 computes' * options.only_rank_0_computes}\n")
+    say("| net | bytes a step | buckets | step alone, ms | communication alone, ms | step, ms | of it waiting, ms | hidden |\n|" + " --- |" * 8)
+    found = {}
+    for name in options.nets.split(","):
+        times, buckets = found[name] = measure(name, options.batch, options.runs, distributed.get_rank() == 0 or not options.only_rank_0_computes)
+        hidden = 1 - times["waiting"] / times["communication"]
+        row = [name, f"{sum(size for _, size in buckets):,}", len(buckets), *(f"{1e3 * times[label]:.2f}" for label in times), f"{hidden:.0%}"]
+        say("| " + " | ".join(map(str, row)) + " |")
+    say(f"\nModel: {LATENCY * 1e6:.0f} µs latency; ms a step, of as many samples on each node as here on each rank\n")
+    say("| net | link | " + " | ".join(f"{nodes}" for nodes in NODES) + " | of the sum of 64 |\n|" + " --- |" * (len(NODES) + 3))
+    for name, (times, buckets) in found.items():
+        for link, speed in LINKS.items():
+            steps = [modelled(times["alone"], buckets, nodes, speed) for nodes in NODES]
+            say(f"| {name} | {link} | " + " | ".join(f"{1e3 * step:.1f}" for step in steps) + f" | {times['alone'] / steps[-1]:.0%} |")
+
+
+if __name__ == "__main__":
+    distributed.init_process_group()
+    main()
+    distributed.destroy_process_group()
