@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import os
+import pickle
+import signal
+import threading
 import tracemalloc
 
+import numpy as np
 import pytest
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet import nn, optim
+from tinynet import memory, nn, optim
 
 
 class Training:
@@ -100,3 +106,123 @@ def test_a_kept_loss_keeps_its_graph_but_not_its_arrays():
     bytes_more, _ = growth(training.step_and_keep_the_loss)
     activations = 8 * 4 * 10 * 10 * 4  # of the first layer alone, in bytes
     assert 180 * 500 < bytes_more < 180 * activations
+
+
+# ------------------------------------------------------------------------------------------- memory that is used again
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    monkeypatch.setattr(memory, "_blocks", {})
+
+
+SHAPE = (64, 1024)  # enough for a block of its own
+
+
+def place(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_memory_of_an_array_that_is_gone_is_used_again(fresh):
+    first = memory.empty(np, SHAPE, np.float32)
+    where = place(first)
+    second = memory.empty(np, SHAPE, np.float32)
+    assert not np.shares_memory(first, second)
+    del first
+    assert place(memory.empty(np, SHAPE[::-1], np.int32)) == where  # of that size; shape and dtype don't matter
+    assert memory.empty(np, (64, 1025), np.float32).nbytes == 64 * 1025 * 4
+
+
+HOLDERS = {
+    "a view": lambda a: a[3:, ::2].T,
+    "a view of a view": lambda a: a.reshape(-1)[5:].view(np.int32),
+    "a memoryview": memoryview,
+    "a part of a memoryview": lambda a: memoryview(a)[1:],
+    "an array made from its buffer": lambda a: np.frombuffer(a, np.uint8),
+    "an array made through the array interface": lambda a: np.asarray(Interface(a)),
+    "a DLPack export": lambda a: np.from_dlpack(a),
+    "an iterator": lambda a: a.flat,
+    "a ufunc's broadcast": lambda a: np.broadcast_to(a, (2, *a.shape)),
+    "a pickle buffer": lambda a: pickle.PickleBuffer(a),
+    "a tensor": lambda a: tinynet.from_numpy(a),
+    "a tensor's numpy array": lambda a: tinynet.from_numpy(a).numpy(),
+}
+
+
+class Interface:
+    def __init__(self, array):
+        self.__array_interface__, self.array = array.__array_interface__, array
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_memory_is_not_used_again_as_long_as_anything_shows_it(fresh, holder):
+    array = memory.empty(np, SHAPE, np.float32)
+    where = place(array)
+    held = HOLDERS[holder](array)
+    del array
+    others = [memory.empty(np, SHAPE, np.float32) for _ in range(3)]
+    assert where not in map(place, others)
+    del held
+    assert place(memory.empty(np, SHAPE, np.float32)) == where
+
+
+def test_results_that_are_kept_keep_their_values():
+    relu = nn.ReLU()
+    kept = [relu(tinynet.full((64, 4, 32, 32), float(i))) for i in range(1, 6)]
+    shown = [k.numpy() for k in kept] + [copy.copy(kept[0]).numpy(), kept[1][0].numpy()]
+    del kept
+    for _ in range(10):
+        relu(tinynet.full((64, 4, 32, 32), 9.0))
+    assert [float(s.min()) for s in shown] == [float(s.max()) for s in shown] == [1, 2, 3, 4, 5, 1, 2]
+
+
+def test_no_more_is_kept_than_the_limit(fresh, monkeypatch):
+    monkeypatch.setattr(memory, "_MOST", 1 << 20)
+    in_use = [memory.empty(np, (1 << 17,), np.float32) for _ in range(4)]  # two of half the limit, and two besides
+    assert memory._held() == 1 << 20
+    del in_use
+    sizes = [memory.empty(np, (n,), np.uint8).nbytes for n in range(1 << 16, 1 << 18, 999)]
+    assert len(sizes) > 100 and memory._held() <= 1 << 20
+
+
+def test_threads_are_never_given_the_same_memory(fresh):
+    clashes = []
+
+    def work(number):
+        for _ in range(300):
+            a = memory.empty(np, (1 << 14,), np.float32)
+            a[:] = number
+            b = memory.empty(np, (1 << 14,), np.float32)
+            b[:] = -number
+            if not (a == number).all():
+                clashes.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(1, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not clashes
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_process_can_make_arrays_whatever_its_parent_was_doing(fresh):
+    holding, done = threading.Event(), threading.Event()
+
+    def hold():
+        with memory._lock:
+            holding.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # if it waits for the lock of a thread that it doesn't have
+        memory.empty(np, SHAPE, np.float32)
+        os._exit(7)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -17,6 +17,7 @@ ROOT = Path(tinynet.__file__).parent
 ORDER = [
     "backend",
     "cuda",
+    "memory",
     "threads",
     "anomaly",
     "autograd",
@@ -32,6 +33,7 @@ ORDER = [
     "printing",
     "tensor",
     "creation",
+    "distributed",
     "serialization",
     "gradcheck",
     "nn.functional",

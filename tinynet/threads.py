@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextvars
 import ctypes
 import itertools
-import math
 import os
 import queue
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +25,8 @@ _UFUNC_BUFFER = 1024
 # Elements of an array that fit a thread's part of the last-level cache. Smaller shares would fit the second level, but after every call
 # of numpy a thread waits for Python's lock: few long calls are better than many short ones.
 _SHARE = 1 << 19
-LARGE = 1 << 18  # with fewer elements an array is left to one thread
+# Elements, times the passes that are made over them, that are worth handing to a thread: about a tenth of a millisecond.
+_WORTH = 1 << 18
 
 _local = threading.local()
 
@@ -70,12 +69,18 @@ def share_cores(processes: int) -> None:
             set_threads(min(get(), _workers.threads))
 
 
+def meanwhile(function: Callable[[], Any] | None) -> None:
+    """Have `function` called now and then while `parallel` is at work, by the thread that called that; None: no more."""
+    _workers.meanwhile = function
+
+
 class _Workers:
     """Threads that sleep until there is work. The first parallel call starts them; an import starts none."""
 
     def __init__(self) -> None:
         self.threads = _default_threads()
         self.chosen = False  # whether set_num_threads was called
+        self.meanwhile: Callable[[], Any] | None = None
         self.blas: list[tuple[Callable[[], int], Callable[[int], Any]]] | None = None
         self.forget()
 
@@ -105,7 +110,6 @@ class _Workers:
         with self.lock:
             if self.blas is None:
                 self.blas = _find_blas()
-                _keep_freed_memory()
             if self.regions == 0:
                 self.before = [get() for get, _ in self.blas]
                 for _, set_threads in self.blas:
@@ -137,21 +141,6 @@ def _find_blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
     return found
 
 
-def _keep_freed_memory() -> None:
-    """Ask glibc to keep up to 256 MB of what is freed for the arrays of the next step.
-
-    By default it returns large blocks to the system at once, which hands them out again page by page and zeroed: that took a tenth of
-    a step and more. Whoever has set the allocator's own environment variables keeps them.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None and not {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys():
-        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
-
-
 class _Job:
     """The numbers 0 .. n-1, each handed to whichever thread asks next."""
 
@@ -162,13 +151,15 @@ class _Job:
         self.finished.acquire()
         self.error: BaseException | None = None
 
-    def run(self) -> None:
+    def run(self, meanwhile: Callable[[], Any] | None = None) -> None:
         before = np.setbufsize(_UFUNC_BUFFER)
         try:
             while (i := next(self.taken)) < self.n:
                 try:
                     if self.error is None:
                         self.function(i)
+                        if meanwhile is not None:
+                            meanwhile()
                 except BaseException as error:  # raised again in the thread that asked
                     self.error = error
                 if next(self.done) == self.n:
@@ -204,7 +195,7 @@ def parallel(n: int, function: Callable[[int], Any]) -> None:
         with _workers:
             for _ in range(helpers):
                 _workers.jobs.put((contextvars.copy_context(), job))
-            job.run()
+            job.run(_workers.meanwhile)
             job.finished.acquire()
     finally:
         _local.inside = False
@@ -219,22 +210,10 @@ def pieces(n: int, parts: int) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
-def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any]) -> None:
-    """`function` on range(n) in slices: all at once for an array of few `elements`, on several threads for one of many."""
-    shares = pieces(n, max(min(_workers.threads, 2 * elements // LARGE), elements // _SHARE)) if xp is np else [slice(0, n)]
+def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
+    """`function` on range(n) in slices, on several threads if it makes `passes` over an array of many `elements`; else all at once."""
+    shares = pieces(n, max(min(_workers.threads, passes * elements // _WORTH), elements // _SHARE)) if xp is np else [slice(0, n)]
     if len(shares) == 1:
         function(shares[0])
     else:
         parallel(len(shares), lambda i: function(shares[i]))
-
-
-def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """An uninitialised array that the next call with this name in this thread overwrites: fresh memory is slow."""
-    if xp is not np:
-        return xp.empty(shape, dtype)
-    size = math.prod(shape)
-    buffers = _local.__dict__.setdefault("buffers", {})
-    buffer = buffers.get((name, dtype))
-    if buffer is None or buffer.size < size:
-        buffer = buffers[name, dtype] = np.empty(size, dtype)
-    return buffer[:size].reshape(shape)

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..threads import get_num_threads, parallel, pieces, scratch
+from ..memory import scratch
+from ..threads import get_num_threads, parallel, pieces
 from .geometry import Geometry
 from .layout import batch_innermost, empty_images
 

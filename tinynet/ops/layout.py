@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ..threads import by_shares, scratch
+from ..memory import empty, scratch
+from ..threads import by_shares
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
     """An uninitialised (N, C, H, W) array with the batch innermost in memory."""
     N, C, H, W = shape
-    return xp.empty((H, C, W, N), dtype).transpose(3, 1, 0, 2)
+    return empty(xp, (H, C, W, N), dtype).transpose(3, 1, 0, 2)
 
 
 def batch_innermost(xp: Any, x: Any) -> Any:
@@ -31,8 +32,12 @@ def batch_innermost(xp: Any, x: Any) -> Any:
     if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:  # samples at such distances share few cache lines: move them apart
         apart = scratch(xp, "apart", (N, math.prod(x.shape[1:]) + 16), x.dtype)[:, :-16]
         apart[...] = x.reshape(N, apart.shape[1])
-        return np.ascontiguousarray(apart.T).reshape(x.shape[1], x.shape[2], W, N).swapaxes(0, 1)
-    return xp.ascontiguousarray(m)
+        out = empty(np, (x.shape[1], x.shape[2], W, N), x.dtype)
+        out.reshape(-1, N)[...] = apart.T
+        return out.swapaxes(0, 1)
+    out = empty(xp, m.shape, m.dtype)
+    out[...] = m
+    return out
 
 
 _FLAT = 1 << 16  # elements from which it pays to see an array as one long row
@@ -43,14 +48,16 @@ def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
 
     All have one shape. Large ones are shared among threads.
     """
-    out = xp.empty_like(arrays[0])
-    if xp is np and out.size >= _FLAT:
-        order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
-        flat = [a.transpose(order) for a in (*arrays, out)]
-        if flat[0].flags.c_contiguous and flat[-1].flags.c_contiguous:
-            flat = [np.ascontiguousarray(a).reshape(-1) for a in flat]
+    first = arrays[0]
+    if xp is np and first.size >= _FLAT:
+        order = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
+        ordered = [a.transpose(order) for a in arrays]
+        if ordered[0].flags.c_contiguous:
+            out = empty(np, ordered[0].shape, first.dtype)
+            flat = [np.ascontiguousarray(a).reshape(-1) for a in (*ordered, out)]
             by_shares(np, out.size, out.size, lambda s: compute(*[a[s] for a in flat]))
-            return out
+            return out.transpose([order.index(axis) for axis in range(first.ndim)])
+    out = xp.empty_like(first)
     compute(*arrays, out)
     return out
 

@@ -1,0 +1,91 @@
+"""Memory that is used again, since fresh memory is slow: the system hands it out page by page, and each takes it two microseconds.
+
+A step of training makes large arrays of the same sizes over and over. Left to the allocator their memory would go back to the system
+and come again at each step; that took a tenth of a step and more.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import threading
+from pickle import PickleBuffer
+from typing import Any
+
+import numpy as np
+
+_LEAST = 1 << 16  # bytes; what is smaller, the allocator keeps by itself
+_MOST = 256 << 20  # bytes that are kept at most, in use or not
+
+_lock = threading.RLock()  # re-entrant, since whatever runs when an object is collected or a signal comes may need memory
+_blocks: dict[int, list[Any]] = {}  # by their sizes in bytes
+_local = threading.local()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()  # another thread may have held it, which the child doesn't have
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def empty(xp: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An uninitialised array, in memory of an earlier one of that size that is gone, if there is any.
+
+    An array is gone when nothing refers to it any more, nor to a view of it: both refer to the block of memory.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if xp is not np or size < _LEAST:  # cupy does the same by itself
+        return xp.empty(shape, dtype)
+    with _lock:
+        for block in _blocks.get(size, ()):
+            if sys.getrefcount(block) == _ALONE:
+                return np.ndarray(shape, dtype, block)
+        if _held() + size > _MOST:
+            _forget()
+            if _held() + size > _MOST:
+                return np.empty(shape, dtype)
+        # wrapped, for numpy to see a stranger's memory: then an array that owns its block can be told from a view of another
+        fresh: Any = np.empty(size, np.uint8)
+        fresh = PickleBuffer(fresh)
+        _blocks.setdefault(size, []).append(fresh)
+        return np.ndarray(shape, dtype, fresh)
+
+
+_ALONE = 3  # references to a block that no array uses: the list's, the loop's, and that of the call that counts
+
+
+def _held() -> int:
+    return sum(size * len(blocks) for size, blocks in _blocks.items())
+
+
+def _forget() -> None:
+    """Let go of all blocks that no array uses."""
+    for size, blocks in list(_blocks.items()):
+        used = []
+        for block in blocks:
+            if sys.getrefcount(block) > _ALONE:
+                used.append(block)
+        _blocks[size] = used
+        if not used:
+            del _blocks[size]
+
+
+def is_view(array: Any) -> bool:
+    """Whether `array` shows the memory of another array."""
+    return isinstance(array.base, type(array))
+
+
+def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An uninitialised array that the next call with this name in this thread overwrites."""
+    if xp is not np:
+        return xp.empty(shape, dtype)
+    size = math.prod(shape)
+    buffers = _local.__dict__.setdefault("buffers", {})
+    buffer = buffers.get((name, dtype))
+    if buffer is None or buffer.size < size:
+        buffer = buffers[name, dtype] = np.empty(size, dtype)
+    return buffer[:size].reshape(shape)
