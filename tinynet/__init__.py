@@ -161,7 +161,7 @@ if TYPE_CHECKING:
     from .serialization import Checkpoint, load, save
 
 # Read when somebody asks for them: an import should be quick, and files bring much of the standard library along.
-_LATER = {"datasets", "explain", "transforms"}
+_LATER = {"datasets", "distributed", "explain", "transforms"}
 _FILES = {"Checkpoint", "load", "save"}
 
 

@@ -20,6 +20,7 @@ import contextlib
 import contextvars
 import inspect
 import itertools
+import threading
 import weakref
 import zlib
 from collections import OrderedDict
@@ -30,6 +31,7 @@ import numpy as np
 
 from . import anomaly
 from .backend import array_module, computing, full_like, is_quiet, quietly
+from .memory import is_view
 
 # ------------------------------------------------------------------------------------------------ grad mode
 
@@ -172,7 +174,7 @@ class Variable:
                     f"grad: a gradient has the shape and dtype of its tensor, {tuple(self.array.shape)} {self.array.dtype}; "
                     f"got {tuple(value.array.shape)} {value.array.dtype}"
                 )
-            array_module(self.array, value.array)  # both on one device?
+            array_module(self.array, value.array, function="grad")  # both on one device?
         self._grad = value
 
     def _export(self) -> np.ndarray:
@@ -238,7 +240,7 @@ class Variable:
             raise RuntimeError(f"{operation}: the tensor shares a read-only array; change a copy, tensor.clone()")
         if result._node is not None:
             result._node.keep_copies(self._version)
-        array_module(self.array, result.array)  # both on one device?
+        array_module(self.array, result.array, function=operation)  # both on one device?
         with computing(self.array):
             self.array[...] = result.array
         self._version.count += 1
@@ -349,7 +351,7 @@ class Primitive:
                 arrays.append(value)
             vertices.append(vertex)
         if xp is None:
-            xp = array_module(*arrays)
+            xp = array_module(*arrays, function=self.name)
         if xp is np and (self.view or is_quiet()):
             array = self.forward(xp, *arrays, **constants)
         else:
@@ -635,12 +637,12 @@ def _backpropagate(
     seeds: list[tuple[Any, Any]],
     targets: set[Node | Variable] | None,
     retain_graph: bool,
-    leave: Callable[[Any, Any], None] | None = None,
+    leave: Callable[[Any, Any, Iterable[Any]], None] | None = None,
 ) -> dict[Any, Any]:
     """Push `seeds` (pairs of a vertex and its gradient) back through the graph; returns what arrives at `targets`.
 
-    With ``targets=None`` these are all leaves that require grad. A leaf with hooks is given to ``leave(leaf, gradient)`` instead, during
-    the walk, when everything that used it has been through.
+    With ``targets=None`` these are all leaves that require grad. A leaf with hooks is instead given to ``leave(leaf, gradient, others)``
+    during the walk, when everything that used it has been through; `others` are the gradients that are still on their way.
     """
     history = _history(vertex for vertex, _ in seeds)
     # A gradient is worth computing only on the way to a target. The oldest come first, so parents are decided before
@@ -685,7 +687,7 @@ def _backpropagate(
                 if parent in uses:
                     uses[parent] -= 1
                     if not uses[parent]:
-                        leave(parent, gradients.pop(parent))
+                        leave(parent, gradients.pop(parent), gradients.values())
     return arrived | gradients  # what was never popped are the leaves
 
 
@@ -723,7 +725,7 @@ def _seed(function: str, output: Variable, gradient: Variable | None) -> Variabl
             f"{function}: the gradient is {gradient.array.dtype}, but the tensor it belongs to {output.array.dtype}; "
             f"convert it with .to(tinynet.{output.array.dtype})"
         )
-    array_module(output.array, gradient.array)  # both on one device?
+    array_module(output.array, gradient.array, function=function)  # both on one device?
     return gradient
 
 
@@ -747,6 +749,9 @@ def _targets(function: str, inputs: Sequence[Any]) -> list[Node | Variable]:
             raise RuntimeError(f"{function}: input {number}, of shape {tuple(tensor.array.shape)}, does not require grad")
         vertices.append(vertex)
     return vertices
+
+
+_leaving = threading.Lock()
 
 
 def backward(
@@ -778,31 +783,32 @@ def backward(
     if leaves is not None and any(isinstance(leaf, Node) for leaf in leaves):
         raise RuntimeError("backward: inputs must be leaves; for the gradient of an intermediate result use tinynet.grad")
     seeds = [(_seed("backward", o, d), o._vertex())[::-1] for o, d in zip(outputs, directions, strict=True)]
+    taken = {id(seed.array) for _, seed in seeds}
+
+    def leave(leaf: Any, g: Any, others: Iterable[Any] = ()) -> None:
+        # One array may come to several leaves (a + b hands the same to both), or in another memory order: such a leaf gets a
+        # copy, so that changing one gradient in place changes no other.
+        array = g.array
+        mine = not is_view(array) and array.strides == leaf.array.strides and id(array) not in taken
+        mine = mine and not any(array is other.array or array is other.array.base for other in others)
+        taken.add(id(array))
+        with _leaving:  # read, added to, and written: what another thread left meanwhile would be lost
+            leaf.grad = g if mine and leaf.grad is None else _as_grad(g, leaf)
+        if _hooked:
+            _run_leaf_hooks(leaf)
+
     callbacks: list[Callable[[], Any]] = []
     token = _callbacks.set(callbacks)
     try:
         with no_grad(), quietly():
-            arrived = _backpropagate(seeds, None if leaves is None else set(leaves), bool(retain_graph), _leave)
+            arrived = _backpropagate(seeds, None if leaves is None else set(leaves), bool(retain_graph), leave)
     finally:
         _callbacks.reset(token)
-    shared = {id(seed.array) for _, seed in seeds}
     for leaf, g in arrived.items():
-        # One array may have arrived at several leaves (a + b hands the same to both), or in another memory order: such a
-        # leaf gets a copy, so that changing one gradient in place changes no other.
-        mine = g.array.base is None and g.array.strides == leaf.array.strides and id(g.array) not in shared
-        shared.add(id(g.array))
-        leaf.grad = g if mine and leaf.grad is None else _as_grad(g, leaf)
-        if _hooked:
-            _run_leaf_hooks(leaf)  # of a leaf that is itself what was differentiated
+        leave(leaf, g)
     with no_grad():
         for callback in callbacks:
             callback()
-
-
-def _leave(leaf: Variable, g: Variable) -> None:
-    # during the walk: `g` may still be on its way to other places, so the leaf, which its hooks may change, gets a copy
-    leaf.grad = _as_grad(g, leaf)
-    _run_leaf_hooks(leaf)
 
 
 def grad(
@@ -845,7 +851,7 @@ def grad(
     for number, (vertex, tensor) in enumerate(zip(targets, ins, strict=True)):
         g = arrived.get(vertex)
         if g is not None:
-            if not create_graph and (g.array.base is not None or id(g.array) in shared):
+            if not create_graph and (is_view(g.array) or id(g.array) in shared):
                 g = g._make(clone(g).array)
             shared.add(id(g.array))
             results.append(g)

@@ -299,6 +299,8 @@ class Tensor(Variable):
     def __index__(self) -> int:
         if self.array.dtype.kind not in "iu":
             raise TypeError(f"index: only a tensor with one integer can stand for an index, this one is {self.dtype}")
+        if self.array.size != 1:  # a TypeError, as of anything that is no int: operator.index() is asked in order to find that out
+            raise TypeError(f"index: only a tensor with one integer can stand for an index, this one has shape {tuple(self.shape)}")
         return int(self._number("index"))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:

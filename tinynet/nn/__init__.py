@@ -1,5 +1,8 @@
 """Neural networks: modules, layers, losses, and the functions under them."""
 
+import importlib
+from typing import Any
+
 from . import functional, init, utils
 from .activations import (
     ELU,
@@ -55,3 +58,9 @@ __all__ = [
     "MaxPool2d", "Module", "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid", "Softmax", "Tanh",
     "functional", "init",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "parallel":  # read when somebody trains on several ranks
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..autograd import Variable, no_grad
+from ..autograd import RemovableHandle, Variable, no_grad
 from ..backend import Device
-from ..ops.dtypes import as_dtype
+from ..ops.dtypes import as_dtype, in_own_name
 from ..tensor import Tensor
 
 
@@ -20,6 +20,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
+    @in_own_name
     def __init__(self, data: Tensor, requires_grad: bool = True):
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter: expected a tensor, got {type(data).__name__}")
@@ -46,23 +47,6 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-
-class RemovableHandle:
-    """What registering a hook returns. `remove` takes the hook away again, and so does the end of a ``with`` block."""
-
-    def __init__(self, hooks: OrderedDict[object, Any], key: object):
-        self._hooks, self._key = hooks, key
-
-    def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
-        self._hooks.pop(self._key, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Module:
