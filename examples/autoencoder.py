@@ -42,15 +42,14 @@ class Autoencoder(nn.Module):
 
 
 @tinynet.no_grad()
-def evaluate(model, loader, device):
+def evaluate(model, loader):
     """The mean loss of a pixel over all images."""
     model.eval()
     total = count = 0
     for images, _ in loader:
-        images = images.to(device)
-        total += F.binary_cross_entropy_with_logits(model(images), images).item() * len(images)
+        total += F.binary_cross_entropy_with_logits(model(images), images) * len(images)
         count += len(images)
-    return total / count
+    return total.item() / count  # a GPU is waited for once
 
 
 @tinynet.no_grad()
@@ -94,21 +93,20 @@ def main():
     tinynet.manual_seed(options.seed)
     model = Autoencoder(options.code).to(options.device)
     train, test = (MNIST(options.data, train=part) for part in (True, False))
-    train_loader = DataLoader(train, options.batch_size, shuffle=True)
-    test_loader = DataLoader(test, 500)
+    train_loader = DataLoader(train, options.batch_size, shuffle=True, device=options.device)
+    test_loader = DataLoader(test, 500, device=options.device)
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs)
 
     for epoch in range(1, options.epochs + 1):
         model.train()
         for images, _ in tqdm(train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"):
-            images = images.to(options.device)
             loss = F.binary_cross_entropy_with_logits(model(images), images)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         scheduler.step()
-        print(f"epoch {epoch}: loss of a pixel {evaluate(model, test_loader, options.device):.4f} on test digits")
+        print(f"epoch {epoch}: loss of a pixel {evaluate(model, test_loader):.4f} on test digits")
 
     options.out.mkdir(parents=True, exist_ok=True)
     tinynet.save(model.state_dict(), options.out / "autoencoder.safetensors")

@@ -106,14 +106,14 @@ def load(options):
 
 
 @tinynet.no_grad()
-def evaluate(model, loader, device):
+def evaluate(model, loader):
     """The accuracy over all images."""
     model.eval()
     right = count = 0
     for images, labels in loader:
-        right += (model(images.to(device)).argmax(1).cpu() == labels).sum().item()
+        right += (model(images).argmax(1) == labels).sum()
         count += len(labels)
-    return right / count
+    return right.item() / count  # a GPU is waited for once
 
 
 def main():
@@ -143,8 +143,8 @@ def main():
     test.transform = Normalize(MEAN, STD)
     if options.limit is not None:
         train, test = (Subset(data, range(min(options.limit, len(data)))) for data in (train, test))
-    train_loader = DataLoader(train, options.batch_size, shuffle=True)
-    test_loader = DataLoader(test, 250)
+    train_loader = DataLoader(train, options.batch_size, shuffle=True, device=options.device)
+    test_loader = DataLoader(test, 250, device=options.device)
     optimizer = optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
     scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader))
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(train):,} training and {len(test):,} test images")
@@ -153,13 +153,13 @@ def main():
         model.train()
         start = time.perf_counter()
         for images, labels in tqdm(train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"):
-            loss = F.cross_entropy(model(images.to(options.device)), labels.to(options.device))
+            loss = F.cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             scheduler.step()
         seconds = time.perf_counter() - start
-        accuracy = evaluate(model, test_loader, options.device)
+        accuracy = evaluate(model, test_loader)
         print(f"epoch {epoch}: test accuracy {accuracy:.2%}{' on the stand-in' * options.synthetic}, {len(train) / seconds:,.0f} images/s")
 
     options.out.mkdir(parents=True, exist_ok=True)

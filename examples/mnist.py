@@ -2,9 +2,10 @@
 
     python examples/mnist.py                 a minute; saves weights and a picture in out/
     python examples/mnist.py --help          what can be chosen
+    mpiexec -n 4 python examples/mnist.py    four processes share the work (docs/distributed.md)
 
 With ``--checkpoint DIR`` a run that is stopped, whatever stops it, can go on where it was: add ``--resume``. It ends with the same
-bits as a run that nobody stopped.
+bits as a run that nobody stopped. It can also go on with another number of processes.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from tqdm import tqdm
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet import nn, optim
+from tinynet import distributed, nn, optim
 from tinynet.datasets import MNIST
-from tinynet.utils.data import DataLoader
+from tinynet.nn.parallel import DistributedDataParallel
+from tinynet.utils.data import DataLoader, DistributedSampler
 
 MEAN, STD = 0.1307, 0.3081  # of all training pixels
 
@@ -42,10 +44,10 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(1)))  # (N, 10)
 
 
-def train_epoch(model, loader, optimizer, scheduler, device, bar, history, every_step):
+def train_epoch(model, loader, optimizer, scheduler, bar, history, every_step):
     model.train()
-    for images, labels in loader:
-        images, labels = images.to(device), labels.to(device)
+    ranks = distributed.get_world_size()
+    for images, labels in loader:  # this rank's share of a batch
         loss = F.cross_entropy(model(images), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -53,24 +55,24 @@ def train_epoch(model, loader, optimizer, scheduler, device, bar, history, every
         scheduler.step()
         if history["steps"] % 10 == 0:  # not at every step: reading a value makes a GPU wait
             history["loss"].append((history["seen"], loss.item()))
-            for name, parameter in model.named_parameters():
+            for name, parameter in model.module.named_parameters():
                 history["gradients"].setdefault(name, []).append((history["seen"], parameter.grad.square().sum().sqrt().item()))
             bar.set_postfix(loss=f"{loss.item():.3f}")
         history["steps"] += 1
-        history["seen"] += len(images)
-        bar.update(len(images))
+        history["seen"] += ranks * len(images)
+        bar.update(ranks * len(images))
         every_step()
 
 
 @tinynet.no_grad()
-def evaluate(model, loader, device):
+def evaluate(model, loader):
     """The accuracy, the true labels and the predicted ones."""
     model.eval()
     truth, guess = [], []
     for images, labels in loader:
         truth.append(labels)
-        guess.append(model(images.to(device)).argmax(1).cpu())
-    truth, guess = tinynet.cat(truth), tinynet.cat(guess)
+        guess.append(model(images).argmax(1))
+    truth, guess = tinynet.cat(truth).cpu(), tinynet.cat(guess).cpu()  # a GPU is waited for once
     return (truth == guess).float().mean().item(), truth, guess
 
 
@@ -116,7 +118,7 @@ def draw(path, model, history, test, guess):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training digits")
-    parser.add_argument("--batch-size", type=int, default=64, help="digits in a step")
+    parser.add_argument("--batch-size", type=int, default=64, help="digits in a step, of all processes together")
     parser.add_argument("--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
     parser.add_argument("--data", default=None, help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset")
@@ -132,19 +134,28 @@ def main():
     if options.resume and not options.checkpoint:
         parser.error("--resume needs --checkpoint DIR")
 
+    # Started by mpiexec, this program runs several times at once; each process is a rank. Otherwise it is the one rank, 0.
+    distributed.init_process_group()
+    rank, ranks = distributed.get_rank(), distributed.get_world_size()
+    say = print if rank == 0 else (lambda text: None)
     tinynet.manual_seed(options.seed)
     model = Net().to(options.device)
 
     def normalise(images):
         return (images - MEAN) / STD
 
+    if rank > 0:
+        distributed.barrier()  # until rank 0 has downloaded what there is to download
     train = MNIST(options.data, train=True, transform=normalise)
     test = MNIST(options.data, train=False, transform=normalise)
-    train_loader = DataLoader(train, options.batch_size, shuffle=True)
-    test_loader = DataLoader(test, 500)
+    if rank == 0:
+        distributed.barrier()
+    sampler = DistributedSampler(train, seed=options.seed)
+    train_loader = DataLoader(train, -(-options.batch_size // ranks), sampler=sampler, device=options.device)  # rounded up
+    test_loader = DataLoader(test, 500, device=options.device)
 
     optimizer = optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader))
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=-(-len(train) // options.batch_size))
     history = {"epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": []}
 
     checkpoint = None
@@ -158,43 +169,54 @@ def main():
         if not options.resume and checkpoint.path.exists():
             parser.error(f"{checkpoint.path} exists: go on from it with --resume, or choose another folder")
         if options.resume and checkpoint.restore():
-            print(f"going on after step {history['steps']}, in epoch {history['epoch']}")
+            say(f"going on after step {history['steps']}, in epoch {history['epoch']}")
         if saved != settings:
             parser.error(f"the checkpoint was made with {saved}, now it is {settings}; a run can only go on as it began")
 
+    if rank > 0:  # dropout masks of its own, from a far part of the same stream of random numbers
+        tinynet.default_generator.numpy.bit_generator.advance(rank << 96)
+    parallel = DistributedDataParallel(model)
+
     def every_step():
-        if checkpoint and history["steps"] % options.checkpoint_every == 0:
+        if rank == 0 and checkpoint and history["steps"] % options.checkpoint_every == 0:
             checkpoint.save()
 
     guess = None
     try:
         while history["epoch"] <= options.epochs:
             epoch, start, before = history["epoch"], time.perf_counter(), history["seen"]
-            with tqdm(total=len(train), initial=before % len(train), unit=" images", desc=f"epoch {epoch}/{options.epochs}") as bar:
-                train_epoch(model, train_loader, optimizer, scheduler, options.device, bar, history, every_step)
+            sampler.set_epoch(epoch)
+            name = f"epoch {epoch}/{options.epochs}"
+            with tqdm(total=len(train), initial=before % len(train), unit=" images", desc=name, disable=rank > 0) as bar:
+                train_epoch(parallel, train_loader, optimizer, scheduler, bar, history, every_step)
             seconds = time.perf_counter() - start
-            accuracy, _, guess = evaluate(model, test_loader, options.device)
-            history["accuracy"].append((epoch, accuracy))
             history["epoch"] += 1
+            history["seen"] = epoch * len(train)  # not those that were repeated to make the shares equal
+            if rank > 0:
+                continue
+            accuracy, _, guess = evaluate(model, test_loader)
+            history["accuracy"].append((epoch, accuracy))
             if checkpoint:
                 checkpoint.save()
             print(f"epoch {epoch}: test accuracy {accuracy:.2%}, {(history['seen'] - before) / seconds:,.0f} images/s")
     except KeyboardInterrupt:
         # no checkpoint here: this may be the middle of a step, and the last one is where the run can go on exactly
-        print("\nstopped; what has been learned so far is kept")
+        say("\nstopped; what has been learned so far is kept")
 
-    options.out.mkdir(parents=True, exist_ok=True)
-    tinynet.save(model.state_dict(), options.out / "mnist.safetensors")
-    print(f"weights: {options.out / 'mnist.safetensors'}")
-    if history["accuracy"]:
-        if guess is None:  # resumed, and nothing was left to do
-            _, _, guess = evaluate(model, test_loader, options.device)
-        draw(options.out / "mnist.png", model, history, test, guess)
-        print(f"picture: {options.out / 'mnist.png'}")
-    if options.report:
-        curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
-        report = tinynet.explain.report(model, *test[:], name="MNIST", **curves)
-        print(f"report: {report.save(options.out / 'report.html')}")
+    if rank == 0:
+        options.out.mkdir(parents=True, exist_ok=True)
+        tinynet.save(model.state_dict(), options.out / "mnist.safetensors")
+        print(f"weights: {options.out / 'mnist.safetensors'}")
+        if history["accuracy"]:
+            if guess is None:  # resumed, and nothing was left to do
+                _, _, guess = evaluate(model, test_loader)
+            draw(options.out / "mnist.png", model, history, test, guess)
+            print(f"picture: {options.out / 'mnist.png'}")
+        if options.report:
+            curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
+            report = tinynet.explain.report(model, *test[:], name="MNIST", **curves)
+            print(f"report: {report.save(options.out / 'report.html')}")
+    distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -26,11 +26,18 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setitem(strict_cupy.reference_kernels, name, reference)
     with strict_cupy.install(devices=2) as cupy:
         yield cupy
+    assert not strict_cupy.races
+
+
+@pytest.fixture
+def last_gpu(gpu: Any) -> str:
+    """The GPU with the highest number. On the stand-in it isn't cupy's current one, so what forgets to make it current is found out."""
+    return f"cuda:{gpu.cuda.runtime.getDeviceCount() - 1}"
 
 
 @pytest.fixture
 def second_gpu(gpu: Any) -> str:
-    """A GPU that is not cupy's current one: what forgets to make it current is found out."""
+    """For what needs two GPUs."""
     if gpu.cuda.runtime.getDeviceCount() < 2:
         pytest.skip("this machine has only one GPU")
     return "cuda:1"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.nn.functional.dropout import keep_mask
 from tinynet.ops import conv, kernels, pooling
 from tinynet.ops.geometry import Geometry
 from tinynet.ops.kernels import Kernel
@@ -167,6 +168,10 @@ def _route_back(a, winners, *numbers):
     out[...] = conv.col2im.__wrapped__(np, cols, geometry)
 
 
+def _keep_mask(seed, dropped, scale, out):
+    out[...] = keep_mask.__wrapped__(np, int(seed), out.shape, out.dtype, int(dropped))
+
+
 def _momentum(g, lr, momentum, share, nesterov, p, v):
     sgd.momentum_step.__wrapped__(np, p, g, v, float(lr), float(momentum), float(share), bool(nesterov))
 
@@ -177,7 +182,7 @@ def _adam(g, beta2, share1, share2, rate, floor, p, m, v, most=None):
 
 PLAIN: dict[str, Callable[..., None]] = {
     "tinynet_im2col": _im2col, "tinynet_col2im": _col2im, "tinynet_max_pool": _max_pool, "tinynet_winners": _winners,
-    "tinynet_route_back": _route_back, "tinynet_momentum": _momentum, "tinynet_adam": _adam, "tinynet_amsgrad": _adam,
+    "tinynet_route_back": _route_back, "tinynet_keep_mask": _keep_mask, "tinynet_momentum": _momentum, "tinynet_adam": _adam, "tinynet_amsgrad": _adam,
 }  # fmt: skip
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import collections
+import runpy
+from pathlib import Path
 
 import pytest
 import strict_cupy
+from conftest import REAL_CUPY
 
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
 from tinynet.utils.data import DataLoader, TensorDataset
 
-pytestmark = pytest.mark.usefixtures("gpu")
+pytestmark = [pytest.mark.usefixtures("gpu"), pytest.mark.skipif(REAL_CUPY, reason="only the stand-in for cupy counts")]
 
 
 def lenet() -> nn.Sequential:
@@ -64,24 +67,31 @@ def test_lenet_step(name, batch):
     assert kinds["tinynet_im2col"] == 4 and kinds["tinynet_col2im"] == 1  # the first layer's input wants no gradient
 
 
-def test_step_from_a_loader_uploads_once_for_each_tensor(batch):
-    """With the data set on the device a batch is indices; from the host, it is images and labels. Nothing else is uploaded."""
-    model = lenet().to("cuda")
+def example_net():
+    """The net of examples/mnist.py: batch norm, dropout, overlapping windows."""
+    return runpy.run_path(str(Path(tinynet.__file__).parents[1] / "examples" / "mnist.py"))["Net"]()
+
+
+@pytest.mark.parametrize("make", [lenet, example_net], ids=["LeNet-5", "examples/mnist.py"])
+@pytest.mark.parametrize("on_the_gpu", [False, True], ids=["data on the host", "data on the GPU"])
+def test_steps_fed_by_a_loader(make, on_the_gpu):
+    """One upload a step, which can't be less: the batch, images and labels together, or the numbers of its samples. No wait at all."""
+    model = make().to("cuda")
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    x, y = tinynet.randn(2 * BATCH, 1, 28, 28), tinynet.randint(10, (2 * BATCH,))
-    step(model, optimizer, *batch)
-    for data in (TensorDataset(x, y), TensorDataset(x.to("cuda"), y.to("cuda"))):
-        with strict_cupy.counting() as counts, strict_cupy.allow_synchronize(False):
-            for images, labels in DataLoader(data, BATCH, shuffle=True):
-                step(model, optimizer, images.to("cuda"), labels.to("cuda"))
-        assert (counts.waits, counts.downloads, counts.uploads) == (0, 0, 2 * 2)
+    data = tinynet.randn(4 * BATCH, 1, 28, 28), tinynet.randint(10, (4 * BATCH,))
+    loader = DataLoader(TensorDataset(*[t.to("cuda") for t in data] if on_the_gpu else data), BATCH, shuffle=True, device="cuda")
+    step(model, optimizer, *next(iter(loader)))
+    with strict_cupy.counting() as counts, strict_cupy.allow_synchronize(False):
+        for images, labels in loader:
+            step(model, optimizer, images, labels)
+    assert (counts.waits, counts.downloads, counts.uploads) == (0, 0, len(loader)), collections.Counter(counts.log)
 
 
 EXTRAS = {
     # layer or function, uploads in a step forward and backward
     "batch norm": (nn.BatchNorm2d(1), 0),
-    "dropout: its mask": (nn.Dropout(0.5), 1),
-    "dropout of channels: its mask": (nn.Dropout2d(0.5), 1),
+    "dropout": (nn.Dropout(0.5), 0),
+    "dropout of channels": (nn.Dropout2d(0.5), 0),
     "average pooling": (nn.AvgPool2d(2), 0),
     "overlapping max-pooling": (nn.MaxPool2d(3, 2, 1), 0),
     "transposed convolution": (nn.ConvTranspose2d(1, 2, 3, stride=2), 0),

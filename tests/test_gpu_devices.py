@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import gpu_kernels
 import numpy as np
 import pytest
 import strict_cupy
+from conftest import REAL_CUPY
 
 import tinynet
 import tinynet.nn.functional as F
@@ -76,12 +79,12 @@ def test_gradients_flow_across_devices(gpu, second_gpu):
         lambda d: tinynet.empty_like(tinynet.zeros(2, device=d)) * 0 == 0, lambda d: tinynet.empty(2, device=d).fill_(3),
     ],
 )  # fmt: skip
-def test_makers(make, second_gpu):
+def test_makers(make, last_gpu):
     tinynet.manual_seed(3)
-    there = make(second_gpu)
+    there = make(last_gpu)
     tinynet.manual_seed(3)
     here = make("cpu")
-    assert there.device == tinynet.device(second_gpu) and there.dtype == here.dtype
+    assert there.device == tinynet.device(last_gpu) and there.dtype == here.dtype
     if "empty_like" not in "".join(make.__code__.co_names):
         np.testing.assert_allclose(there.cpu().numpy(), here.numpy(), rtol=1e-6)
 
@@ -97,13 +100,13 @@ def test_filled_tensors_are_made_there(gpu):
 # ------------------------------------------------------------------------------------------- modules, optimisers
 
 
-def test_optimiser_state_goes_where_its_parameter_is(second_gpu):
-    model = nn.Linear(2, 3).to(second_gpu)
+def test_optimiser_state_goes_where_its_parameter_is(last_gpu):
+    model = nn.Linear(2, 3).to(last_gpu)
     optimizer = optim.Adam(model.parameters())
-    model(tinynet.ones(1, 2, device=second_gpu)).sum().backward()
+    model(tinynet.ones(1, 2, device=last_gpu)).sum().backward()
     optimizer.step()
     state = optimizer.state_dict()
-    for device in ("cpu", "cuda", second_gpu):
+    for device in ("cpu", "cuda", last_gpu):
         other = nn.Linear(2, 3).to(device)
         again = optim.Adam(other.parameters())
         again.load_state_dict(state)
@@ -116,26 +119,26 @@ def test_optimiser_state_goes_where_its_parameter_is(second_gpu):
         optimizer.step()
 
 
-def test_module_to_moves_gradients_and_buffers(second_gpu):
+def test_module_to_moves_gradients_and_buffers(last_gpu):
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     model(tinynet.ones(4, 2)).sum().backward()
     weight = model[0].weight
-    model.to(second_gpu)
-    assert model[0].weight is weight and weight.grad.device == tinynet.device(second_gpu)
-    assert {t.device for t in [*model.parameters(), *model.buffers()]} == {tinynet.device(second_gpu)}
+    model.to(last_gpu)
+    assert model[0].weight is weight and weight.grad.device == tinynet.device(last_gpu)
+    assert {t.device for t in [*model.parameters(), *model.buffers()]} == {tinynet.device(last_gpu)}
 
 
-def test_state_dicts_load_across_devices(second_gpu):
-    here, there = nn.Linear(2, 3), nn.Linear(2, 3).to(second_gpu)
+def test_state_dicts_load_across_devices(last_gpu):
+    here, there = nn.Linear(2, 3), nn.Linear(2, 3).to(last_gpu)
     there.load_state_dict(here.state_dict())
-    assert there.weight.device == tinynet.device(second_gpu) and np.array_equal(there.weight.detach().cpu().numpy(), here.weight.detach().numpy())
+    assert there.weight.device == tinynet.device(last_gpu) and np.array_equal(there.weight.detach().cpu().numpy(), here.weight.detach().numpy())
     here.load_state_dict(there.state_dict())
 
 
-def test_save_and_load(second_gpu, tmp_path):
-    tinynet.save({"x": tinynet.arange(3, device=second_gpu)}, tmp_path / "x.safetensors")
+def test_save_and_load(last_gpu, tmp_path):
+    tinynet.save({"x": tinynet.arange(3, device=last_gpu)}, tmp_path / "x.safetensors")
     assert tinynet.load(tmp_path / "x.safetensors")["x"].device.type == "cpu"
-    for where in (second_gpu, tinynet.device("cuda:0")):
+    for where in (last_gpu, tinynet.device("cuda:0")):
         loaded = tinynet.load(tmp_path / "x.safetensors", map_location=where)["x"]
         assert loaded.device == tinynet.device(where) and loaded.tolist() == [0, 1, 2]
 
@@ -152,7 +155,7 @@ def test_data_on_the_gpu(gpu, workers):
         for images, labels in loader:
             assert images.is_cuda and labels.is_cuda
             seen.append((images, labels))
-    assert counts.waits == 0 and counts.uploads == 2 * len(loader)  # for each tensor of the set
+    assert counts.waits == 0 and (REAL_CUPY or counts.uploads == len(loader))  # the two tensors of the set share them
     tinynet.manual_seed(0)
     for (a, b), (c, d) in zip(seen, DataLoader(TensorDataset(x, y), 4, shuffle=True), strict=True):
         assert a.tolist() == c.tolist() and b.tolist() == d.tolist()
@@ -183,7 +186,9 @@ def test_mixed_devices_are_an_error_before_anything_runs(mix, gpu):
     a, b = tinynet.ones(2, 2, device="cuda", requires_grad=False) * 1.0, tinynet.ones(2, 2)
     if mix.__code__.co_names == ("backward",):
         a.requires_grad_()
-    with strict_cupy.counting() as counts, pytest.raises(RuntimeError, match=r"same device, but found (cuda:0 and cpu|cpu and cuda:0); move one with \.to"):
+    # an operation that knows its arguments' names says which is where
+    found = r"same device, but found (cuda:0 and cpu|cpu and cuda:0); move one with \.to|is on cuda:0, .* on cpu; they must be on one device, move .*\.to"
+    with strict_cupy.counting() as counts, pytest.raises(RuntimeError, match=found):
         mix(a, b)
     assert counts.uploads == counts.downloads == 0
 
@@ -191,6 +196,11 @@ def test_mixed_devices_are_an_error_before_anything_runs(mix, gpu):
 def test_two_gpus_are_two_devices(gpu, second_gpu):
     with pytest.raises(RuntimeError, match=r"found cuda:0 and cuda:1; move one with \.to\('cuda:0'\) or \.to\('cuda:1'\)"):
         tinynet.ones(2, device="cuda:0") + tinynet.ones(2, device=second_gpu)
+    with pytest.raises(RuntimeError, match="found cuda:0 and cuda:1"):
+        tinynet.ones(2, device="cuda:0")[tinynet.tensor([0], device=second_gpu)]
+    for device in ("cuda:0", second_gpu):  # what is uploaded once and kept is kept for each
+        windows = F.adaptive_avg_pool2d(tinynet.arange(32.0, device=device).reshape(1, 1, 4, 8), (3, 5))
+        assert str(windows.device) == device and windows[0, 0, 0].tolist() == [4.5, 6, 7.5, 9, 10.5]
 
 
 def test_wrong_labels_give_nan_and_no_wait(gpu):
@@ -273,6 +283,48 @@ def test_the_real_package_without_a_driver():
     assert "use device='cpu'" in said
 
 
+# A driver that says what it is told to when cupy asks whether it works, and knows nothing else.
+DRIVER = """
+#include <cstdlib>
+#include <cstring>
+extern "C" {
+int cuInit(unsigned) { return atoi(getenv("PRETENDED_STATUS")); }
+int cuDriverGetVersion(int* version) { *version = atoi(getenv("PRETENDED_VERSION")); return 0; }
+int cuGetExportTable(const void**, const void*) { return 1; }
+static int failure() { return 999; }
+int cuGetProcAddress_v2(const char* name, void** function, int, unsigned long long, int* found) {
+    if (found) *found = 0;
+    *function = !strcmp(name, "cuInit") ? (void*)cuInit : !strcmp(name, "cuDriverGetVersion") ? (void*)cuDriverGetVersion
+        : !strcmp(name, "cuGetProcAddress") ? (void*)cuGetProcAddress_v2 : (void*)failure;
+    return 0;
+}
+int cuGetProcAddress(const char* name, void** function, int version, unsigned long long flags) {
+    return cuGetProcAddress_v2(name, function, version, flags, 0);
+}
+}
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="cupy, the real package, is not installed")
+@pytest.mark.skipif(REAL_CUPY, reason="the driver that is there is in use")
+@pytest.mark.skipif(gpu_kernels.compiler() is None or sys.platform != "linux", reason="no C++ compiler, to make a driver that pretends, or no Linux")
+@pytest.mark.parametrize(
+    ("status", "version", "message"),
+    [
+        (100, 13000, "there is an NVIDIA driver but no GPU that it can use (cudaErrorNoDevice"),
+        (999, 13000, "there is an NVIDIA driver but no GPU that it can use (cudaErrorUnknown"),
+        (0, 11000, "cupy finds no NVIDIA driver, or one too old for it (cudaErrorInsufficientDriver"),
+        (803, 13000, "cupy finds no NVIDIA driver, or one too old for it (cudaErrorSystemDriverMismatch"),
+    ],
+)
+def test_the_real_package_with_a_driver_that_pretends(status, version, message, tmp_path):
+    (tmp_path / "driver.cpp").write_text(DRIVER)
+    subprocess.run([gpu_kernels.compiler(), "-shared", "-fPIC", tmp_path / "driver.cpp", "-o", tmp_path / "libcuda.so.1"], check=True)
+    pretended = {"LD_LIBRARY_PATH": str(tmp_path), "PRETENDED_STATUS": str(status), "PRETENDED_VERSION": str(version)}
+    done = subprocess.run([sys.executable, "-c", REAL], capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, **pretended})
+    assert message in done.stdout and "use device='cpu'" in done.stdout
+
+
 def test_cupy_is_imported_only_when_asked_for():
     code = "import sys, tinynet; tinynet.ones(2).to('cpu'); tinynet.device('cuda'); assert 'cupy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -283,11 +335,11 @@ def test_cupy_is_imported_only_when_asked_for():
 
 def test_cuda_module(gpu, second_gpu):
     assert tinynet.cuda.is_available() and tinynet.cuda.device_count() == 2 and tinynet.cuda.current_device() == 0
-    assert tinynet.cuda.get_device_name(second_gpu) == tinynet.cuda.get_device_name(tinynet.device("cuda")) == "stand-in"
+    assert tinynet.cuda.get_device_name(second_gpu) == tinynet.cuda.get_device_name(tinynet.device("cuda"))
     for device in (None, 1, "cuda:1", tinynet.device("cuda")):
         with strict_cupy.counting() as counts:
             tinynet.cuda.synchronize(device)
-        assert counts.waits == 1
+        assert REAL_CUPY or counts.waits == 1
     with pytest.raises(ValueError, match="synchronize: expected a GPU"):
         tinynet.cuda.synchronize("cpu")
     with pytest.raises(RuntimeError, match="choose another index"):

@@ -21,7 +21,7 @@ def test_without_a_gpu(tmp_path, capsys):
         assert gpucheck.main(["--report", str(tmp_path / "report.json")]) == 0
     said, report = capsys.readouterr().out, json.loads((tmp_path / "report.json").read_text())
     assert "no GPU: device 'cuda:0': cupy finds no NVIDIA driver" in said and "skipped  conv2d: no GPU" in said and "skipped  speed" in said
-    assert report["passed"] == report["FAILED"] == 0 and report["skipped"] == len(report["checks"]) == len(gpucheck.OPERATIONS) + 5
+    assert report["passed"] == report["FAILED"] == 0 and report["skipped"] == len(report["checks"]) == len(gpucheck.OPERATIONS) + 6
     assert report["environment"]["gpu"] is None and "driver" in report["environment"]["reason"]
 
 
@@ -35,7 +35,9 @@ def test_with_a_gpu(gpu, tmp_path, monkeypatch):
     monkeypatch.setattr(gpucheck, "_milliseconds", lambda step, finish, repeats: (step(), finish(), 1.5)[-1])  # one step each
     stepper = gpucheck._stepper
     monkeypatch.setattr(gpucheck, "_stepper", lambda device, batch: stepper(device, 4))
-    monkeypatch.setattr(gpucheck, "check_gradients", lambda: "left to test_gpu_equal.py, being slow")
+    check_data = gpucheck.check_data
+    monkeypatch.setattr(gpucheck, "check_data", lambda: check_data(8))
+    monkeypatch.setattr(gpucheck, "check_gradients", lambda: "left to test_gpu_gradcheck.py, being slow")
     said = []
     report = gpucheck.run(say=said.append)
     assert report["FAILED"] == report["skipped"] == 0, said

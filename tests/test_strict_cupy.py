@@ -8,17 +8,20 @@ import json
 import math
 import pickle
 import sys
+import threading
 import types
 
 import numpy as np
 import pytest
 from strict_cupy import (
     DeviceSynchronized,
+    Race,
     allow_synchronize,
     counting,
     cupy,
     cupyx,
     install,
+    races,
     reference_kernels,
 )
 from strict_cupy.core import DATA, HOST_ANSWERS, MANIFEST, UNSUPPORTED
@@ -148,6 +151,8 @@ def test_methods_are_those_of_the_real_classes():
         (cupy.random.Generator, MANIFEST["cupy.random"]["Generator"]),
         (cupy.random.RandomState, MANIFEST["cupy.random"]["RandomState"]),
         (cupy.cuda.Stream, MANIFEST["cupy.cuda"]["Stream"]),
+        (cupy.cuda.Event, MANIFEST["cupy.cuda"]["Event"]),
+        (cupy.cuda.PinnedMemoryPointer, MANIFEST["cupy.cuda"]["PinnedMemoryPointer"]),
         (cupy.cuda.MemoryPool, MANIFEST["cupy.cuda"]["MemoryPool"]),
     ]:
         public = {name for name in vars(cls) if not name.startswith("_")}
@@ -477,6 +482,175 @@ def test_counting_may_be_nested_and_ends(x):
             x + 1
     x + 1
     assert (outer.launches, inner.launches) == (2, 1)
+
+
+# ---------------------------------------------------------------- streams
+
+
+@pytest.fixture
+def side():
+    races.clear()
+    yield cupy.cuda.Stream(non_blocking=True)
+    races.clear()
+
+
+def pinned(*numbers):
+    array = cupyx.empty_pinned(len(numbers), "f4")
+    array[:] = numbers
+    return array
+
+
+def sent(source, side):
+    """A copy on its way, in the right order, and the event after it."""
+    there = cupy.empty(source.shape, "f4")
+    side.wait_event(cupy.cuda.get_current_stream().record())
+    there.set(source, stream=side)
+    return there, side.record()
+
+
+def test_asynchronous_copy(side):
+    with allow_synchronize(False), counting() as counts:
+        there, copied = sent(pinned_source := pinned(1, 2, 3), side)
+        assert not copied.done and not side.done
+        cupy.cuda.get_current_stream().wait_event(copied)
+        doubled = there * 2
+    assert (counts.uploads, counts.waits) == (1, 0)
+    assert copied.done and doubled.get().tolist() == [2, 4, 6] and pinned_source[0] == 1
+    assert not races
+
+
+@pytest.mark.parametrize("use", [lambda there: there * 2, lambda there: there.get(), lambda there: there[1:].sum(), lambda there: there.fill(0)])
+def test_what_is_not_waited_for_may_not_be_used(use, side):
+    source = pinned(1, 2, 3)
+    there, copied = sent(source, side)
+    with pytest.raises(Race, match="wait for an event"):
+        use(there)
+    cupy.cuda.get_current_stream().wait_event(copied)
+    use(there)
+
+
+def test_memory_that_is_in_use_may_not_be_written(side):
+    source, there = pinned(1, 2, 3), cupy.zeros(3, "f4")
+    before = cupy.cuda.get_current_stream().record()
+    there += 1
+    side.wait_event(before)  # which was recorded too early
+    with pytest.raises(Race):
+        there.set(source, stream=side)
+    side.wait_event(cupy.cuda.get_current_stream().record())
+    there.set(source, stream=side)
+
+
+def test_a_buffer_that_is_written_too_early(side):
+    source = pinned(1, 2, 3)
+    there, copied = sent(source, side)
+    source[:] = 7  # before copied.done
+    copied.synchronize()
+    assert there.get().tolist() == [7, 7, 7]
+
+
+def test_a_buffer_that_is_given_back_too_early(side):
+    there, copied = sent(pinned(1, 2, 3), side)
+    copied.synchronize()
+    assert np.isnan(there.get()).all() and "page-locked memory was given back" in races[0]
+
+
+def test_memory_that_is_given_back_too_early(side):
+    source = pinned(1, 2, 3)
+    there, copied = sent(source, side)
+    del there  # the next array may get this memory, and be overwritten
+    assert "may still have used it" in races[0]
+    races.clear()
+    there, copied = sent(source, side)
+    cupy.cuda.get_current_stream().wait_event(copied)
+    del there
+    assert not races
+    with side:
+        there = cupy.empty(3, "f4")  # the memory of the side's pool
+        copied = side.record()
+    cupy.cuda.get_current_stream().wait_event(copied)
+    there + 1
+    del there  # and the side uses it again, while that sum is going on
+    assert "may still have used it" in races[0]
+
+
+@pytest.mark.parametrize("wait", ["event", "side", "device", "runtime"])
+def test_the_host_may_wait_instead(wait, side):
+    source = pinned(1, 2, 3)
+    there, copied = sent(source, side)
+    waits = {"event": copied.synchronize, "side": side.synchronize, "device": cupy.cuda.Device(0).synchronize, "runtime": cupy.cuda.runtime.deviceSynchronize}
+    with allow_synchronize(False), pytest.raises(DeviceSynchronized):
+        waits[wait]()
+    with counting() as counts:
+        waits[wait]()
+    assert counts.waits == 1
+    assert (there + 1).get().tolist() == [2, 3, 4] and copied.done
+
+
+def test_who_asks_often_enough_sees_a_copy_end(side):
+    source = pinned(1, 2, 3)
+    there, copied = sent(source, side)
+    assert any(copied.done for _ in range(200))
+    assert there.get().tolist() == [1, 2, 3]
+
+
+def test_asynchronous_download(x):
+    with counting() as counts:
+        host = x.get(blocking=False)
+    assert (counts.downloads, counts.waits) == (1, 1) and np.isnan(host).all()
+    cupy.cuda.get_current_stream().synchronize()
+    assert host.tolist() == [[-1, 2, 3], [4, 5, 6]]
+
+
+def test_computing_on_a_side_stream(side):
+    x = cupy.ones(3, "f4")
+    with side, pytest.raises(Race):
+        x + 1
+    side.wait_event(cupy.cuda.Stream.null.record())
+    with side:
+        assert cupy.cuda.get_current_stream() is side
+        y = x + 1
+    assert cupy.cuda.get_current_stream() is cupy.cuda.Stream.null
+    with pytest.raises(Race):
+        y.sum()
+    blocking = cupy.cuda.Stream()  # the null stream and streams like this one wait for each other
+    with blocking:
+        z = cupy.ones(3, "f4") + 1
+    assert z.sum() == 6
+
+
+def test_streams_and_events_belong_to_devices():
+    with install(devices=2):
+        event, side = cupy.cuda.Event(), cupy.cuda.Stream(non_blocking=True)
+        with cupy.cuda.Device(1):
+            with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="InvalidResourceHandle"):
+                event.record(cupy.cuda.get_current_stream())
+            with pytest.raises(RuntimeError, match="does not match"):
+                side.use()
+            assert cupy.cuda.get_current_stream(0) is cupy.cuda.Stream.null
+    with pytest.raises(ValueError, match="Timing must be disabled"):
+        cupy.cuda.Event(interprocess=True)
+    for wrong in (lambda: side.wait_event(None), lambda: event.record(3)):
+        with pytest.raises(AttributeError, match="ptr"):
+            wrong()
+    with install(devices=0), pytest.raises(cupy.cuda.runtime.CUDARuntimeError):
+        cupy.cuda.Stream()
+
+
+def test_ordinary_memory_makes_the_host_copy(side, n):
+    there = cupy.empty((2, 3), "f4")
+    side.wait_event(cupy.cuda.get_current_stream().record())
+    with allow_synchronize(False), pytest.raises(DeviceSynchronized, match="not page-locked"):
+        there.set(n, stream=side)
+    assert cupyx.zeros_pinned((2, 3), "i4", "F").flags.f_contiguous
+
+
+def test_devices_are_chosen_for_a_thread():
+    with install(devices=2), cupy.cuda.Device(1):
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(cupy.zeros(1).device.id))
+        thread.start()
+        thread.join()
+        assert seen == [0] and cupy.zeros(1).device.id == 1
 
 
 # ---------------------------------------------------------------- kernels

@@ -66,7 +66,8 @@ class Device:
 
 
 _INSTALL = "pip install 'tinynet[cuda13]' (or 'tinynet[cuda12]', for an older driver)"
-_NO_DRIVER = (35, 34, 3)  # CUDA's cudaErrorInsufficientDriver, cudaErrorStubLibrary, cudaErrorInitializationError
+# CUDA's cudaErrorInsufficientDriver, cudaErrorStubLibrary, cudaErrorInitializationError, cudaErrorSystemDriverMismatch
+_NO_DRIVER = (35, 34, 3, 803)
 _proven: set[tuple[Any, int]] = set()  # the GPUs that have computed something
 
 
@@ -115,8 +116,8 @@ def _libraries(error: Exception) -> str:
     )
 
 
-def array_module(*arrays: Any) -> Any:
-    """numpy or cupy, whichever owns `arrays`; Python numbers and None don't count. RuntimeError if they are mixed."""
+def array_module(*arrays: Any, function: str = "") -> Any:
+    """numpy or cupy, whichever owns `arrays`; Python numbers and None don't count. RuntimeError, naming `function`, if they are mixed."""
     owner: Any = None
     for array in arrays:
         if type(array) is np.ndarray:
@@ -130,7 +131,8 @@ def array_module(*arrays: Any) -> Any:
         elif owner is not found or (found is not np and array.device != first.device):
             a, b = device_of(first), device_of(array)
             raise RuntimeError(
-                f"expected all tensors on the same device, but found {a} and {b}; move one with .to('{a}') or .to('{b}')"
+                f"{function}{': ' if function else ''}expected all tensors on the same device, but found {a} and {b}; "
+                f"move one with .to('{a}') or .to('{b}')"
             )
     return owner or np
 
@@ -318,7 +320,7 @@ class Generator:
             bits = np.random.PCG64(0)
             bits.state = state["bit_generator"]
             seed, spawned = int(state["seed"]), int(state["spawned"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ValueError(f"set_state: this is not the state of a Generator: {state!r:.80}") from error
         self._seed, self._spawned, self.numpy = seed, spawned, np.random.Generator(bits)
 

@@ -25,9 +25,11 @@ import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
 from tinynet.backend import load_cupy
+from tinynet.nn.functional.dropout import keep_mask
 from tinynet.ops import conv, pooling
 from tinynet.ops.geometry import Geometry
 from tinynet.optim import adam, sgd
+from tinynet.utils.data import DataLoader, TensorDataset
 
 
 def _draw(*shape: int, seed: int = 0, dtype: Any = np.float64) -> np.ndarray:
@@ -116,7 +118,9 @@ def check_kernels() -> str:
             for a, b in zip(there, here, strict=True):
                 if b is not None:
                     np.testing.assert_allclose(a.get(), b, rtol=tolerance, atol=tolerance, err_msg=function.__name__)
-    return "8 kernels against their plain functions, float32 and float64"
+        drop = (2**62 + 12345, (7, 9), dtype, 20000)
+        np.testing.assert_array_equal(keep_mask(cupy, *drop).get(), keep_mask(np, *drop), err_msg="keep_mask")
+    return "9 kernels against their plain functions, float32 and float64"
 
 
 # ------------------------------------------------------------------------------------------------------ training
@@ -165,6 +169,22 @@ def check_waits() -> str:
     with cupyx.allow_synchronize(False):
         step()
     return "a step of LeNet-5 waits for nothing"
+
+
+def check_data(size: int = 1024) -> str:
+    """Batches arrive whole while the GPU has more to do than it can keep up with (products of `size`), and nothing waits."""
+    cupyx = importlib.import_module("cupyx")
+    images, labels = tinynet.randn(400, 3, 32, 32), tinynet.arange(400)
+    loader = DataLoader(TensorDataset(images, labels), 8, device="cuda")
+    busy, kept = tinynet.randn(size, size, device="cuda"), []
+    with cupyx.allow_synchronize(False):
+        for x, y in loader:
+            kept.append((x * 2.0, y + 1))
+            for _ in range(4):
+                busy = (busy @ busy).tanh()
+    for found, expected in zip(zip(*kept, strict=True), (images * 2.0, labels + 1), strict=True):
+        np.testing.assert_array_equal(tinynet.cat(found).cpu().numpy(), expected.numpy())
+    return f"{len(loader)} batches as they were sent, beside a busy GPU"
 
 
 def _milliseconds(step: Callable[[], Any], finish: Callable[[], Any], repeats: int) -> float:
@@ -243,6 +263,7 @@ def checks(speed: bool) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "gradcheck", check_gradients
     yield "training", check_training
     yield "no waiting", check_waits
+    yield "data", check_data
     if speed:
         yield "speed", check_speed
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .autograd import Variable, enable_grad, grad
-from .backend import to_host
+from .backend import computing, to_host
 from .ops.dtypes import as_number
 from .tensor import Tensor
 
@@ -164,7 +164,7 @@ def _difference(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The derivative of <f(x), direction> by each element of x, and where the two sides disagree."""
     numeric, kinks = np.zeros(x.shape), np.zeros(x.shape, bool)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), computing(x.array):
         middle = evaluate().copy()
         for place in np.ndindex(*x.shape):
             before = x.array[place].item()

@@ -14,6 +14,9 @@ and what `test_strict_cupy.py` checks:
   `c.downloads`, `c.waits`. Launches are a lower bound: one for each function that makes or writes an array,
   none for views, and more only where CuPy's own count is known (`sliding_window_view`, operands that `matmul`
   copies). `allow_synchronize(False)` makes every wait an error.
+- **Streams that don't wait for each other are found out**: an array that another stream may still be using raises `Race`, memory that
+  is given back too early shows in `races`, and an asynchronous copy from page-locked memory is put off for as long as nobody waits for
+  it, so that it reads what a buffer that was used again too early holds by then.
 - **Kernels need a reference**: `ElementwiseKernel`, `ReductionKernel` and `RawKernel` check their arguments
   and run the numpy function that `reference_kernels[name]` holds, or raise NotImplementedError.
 
@@ -26,17 +29,19 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from .core import Counts, DeviceSynchronized, allow_synchronize, counting, machine
+from .core import Counts, DeviceSynchronized, Race, allow_synchronize, counting, forget, machine, races
 from .modules import MODULES, cupy, cupyx, reference_kernels
 
 __all__ = [
     "Counts",
     "DeviceSynchronized",
+    "Race",
     "allow_synchronize",
     "counting",
     "cupy",
     "cupyx",
     "install",
+    "races",
     "reference_kernels",
 ]
 
@@ -54,6 +59,7 @@ def install(devices: int = 1, status: int = 100) -> Iterator[object]:
         del sys.modules[name]
     sys.modules.update(MODULES)
     machine.devices, machine.status, machine.current = devices, status, 0
+    forget()
     try:
         yield cupy
     finally:

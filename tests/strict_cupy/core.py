@@ -10,6 +10,8 @@ import contextlib
 import functools
 import inspect
 import json
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +87,7 @@ STATUS_NAMES = {
     35: "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version",
     100: "cudaErrorNoDevice: no CUDA-capable device is detected",
     101: "cudaErrorInvalidDevice: invalid device ordinal",
+    400: "cudaErrorInvalidResourceHandle: invalid resource handle",
 }
 
 
@@ -96,13 +99,20 @@ class CUDARuntimeError(RuntimeError):
         super().__init__(STATUS_NAMES[status])
 
 
-@dataclass
 class _Machine:
-    """The pretended machine: how many devices, which is current, which CUDA status a missing one gives."""
+    """The pretended machine: how many devices, which CUDA status a missing one gives, which is current in this thread."""
 
-    devices: int = 1
-    status: int = 100
-    current: int = 0
+    def __init__(self) -> None:
+        self.devices, self.status = 1, 100
+        self._thread = threading.local()
+
+    @property
+    def current(self) -> int:
+        return getattr(self._thread, "current", 0)
+
+    @current.setter
+    def current(self, number: int) -> None:
+        self._thread.current = number
 
 
 machine = _Machine()
@@ -143,6 +153,7 @@ class Device:
     def synchronize(self) -> None:
         check_device(self.id)
         note("waits", "Device.synchronize")
+        finish_all()
 
     @property
     def compute_capability(self) -> str:
@@ -160,6 +171,261 @@ class Device:
 
     def __repr__(self) -> str:
         return f"<CUDA Device {self.id}>"
+
+
+# ---------------------------------------------------------------- streams
+#
+# Numpy computes at once, so what streams leave open has to be looked for. Two things are:
+#
+# Every array knows which stream used its memory last, and when. Another stream may use it only if it comes after that, which is
+# so if it waited for an event that was recorded since, or the host waited. Else it is a race: in CuPy sometimes wrong numbers, an
+# error here. The same when memory is given back to the stream that it was made for (CuPy's pool has an arena for each).
+#
+# A copy from page-locked memory on a stream that is not the current one is put off until somebody waits for it, and reads what the
+# memory holds by then.
+
+races: list[str] = []  # those that showed when an array was deleted, where nothing can be raised
+
+
+class Race(RuntimeError):
+    """Two streams may use the same memory at the same time."""
+
+
+class _Clock:
+    now = 0
+
+
+clock = _Clock()  # moves on when an event is recorded
+
+
+class Stream:
+    """`cupy.cuda.Stream`."""
+
+    null: Stream
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None) -> None:
+        self.device_id = -1 if null else check_device(machine.current)
+        self.is_non_blocking, self.ptds, self.priority = non_blocking, ptds, priority
+        self._before: list[tuple[int, Stream]] = []
+        self._late: list[_Copy] = []  # copies that are put off
+        self._after: dict[Stream, int] = {}  # what this stream comes after: others, up to when
+        self._over = -1  # up to when the host knows this stream's work to be over
+        _streams.add(self)
+
+    def _on_its_device(self) -> int:
+        if self.device_id not in (-1, machine.current):
+            raise RuntimeError(
+                f"The device that the stream is created on ({self.device_id}) does not match with the current device ({machine.current})"
+            )
+        return machine.current
+
+    def use(self) -> Stream:
+        _current()[self._on_its_device()] = self
+        return self
+
+    def __enter__(self):
+        self._before.append((self._on_its_device(), current_stream()))
+        return self.use()
+
+    def __exit__(self, *error: object) -> None:
+        device, stream = self._before.pop()
+        _current()[device] = stream
+
+    def synchronize(self) -> None:
+        note("waits", "Stream.synchronize")
+        self._finish()
+
+    def _finish(self) -> None:
+        for copy in list(self._late):
+            copy.run()
+        self._over = clock.now
+        clock.now += 1
+
+    def record(self, event: Any = None) -> Event:
+        event = Event() if event is None else event
+        event.record(self)
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        if not isinstance(event, Event):
+            raise AttributeError(f"{type(event).__name__!r} object has no attribute 'ptr'")
+        event._run()
+        for stream, time in event._after.items():
+            self._after[stream] = max(time, self._after.get(stream, -1))
+
+    def _comes_after(self, other: Stream, time: int) -> bool:
+        null_waits = (self is Stream.null and not other.is_non_blocking) or (other is Stream.null and not self.is_non_blocking)
+        return self is other or null_waits or other._over >= time or self._after.get(other, -1) >= time
+
+    @property
+    def done(self) -> bool:
+        return not self._late
+
+
+_streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+_thread = threading.local()
+Stream.null = Stream(null=True)
+
+
+def _current() -> dict[int, Stream]:
+    """Each device's current stream, in this thread."""
+    return _thread.__dict__.setdefault("streams", {})
+
+
+def current_stream(device_id: int = -1) -> Stream:
+    return _current().get(machine.current if device_id < 0 else device_id, Stream.null)
+
+
+def finish_all() -> None:
+    for stream in list(_streams):
+        stream._finish()
+
+
+def forget() -> None:
+    """Begin anew: no copies under way, no races."""
+    races.clear()
+    for stream in list(_streams):
+        stream._late.clear()
+
+
+class Event:
+    """`cupy.cuda.Event`."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
+        if interprocess and not disable_timing:
+            raise ValueError("Timing must be disabled for interprocess events")
+        self._device = check_device(machine.current)
+        self._copies: list[_Copy] = []
+        self._after: dict[Stream, int] = {}
+        self._asked = 0
+
+    def record(self, stream: Any = None) -> None:
+        stream = current_stream() if stream is None else stream
+        if not isinstance(stream, Stream):
+            raise AttributeError(f"{type(stream).__name__!r} object has no attribute 'ptr'")
+        if self._device != (machine.current if stream.device_id < 0 else stream.device_id):
+            raise CUDARuntimeError(400)
+        clock.now += 1
+        self._copies, self._after = list(stream._late), {**stream._after, stream: clock.now}
+        clock.now += 1
+
+    def synchronize(self) -> None:
+        note("waits", "Event.synchronize")
+        self._passed()
+
+    def _run(self) -> None:
+        for copy in self._copies:
+            copy.run()
+
+    def _passed(self) -> None:
+        self._run()
+        for stream, time in self._after.items():
+            stream._over = max(time, stream._over)
+
+    @property
+    def done(self) -> bool:
+        self._asked += 1
+        if all(copy.done for copy in self._copies) or self._asked > 100:  # who asks that often wants to see it pass
+            self._passed()
+            return True
+        return False
+
+
+class PinnedMemoryPointer(bytearray):
+    """Page-locked memory; what was in it before is still there."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(b"\xa5" * size)
+        self.ptr = np.frombuffer(self, np.uint8).ctypes.data if size else 0
+        _pinned[self.ptr] = self
+
+    def size(self) -> int:
+        return len(self)
+
+
+_pinned: weakref.WeakValueDictionary[int, PinnedMemoryPointer] = weakref.WeakValueDictionary()
+
+
+def alloc_pinned_memory(size: int) -> PinnedMemoryPointer:
+    check_device(machine.current)
+    return PinnedMemoryPointer(size)
+
+
+def pinned_behind(host: np.ndarray) -> PinnedMemoryPointer | None:
+    """The page-locked memory that an array lies in, if it does."""
+    return next((m for start, m in _pinned.items() if start <= host.ctypes.data < start + len(m)), None)
+
+
+class _Copy:
+    """A copy that is put off."""
+
+    def __init__(self, stream: Stream, target: np.ndarray) -> None:
+        self.stream, self.target, self.done = stream, target, False
+        stream._late.append(self)
+
+    def run(self) -> None:
+        if not self.done:
+            self.done = True
+            self.stream._late.remove(self)
+            self.copy()
+
+    def copy(self) -> None:
+        raise NotImplementedError
+
+
+class _Download(_Copy):
+    """To the host, which sees nothing of it before it has waited."""
+
+    def __init__(self, stream: Stream, target: np.ndarray, values: np.ndarray) -> None:
+        super().__init__(stream, target)
+        self.values = values
+
+    def copy(self) -> None:
+        self.target[...] = self.values
+
+
+class _Upload(_Copy):
+    """From page-locked memory; it keeps that memory alive as little as CuPy does."""
+
+    def __init__(self, stream: Stream, target: np.ndarray, source: np.ndarray, memory: PinnedMemoryPointer) -> None:
+        super().__init__(stream, target)
+        self.memory, self.start = weakref.ref(memory), source.ctypes.data - memory.ptr
+
+    def copy(self) -> None:
+        memory = self.memory()
+        if memory is None:
+            races.append("page-locked memory was given back before the copy from it was over")
+            return
+        order = "C" if self.target.flags.c_contiguous else "F"
+        source = np.frombuffer(memory, self.target.dtype, self.target.size, self.start)
+        self.target[...] = source.reshape(self.target.shape, order=order)
+
+
+class Use:
+    """Who used an array's memory last, and for which stream it was made."""
+
+    __slots__ = ("made_for", "stream", "time", "watched")
+
+    def __init__(self, device: int) -> None:
+        self.made_for = self.stream = current_stream(device)
+        self.time, self.watched = clock.now, False
+
+    def given_back(self) -> None:
+        if not self.made_for._comes_after(self.stream, self.time):
+            races.append("memory was given back to the stream that it was made for while another may still have used it")
+
+
+def touch(array: ndarray, stream: Stream | None = None) -> None:
+    """Lets a stream (the current one) use the array's memory; an error if another may still be using it."""
+    owner = array if array._base is None else array._base
+    use, stream = owner._use, stream or current_stream(owner._device)
+    if use.stream is not stream:
+        if not stream._comes_after(use.stream, use.time):
+            raise Race("this memory may still be in use on another stream; let this one wait for an event of that")
+        if not use.watched:
+            use.watched = True
+            weakref.finalize(owner, use.given_back).atexit = False
+    use.stream, use.time = stream, clock.now
 
 
 # ---------------------------------------------------------------- into and out of numpy
@@ -182,6 +448,7 @@ def wrap(host: np.ndarray, base: ndarray | None = None) -> ndarray:
     array._host = host
     array._base = base
     array._device = check_device(machine.current) if base is None else base._device
+    array._use = Use(array._device) if base is None else None
     return array
 
 
@@ -192,6 +459,7 @@ def unwrap(array: ndarray) -> np.ndarray:
             f"Array device must be same as the current device: array device = {array._device} "
             f"while current = {machine.current}"
         )
+    touch(array)
     return array._host
 
 
@@ -258,6 +526,8 @@ def download(array: ndarray, name: str) -> np.ndarray:
     """A copy on the host, which the host waits for."""
     note("waits", name)
     note("downloads", name)
+    touch(array)
+    current_stream(array._device)._finish()
     return array._host.copy()
 
 
@@ -674,10 +944,11 @@ class ndarray:
 
     __module__ = "cupy"
     __array_priority__ = 100
-    __slots__ = ("__weakref__", "_base", "_device", "_host")
+    __slots__ = ("__weakref__", "_base", "_device", "_host", "_use")
     _host: np.ndarray
     _base: ndarray | None
     _device: int
+    _use: Use | None  # of those without a base
 
     def __init__(
         self, shape: Any, dtype: Any = float, memptr: Any = None, strides: Any = None, order: str = "C"
@@ -685,7 +956,7 @@ class ndarray:
         if memptr is not None or strides is not None:
             raise NotImplementedError("the stand-in for cupy makes no arrays from pointers; use as_strided")
         made = wrap(poison(np.empty(shape, dtype, order)))
-        self._host, self._base, self._device = made._host, None, made._device
+        self._host, self._base, self._device, self._use = made._host, None, made._device, made._use
 
     # What the array is
     shape = property(
@@ -730,17 +1001,22 @@ class ndarray:
         if blocking:
             host = download(self, "get")
         else:
+            note("waits", "get(blocking=False)")  # which also CuPy takes for a wait
             note("downloads", "get")
+            touch(self, stream)
             host = self._host.copy()
         if out is None:
-            return np.array(host, order=order if order in ("C", "F") else "C")
+            out = poison(np.empty(self.shape, self.dtype, order if order in ("C", "F") else "C"))
         if not isinstance(out, np.ndarray):
             raise TypeError("Only numpy.ndarray can be obtained from cupy.ndarray")
         if out.dtype != self.dtype:
             raise TypeError(f"{out.dtype} array cannot be obtained from {self.dtype} array")
         if out.shape != self.shape:
             raise ValueError(f"Shape mismatch. Expected shape: {self.shape}, actual shape: {out.shape}")
-        out[...] = host
+        if blocking:
+            out[...] = host
+        else:
+            _Download(stream or current_stream(self._device), out, host)
         return out
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
@@ -753,7 +1029,14 @@ class ndarray:
         if not (self.flags.c_contiguous or self.flags.f_contiguous):
             raise RuntimeError("Cannot set to non-contiguous array")
         note("uploads", "set")
-        self._host[...] = arr
+        memory = pinned_behind(arr)
+        if stream is not None and memory is None:
+            note("waits", "set from memory that is not page-locked")  # the host copies it, piece by piece
+        touch(self, stream)
+        if memory is None or stream in (None, current_stream(self._device)):
+            self._host[...] = arr
+        else:
+            _Upload(stream, self._host, arr, memory)
 
     def item(self) -> Any:
         if self.size != 1:
@@ -812,6 +1095,7 @@ class ndarray:
     # Copies on the device; a copy goes to the current device
     def copy(self, order: str = "C") -> ndarray:
         note("launches", "copy")
+        touch(self)
         return wrap(self._host.copy(order))
 
     def __copy__(self) -> ndarray:

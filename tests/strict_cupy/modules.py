@@ -85,6 +85,7 @@ def array(obj: Any, dtype: Any = None, copy: Any = True, order: str = "K", subok
         raise NotImplementedError("the stand-in for cupy has no subok")
     if isinstance(obj, ndarray):
         elsewhere = obj._device != core.machine.current
+        core.touch(obj)
         host = np.array(obj._host, dtype=dtype, order=order, ndmin=ndmin, copy=None if not copy else True)
         if host is obj._host and not elsewhere:
             return obj
@@ -597,61 +598,6 @@ def _fill_random(module: StandIn) -> None:
 # ---------------------------------------------------------------- cupy.cuda
 
 
-class Stream:
-    """`cupy.cuda.Stream`: work runs at once here, so a stream only counts its waits."""
-
-    null: Stream
-
-    def __init__(
-        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
-    ) -> None:
-        self.is_non_blocking, self.ptds, self.priority = non_blocking, ptds, priority
-        self._before: list[Stream] = []
-
-    def use(self) -> Stream:
-        _stream[0] = self
-        return self
-
-    def __enter__(self):
-        self._before.append(_stream[0])
-        return self.use()
-
-    def __exit__(self, *error: object) -> None:
-        _stream[0] = self._before.pop()
-
-    def synchronize(self) -> None:
-        note("waits", "Stream.synchronize")
-
-    def record(self, event: Any = None) -> Event:
-        return event or Event()
-
-    def wait_event(self, event: Event) -> None:
-        if not isinstance(event, Event):
-            raise TypeError(f"wait_event expects an Event, got {type(event)}")
-
-    @property
-    def done(self) -> bool:
-        return True
-
-
-class Event:
-    """`cupy.cuda.Event`."""
-
-    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
-        self.disable_timing = disable_timing
-
-    def record(self, stream: Any = None) -> None:
-        if stream is not None and not isinstance(stream, Stream):
-            raise TypeError(f"record expects a Stream, got {type(stream)}")
-
-    def synchronize(self) -> None:
-        note("waits", "Event.synchronize")
-
-    @property
-    def done(self) -> bool:
-        return True
-
-
 class MemoryPool:
     """The default pool; it keeps no books here, so sizes are refused rather than invented."""
 
@@ -661,10 +607,6 @@ class MemoryPool:
     used_bytes = core.unsupported("MemoryPool.used_bytes")
     total_bytes = core.unsupported("MemoryPool.total_bytes")
     set_limit = core.unsupported("MemoryPool.set_limit")
-
-
-class PinnedMemoryPointer(bytearray):
-    """Page-locked host memory for `np.frombuffer`."""
 
 
 def _is_available() -> bool:
@@ -680,6 +622,7 @@ def _device_count() -> int:
 def _synchronize_device() -> None:
     core.check_device(core.machine.current)
     note("waits", "deviceSynchronize")
+    core.finish_all()
 
 
 def _device_properties(device: int) -> dict[str, Any]:
@@ -691,8 +634,6 @@ def _driver_version() -> int:
     return 0 if core.machine.devices == 0 and core.machine.status == 35 else 13000
 
 
-Stream.null = Stream(null=True)
-_stream = [Stream.null]
 _pool, _pinned_pool = MemoryPool(), MemoryPool()
 
 runtime = StandIn(
@@ -715,12 +656,12 @@ cuda = StandIn(
     None,
     {
         "Device": Device,
-        "Stream": Stream,
-        "Event": Event,
+        "Stream": core.Stream,
+        "Event": core.Event,
         "MemoryPool": MemoryPool,
-        "PinnedMemoryPointer": PinnedMemoryPointer,
-        "alloc_pinned_memory": PinnedMemoryPointer,
-        "get_current_stream": lambda device_id=-1: _stream[0],
+        "PinnedMemoryPointer": core.PinnedMemoryPointer,
+        "alloc_pinned_memory": core.alloc_pinned_memory,
+        "get_current_stream": core.current_stream,
         "get_device_id": lambda: core.machine.current,
         "is_available": _is_available,
         "runtime": runtime,
@@ -771,11 +712,15 @@ lib.stride_tricks = stride_tricks
 
 
 def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
-    return core.poison(np.empty(shape, dtype, order))
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    memory = core.alloc_pinned_memory(math.prod(shape) * np.dtype(dtype).itemsize)
+    return np.ndarray(shape, dtype, memory, order=order)
 
 
 def zeros_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
-    return np.zeros(shape, dtype, order)
+    zeros = empty_pinned(shape, dtype, order)
+    zeros[...] = 0
+    return zeros
 
 
 SPECIAL: dict[str, Callable[[float], float]] = {"erf": math.erf, "erfc": math.erfc, "gammaln": math.lgamma}

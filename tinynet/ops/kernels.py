@@ -200,6 +200,29 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
     return route_back(xp, dy, winning_taps(xp, x, y, geometry), geometry)
 
 
+# ----------------------------------------------------------------------------------------------------- dropout
+
+KEEP_MASK = Kernel(
+    "keep_mask",
+    "int64 seed, int64 dropped, T scale",
+    "T kept",
+    """
+    unsigned long long z = (unsigned long long)(i / 4) * 0x9E3779B97F4A7C15ULL + (unsigned long long)seed;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBULL;
+    z ^= z >> 31;
+    kept = (long long)(z >> i % 4 * 16 & 0xFFFF) < dropped ? T(0) : scale;
+    """,
+)
+
+
+def keep_mask(xp: Any, seed: int, shape: tuple[int, ...], dtype: Any, dropped: int) -> Any:
+    """`functional.dropout.keep_mask` in one launch."""
+    mask = xp.empty(shape, dtype)
+    KEEP_MASK(xp, seed, dropped, 65536 / (65536 - dropped) if dropped < 65536 else 0.0, mask)
+    return mask
+
+
 # -------------------------------------------------------------------------------------------------- optimisers
 
 MOMENTUM = Kernel(
