@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -22,15 +23,26 @@ import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
 from tinynet.datasets.idx import idx_header
+from tinynet.transforms import RandomCrop
 from tinynet.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset
 
 ROOT = Path(tinynet.__file__).parent.parent
 
 
+class Augmented(TensorDataset):
+    """A data set that draws random numbers, in whatever thread prepares the batch."""
+
+    crop = RandomCrop(6, padding=1)
+
+    def get_batch(self, indices):
+        images, labels = super().get_batch(indices)
+        return self.crop(images) + 0.1 * tinynet.randn(*images.shape), labels
+
+
 def data(samples=40):
     rng = np.random.default_rng(3)
     images = tinynet.from_numpy(rng.standard_normal((samples, 1, 6, 6)).astype(np.float32))
-    return TensorDataset(images, tinynet.from_numpy(rng.integers(0, 3, samples)))
+    return Augmented(images, tinynet.from_numpy(rng.integers(0, 3, samples)))
 
 
 class Run:
@@ -135,6 +147,12 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(tmp_path):
         ({"generator": {}, "parts": {"model": {}}}, "has the parts model; this run has progress"),
         ({"generator": {}, "parts": {"progress": 3}}, "progress was saved as a int, not a dict"),
         ({"generator": {}, "parts": {"progress": {}}}, "set_state: this is not the state of a Generator"),
+        ({"generator": {}, "parts": 3}, "is not a checkpoint but something else"),
+        ({"generator": 3, "parts": {"progress": {}}}, "set_state: this is not the state of a Generator"),
+        (
+            {"generator": {"seed": 1, "spawned": 0, "bit_generator": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 2**200}}}, "parts": {"progress": {}}},
+            "set_state: this is not the state of a Generator",
+        ),
     ],
 )
 def test_a_file_of_another_kind_is_refused(tmp_path, content, message):
@@ -162,6 +180,66 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 
 def indices(loader):
     return [batch.tolist() for (batch,) in loader]
+
+
+def test_what_another_checkpoint_is_writing_is_left_alone(tmp_path):
+    for name in (".run.best.0123abcd.part", ".run[1].0123abcd.part", ".run1.0123abcd.part", ".run.notes.part"):
+        (tmp_path / name).touch()
+    tinynet.Checkpoint(tmp_path / "run", progress={}).restore()
+    assert len(list(tmp_path.iterdir())) == 4
+    tinynet.Checkpoint(tmp_path / "run[1]", progress={}).restore()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_checkpoint_through_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "run")
+    checkpoint = tinynet.Checkpoint(tmp_path / "link", progress={"epoch": 3})
+    checkpoint.save()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "run").is_file()
+    (tmp_path / "disk" / ".run.0123abcd.part").touch()
+    assert checkpoint.restore()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["run"]
+
+
+def test_another_name_of_the_file_keeps_the_old_one(tmp_path):
+    progress = {"epoch": 1}
+    checkpoint = tinynet.Checkpoint(tmp_path / "run", progress=progress)
+    checkpoint.save()
+    os.link(tmp_path / "run", tmp_path / "kept")
+    progress["epoch"] = 2
+    checkpoint.save()
+    assert [tinynet.load(tmp_path / name)["parts"]["progress"]["epoch"] for name in ("kept", "run")] == [1, 2]
+
+
+def test_two_processes_that_save_to_one_path(tmp_path):
+    """Whoever is last wins, and what stands there is always whole."""
+    script = """
+import sys, tinynet
+progress = {"who": int(sys.argv[2]), "content": tinynet.full((20_000,), float(sys.argv[2]))}
+checkpoint = tinynet.Checkpoint(sys.argv[1], progress=progress)
+for _ in range(40):
+    checkpoint.save()
+"""
+    pair = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "run"), who], cwd=ROOT) for who in "12"]
+    seen = 0
+    while any(process.poll() is None for process in pair):
+        if (tmp_path / "run").exists():
+            found = tinynet.load(tmp_path / "run")["parts"]["progress"]
+            assert (found["content"] == found["who"]).all()
+            seen += 1
+    assert [process.returncode for process in pair] == [0, 0]
+    assert seen
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("wrong", [3, {}, {"batches": 1}, {"batches": -1, "generator": {}}, {"batches": 2, "generator": {}}, {"batches": "2", "generator": {}}])
+def test_a_state_with_a_wrong_pass_is_refused_at_once(wrong):
+    loader = DataLoader(data(), 8)
+    with pytest.raises(ValueError, match=r"DataLoader\.load_state_dict: pass must say|set_state: this is not"):
+        loader.load_state_dict({**loader.state_dict(), "pass": wrong})
+    assert len(list(loader)) == 5
 
 
 @pytest.mark.parametrize("workers", [0, 3])
@@ -327,7 +405,8 @@ def test_thirty_kills_lose_nothing(tmp_path):
         _, status = os.waitpid(_fork(str(path)), 0)
         assert status == 0
         assert (tmp_path / f"run{number}.result").read_bytes() == expected
-        assert [name for name in os.listdir(tmp_path) if name.startswith(f".run{number}.")] == []
+    # what a killed save() of the result left is not the checkpoint's to remove
+    assert [name for name in os.listdir(tmp_path) if re.fullmatch(rf"\.run{number}\.[0-9a-f]{{8}}\.part", name)] == []
 
 
 @needs_fork

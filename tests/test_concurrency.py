@@ -6,9 +6,11 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import tinynet
@@ -71,6 +73,79 @@ def test_two_trainings_and_an_evaluation_at_once_are_as_one_after_the_other():
     alone = [Training(1)(), Training(2)(), Training(3).evaluate()]
     together = in_threads(Training(1), Training(2), Training(3).evaluate)
     assert together == alone
+
+
+def test_gradients_of_shared_parameters_are_not_lost():
+    """Each thread adds its own to the same .grad."""
+    w, twice = tinynet.zeros(50, requires_grad=True), tinynet.zeros(50, requires_grad=True)
+
+    def run():
+        for _ in range(400):
+            (w.sum() + (twice * 2).sum()).backward()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        in_threads(run, run, run)
+    finally:
+        sys.setswitchinterval(interval)
+    assert w.grad.tolist() == [1200.0] * 50
+    assert twice.grad.tolist() == [2400.0] * 50
+
+
+def test_a_hook_that_raises_leaves_everything_as_it_was():
+    model = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(216, 3)).eval()
+    x, y = tinynet.randn(4, 1, 8, 8), tinynet.tensor([0, 1, 2, 0])
+
+    def step():
+        model.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        return [p.grad.tolist() for p in model.parameters()]
+
+    def fail(*arguments):
+        raise ValueError("the hook")
+
+    expected = step()
+    for register in (model[2].register_forward_hook, model[2].register_forward_pre_hook):
+        handle = register(fail)
+        with pytest.raises(ValueError, match="the hook"):
+            step()
+        handle.remove()
+        assert tinynet.is_grad_enabled()
+        assert step() == expected
+
+
+def test_ctrl_c_that_is_caught_changes_no_later_result():
+    """As in a notebook: the next step, after an interruption at any moment, gives the bits that it would have given."""
+    training = Training(4)
+    training.model.eval()
+    x, y = training.batches[0]
+
+    def step():
+        training.model.zero_grad()
+        F.cross_entropy(training.model(x), y).backward()
+        return [p.grad.array.tobytes() for p in training.model.parameters()]
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    rng = random.Random(6)
+    threads, before = tinynet.get_num_threads(), signal.signal(signal.SIGALRM, interrupt)
+    tinynet.set_num_threads(3)
+    try:
+        expected = step()
+        for _ in range(40):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 2e-2))
+                while True:
+                    step()
+            # the interruption may come while a `with` block is being left, which then isn't
+            with tinynet.enable_grad(), np.errstate(all="ignore"):
+                assert step() == expected
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        tinynet.set_num_threads(threads)
 
 
 def test_no_grad_is_per_thread():

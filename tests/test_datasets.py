@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import math
@@ -518,6 +519,15 @@ def test_mirrors_are_several_and_encrypted():
 # ----------------------------------------------------------------------------------------------- the download
 
 
+ELSEWHERE = {
+    "moved": "/good/{name}",
+    "loop": "http://127.0.0.1:{port}/loop/{name}",
+    "to-a-file": "file:///etc/passwd",
+    "to-http": "http://127.0.0.1:{port}/good/{name}",
+    "to-nonsense": "http://[::1",
+}
+
+
 class Handler(BaseHTTPRequestHandler):
     """``/<behaviour>/<name>``: how the server behaves, and what it is asked for."""
 
@@ -544,6 +554,19 @@ class Handler(BaseHTTPRequestHandler):
             behaviour = "good" if len(self.server.got()) > 1 else "503"
         if behaviour.isdecimal():
             self.send_error(int(behaviour))
+            return
+        if behaviour in ELSEWHERE:
+            self.send_response(302)
+            self.send_header("Location", ELSEWHERE[behaviour].format(name=name, port=self.server.server_port))
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the client has hung up, as it should: it has read what it needs
+                while not self.server.over.is_set():
+                    self.wfile.write(bytes(1 << 16))
+            return
+        if behaviour == "endless-head":
+            with contextlib.suppress(OSError):
+                while not self.server.over.wait(0.02):
+                    self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return
         if behaviour == "wrong":
             content = gzip.compress(idx_bytes(np.zeros_like(ARRAYS[NAMES.index(name.removesuffix(".gz"))])))
@@ -663,6 +686,9 @@ def test_download_false_asks_nobody(server):
         ("portal", 1, "sent a wrong file .*starts with the bytes '3c68746d"),
         ("huge", 1, "announces 1,000,000,000,000 bytes"),
         ("endless", 1, "sends more than 74,944 bytes"),
+        ("loop", 6, "redirects more than 5 times"),
+        ("to-a-file", 1, "redirects to file:///etc/passwd, which is no better protected than http://127"),
+        ("to-nonsense", 3, "Invalid IPv6 URL, at the last of 3 tries"),
     ],
 )
 def test_a_bad_mirror_is_named_and_the_next_one_asked(server, cache, monkeypatch, behaviour, tries, reason):
@@ -729,6 +755,28 @@ def test_a_bad_file_in_the_cache_is_downloaded_again(server, cache):
     data = mirrored(server, "good")()
     assert_complete(data, cache / "MNIST/raw")
     assert len(server.got()) == 1  # the labels were good
+
+
+def test_an_answer_that_never_begins_is_left_behind(server, monkeypatch):
+    monkeypatch.setattr(download, "TIME_LIMIT", 0.2)  # and no byte is ever late by STALL
+    threads = threading.active_count()
+    with pytest.raises(RuntimeError, match="is too slow: it was not done after 0.2 s"):
+        mirrored(server, "endless-head")(download=True)
+    server.over.set()
+    for _ in range(500):
+        if threading.active_count() <= threads:
+            break
+        time.sleep(0.02)
+    assert threading.active_count() <= threads
+
+
+def test_a_redirect_is_followed_without_reading_its_body(server, cache):
+    tracemalloc.start()
+    assert_complete(mirrored(server, "moved")(download=True), cache / "MNIST/raw")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # the body has no end
+    assert [path for path, _ in server.got()[:2]] == [f"/moved/{IMAGES}.gz", f"/good/{IMAGES}.gz"]
 
 
 def closed_port() -> str:
@@ -837,35 +885,46 @@ print(len(load_file(Path(path), file, exact=True)))
     assert {file.name for file in path.parent.iterdir()} - {f"{path.name}.lock"} == {path.name}
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program to make a certificate")
-def test_a_certificate_that_nobody_vouches_for_is_refused(server, tmp_path):
+@pytest.fixture
+def encrypted(server, tmp_path):
+    """The server's address under https, and the certificate that it made for itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl program to make a certificate")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-days",
-            "2",
-            "-keyout",
-            str(key),
-            "-out",
-            str(certificate),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=127.0.0.1 -days 2".split()
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command + files, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    data = type("Tiny", (Tiny,), {"mirrors": (server.url("good").replace("http:", "https:"),)})
+    return lambda behaviour: server.url(behaviour).replace("http:", "https:"), certificate
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(server, encrypted):
+    address, _ = encrypted
+    data = type("Tiny", (Tiny,), {"mirrors": (address("good"),)})
     with pytest.raises(RuntimeError, match="CERTIFICATE_VERIFY_FAILED"):
         data(download=True)
     assert server.requests == []
+
+
+def test_from_https_nobody_is_sent_on_to_http(server, encrypted, monkeypatch, cache):
+    address, certificate = encrypted
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    data = type("Tiny", (Tiny,), {"mirrors": (address("to-http"),)})
+    with pytest.raises(RuntimeError, match=r"redirects to http://127.*, which is no better protected than https://127"):
+        data(download=True)
+    assert len(server.requests) == 1
+    data.mirrors = (address("moved"),)
+    assert_complete(data(download=True), cache / "MNIST/raw")
+
+
+# urllib3 leaves the socket of an answer with two lengths to the garbage collector
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_fuzzed_for_a_moment(monkeypatch, capsys):
+    """A short form of tools/fuzz_files.py."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "tools")
+    import fuzz_files
+
+    assert fuzz_files.run(range(150)) == 0, capsys.readouterr().err
+    assert fuzz_files.run(range(150, 250), "download") == 0, capsys.readouterr().err

@@ -6,14 +6,16 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import tinynet
 import tinynet.nn.functional as F
+import tinynet.transforms
 from tinynet import nn, optim
-from tinynet.utils.data import DataLoader, TensorDataset, random_split
+from tinynet.utils.data import DataLoader, Dataset, RandomSampler, TensorDataset, random_split
 
 ROOT = Path(tinynet.__file__).parent.parent
 
@@ -79,3 +81,65 @@ def test_initial_weights_depend_on_the_seed_alone():
         return nn.Linear(5, 4).weight.tolist()
 
     assert weights(1) == weights(1) != weights(2)
+
+
+class Drawing(Dataset):
+    """Draws in every way there is: for a sample, for a batch, through a transform, and after seeding for itself."""
+
+    crop = tinynet.transforms.RandomCrop(4, padding=1)
+
+    def __len__(self):
+        return 30
+
+    def __getitem__(self, index):
+        time.sleep(0.003 * (index % 3))  # so that workers overtake each other
+        noise = tinynet.rand(1, 5, 5)
+        if index % 4 == 0:
+            tinynet.manual_seed(index)  # of this batch alone, not of the program
+        return self.crop(noise + index), tinynet.randint(0, 100, ())
+
+
+class AsItGoes(RandomSampler):
+    def __iter__(self):
+        return (int(tinynet.randint(0, 30, ())) for _ in range(30))
+
+
+@pytest.mark.parametrize("sampler", [None, AsItGoes])
+@pytest.mark.parametrize("own", [False, True])
+def test_what_a_data_set_draws_does_not_depend_on_the_number_of_workers(sampler, own):
+    def run(workers):
+        tinynet.manual_seed(3)
+        generator = tinynet.Generator().manual_seed(8) if own else None
+        data = Drawing()
+        loader = DataLoader(data, 4, shuffle=sampler is None, num_workers=workers, generator=generator, sampler=sampler and sampler(data))
+        seen = []
+        for _ in range(2):
+            for images, numbers in loader:
+                seen.append((images.tolist(), numbers.tolist(), tinynet.rand(2).tolist()))  # as dropout draws in the loop
+        return seen
+
+    expected = run(0)
+    assert run(1) == expected
+    assert run(3) == expected
+    assert expected[:8] != expected[8:]  # the second pass draws anew
+
+
+def test_a_data_set_draws_elsewhere_than_the_loop():
+    tinynet.manual_seed(3)
+    state = tinynet.default_generator.get_state()
+    noise = [image for images, _ in DataLoader(Drawing(), 1) for image in (images % 1).tolist()]
+    assert tinynet.default_generator.get_state() == {**state, "spawned": 1}
+    assert all(noise.count(image) == 1 for image in noise)  # no two batches draw alike
+
+
+def test_a_data_set_that_raises_leaves_the_default_generator_alone():
+    class Raising(Drawing):
+        def __getitem__(self, index):
+            raise ValueError("no such sample")
+
+    tinynet.manual_seed(3)
+    with pytest.raises(ValueError, match="no such sample"):
+        next(iter(DataLoader(Raising(), 4)))
+    mine = tinynet.rand(3).tolist()
+    tinynet.manual_seed(3)
+    assert tinynet.rand(3).tolist() == mine

@@ -351,6 +351,22 @@ def test_shares_are_pytorchs(length, replicas, drop_last):
         assert (ours.num_samples, ours.total_size) == (theirs.num_samples, theirs.total_size)
 
 
+def test_what_a_data_set_draws_differs_between_the_ranks():
+    class Noise(TensorDataset):
+        def get_batch(self, indices):
+            return tinynet.rand(len(indices), 3)
+
+    def drawn(replicas, rank):
+        tinynet.manual_seed(0)
+        data = Noise(tinynet.zeros(24))
+        loader = DataLoader(data, 4, sampler=DistributedSampler(data, replicas, rank), num_workers=rank % 2)
+        return [tuple(batch.flatten().tolist()) for batch in loader]
+
+    batches = [batch for rank in range(3) for batch in drawn(3, rank)]
+    assert len(set(batches)) == len(batches) == 6
+    assert drawn(3, 1) == drawn(3, 1)
+
+
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_each_epoch_has_an_order_of_its_own(drop_last):
     def epoch(number, seed=0):

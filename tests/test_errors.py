@@ -22,7 +22,7 @@ def leaf():
 
 CASES = [
     # creation
-    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: the sequences don't form a box"),
+    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: the sequences in data don't form a box"),
     (lambda: T.tensor("three"), TypeError, "tensor: can't make a tensor of str data; expected numbers"),
     (lambda: T.tensor(None), TypeError, "tensor: can't make a tensor of NoneType"),
     (lambda: T.tensor(1 + 2j), TypeError, "tensor: can't make a tensor of complex"),
@@ -32,7 +32,7 @@ CASES = [
     (lambda: T.tensor([1], requires_grad=True), RuntimeError, "only floating-point tensors can require gradients, this one is int64"),
     (lambda: T.tensor([1.0], dtype="complex64"), TypeError, "tensor: 'complex64' is no dtype that tinynet knows"),
     (lambda: T.tensor([1.0], dtype=3), TypeError, "tensor: 3 is no dtype"),
-    (lambda: T.tensor([1.0], device="tpu"), ValueError, "device: unknown device 'tpu'; tinynet knows 'cpu'"),
+    (lambda: T.tensor([1.0], device="tpu"), ValueError, "tensor: unknown device 'tpu'; tinynet knows 'cpu'"),
     (lambda: T.Tensor(2, 3), TypeError, "Tensor: .*for sizes use tinynet.zeros"),
     (lambda: T.Tensor([[1], [1, 2]]), ValueError, "Tensor: expected nested sequences of numbers, of equal lengths"),
     (lambda: T.from_numpy([1]), TypeError, "from_numpy: expected a numpy array, got list"),
@@ -52,7 +52,7 @@ CASES = [
     (lambda: T.randint(0, 2.5, (2,)), TypeError, "randint: expected ints low and high"),
     (lambda: T.randperm(-1), ValueError, "randperm: sizes must be .*"),
     (lambda: T.normal(0.0, -1.0, (2,)), ValueError, "normal: std must be .*, got -1.0"),
-    (lambda: T.bernoulli(T.tensor([1.5])), ValueError, r"bernoulli: probabilities must lie in \[0, 1\]"),
+    (lambda: T.bernoulli(T.tensor([1.5])), ValueError, "bernoulli: input must hold probabilities, from 0 to 1"),
     (lambda: T.zeros_like([1]), TypeError, "zeros_like: expected a tensor to take shape, dtype and device from, got list"),
     (lambda: T.manual_seed("a"), TypeError, "manual_seed: expected an int, got 'a'"),
     (lambda: T.manual_seed(2**64), ValueError, "manual_seed: the seed must fit in 64 bits"),
@@ -113,7 +113,7 @@ CASES = [
     (lambda: V[0, 0], IndexError, "indexing: 2 indices for a tensor with 1 dims"),
     (lambda: V[1.5], IndexError, "indexing: an index is an int, .*; got float"),
     (lambda: V[::-1], ValueError, "indexing: the step of a slice must be positive, got -1; use flip"),
-    (lambda: V[T.tensor([0.5])], IndexError, "indexing: tensors used as indices must be integer or bool, got float32"),
+    (lambda: V[T.tensor([0.5])], IndexError, "indexing: an index must be a tensor of integers or bools, got one of float32"),
     (lambda: V[B[:2]], IndexError, r"indexing: the mask has shape \(2,\), but what it selects from \(3,\)"),
     (lambda: V[T.tensor([0, 5])], IndexError, "indexing: index array is out of range for dim 0, of size 3"),
     (lambda: X.clone().__setitem__(0, T.ones(2)), ValueError, r"t\[index\] = value: shapes \(2,\) and \(3,\) don't broadcast"),

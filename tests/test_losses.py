@@ -249,7 +249,7 @@ _binary = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
         (lambda: F.binary_cross_entropy(tinynet.tensor([nan]), tinynet.ones(1)), ValueError, "input must hold probabilities"),
         (lambda: F.binary_cross_entropy(_x.sigmoid(), _x.sigmoid().double()), RuntimeError, "input is float32, target is float64"),
         (lambda: F.kl_div(_x, _x.long()), TypeError, "target must hold floats"),
-        (lambda: F.one_hot(_t.int()), TypeError, "class numbers must be int64, got int32"),
+        (lambda: F.one_hot(_t.int()), TypeError, "tensor must hold class numbers, int64, got int32"),
         (lambda: F.one_hot(_t, 2), ValueError, r"target\[1\] is 3, but the 2 classes"),
         (lambda: F.one_hot(tinynet.tensor([0, -2])), ValueError, r"target\[1\] is -2"),
         (lambda: F.one_hot(_t[:0]), ValueError, "an empty tensor"),

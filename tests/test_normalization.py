@@ -113,7 +113,7 @@ def test_output_has_mean_0_and_variance_1():
         (lambda x: nn.LayerNorm((3, 0)), "LayerNorm: normalized_shape must be an int from 1 up, got 0"),
         (lambda x: nn.BatchNorm2d(0), "BatchNorm2d: num_features must be an int from 1 up, got 0"),
         (lambda x: F.dropout2d(x[0]), r"dropout2d: input must be \(N, C, H, W\), got shape \(4, 2, 3\); for a single image unsqueeze\(0\)"),
-        (lambda x: F.dropout2d(x, 1.5), "dropout2d: p is a probability, from 0 to 1; got 1.5"),
+        (lambda x: F.dropout2d(x, 1.5), "dropout2d: p must be a probability, from 0 to 1; got 1.5"),
     ],
 )
 def test_refused(f, message):
@@ -268,5 +268,5 @@ def test_dropout2d_layer():
     copied = x.clone()
     assert nn.Dropout2d(1.0, inplace=True)(copied) is copied
     assert not copied.any()
-    with pytest.raises(ValueError, match="Dropout2d: p is a probability, from 0 to 1; got -0.1"):
+    with pytest.raises(ValueError, match="Dropout2d: p must be a probability, from 0 to 1; got -0.1"):
         nn.Dropout2d(-0.1)

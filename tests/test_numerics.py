@@ -124,34 +124,105 @@ def test_activations(function, forward, slope):
     both(function, (forward, lambda x, g: slope(x) * g), x[np.abs(x).max(1) < 1e30], rtol=1e-5)
 
 
-def moments(x):
-    axes = (0, 2, 3)
-    return x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+@pytest.mark.parametrize("function", [F.silu, F.sigmoid, F.tanh, F.softplus, F.elu, F.relu, F.leaky_relu, F.hardtanh])
+@pytest.mark.parametrize("g", [1.0, 1e3, -1e37])
+def test_gradients_of_large_numbers_are_no_nan(function, g):
+    """Where the slope is 0 or 1, though a product on the way there may be infinite."""
+    x = tinynet.tensor([3e38, 1e38, 1e20, 1e4, -1e4, -1e20, -1e38, -3e38], requires_grad=True)
+    function(x).backward(tinynet.full_like(x, g))
+    slopes = x.grad.numpy() / np.float32(g)
+    assert np.isin(slopes, np.float32([0, 1, 0.01])).all(), slopes
 
 
+def test_the_gradient_of_elu_far_below_zero():
+    x = tinynet.tensor([-20.0, -60.0, -87.0], requires_grad=True)
+    F.elu(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.exp(np.float64([-20, -60, -87])), 1e-6)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_of_halves(approximate):
+    x = np.float16([-60000, -1000, -100, -3.5, 0.5, 100, 1000, 60000])
+    half, single = tinynet.tensor(x, requires_grad=True), tinynet.tensor(x.astype(np.float32), requires_grad=True)
+    for t in (half, single):
+        F.gelu(t, approximate).backward(tinynet.full_like(t, 100.0))
+    np.testing.assert_allclose(half.grad.numpy(), single.grad.numpy().astype(np.float16), 2e-3)
+
+
+NORMS = {
+    "batch_norm": (lambda t: F.batch_norm(t, None, None, training=True), (0, 2, 3)),
+    "batch_norm of vectors": (lambda t: F.batch_norm(t.permute(0, 2, 3, 1).flatten(0, 2), None, None, training=True), (0, 2, 3)),
+    "instance_norm": (lambda t: F.instance_norm(t), (2, 3)),
+    "layer_norm": (lambda t: F.layer_norm(t, (3, 5, 4)), (1, 2, 3)),
+    "group_norm": (lambda t: F.group_norm(t, 1), (1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
 @pytest.mark.parametrize(
-    ("offset", "scale"), [(0, 1), (1e4, 1), (-1e4, 1e-2), (1e-20, 1e-20), (3, 0), (1e6, 0), (0, 1e15), (0, 1e-30)]
+    ("offset", "scale"),
+    [(0, 1), (1e4, 1), (1e4, 1e-2), (-1e4, 1e-2), (1e6, 1), (1e-20, 1e-20), (3, 0), (1e6, 0), (0, 1e15), (0, 1e-30)],
 )
-def test_batch_norm(offset, scale):
+@pytest.mark.parametrize("order", ["first", "second"])
+def test_norms(name, offset, scale, order):
+    """Far from zero too, where the mean is rounded to a number that isn't small beside the standard deviation: first and second formulas."""
+    function, axes = NORMS[name]
     rng = np.random.default_rng(2)
     x = (rng.standard_normal((6, 3, 5, 4)) * scale + offset).astype(np.float32)
+    wide = x.astype(np.float64)
+    root = np.sqrt(wide.var(axes, keepdims=True) + 1e-5)
+    y = (wide - wide.mean(axes, keepdims=True)) / root
+    g = rng.standard_normal(x.shape).astype(np.float32)
+    dx = (g - g.mean(axes, keepdims=True, dtype=np.float64) - y * (g * y).mean(axes, keepdims=True)) / root
+    t = tinynet.from_numpy(x.copy()).requires_grad_()
+    out = function(t)
+    rows = (lambda a: a.transpose(0, 2, 3, 1).reshape(-1, 3)) if out.ndim == 2 else (lambda a: a)
+    np.testing.assert_allclose(out.detach().numpy(), rows(y), 2e-5, 2e-6)
+    (found,) = tinynet.grad(out, t, tinynet.from_numpy(np.ascontiguousarray(rows(g))), create_graph=order == "second")
+    np.testing.assert_allclose(found.detach().numpy(), dx, 2e-5, 2e-6 * np.abs(dx).max())
 
-    def forward(x):
-        mean, var = moments(x)
-        return (x - mean) / np.sqrt(var + 1e-5)
 
-    def backward(x, g):
-        _, var = moments(x)
-        y, axes = forward(x), (0, 2, 3)
-        return (g - g.mean(axes, keepdims=True) - y * (g * y).mean(axes, keepdims=True)) / np.sqrt(var + 1e-5)
+def test_the_gradients_of_weight_and_bias_far_from_zero():
+    x = (np.random.default_rng(2).standard_normal((6, 3, 5, 4)) * 0.01 + 1e4).astype(np.float32)
+    g = np.random.default_rng(3).standard_normal(x.shape).astype(np.float32)
+    weight, bias = tinynet.ones(3, requires_grad=True), tinynet.zeros(3, requires_grad=True)
+    F.batch_norm(tinynet.from_numpy(x), None, None, weight, bias, training=True).backward(tinynet.from_numpy(g))
+    wide = x.astype(np.float64)
+    y = (wide - wide.mean((0, 2, 3), keepdims=True)) / np.sqrt(wide.var((0, 2, 3), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(weight.grad.numpy(), (g * y).sum((0, 2, 3)), 1e-5)
+    np.testing.assert_allclose(bias.grad.numpy(), g.sum((0, 2, 3), dtype=np.float64), 1e-5)
 
-    # The mean is a float32 too. Far from 0 its last digit (6e-8 of it) is not small beside the standard deviation.
-    lost = 6e-8 * abs(offset) / np.sqrt(scale**2 + 1e-5)
-    steepest = 1 / np.sqrt(scale**2 + 1e-5)  # of the gradient
-    both(
-        lambda t: F.batch_norm(t, None, None, training=True), (forward, backward), x,
-        rtol=2e-5, atol=(1e-6 + 3 * lost) * max(1, steepest if scale < 1e10 else 1e-10),
-    )  # fmt: skip
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize(("offset", "scale"), [(0, 1e4), (1e4, 100), (0, 1)])
+def test_norms_of_halves(name, offset, scale):
+    """Whose squares, and sums, are soon infinite."""
+    x = (np.random.default_rng(2).standard_normal((6, 3, 5, 4)) * scale + offset).astype(np.float16)
+    half, single = tinynet.tensor(x, requires_grad=True), tinynet.tensor(x.astype(np.float32), requires_grad=True)
+    found, expected = (NORMS[name][0](t) for t in (half, single))
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found.detach().numpy(), expected.detach().numpy(), 1e-3, 1e-3)
+    for out in (found, expected):
+        (out * out * out).sum().backward()
+    largest = np.abs(single.grad.numpy()).max()
+    np.testing.assert_allclose(half.grad.numpy(), single.grad.numpy(), 5e-3, 5e-3 * largest + 1e-7)
+
+
+def test_var_std_and_norm_at_extremes():
+    far = (np.random.default_rng(4).standard_normal((5, 40)) * 0.01 + 1e4).astype(np.float32)
+    np.testing.assert_allclose(tinynet.from_numpy(far).var(1).numpy(), far.astype(np.float64).var(1, ddof=1), 1e-5)
+    half = tinynet.tensor(np.float16([[1e4, -1e4, 2e4, 3e4]]))
+    np.testing.assert_allclose(half.std(1).numpy(), np.float64([[1e4, -1e4, 2e4, 3e4]]).std(1, ddof=1), 1e-3)
+    np.testing.assert_allclose(half.norm(2.0, 1).numpy(), [np.sqrt(15) * 1e4], 1e-3)
+    assert half.std(1).dtype == half.norm(2.0, 1).dtype == np.float16
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+@pytest.mark.parametrize("function", [lambda x: x.std(), lambda x: x.std(1).sum(), lambda x: (x - x.detach()).norm(), lambda x: (x - x.detach()).norm(0.5)])
+def test_roots_at_zero_have_gradient_zero(function, value):
+    x = tinynet.full((3, 4), value, requires_grad=True)
+    function(x).backward()
+    assert (x.grad == 0).all()
 
 
 def test_batch_norm_of_a_constant_channel_and_of_one_sample():

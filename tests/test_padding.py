@@ -68,7 +68,7 @@ def test_against_torch(padded, leading, mode):
         ((1, 2, 3), "constant", None, r"sizes must be ints in pairs \(left, right, top, bottom, ...\), got \(1, 2, 3\)"),
         ((1, 2.0), "constant", None, "sizes must be ints in pairs"),
         (3, "constant", None, "sizes must be ints in pairs"),
-        ((1,) * 8, "constant", None, "4 pairs of sizes for an input with 3 dims"),
+        ((1,) * 8, "constant", None, "4 pairs of sizes need an input with at least 4 dims, got shape"),
         ((1, 1), "zeros", None, "mode must be 'constant', 'reflect', 'replicate' or 'circular', got 'zeros'"),
         ((1, 1), "reflect", 1.0, "mode 'reflect' takes its values from the input; value=1.0 has no meaning there"),
         ((-3, -1), "constant", None, r"sizes \(-3, -1\) don't fit dim 2: of its 3 elements 0 are left$"),

@@ -174,3 +174,21 @@ def test_modules_return_indices():
     for module in (nn.MaxPool2d(2, return_indices=True), nn.AdaptiveMaxPool2d(1, return_indices=True)):
         values, indices = module(image)
         assert (values.item(), indices.item(), indices.dtype) == (4.0, 1, tinynet.int64)
+
+
+@pytest.mark.parametrize(("size", "stride", "padding", "dilation"), [(2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (2, 3, 0, 1), (2, 1, 0, 2), ((1, 3), 1, 0, 1)])
+def test_a_window_with_nans_gives_its_gradient_to_the_last_one(size, stride, padding, dilation):
+    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+    rng = np.random.default_rng(5)
+    image = rng.permutation(np.arange(2 * 3 * 7 * 6) / 8 - 9).reshape(2, 3, 7, 6).astype(np.float32)
+    image[rng.random(image.shape) < 0.25] = np.nan
+    image[0, 0], image[1, 2] = np.nan, -np.inf
+    x, t = tinynet.tensor(image, requires_grad=True), torch.tensor(image, requires_grad=True)
+    y, indices = F.max_pool2d(x, size, stride, padding, dilation, return_indices=True)
+    expected, where = torch.nn.functional.max_pool2d(t, size, stride, padding, dilation, return_indices=True)
+    g = rng.standard_normal(y.shape).astype(np.float32)
+    (dx,) = tinynet.grad(y, x, tinynet.tensor(g), create_graph=True)
+    expected.backward(torch.tensor(g))
+    assert np.array_equal(y.detach().numpy(), expected.detach().numpy(), equal_nan=True)
+    assert np.array_equal(indices.numpy(), where.numpy())
+    np.testing.assert_allclose(dx.detach().numpy(), t.grad.numpy(), rtol=1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .autograd import Variable
 from .backend import Device, Generator, computing, default_generator, device_of, module_on, to_device
-from .ops.dtypes import as_dtype, as_number, default_dtype
+from .ops.dtypes import as_dtype, as_number, default_dtype, in_own_name
 from .ops.shapes import as_shape, by_keyword
 from .tensor import Tensor
 
@@ -61,6 +61,7 @@ def _unwrapped(data: Any) -> Any:
     return [_unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
+@in_own_name
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of `data`: a number, nested sequences of numbers, an array or a tensor.
 
@@ -80,7 +81,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     try:
         array = np.array(_unwrapped(data))
     except ValueError as error:
-        raise ValueError("tensor: the sequences don't form a box, each must be as long as its neighbours") from error
+        raise ValueError("tensor: the sequences in data don't form a box, each must be as long as its neighbours") from error
     if array.size == 0 and isinstance(data, (list, tuple)):
         array = array.astype(default_dtype)
     if array.dtype.kind in "Ou" and type(_first_element(data)) is int:
@@ -92,6 +93,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     return _finish(_converted("tensor", array, wanted or array.dtype.newbyteorder("=")), device, requires_grad)
 
 
+@in_own_name
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing its memory where that is possible."""
     if isinstance(data, Tensor):
@@ -124,6 +126,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 # -------------------------------------------------------------------------------------------------- from a rule
 
 
+@in_own_name
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of shape `size` with `fill_value` everywhere, whose kind decides the dtype unless `dtype` is given."""
     if isinstance(fill_value, Variable):
@@ -140,6 +143,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
 
 
 @by_keyword("size")
+@in_own_name
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; the sizes as separate arguments or as one sequence."""
     with module_on(device) as xp:
@@ -148,6 +152,7 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 @by_keyword("size")
+@in_own_name
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; the sizes as separate arguments or as one sequence."""
     with module_on(device) as xp:
@@ -156,6 +161,7 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
 
 
 @by_keyword("size")
+@in_own_name
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose values are whatever the memory held; the sizes as separate arguments or as one sequence."""
     with module_on(device) as xp:
@@ -163,6 +169,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return _finish(array, None, requires_grad)
 
 
+@in_own_name
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """An n x m matrix (m is n by default) with ones on the diagonal and zeros elsewhere."""
     rows, columns = _sizes("eye", (n, n if m is None else m))
@@ -171,6 +178,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return _finish(array, None, requires_grad)
 
 
+@in_own_name
 def arange(
     start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -198,6 +206,7 @@ def arange(
     return _finish(array, None, requires_grad)
 
 
+@in_own_name
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -226,6 +235,7 @@ def _float_dtype(name: str, dtype: Any) -> np.dtype:
 
 
 @by_keyword("size")
+@in_own_name
 def rand(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -237,6 +247,7 @@ def rand(
 
 
 @by_keyword("size")
+@in_own_name
 def randn(
     *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -247,6 +258,7 @@ def randn(
     return _finish(array, device, requires_grad)
 
 
+@in_own_name
 def randint(
     low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
     device: Any = None, requires_grad: bool = False,
@@ -264,6 +276,7 @@ def randint(
     return _finish(array.astype(as_dtype("randint", dtype or np.int64), copy=False), device, requires_grad)
 
 
+@in_own_name
 def randperm(
     n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -273,6 +286,7 @@ def randperm(
     return _finish(array.astype(as_dtype("randperm", dtype or np.int64), copy=False), device, requires_grad)
 
 
+@in_own_name
 def normal(
     mean: float, std: float, size: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
@@ -283,12 +297,13 @@ def normal(
     return (draws * float(std) + float(mean)).requires_grad_(requires_grad)
 
 
+@in_own_name
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element of `input` gives, else 0, in the dtype of `input`."""
     if not isinstance(input, Tensor) or not input.is_floating_point():
         raise TypeError(f"bernoulli: expected a tensor of floats, the probabilities; got {getattr(input, 'dtype', type(input).__name__)}")
     if not bool(((input >= 0) & (input <= 1)).all()):
-        raise ValueError("bernoulli: probabilities must lie in [0, 1]")
+        raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
     draws = rand(input.shape, generator=generator, dtype=np.float64, device=input.device)
     return (draws < input.detach()).to(input.dtype)
 
@@ -306,26 +321,31 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> dict[str, Any]:
     }
 
 
+@in_own_name
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the shape, dtype and device of `input`."""
     return zeros(**_like("zeros_like", input, dtype, device), requires_grad=requires_grad)
 
 
+@in_own_name
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the shape, dtype and device of `input`."""
     return ones(**_like("ones_like", input, dtype, device), requires_grad=requires_grad)
 
 
+@in_own_name
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Whatever the memory held, in the shape, dtype and device of `input`."""
     return empty(**_like("empty_like", input, dtype, device), requires_grad=requires_grad)
 
 
+@in_own_name
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`fill_value` in the shape, dtype and device of `input`."""
     return full(fill_value=fill_value, **_like("full_like", input, dtype, device), requires_grad=requires_grad)
 
 
+@in_own_name
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -333,6 +353,7 @@ def rand_like(
     return rand(generator=generator, **_like("rand_like", input, dtype, device), requires_grad=requires_grad)
 
 
+@in_own_name
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -340,6 +361,7 @@ def randn_like(
     return randn(generator=generator, **_like("randn_like", input, dtype, device), requires_grad=requires_grad)
 
 
+@in_own_name
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
     """Whole numbers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
     bounds = (0, low) if high is None else (low, high)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import glob
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Device, default_generator, to_device, to_host
-from .ops.dtypes import as_dtype
+from .ops.dtypes import as_dtype, in_own_name
 from .tensor import Tensor
 
 _VERSION = 1
@@ -47,6 +48,7 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
     write_atomically(path, _safetensors().save(tensors, {_ENTRY: text}))
 
 
+@in_own_name
 def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
     """What `save` wrote to the file `f`; a state dict for a safetensors file by others. Tensors on `map_location`, or the CPU.
 
@@ -129,12 +131,13 @@ class Checkpoint:
         ValueError, RuntimeError or TypeError for a damaged file or one of other parts; then nothing has changed. Also
         removes what a killed process left of a half-written file, so no other process may be saving here meanwhile.
         """
-        for left_over in self.path.parent.glob(f".{self.path.name}.*.part"):
+        target = self.path.resolve()  # written is what a link leads to
+        for left_over in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 8}.part"):
             left_over.unlink(missing_ok=True)
         if not self.path.exists():
             return False
         state = load(self.path)
-        if not isinstance(state, dict) or state.keys() != {"generator", "parts"}:
+        if not isinstance(state, dict) or state.keys() != {"generator", "parts"} or not isinstance(state["parts"], dict):
             raise ValueError(f"Checkpoint.restore: {self.path} is not a checkpoint but something else that tinynet.save wrote")
         if state["parts"].keys() != self.parts.keys():
             raise ValueError(

@@ -149,7 +149,7 @@ class RandomHorizontalFlip(_Random):
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
         super().__init__(generator)
         if not 0 <= _number("RandomHorizontalFlip", "p", p) <= 1:
-            raise ValueError(f"RandomHorizontalFlip: p is a probability, from 0 to 1, got {p!r}")
+            raise ValueError(f"RandomHorizontalFlip: p must be a probability, from 0 to 1, got {p!r}")
         self.p = p
 
     def __call__(self, images: Tensor) -> Tensor:

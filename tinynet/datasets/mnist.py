@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from .. import distributed
 from ..creation import from_numpy
 from ..tensor import Tensor
 from ..utils.data import Dataset
@@ -67,7 +68,8 @@ _WAYS_OUT = "For all images: root=FOLDER or TINYNET_DATA=FOLDER with the files i
 
 @functools.cache
 def _say_once(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    if not distributed.is_initialized() or distributed.get_rank() == 0:
+        print(line, file=sys.stderr, flush=True)
 
 
 class MNIST(Dataset):

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..ops.dtypes import in_own_name
 from .module import Module
 
 
@@ -110,6 +111,7 @@ class Sequential(_Numbered):
 class ModuleList(_Numbered):
     """A list of modules whose parameters are found. It has no `forward`: the module that owns it loops over it."""
 
+    @in_own_name
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
         if modules is not None and not isinstance(modules, Iterable):
@@ -137,6 +139,7 @@ class ModuleDict(Module):
     Tanh()
     """
 
+    @in_own_name
     def __init__(self, modules: Any = None):
         super().__init__()
         self.update(modules or {})

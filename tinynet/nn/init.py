@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..backend import Generator, default_generator, to_device
-from ..ops.dtypes import as_number
+from ..ops.dtypes import as_number, in_own_name
 from ..tensor import Tensor
 
 
@@ -19,34 +19,40 @@ def _writable(function: str, tensor: Any) -> Tensor:
     return tensor
 
 
+@in_own_name
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Evenly distributed over [a, b)."""
     return _writable("uniform_", tensor).uniform_(a, b, generator=generator)
 
 
+@in_own_name
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed."""
     return _writable("normal_", tensor).normal_(mean, std, generator=generator)
 
 
+@in_own_name
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """`val` everywhere."""
     return _writable("constant_", tensor).fill_(val)
 
 
+@in_own_name
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return constant_(tensor, 1.0)
 
 
+@in_own_name
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return constant_(tensor, 0.0)
 
 
+@in_own_name
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
     """A matrix with ones on the diagonal and zeros elsewhere, square or not."""
@@ -55,6 +61,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return tensor.copy_(Tensor._wrap(to_device(np.eye(*tensor.shape), tensor.device)))
 
 
+@in_own_name
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """`gain` times a random matrix with orthogonal rows (or columns, if those are fewer), all equally likely; more dims count as columns.
@@ -71,6 +78,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return tensor.copy_(Tensor._wrap(to_device(as_number("orthogonal_", "gain", gain) * q.reshape(tensor.shape), tensor.device)))
 
 
+@in_own_name
 @no_grad()
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
@@ -97,7 +105,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2.0 / (1 + slope**2))
     gains = {"linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
     if not isinstance(nonlinearity, str) or nonlinearity not in gains:
-        raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known: {', '.join([*gains, 'leaky_relu'])}")
+        raise ValueError(f"calculate_gain: nonlinearity must be one of {', '.join([*gains, 'leaky_relu'])}; got {nonlinearity!r}")
     return gains[nonlinearity]
 
 
@@ -115,6 +123,7 @@ def _fan(tensor: Tensor, mode: str) -> int:
     return fans(tensor)[mode == "fan_out"]
 
 
+@in_own_name
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
@@ -123,6 +132,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@in_own_name
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
 ) -> Tensor:
@@ -130,12 +140,14 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)), generator)
 
 
+@in_own_name
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Evenly distributed with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
-    bound = as_number("xavier_uniform_", "gain", gain) * math.sqrt(6.0 / sum(fans(tensor)))
+    bound = as_number("xavier_uniform_", "gain", gain, 0) * math.sqrt(6.0 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@in_own_name
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normally distributed with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
-    return normal_(tensor, 0.0, as_number("xavier_normal_", "gain", gain) * math.sqrt(2.0 / sum(fans(tensor))), generator)
+    return normal_(tensor, 0.0, as_number("xavier_normal_", "gain", gain, 0) * math.sqrt(2.0 / sum(fans(tensor))), generator)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import creation
 from ..ops import shapes
+from ..ops.dtypes import in_own_name
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -19,6 +20,8 @@ def check_counts(layer: str, **numbers: Any) -> None:
     for name, number in numbers.items():
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise ValueError(f"{layer}: {name} must be an int from 1 up, got {number!r}")
+        if number >= 2**31:
+            raise ValueError(f"{layer}: {name} must be below 2**31, got {number}")
 
 
 def _fan_in_init(weight: Parameter, bias: Parameter | None) -> None:
@@ -32,6 +35,7 @@ def _fan_in_init(weight: Parameter, bias: Parameter | None) -> None:
 class Linear(Module):
     """``y = x @ weight.T + bias``: (..., in_features) -> (..., out_features). See `functional.linear`."""
 
+    @in_own_name
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
         check_counts("Linear", in_features=in_features, out_features=out_features)
@@ -54,6 +58,7 @@ class Linear(Module):
 class _Conv(Module):
     """What `Conv2d` and `ConvTranspose2d` share: their arguments, their weights and how they print."""
 
+    @in_own_name
     def __init__(
         self, transposed: bool, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, output_padding: Any,
         groups: int, bias: bool, dilation: Any, padding_mode: str, device: Any, dtype: Any,
@@ -175,7 +180,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
         if not isinstance(p, (int, float)) or not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p is a probability, from 0 to 1; got {p!r}")
+            raise ValueError(f"{type(self).__name__}: p must be a probability, from 0 to 1; got {p!r}")
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:

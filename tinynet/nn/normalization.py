@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from .. import creation
 from ..ops import shapes
+from ..ops.dtypes import in_own_name
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -21,6 +22,7 @@ class _Norm(Module):
     weight: Parameter | None
     bias: Parameter | None
 
+    @in_own_name
     def __init__(self, shape: tuple[int, ...], eps: float, affine: bool, bias: bool, device: Any, dtype: Any):
         super().__init__()
         self.eps = eps

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from .. import creation
 from ..autograd import no_grad
 from ..ops import elementwise, reductions, shapes
-from ..ops.dtypes import as_number
+from ..ops.dtypes import as_number, in_own_name
 from ..tensor import Tensor
 
 
@@ -63,6 +63,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
         g.clamp_(-clip_value, clip_value)
 
 
+@in_own_name
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of `parameters`, one after the other, in one dimension; gradients flow back."""
     return shapes.cat([shapes.reshape(p, -1) for p in _listed("parameters_to_vector", parameters)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable
 from numbers import Number
 from typing import Any, TypeVar
@@ -17,8 +18,33 @@ _RANK = {"b": 0, "i": 1, "u": 1, "f": 2}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+_PUBLIC_ERRORS = (ValueError, TypeError, IndexError, RuntimeError)
+_ANOTHER = re.compile(r"[\w.]+: ")
+
+
+def _rename(error: Exception, name: str) -> None:
+    """Let `error` say `name` where it says another function, one that `name` is made of."""
+    said = str(error)
+    if not said.startswith((f"{name}: ", "detect_anomaly: ")):
+        error.args = (f"{name}: {_ANOTHER.sub('', said, count=1) if _ANOTHER.match(said) else said}",)
+
+
+def in_own_name(function: _F) -> _F:
+    """Declare a public function (or ``__init__``) that is made of others: an error of theirs names it instead of them."""
+
+    @functools.wraps(function)
+    def operation(*args: Any, **keywords: Any) -> Any:
+        try:
+            return function(*args, **keywords)
+        except _PUBLIC_ERRORS as error:
+            _rename(error, type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__)
+            raise
+
+    return operation  # type: ignore[return-value]
+
+
 def of_tensor(function: _F) -> _F:
-    """Declare a public operation on a tensor, its first argument: anything else there is a TypeError that says so."""
+    """The same for an operation on a tensor, its first argument: anything else there is a TypeError that says so."""
 
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Any:
@@ -27,7 +53,11 @@ def of_tensor(function: _F) -> _F:
             raise TypeError(
                 f"{function.__name__}: expected a tensor first, got {type(first).__name__}; make one with tinynet.tensor(...)"
             )
-        return function(*args, **keywords)
+        try:
+            return function(*args, **keywords)
+        except _PUBLIC_ERRORS as error:
+            _rename(error, function.__name__)
+            raise
 
     return operation  # type: ignore[return-value]
 

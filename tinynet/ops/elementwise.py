@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd import Primitive, Variable, cast
 from ..backend import array_module, beside, computing
-from .dtypes import as_operand, default_dtype, of_tensor, result_type
+from .dtypes import as_operand, default_dtype, in_own_name, of_tensor, result_type
 from .layout import each
 from .shapes import expand
 
@@ -46,7 +46,7 @@ def _aligned(name: str, operands: tuple[Any, ...], floating: bool) -> list[Any]:
         dtype = result_type(*values)
         shapes = [v.array.shape for v in values if isinstance(v, Variable)]
         if any(s != shape for s in shapes):
-            array_module(*[v.array for v in values if isinstance(v, Variable)])  # devices first: the clearer error
+            array_module(*[v.array for v in values if isinstance(v, Variable)], function=name)  # devices first: the clearer error
             shape = broadcast_shape(name, *shapes)
     if floating and dtype.kind != "f":
         dtype = default_dtype
@@ -274,7 +274,7 @@ def expm1(xp, a):
     return xp.expm1(a)
 
 
-expm1.derivatives(a=lambda g, y: g * (y + 1.0))
+expm1.derivatives(a=lambda g, a: g * exp(a))  # not y + 1, which is 0 far below 0
 
 
 @elementwise(floating=True)
@@ -311,15 +311,33 @@ def tanh(xp, a):
 tanh.derivatives(a=lambda g, y: g * (1.0 - y * y))
 
 
-@elementwise(floating=True)
-def sigmoid(xp, a):
-    """``1 / (1 + exp(-input))``."""
+def _sigmoid(xp: Any, a: Any) -> Any:
     # exp of -|a| never overflows; 1 / (1 + e^-a) = e^a / (1 + e^a)
     e = xp.exp(-xp.abs(a))
     return xp.where(a >= 0, 1.0, e) / (1.0 + e)
 
 
+@elementwise(floating=True)
+def sigmoid(xp, a):
+    """``1 / (1 + exp(-input))``."""
+    return _sigmoid(xp, a)
+
+
 sigmoid.derivatives(a=lambda g, y: g * (y * (1.0 - y)))
+
+
+@elementwise(floating=True)
+def silu(xp, a):
+    return a * _sigmoid(xp, a)
+
+
+def _silu_slope(a: Any) -> Any:
+    share = sigmoid(a)
+    return share * (1.0 + a * (1.0 - share))
+
+
+# g comes last: g * a may be infinite where the slope is 0, and a product of the two a nan
+silu.derivatives(a=lambda g, a: g * _silu_slope(a))
 
 
 @elementwise(floating=True)
@@ -477,6 +495,7 @@ _where.derivatives(
 )
 
 
+@in_own_name
 def where(condition: Any, input: Any, other: Any) -> Any:
     """`input` where `condition`, a bool tensor, holds, and `other` elsewhere; all three broadcast to one shape."""
     if not isinstance(condition, Variable) or condition.array.dtype != bool:
@@ -514,7 +533,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 def _plain(name: str, forward: Callable[..., Any], *operands: Any) -> Any:
     values = _aligned(name, operands, floating=False)
     arrays = [v.array if isinstance(v, Variable) else v for v in values]
-    xp = array_module(*arrays)
+    xp = array_module(*arrays, function=name)
     like = next(v for v in values if isinstance(v, Variable))
     with computing(like.array):
         return like._make(xp.asarray(forward(xp, *arrays)))
@@ -569,7 +588,7 @@ def _bitwise(name: str, forward: Callable[..., Any], *operands: Any) -> Any:
     for value in operands:
         dtype = value.array.dtype if isinstance(value, Variable) else None
         if isinstance(value, float) or (dtype is not None and dtype.kind == "f"):
-            raise TypeError(f"{name}: expected bools or integers, got {dtype or value!r}")
+            raise TypeError(f"{name}: expected bools or integers, got {type(value).__name__ if dtype is None else f'a tensor of {dtype}'}")
     return _plain(name, forward, *operands)
 
 
@@ -593,16 +612,19 @@ def bitwise_not(a):
     return _bitwise("bitwise_not", lambda xp, a: ~a, a)
 
 
+@in_own_name
 def logical_and(a, b):
     """Whether both are non-zero, element by element."""
     return bitwise_and(ne(a, 0), ne(b, 0))
 
 
+@in_own_name
 def logical_or(a, b):
     """Whether either is non-zero, element by element."""
     return bitwise_or(ne(a, 0), ne(b, 0))
 
 
+@in_own_name
 def logical_not(a):
     """Whether each element is zero."""
     return eq(a, 0)

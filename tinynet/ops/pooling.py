@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..autograd import Primitive
-from ..threads import by_shares, scratch
+from ..memory import empty, scratch
+from ..threads import by_shares
 from . import kernels
 from .conv import pad
 from .geometry import Geometry
@@ -43,7 +44,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
     # first down the columns, then along the rows: KH + KW taps instead of KH * KW
     x = batch_innermost(xp, x)
     _, C, W, N = x.shape
-    y = xp.empty((geometry.OH, C, geometry.OW, N), x.dtype)
+    y = empty(xp, (geometry.OH, C, geometry.OW, N), x.dtype)
     down, along = geometry.inside(0), geometry.inside(1)
 
     def share(c: slice) -> None:
@@ -51,17 +52,17 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
-    by_shares(xp, C, x.size, share)
+    by_shares(xp, C, x.size, share, passes=2)
     return y.transpose(3, 1, 0, 2)
 
 
 @kernels.on_gpu(kernels.to_the_largest)
 def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
-    """dx (N, C, H, W): each window's share of dy to the first of its pixels that equals its maximum; shares add up."""
+    """dx (N, C, H, W): each window's share of dy to the first of its pixels that equals its maximum, or to its last nan; shares add up."""
     # Tap by tap, row by row: no two windows meet the same pixel through one tap.
     x, y, dy = batch_innermost(xp, x), batch_innermost(xp, y), batch_innermost(xp, dy)
     H, C, W, N = x.shape
-    dx = xp.empty((H, C, W, N), dy.dtype)
+    dx = empty(xp, (H, C, W, N), dy.dtype)
     down, along = geometry.inside(0), geometry.inside(1)
     taps = [
         ((rows_out, slice(None), columns_out), (rows, slice(None), columns))
@@ -89,8 +90,13 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
             else:
                 given = xp.multiply(dyc[outputs], hit, out=scratch(xp, "given", hit.shape, dy.dtype))
                 xp.add(dxc[pixels], given, out=dxc[pixels])
+        if seeking.any():  # they have found nothing that equals their maximum, so that is a nan
+            for outputs, pixels in reversed(taps):
+                hit = xp.isnan(xc[pixels]) & seeking[outputs]
+                seeking[outputs] ^= hit
+                dxc[pixels] += xp.where(hit, dyc[outputs], 0)
 
-    by_shares(xp, C, x.size, share)
+    by_shares(xp, C, x.size, share, passes=8)
     return dx.transpose(3, 1, 0, 2)
 
 

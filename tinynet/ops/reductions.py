@@ -10,9 +10,10 @@ import numpy as np
 
 from ..autograd import Primitive, Variable, cast
 from ..backend import array_module, beside, computing
+from ..memory import empty
 from ..threads import get_num_threads, parallel, pieces
-from .dtypes import default_dtype, of_tensor, result_type
-from .elementwise import abs, broadcast_shape, eq, exp, isfinite, isnan, log, maximum, minimum, sqrt, where
+from .dtypes import default_dtype, in_own_name, of_tensor, result_type
+from .elementwise import abs, broadcast_shape, eq, exp, isfinite, isnan, log, maximum, minimum, where
 from .shapes import as_dim, as_dims, expand, reshape, transpose, unsqueeze
 from .summing import total
 
@@ -76,9 +77,16 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = _floating("mean", input, dtype)
     dims = as_dims("mean", _all_if_empty(dim), input.array.ndim)
-    if input.array.dtype == np.float16:  # the sum may be too large for a half where the mean is not
-        return cast(mean(cast(input, dtype=np.dtype(np.float32)), dims, keepdim), dtype=input.array.dtype)
-    return sum(input, dims, keepdim) / float(_count(input, dims))
+    return _as(input, sum(_wide(input), dims, keepdim) / float(_count(input, dims)))
+
+
+def _wide(input: Any) -> Any:
+    # a sum, or a square, may be too large for a half where what is made of it is not
+    return cast(input, dtype=np.dtype(np.float32)) if input.array.dtype == np.float16 else input
+
+
+def _as(input: Any, result: Any) -> Any:
+    return result if result.array.dtype == input.array.dtype else cast(result, dtype=input.array.dtype)
 
 
 @of_tensor
@@ -96,7 +104,7 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
     dims = as_dims("var", _all_if_empty(dim), input.array.ndim)
     free = float(_count(input, dims) - correction)
     # with too few values the variance is 0 / 0, a nan, as in PyTorch
-    return _drop(moments(input, dims)[2], dims, keepdim) / (free if free > 0 else 0.0)
+    return _as(input, _drop(moments(_wide(input), dims)[2], dims, keepdim) / (free if free > 0 else 0.0))
 
 
 def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
@@ -125,8 +133,18 @@ def far_from_zero(average: Any, squares: Any, count: int) -> bool:
 
 @of_tensor
 def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
-    """The square root of `var`, with the same arguments."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """The square root of `var`, with the same arguments. At 0 the gradient is 0."""
+    input = _floating("std", input)
+    spread = var(_wide(input), dim, unbiased, keepdim, correction=correction)
+    return _as(input, _root(spread, 0.5))
+
+
+def _root(powers: Any, p: float) -> Any:
+    # at 0 the slope is infinite; it is taken for 0
+    if powers._vertex() is None:
+        return powers**p
+    zero = powers == 0
+    return where(zero, 0.0, where(zero, 1.0, powers) ** p)
 
 
 @of_tensor
@@ -139,9 +157,9 @@ def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> 
         return amax(abs(input), () if dim is None else dim, keepdim)
     if p == 1:
         return sum(abs(input), dim, keepdim)
-    powers = sum(input * input if p == 2 else abs(input) ** p, dim, keepdim)
-    zero = powers == 0
-    return where(zero, 0.0, where(zero, 1.0, powers) ** (1.0 / p)) if input._vertex() is not None else powers ** (1.0 / p)
+    wide = _wide(input)
+    powers = wide * wide if p == 2 else abs(wide) ** p if p > 1 else _root(abs(wide), p)
+    return _as(input, _root(sum(powers, dim, keepdim), 1.0 / p))
 
 
 # ---------------------------------------------------------------------------------------------------- extremes
@@ -409,20 +427,21 @@ def log_softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
 
 def _product(xp: Any, a: Any, b: Any) -> Any:
     """``a @ b``; of large matrices, the longer side of the result is shared among threads."""
-    if a.ndim != 2 or xp is not np or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE or a.dtype.kind != "f":
+    if xp is not np or a.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE or a.dtype.kind != "f":
         return xp.matmul(a, b)
     (M, K), N = a.shape, b.shape[1]
-    parts = pieces(builtins.max(M, N), builtins.min(get_num_threads(), M * N * K // (2 * _BLAS_ALONE)))
+    parts = pieces(builtins.max(M, N), builtins.min(get_num_threads(), M * N * K // _WORTH))
     if M > N:
-        out = np.empty((M, N), a.dtype)
+        out = empty(np, (M, N), a.dtype)
         parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
     else:  # column by column in memory if the first factor is, so that a batch that is innermost stays so
-        out = np.empty((N, M), a.dtype).T if a.strides[0] == a.itemsize else np.empty((M, N), a.dtype)
+        out = empty(np, (N, M), a.dtype).T if a.strides[0] == a.itemsize else empty(np, (M, N), a.dtype)
         parallel(len(parts), lambda i: np.matmul(a, b[:, parts[i]], out=out[:, parts[i]]))
     return out
 
 
 _BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread anyway
+_WORTH = 1 << 22  # multiplications that are worth handing to a thread of ours
 
 
 @Primitive
@@ -436,6 +455,7 @@ _matmul.derivatives(
 )
 
 
+@in_own_name
 def matmul(input: Any, other: Any) -> Any:
     """The matrix product ``input @ other``.
 

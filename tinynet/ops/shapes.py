@@ -16,7 +16,7 @@ import numpy as np
 
 from ..autograd import Primitive, Variable, cast
 from ..backend import array_module, computing
-from .dtypes import of_tensor, result_type
+from .dtypes import in_own_name, of_tensor, result_type
 from .summing import total
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -288,6 +288,7 @@ def _cat_part(g, i, shapes, dim):
 _cat.derivatives(_cat_part)
 
 
+@in_own_name
 def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors joined along `dim`; the other sizes must agree. Different dtypes are promoted.
 
@@ -308,6 +309,7 @@ def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     return _cat(*[v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors], dim=dim)
 
 
+@in_own_name
 def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors of one shape joined along a new dimension."""
     if not isinstance(tensors, (tuple, list)) or not tensors or not all(isinstance(v, Variable) for v in tensors):
@@ -456,7 +458,7 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
             part = copy(part)
         elif hasattr(part, "dtype") and getattr(part, "ndim", 0) > 0:
             if part.dtype.kind not in "iu":
-                raise IndexError(f"{name}: tensors used as indices must be integer or bool, got {part.dtype}")
+                raise IndexError(f"{name}: an index must be a tensor of integers or bools, got one of {part.dtype}")
             part = copy(part)
         else:
             try:

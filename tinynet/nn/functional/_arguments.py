@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from ...backend import array_module
+from ...backend import array_module, device_of
 from ...ops.shapes import reshape, unsqueeze
 from ...tensor import Tensor
 
@@ -30,7 +30,11 @@ def same_dtype(function: str, **tensors: Tensor | None) -> None:
     if len({array.dtype for array in arrays.values()}) > 1:
         listed = ", ".join(f"{name} is {array.dtype}" for name, array in arrays.items())
         raise RuntimeError(f"{function}: {listed}; they must be the same, convert with .to(dtype)")
-    array_module(*arrays.values())
+    try:
+        array_module(*arrays.values())
+    except RuntimeError as error:
+        listed = ", ".join(f"{name} is on {device_of(array)}" for name, array in arrays.items())
+        raise RuntimeError(f"{function}: {listed}; they must be on one device, move them with .to(device)") from error
 
 
 def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import elementwise, reductions, shapes
+from ...ops.dtypes import as_number, in_own_name
 from ...tensor import Tensor
 from ._arguments import as_floats, as_tensor, same_dtype
 
@@ -49,6 +50,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     x = as_floats("gelu", "input", input)
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    if x.dtype == np.float16:  # whose cube is soon infinite
+        return gelu(x.float(), approximate).to(x.dtype)
     if approximate == "none":
         return x * (0.5 * (1.0 + elementwise.erf(x * math.sqrt(0.5))))
     return x * (0.5 * (1.0 + elementwise.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))))
@@ -57,7 +60,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * sigmoid(input)``, also called swish."""
     x = as_floats("silu", "input", input)
-    return _in_place(silu, x, "silu_") if inplace else x * elementwise.sigmoid(x)
+    return _in_place(silu, x, "silu_") if inplace else elementwise.silu(x)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -79,6 +82,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     return elementwise.hardtanh(input, min=kind(min_val), max=kind(max_val))
 
 
+@in_own_name
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(0, input), 6)``. The gradient at 0 and at 6 is 0."""
     return hardtanh(input, 0.0, 6.0, inplace)
@@ -104,6 +108,7 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None
     return reductions.log_softmax(as_tensor("log_softmax", "input", input), dim, dtype=dtype)
 
 
+@in_own_name
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """`input` divided by its p-norm along `dim` (an int or several), or by `eps` where that is larger.
 
@@ -112,9 +117,11 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     tensor([[0.6000, 0.8000]])
     """
     as_floats("normalize", "input", input)
+    eps = as_number("normalize", "eps", eps, 0)
     return input / elementwise.clamp(reductions.norm(input, p, dim, keepdim=True), min=eps)
 
 
+@in_own_name
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between `x1` and `x2`, vectors along `dim` of the shape that the two broadcast to.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...backend import array_module, computing
 from ...ops import elementwise, reductions, shapes
-from ...ops.dtypes import as_number
+from ...ops.dtypes import as_number, in_own_name
 from ...tensor import Tensor
 from ._arguments import as_floats, as_reduction, as_tensor, same_dtype
 
@@ -28,7 +28,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     `num_classes` is the largest number + 1 by default. ValueError for a number outside.
     """
     if as_tensor("one_hot", "tensor", tensor).dtype != np.int64:
-        raise TypeError(f"one_hot: class numbers must be int64, got {tensor.dtype}; convert with .long()")
+        raise TypeError(f"one_hot: tensor must hold class numbers, int64, got {tensor.dtype}; convert it with .long()")
     if not isinstance(num_classes, int) or (num_classes < 1 and num_classes != -1) or num_classes >= 2**31:
         raise ValueError(f"one_hot: num_classes must be from 1 up and below 2**31, or -1 for as many as there are; got {num_classes!r}")
     if num_classes == -1:
@@ -100,6 +100,7 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None, ignore_i
     return safe % logp.shape[1], xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
+@in_own_name
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
@@ -130,7 +131,8 @@ def _of_classes(
         scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
     with computing(scores.array):
         classes, weights = _class_weights(scores, target, weight, ignore_index)
-    loss = shapes.reshape(surprise(scores, classes=classes[:, None]), target.array.shape)
+        classes = classes[:, None]
+    loss = shapes.reshape(surprise(scores, classes=classes), target.array.shape)
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:
@@ -145,6 +147,7 @@ def _of_classes(
     return shapes.reshape(loss, ()) if was_single and reduction == "none" else reduced(loss, reduction)
 
 
+@in_own_name
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -174,6 +177,8 @@ def cross_entropy(
     as_tensor("cross_entropy", "target", target)
     as_number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
     dim = 1 if input.ndim > 1 else 0
+    if input.ndim and input.shape[dim] == 0:
+        raise ValueError(f"cross_entropy: input {tuple(input.shape)} must have at least one class, in dim {dim}")
     if not input.ndim or target.dtype.kind != "f" or target.shape != input.shape:
         _check_targets("cross_entropy", input, target, weight, ignore_index)
         return _of_classes(reductions.cross_entropy, input, target.long(), weight, ignore_index, reduction, label_smoothing)
@@ -207,7 +212,7 @@ def _pair(function: str, input: Tensor, target: Tensor, weight: Tensor | None = 
         f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} differ and are broadcast to {tuple(shape)}, which may "
         "compare values that don't belong together; give them one shape",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,  # _pair, the loss, what names the loss in errors, and who called it
     )
     return shapes.expand(input, shape), shapes.expand(target, shape)
 
@@ -219,6 +224,7 @@ def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     return reductions.sum(loss) / reductions.sum(weight) if reduction == "mean" else reduced(loss, reduction)
 
 
+@in_own_name
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """The squared difference ``(input - target) ** 2``.
 
@@ -231,6 +237,7 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: 
     return _weighted(difference * difference, weight, reduction)
 
 
+@in_own_name
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """The absolute difference ``|input - target|``; `weight` and shapes as in `mse_loss`. The gradient at 0 is 0."""
     as_reduction("l1_loss", reduction)
@@ -248,6 +255,7 @@ def _huber(xp, difference, *, delta):
 _huber.derivatives(difference=lambda g, difference, delta: g * elementwise.hardtanh(difference, min=-delta, max=delta))
 
 
+@in_own_name
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -264,6 +272,7 @@ def huber_loss(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@in_own_name
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with ``delta=beta``, divided by `beta`: for ``beta=0`` it is `l1_loss`. Girshick 2015, arXiv 1504.08083."""
     as_reduction("smooth_l1_loss", reduction)
@@ -301,6 +310,7 @@ _binary_cross_entropy.derivatives(
 )
 
 
+@in_own_name
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
     """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities; a logarithm counts as -100 at least.
 
@@ -323,6 +333,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@in_own_name
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
 ) -> Tensor:
@@ -342,6 +353,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@in_own_name
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """``target * (log(target) - input)``: how far the distribution `target` is from the one with the *logarithms* `input`.
 

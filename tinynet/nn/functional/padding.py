@@ -31,7 +31,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         raise ValueError(f"pad: sizes must be ints in pairs (left, right, top, bottom, ...), got {pad!r}")
     count = len(pad) // 2
     if count > input.ndim:
-        raise ValueError(f"pad: {count} pairs of sizes for an input with {input.ndim} dims")
+        raise ValueError(f"pad: {count} pairs of sizes need an input with at least {count} dims, got shape {tuple(input.shape)}")
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise ValueError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
     if mode != "constant":

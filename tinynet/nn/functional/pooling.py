@@ -29,7 +29,9 @@ def window_geometry(
 
 
 @functools.lru_cache(maxsize=256)
-def _geometry(function: str, size: Any, kernel: Any, steps: Any, pads: Any, spread: Any, ceil_mode: bool) -> Geometry:
+def _geometry(
+    function: str, size: tuple[int, int], kernel: tuple[int, int], steps: Any, pads: Any, spread: Any, ceil_mode: bool
+) -> Geometry:
     ends = []
     for axis, name in enumerate(("height", "width")):
         k, s, p, d, n = kernel[axis], steps[axis], pads[axis], spread[axis], size[axis]
