@@ -33,7 +33,7 @@ def batch_innermost(xp: Any, x: Any) -> Any:
         apart = scratch(xp, "apart", (N, math.prod(x.shape[1:]) + 16), x.dtype)[:, :-16]
         apart[...] = x.reshape(N, apart.shape[1])
         out = empty(np, (x.shape[1], x.shape[2], W, N), x.dtype)
-        out.reshape(-1, N)[...] = apart.T
+        out.reshape(apart.shape[1], N)[...] = apart.T
         return out.swapaxes(0, 1)
     out = empty(xp, m.shape, m.dtype)
     out[...] = m
