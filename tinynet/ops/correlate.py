@@ -268,10 +268,13 @@ def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
 
 
 def _scatter(g, w, dx, geo: Geometry) -> None:
-    """dx (H, C, W, N) = what each pixel of g (OH, O, OW, N) adds to its window: W.T @ G, then one addition per tap (no two pixels meet there)."""
+    """dx (H, C, W, N) = what each pixel of g (OH, O, OW, N) adds to its window: W.T @ G, then additions tap by tap (no two pixels meet there).
+
+    First for the taps along the height, over all of those along the width at once; then for these: KH + KW long additions.
+    """
     G, (O, Cg, KH, KW) = geo.groups, w.shape
     OH, _, OW, N = g.shape
-    taps = list(itertools.product(geo.inside(0), geo.inside(1)))
+    H = dx.shape[0]
     w = w.reshape(G, O // G, Cg, KH, KW)
     parts = max(OH * Cg * KH * KW * OW * N // TILE, _shares(g.size * Cg * KH * KW, get_num_threads()))
     work = list(itertools.product(range(G), pieces(Cg, parts // G), pieces(N, parts // (G * Cg))))
@@ -285,10 +288,14 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
         columns = scratch(np, "columns", (OH, len(matrix), source.shape[2]), g.dtype)
         np.matmul(matrix, source, out=columns)
         columns = columns.reshape(OH, KH, KW, c.stop - c.start, OW, n.stop - n.start)
+        rows = scratch(np, "rows", (H, *columns.shape[2:]), g.dtype)
+        rows[...] = 0
+        for k_h, outputs, pixels in geo.inside(0):
+            np.add(rows[pixels], columns[outputs, k_h], out=rows[pixels])
         target[...] = 0
-        for (k_h, oh, h), (k_w, ow, w_) in taps:
-            pixels = target[h, :, w_]
-            np.add(pixels, columns[oh, k_h, k_w, :, ow], out=pixels)
+        for k_w, outputs, pixels in geo.inside(1):
+            part = target[:, :, pixels]
+            np.add(part, rows[:, k_w, :, outputs], out=part)
 
     parallel(len(work), task)
 

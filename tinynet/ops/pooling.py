@@ -52,7 +52,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
-    by_shares(xp, C, x.size, share, passes=2)
+    by_shares(xp, C, x.size, share)
     return y.transpose(3, 1, 0, 2)
 
 
@@ -96,7 +96,7 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
                 seeking[outputs] ^= hit
                 dxc[pixels] += xp.where(hit, dyc[outputs], 0)
 
-    by_shares(xp, C, x.size, share, passes=8)
+    by_shares(xp, C, x.size, share, passes=2)
     return dx.transpose(3, 1, 0, 2)
 
 
