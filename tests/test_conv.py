@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import tinynet
 from tinynet import gradcheck
 from tinynet.nn import functional as F
+from tinynet.ops import conv, correlate
+from tinynet.ops.geometry import Geometry
 
 f64 = np.float64
 
@@ -388,3 +390,22 @@ def test_unfold_and_fold_against_pytorch(geometry):
     both("unfold", [x], {"kernel_size": w[2:], **how})
     L = F.unfold(tinynet.zeros(x), w[2:], **how).shape[2]
     both("fold", [(x[0], x[1] * w[2] * w[3], L)], {"output_size": x[2:], "kernel_size": w[2:], **how})
+
+
+@pytest.mark.parametrize("architecture", ["SkylakeX", "Haswell"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_products_in_blocks_and_in_one_piece(architecture, threads, monkeypatch):
+    """BLAS kernels of either kind are given the right work, whichever this machine has."""
+    monkeypatch.setattr(correlate, "blas_architectures", lambda: frozenset({architecture}))
+    before = tinynet.get_num_threads()
+    tinynet.set_num_threads(threads)
+    try:
+        for N, width in ((64, 14), (128, 6), (37, 11)):
+            geometry = Geometry(12, width, 3, 5, (1, 1), ((1, 1), (2, 1)))
+            x, w, b = numbers((N, 8, 12, width), 0), numbers((10, 8, 3, 5), 1), numbers((10,), 2)
+            expected = conv.plain_conv2d(np, x, w, geometry) + b.reshape(-1, 1, 1)
+            np.testing.assert_allclose(correlate.forward(x, w, b, geometry), expected, atol=1e-10)
+            dx = conv.plain_input_grad(np, expected, w, geometry)
+            np.testing.assert_allclose(correlate.input_grad(expected, w, geometry), dx, rtol=1e-9, atol=1e-8)
+    finally:
+        tinynet.set_num_threads(before)

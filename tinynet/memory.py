@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pickle import PickleBuffer
 from typing import Any
 
@@ -32,27 +33,40 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def empty(xp: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+def empty(xp: Any, shape: tuple[int, ...], dtype: Any, order: Sequence[int] | None = None) -> Any:
     """An uninitialised array, in memory of an earlier one of that size that is gone, if there is any.
 
-    An array is gone when nothing refers to it any more, nor to a view of it: both refer to the block of memory.
+    `order` names its axes from the outermost in memory to the innermost; by default they are as in `shape`. An array is gone when
+    nothing refers to it any more, nor to a view of it: both refer to the block of memory.
     """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if xp is not np or size < _LEAST:  # cupy does the same by itself
-        return xp.empty(shape, dtype)
+    dtype = np.dtype(dtype)
+    if xp is not np:  # cupy does the same by itself
+        if order is None:
+            return xp.empty(shape, dtype)
+        return xp.empty([shape[axis] for axis in order], dtype).transpose([order.index(axis) for axis in range(len(shape))])
+    strides, size = [0] * len(shape), dtype.itemsize
+    for axis in reversed(order or range(len(shape))):
+        strides[axis], size = size, size * shape[axis]
+    return np.ndarray(shape, dtype, _block(size), 0, strides)
+
+
+def _block(size: int) -> Any:
+    """So many bytes; None, by which numpy takes fresh ones, where they are few or all that may be kept is in use."""
+    if size < _LEAST:
+        return None
     with _lock:
         for block in _blocks.get(size, ()):
             if sys.getrefcount(block) == _ALONE:
-                return np.ndarray(shape, dtype, block)
+                return block
         if _held() + size > _MOST:
             _forget()
             if _held() + size > _MOST:
-                return np.empty(shape, dtype)
+                return None
         # wrapped, for numpy to see a stranger's memory: then an array that owns its block can be told from a view of another
         fresh: Any = np.empty(size, np.uint8)
         fresh = PickleBuffer(fresh)
         _blocks.setdefault(size, []).append(fresh)
-        return np.ndarray(shape, dtype, fresh)
+        return fresh
 
 
 _ALONE = 3  # references to a block that no array uses: the list's, the loop's, and that of the call that counts

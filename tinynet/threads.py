@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import ctypes
+import functools
 import itertools
 import os
 import queue
@@ -124,12 +125,23 @@ class _Workers:
                     set_threads(n)
 
 
-def _find_blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
-    """For each BLAS in the process, how to ask for its number of threads and how to set it."""
+@functools.cache
+def _blas_libraries() -> list[Any]:
     from threadpoolctl import ThreadpoolController
 
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@functools.cache
+def blas_architectures() -> frozenset[str]:
+    """The processors whose kernels BLAS has chosen, in OpenBLAS's words, such as "Haswell" (AVX2) or "SkylakeX" (AVX-512)."""
+    return frozenset(getattr(lib, "architecture", None) or "" for lib in _blas_libraries())
+
+
+def _find_blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
+    """For each BLAS in the process, how to ask for its number of threads and how to set it."""
     found: list[tuple[Callable[[], int], Callable[[int], Any]]] = []
-    for lib in ThreadpoolController().select(user_api="blas").lib_controllers:
+    for lib in _blas_libraries():
         library = ctypes.PyDLL(lib.filepath)  # loaded already; PyDLL: half a microsecond a call, and no switch of threads
         for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
             get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..memory import scratch
-from ..threads import get_num_threads, parallel, pieces
+from ..threads import blas_architectures, get_num_threads, parallel, pieces
 from .geometry import Geometry
 from .layout import batch_innermost, empty_images
 
@@ -97,7 +97,8 @@ def _undilate(line: Line) -> list[Line]:
 # Measured with AVX2 (see docs/performance.md); the results don't depend on them but for rounding.
 TILE = 1 << 20  # elements of L at a time: a few megabytes, which stay in the last-level cache
 SHARE = 1 << 22  # multiplications that are worth handing to a thread: a tenth of a millisecond
-BLOCK = 128  # columns of one product: below 10^6 multiplications OpenBLAS's AVX-512 kernels don't copy their operands first
+BLOCK = 128  # columns of one product where OpenBLAS has kernels that don't copy their operands first, below 10^6 multiplications;
+BLOCKED = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # that is with AVX-512. Elsewhere one wide product is quicker.
 BAND = 1 << 17  # elements of weight gradients, one of each row of pixels, to sum at a time
 FEW = 128  # with fewer columns than this in a row, several rows are gathered for one product
 GATHER_AT_MOST = 1.5  # gathering multiplies every pixel of dx with every tap: a waste where windows are few, as with a kernel as large as the image
@@ -107,7 +108,7 @@ FEW_CHANNELS = 8  # and where its products would have only so many rows
 def _shares(multiplications: int, threads: int) -> int:
     """In how many parts work is handed out: one for each thread; two if it is much, so that a thread that is held up isn't waited for."""
     worth = -(-multiplications // SHARE)
-    return min(worth, threads) if threads == 1 or worth < 4 * threads else 2 * threads
+    return min(worth, threads) if threads == 1 or worth < 32 * threads else 2 * threads
 
 
 @functools.lru_cache(maxsize=1024)
@@ -215,10 +216,10 @@ def _correlate(x, w, b, y, G, lines_h, lines_w) -> None:
         adjacent = width == 1 or out.strides[2] == N * out.itemsize  # the output pixels of a row, so that a product may write there
         result = out if adjacent else scratch(np, "result", out.shape, y.dtype)
         size = K * O // G
-        block = next((n for n in (BLOCK, BLOCK // 2) if P % n == 0 and 100 < size <= 10**6 // n), P)
+        blocks = (BLOCK, BLOCK // 2) if BLOCKED & blas_architectures() else ()
+        block = next((n for n in blocks if P % n == 0 and 100 < size <= 10**6 // n), P)
         windows = windows.reshape(OH, G, K, P // block, block).transpose(0, 3, 1, 2, 4)
-        blocks = result.reshape(OH, G, O // G, P // block, block).transpose(0, 3, 1, 2, 4)
-        np.matmul(matrix, windows, out=blocks)
+        np.matmul(matrix, windows, out=result.reshape(OH, G, O // G, P // block, block).transpose(0, 3, 1, 2, 4))
         if not adjacent:
             out[...] = result
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..autograd import Primitive, Variable, cast
 from ..backend import array_module, beside, computing
+from ..memory import scratch
 from .dtypes import as_operand, default_dtype, in_own_name, of_tensor, result_type
 from .layout import each
 from .shapes import expand
@@ -376,8 +377,13 @@ erf.derivatives(a=lambda g, a: g * (2 / math.sqrt(math.pi) * exp(-a * a)))
 
 @elementwise()
 def pass_where_positive(xp, a, gate):
-    # in this form a nan gate lets a through, so that nan stays nan
-    return each(xp, lambda a, gate, out: xp.multiply(a, ~(gate <= 0), out), a, gate)
+    def compute(a: Any, gate: Any, out: Any) -> None:
+        is_open = scratch(xp, "open", gate.shape, np.dtype(bool))
+        xp.less_equal(gate, 0, out=is_open)
+        xp.logical_not(is_open, out=is_open)  # in this form a nan gate lets a through, so that nan stays nan
+        xp.multiply(a, is_open, out=out)
+
+    return each(xp, compute, a, gate)
 
 
 # a step is flat on both sides, so nothing flows to the gate

@@ -19,8 +19,7 @@ from ..threads import by_shares
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
     """An uninitialised (N, C, H, W) array with the batch innermost in memory."""
-    N, C, H, W = shape
-    return empty(xp, (H, C, W, N), dtype).transpose(3, 1, 0, 2)
+    return empty(xp, shape, dtype, (2, 1, 3, 0))
 
 
 def batch_innermost(xp: Any, x: Any) -> Any:
@@ -51,12 +50,11 @@ def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     first = arrays[0]
     if xp is np and first.size >= _FLAT:
         order = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
-        ordered = [a.transpose(order) for a in arrays]
-        if ordered[0].flags.c_contiguous:
-            out = empty(np, ordered[0].shape, first.dtype)
-            flat = [np.ascontiguousarray(a).reshape(-1) for a in (*ordered, out)]
+        if first.transpose(order).flags.c_contiguous:
+            out = empty(np, first.shape, first.dtype, order)
+            flat = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]
             by_shares(np, out.size, out.size, lambda s: compute(*[a[s] for a in flat]))
-            return out.transpose([order.index(axis) for axis in range(first.ndim)])
+            return out
     out = xp.empty_like(first)
     compute(*arrays, out)
     return out
