@@ -8,6 +8,7 @@ environment forces OpenBLAS to an old kernel, unset OPENBLAS_CORETYPE and OPENBL
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib
 import importlib.metadata
 import importlib.util
@@ -293,6 +294,7 @@ def imports(runs: int) -> tuple[str, dict[str, float]]:
     def process(code: str) -> Any:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
+    compileall.compile_dir(ROOT / "tinynet", quiet=1)  # as for numpy, which was compiled when it was installed
     seconds = in_turns({"nothing": process("pass"), "numpy": process("import numpy"), "tinynet": process("import tinynet")}, max(12, runs // 2), warm_up=2)
     ratio = (seconds["tinynet"] - seconds["nothing"]) / (seconds["numpy"] - seconds["nothing"])
     return table(["import of", "ms"], [[n, f"{1e3 * (seconds[n] - seconds['nothing']):.0f}"] for n in ("numpy", "tinynet")]) + f"\n\nRatio: **{ratio:.2f}**", {"import": ratio}
@@ -382,7 +384,7 @@ def profile(runs: int) -> tuple[str, dict[str, float]]:
     for name in NETS:
         with tempfile.TemporaryDirectory() as folder:
             code = f"import sys; sys.path[:0] = sys.argv[1:]; import tinynet; tinynet.set_num_threads(1)\nfrom run import steps; steps({name!r}, 12)"
-            child = subprocess.Popen([sys.executable, "-c", code, *sys.path[:2]])
+            child = subprocess.Popen([sys.executable, "-c", code, str(ROOT), str(ROOT / "benchmarks")])
             time.sleep(4)
             samples = Path(folder, "samples")
             spy = ["py-spy", "record", "--native", "--rate", "200", "--duration", "6", "--format", "raw", "--output", str(samples)]
