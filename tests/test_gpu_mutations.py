@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(REAL_CUPY, reason="the bugs are looked for on th
 # (what the bug is, the module, its text, the text with the bug)
 MUTATIONS = [
     ("a numpy buffer in the optimiser", "optim.optimizer", "xp.full_like(p, start)", "np.full(p.shape, start, p.dtype)"),
-    ("where= in a ufunc", "ops.elementwise", "xp.multiply(a, ~(gate <= 0), out)", "xp.multiply(a, 1, where=~(gate <= 0))"),
+    ("where= in a ufunc", "ops.elementwise", "xp.multiply(a, is_open, out=out)", "xp.multiply(a, 1.0, out=out, where=is_open)"),
     ("labels taken to the host", "nn.functional.loss", "    classes = target.array\n", "    classes = target.cpu().array\n"),
     ("maximum.reduce", "ops.reductions", "return a.max(axis=dims, keepdims=keepdim)", "return xp.maximum.reduce(a, axis=dims[0], keepdims=keepdim)"),
     ("a look at the gradient in each step", "optim.optimizer", "if p.grad is None:", "if p.grad is None or not p.grad.array.any():"),
