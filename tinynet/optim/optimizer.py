@@ -82,7 +82,7 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
     return shared
 
 
-_LARGE = 1 << 17
+_LARGE = 1 << 17  # elements from which it pays to look for threads: most parameters have fewer
 
 
 class Optimizer:
