@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_ctrl_c_that_is_caught_changes_no_later_result():
         expected = step()
         for _ in range(40):
             with contextlib.suppress(KeyboardInterrupt):
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 2e-2))
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 2e-2), 5)  # and again, should Python drop the first (see below)
                 while True:
                     step()
             # the interruption may come while a `with` block is being left, which then isn't
@@ -245,11 +246,39 @@ def endless(folder):
             checkpoint.save()
 
 
+INTERRUPTED, THREADS_LEFT, DROPPED = 42, 43, 44
+
+
+def until_interrupted(folder):
+    """Train until Ctrl-C. Returns how that ended."""
+
+    def unraisable(what):
+        """Python drops what is raised in a weak reference's callback, such as threading and importlib have; it says so, and the user presses
+        again. An interrupt that tinynet's own code drops would be our fault."""
+        sys.__unraisablehook__(what)
+        if what.exc_type is KeyboardInterrupt and "tinynet" not in str(getattr(what.object, "__module__", what.object)):
+            os._exit(DROPPED)
+
+    sys.unraisablehook = unraisable
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        endless(folder)
+    except BaseException as error:
+        # a class body, or a lock that is being taken, can turn the interrupt into an error of its own that names it as the cause
+        cause = error
+        while not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or cause.__context__
+            if cause is None:
+                raise
+    return INTERRUPTED if threading.active_count() <= 1 + tinynet.get_num_threads() else THREADS_LEFT
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python warns of threads that a child doesn't have; tinynet starts its own
 def test_ctrl_c_at_fifty_moments(tmp_path):
     """Each time the process ends within seconds, by KeyboardInterrupt, and leaves a whole file or none."""
     rng = random.Random(0)
+    ends = []
     for number in range(50):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -259,10 +288,9 @@ def test_ctrl_c_at_fifty_moments(tmp_path):
             code = 1
             try:
                 os.dup2(writing, 3)
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                endless(folder)
-            except KeyboardInterrupt:
-                code = 42 if threading.active_count() <= 1 + tinynet.get_num_threads() else 2
+                code = until_interrupted(folder)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(code)
         os.close(writing)
@@ -270,10 +298,12 @@ def test_ctrl_c_at_fifty_moments(tmp_path):
         os.close(reading)
         time.sleep(rng.uniform(0, 0.08))
         os.kill(pid, signal.SIGINT)
-        assert _status(pid, 30) == 42, f"interrupt {number}"
+        ends.append(_status(pid, 30))
+        assert ends[-1] in (INTERRUPTED, DROPPED), f"interrupt {number}"
         assert os.listdir(folder) in ([], ["run"])
         with contextlib.suppress(FileNotFoundError):
             tinynet.load(folder / "run")
+    assert ends.count(DROPPED) <= 5  # 5 of 8,000 in all when it was tried for long
 
 
 def _status(pid, seconds):

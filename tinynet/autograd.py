@@ -797,18 +797,17 @@ def backward(
         if _hooked:
             _run_leaf_hooks(leaf)
 
-    callbacks: list[Callable[[], Any]] = []
-    token = _callbacks.set(callbacks)
-    try:
-        with no_grad(), quietly():
+    def walk() -> None:
+        callbacks: list[Callable[[], Any]] = []
+        _callbacks.set(callbacks)
+        with no_grad():
             arrived = _backpropagate(seeds, None if leaves is None else set(leaves), bool(retain_graph), leave)
-    finally:
-        _callbacks.reset(token)
-    for leaf, g in arrived.items():
-        leave(leaf, g)
-    with no_grad():
-        for callback in callbacks:
-            callback()
+            for leaf, g in arrived.items():
+                leave(leaf, g)
+            for callback in callbacks:
+                callback()
+
+    quietly(walk)
 
 
 def grad(
@@ -844,8 +843,12 @@ def grad(
     targets = _targets("grad", ins)
     seeds = [(_seed("grad", o, d), o._vertex())[::-1] for o, d in zip(outs, directions, strict=True)]
     keep = create_graph if retain_graph is None else retain_graph
-    with set_grad_enabled(create_graph), quietly():
-        arrived = _backpropagate(seeds, set(targets), keep)
+
+    def walk() -> dict[Any, Any]:
+        with set_grad_enabled(create_graph):
+            return _backpropagate(seeds, set(targets), keep)
+
+    arrived = quietly(walk)
     shared = {id(seed.array) for _, seed in seeds}
     results: list[Any] = []
     for number, (vertex, tensor) in enumerate(zip(targets, ins, strict=True)):

@@ -14,9 +14,11 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+_T = TypeVar("_T")
 
 
 class Device:
@@ -150,15 +152,19 @@ _quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet_quiet", d
 is_quiet = _quiet.get  # whether this runs inside `quietly`
 
 
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """A block in which numpy gives no warnings, so that each of many small operations is spared to say so itself."""
-    token = _quiet.set(True)
-    try:
-        with np.errstate(all="ignore"):
-            yield
-    finally:
-        _quiet.reset(token)
+def quietly(function: Callable[[], _T]) -> _T:
+    """``function()`` without numpy's warnings, so that each of many small operations is spared to say so itself.
+
+    It gets context variables of its own. So whatever it sets ends with it, also when Ctrl-C comes at that very moment, which can keep
+    a ``with`` block from being left.
+    """
+
+    def quiet() -> _T:
+        _quiet.set(True)
+        np.seterr(all="ignore")
+        return function()
+
+    return contextvars.copy_context().run(quiet)
 
 
 def beside(array: Any, value: Any, dtype: Any = None) -> Any:
