@@ -103,6 +103,7 @@ BAND = 1 << 17  # elements of weight gradients, one of each row of pixels, to su
 FEW = 128  # with fewer columns than this in a row, several rows are gathered for one product
 GATHER_AT_MOST = 1.5  # gathering multiplies every pixel of dx with every tap: a waste where windows are few, as with a kernel as large as the image
 FEW_CHANNELS = 8  # and where its products would have only so many rows
+ADD_FROM = 4  # rows of windows that BLAS need not copy again, for each row of results that is added instead: worth it from here
 
 
 def _shares(multiplications: int, threads: int) -> int:
@@ -250,12 +251,15 @@ def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
     G, (O, Cg, KH, KW) = geo.groups, w.shape
     (H, W), (sh, sw) = geo.size, geo.stride
     dx = empty_images(np, (g.shape[0], G * Cg, H, W), g.dtype)
+    (lines_h, all_h), (lines_w, all_w) = _adjoint_lines(geo, 0), _adjoint_lines(geo, 1)
     if H * W > GATHER_AT_MOST * geo.OH * geo.OW * sh * sw or Cg < FEW_CHANNELS <= O // G:
         _scatter(batch_innermost(np, g), w, batch_innermost(np, dx), geo)
         return dx
-    (lines_h, all_h), (lines_w, all_w) = _adjoint_lines(geo, 0), _adjoint_lines(geo, 1)
     if not (all_h and all_w):
         dx[...] = 0
+    if (KH - 1) * KW * (O // G) >= ADD_FROM * KH * Cg and W * g.shape[0] >= FEW:
+        _scatter_rows(batch_innermost(np, g), w, batch_innermost(np, dx), geo, lines_w)
+        return dx
     _correlate(
         batch_innermost(np, g),
         w.reshape(G, O // G, Cg, KH, KW).swapaxes(1, 2),
@@ -266,6 +270,40 @@ def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
         lines_w,
     )
     return dx
+
+
+def _scatter_rows(g, w, dx, geo: Geometry, lines_w) -> None:
+    """dx (H, C, W, N) from g (OH, O, OW, N): the taps along the width gathered, as `_correlate` does, those along the height scattered.
+
+    Every row of g makes KH rows, which are added where they belong. BLAS copies what it multiplies, and so it copies a row of windows once,
+    not KH times; with many channels in dx the additions take longer than that.
+    """
+    G, (O, Cg, KH, KW) = geo.groups, w.shape
+    w = w.reshape(G, O // G, Cg, KH, KW).transpose(0, 3, 2, 1, 4)
+    OH, H = g.shape[0], dx.shape[0]
+    rows = Line(slice(None), slice(None), slice(None), 1, 1, 0)
+    work = []
+    for line in lines_w:
+        out = dx[:, :, line.out]
+        matrix = np.ascontiguousarray(w[..., line.taps]).reshape(G, KH * Cg, -1)
+        _, _, width, N = out.shape
+        K, P = matrix.shape[2], width * N
+        parts = max(_shares(OH * P * matrix.size, get_num_threads()), -(-OH * G * P * max(K, KH * Cg) // TILE))
+        for cols, n in itertools.product(pieces(width, parts), pieces(N, -(-parts // width))):
+            work.append((g[..., n], out[:, :, cols, n], matrix, cols, line))
+
+    def task(i: int) -> None:
+        gg, out, matrix, cols, line = work[i]
+        out = out.reshape(H, G, Cg, *out.shape[2:])
+        windows = _lower(gg, G, slice(0, OH), cols, 1, matrix.shape[2] // (O // G), rows, line, False)  # (OH, G, O/G*KW, P)
+        made = scratch(np, "rows", (OH, *matrix.shape[:2], windows.shape[3]), g.dtype)
+        np.matmul(matrix, windows, out=made)
+        made = made.reshape(OH, G, KH, *out.shape[2:])
+        out[...] = 0
+        for k, outputs, pixels in geo.inside(0):
+            np.add(out[pixels], made[outputs, :, k], out=out[pixels])
+
+    parallel(len(work), task)
 
 
 def _scatter(g, w, dx, geo: Geometry) -> None:
