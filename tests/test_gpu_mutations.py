@@ -31,7 +31,7 @@ MUTATIONS = [
     ("where= in a ufunc", "ops.elementwise", "xp.multiply(a, is_open, out=out)", "xp.multiply(a, 1.0, out=out, where=is_open)"),
     ("labels taken to the host", "nn.functional.loss", "    classes = target.array\n", "    classes = target.cpu().array\n"),
     ("maximum.reduce", "ops.reductions", "return a.max(axis=dims, keepdims=keepdim)", "return xp.maximum.reduce(a, axis=dims[0], keepdims=keepdim)"),
-    ("a look at the gradient in each step", "optim.optimizer", "if p.grad is None:", "if p.grad is None or not p.grad.array.any():"),
+    ("a look at the gradient in each step", "optim.optimizer", "if (grad := p.grad) is not None:", "if (grad := p.grad) is not None and grad.array.any():"),
     ("np.zeros where xp.zeros belongs", "ops.shapes", "out = xp.full(", "out = np.full("),
     ("an index out of range that wraps silently", "nn.functional.loss", "xp.where(out_of_range, ", "xp.where(out_of_range & False, "),
     ("the current device forgotten", "autograd", "with computing(like.array):", "with np.errstate():"),

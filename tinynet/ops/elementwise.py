@@ -6,6 +6,7 @@ converted first, by `cast`, whose derivative converts back. So the primitives th
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 from collections.abc import Callable
@@ -58,9 +59,16 @@ def _aligned(name: str, operands: tuple[Any, ...], floating: bool) -> list[Any]:
             values[position] = v if v.array.shape == shape else expand(v, shape)
         elif dtype.kind == "f":
             values[position] = float(v)
-        elif dtype.kind in "iu" and name not in _COMPARISONS and not np.iinfo(dtype).min <= v <= np.iinfo(dtype).max:
+        elif dtype.kind in "iu" and name not in _COMPARISONS and not _limits(dtype)[0] <= v <= _limits(dtype)[1]:
             raise ValueError(f"{name}: the number {v} does not fit into {dtype}; convert the tensor first, with .to(...)")
     return values
+
+
+@functools.cache
+def _limits(dtype: Any) -> tuple[int, int]:
+    """The least and the greatest integer of that dtype."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
 
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")

@@ -20,7 +20,7 @@ from .summing import total
 
 def _unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
     """`g`, a result or gradient with `dims` reduced away or kept as 1, expanded to `shape` again."""
-    return expand(reshape(g, [1 if d in dims else n for d, n in enumerate(shape)]), shape)
+    return expand(reshape(g, [1 if d in dims else n for d, n in enumerate(shape)]) if g.array.ndim else g, shape)
 
 
 def _all_if_empty(dim: Any) -> Any:
@@ -68,8 +68,16 @@ def _drop(kept: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     return kept if keepdim else reshape(kept, [n for d, n in enumerate(shape) if d not in dims])
 
 
-def _count(input: Any, dims: tuple[int, ...]) -> int:
-    return math.prod(input.array.shape[d] for d in dims)
+def _count(shape: tuple[int, ...], dims: tuple[int, ...]) -> float:
+    return float(math.prod(shape[d] for d in dims))
+
+
+@Primitive
+def _mean(xp, a, *, dims, keepdim):
+    return total(xp, a, dims, keepdim) / _count(a.shape, dims)
+
+
+_mean.derivatives(a=lambda g, a_shape, dims: _unreduced(g / _count(a_shape, dims), a_shape, dims))
 
 
 @of_tensor
@@ -77,7 +85,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = _floating("mean", input, dtype)
     dims = as_dims("mean", _all_if_empty(dim), input.array.ndim)
-    return _as(input, sum(_wide(input), dims, keepdim) / float(_count(input, dims)))
+    return _as(input, _mean(_wide(input), dims=dims, keepdim=keepdim))
 
 
 def _wide(input: Any) -> Any:
@@ -102,7 +110,7 @@ def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool
         dim, unbiased = None, dim
     correction = float(unbiased) if unbiased is not None else 1.0 if correction is None else correction
     dims = as_dims("var", _all_if_empty(dim), input.array.ndim)
-    free = float(_count(input, dims) - correction)
+    free = _count(input.array.shape, dims) - correction
     # with too few values the variance is 0 / 0, a nan, as in PyTorch
     return _as(input, _drop(moments(_wide(input), dims)[2], dims, keepdim) / (free if free > 0 else 0.0))
 
@@ -112,14 +120,14 @@ def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
     average = mean(input, dims, keepdim=True)
     centred = input - average
     squares = sum(centred * centred, dims, keepdim=True)
-    if far_from_zero(average.array, squares.array, _count(input, dims)):
+    if far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
         left = mean(centred, dims, keepdim=True)
         average, centred = average + left, centred - left
         squares = sum(centred * centred, dims, keepdim=True)
     return average, centred, squares
 
 
-def far_from_zero(average: Any, squares: Any, count: int) -> bool:
+def far_from_zero(average: Any, squares: Any, count: float) -> bool:
     """Whether rounding `average`, to a number of its own size, shows in the `count` values less it, because these are so much smaller.
 
     `squares` is the sum of theirs. They have to be centred once more then. (A GPU isn't asked, since the program would have to wait for its
@@ -128,7 +136,7 @@ def far_from_zero(average: Any, squares: Any, count: int) -> bool:
     if array_module(average) is not np:
         return True
     with computing(average):
-        return bool((average * average * float(count) > 256 * squares).any())
+        return bool((average * average * count > 256 * squares).any())
 
 
 @of_tensor
@@ -373,29 +381,36 @@ def _log_softmax(xp, a, *, dim):
 _log_softmax.derivatives(a=lambda g, y, dim: g - exp(y) * sum(g, dim, keepdim=True))
 
 
+def _places(xp: Any, classes: Any) -> tuple[Any, ...]:
+    """What indexes the scores (N, C, ...) of the `classes` (N, ...)."""
+    n, *others = (xp.arange(size).reshape(-1, *[1] * (classes.ndim - 1 - d)) for d, size in enumerate(classes.shape))
+    return n, classes, *others
+
+
 @Primitive
 def cross_entropy(xp, a, *, classes):
-    # -log(softmax(a)) along dim 1, of one class for each line: classes is (N, 1, ...), and so is the result
+    # -log(softmax(a)) along dim 1, of one class for each line: classes is (N, 1, ...), the result (N, ...)
     shifted = a - a.max(axis=1, keepdims=True)
-    return xp.log(total(xp, xp.exp(shifted), (1,), True)) - xp.take_along_axis(shifted, classes, 1)
+    return xp.log(total(xp, xp.exp(shifted), (1,), False)) - shifted[_places(xp, classes[:, 0])]
 
 
 @Primitive
 def _cross_entropy_gradient(xp, dy, a, *, classes):
     shares = xp.exp(a - a.max(axis=1, keepdims=True))
     shares /= total(xp, shares, (1,), True)
-    numbers = xp.arange(a.shape[1]).reshape(-1, *[1] * (a.ndim - 2))
-    return (shares - (numbers == classes)) * dy  # what the softmax is, less what it ought to be
+    shares -= xp.arange(a.shape[1]).reshape(-1, *[1] * (a.ndim - 2)) == classes
+    shares *= dy[:, None]  # what the softmax is, less what it ought to be
+    return shares
 
 
 def _cross_entropy_curvature(g: Any, dy: Any, a: Any) -> Any:
-    shares, g = _softmax(a, dim=1), g * dy
+    shares, g = _softmax(a, dim=1), g * unsqueeze(dy, 1)
     return shares * (g - sum(g * shares, 1, keepdim=True))
 
 
 cross_entropy.derivatives(a=lambda g, a, classes: _cross_entropy_gradient(g, a, classes=classes))
 _cross_entropy_gradient.derivatives(
-    dy=lambda g, a, classes: sum(g * _softmax(a, dim=1), 1, keepdim=True) - pick(g, indices=classes, dim=1),
+    dy=lambda g, a, dy_shape, classes: sum(g * _softmax(a, dim=1), 1) - reshape(pick(g, indices=classes, dim=1), dy_shape),
     a=_cross_entropy_curvature,
 )
 

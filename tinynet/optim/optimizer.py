@@ -67,16 +67,15 @@ def direction(xp: Any, p: Any, g: Any, weight_decay: float, maximize: bool) -> A
 
 
 def in_shares(step: Callable[..., None]) -> Callable[..., None]:
-    """Let ``step(xp, *arguments)``, which changes arrays of one shape element by element, share large ones among threads."""
+    """Let ``step(xp, array, *arguments)``, which changes arrays of one shape element by element, share large ones among threads."""
 
     @functools.wraps(step)
     def shared(xp: Any, *arguments: Any) -> None:
-        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-        if xp is not np or arrays[0].size < _LARGE or not all(a.flags.c_contiguous for a in arrays):
+        size = arguments[0].size
+        if xp is not np or size < _LARGE or not all(a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray)):
             step(xp, *arguments)
             return
         flat = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in arguments]
-        size = arrays[0].size
         by_shares(np, size, size, lambda s: step(np, *[a[s] if isinstance(a, np.ndarray) else a for a in flat]), passes=4)
 
     return shared
@@ -179,24 +178,30 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         name = f"{type(self).__name__}.step"
-        for i, group in enumerate(self.param_groups):
-            options = self._checked(f"{name}: parameter group {i}", group, self.defaults)
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                array, grad = p.array, p.grad.array
-                if grad.shape != array.shape:
-                    raise RuntimeError(
-                        f"{name}: a parameter of shape {array.shape} has a gradient of shape {grad.shape}; "
-                        "was its .data replaced? zero_grad() forgets the gradient"
-                    )
-                xp = array_module(array, grad)
-                with computing(array):
-                    self._update(xp, array, grad, self.state[p], **options)
-                p._version.count += 1  # so that a graph which needs the old values notices
-                p._version.changed_by = name
+        with np.errstate(all="ignore"):  # once, and not in each `computing`
+            for i, group in enumerate(self.param_groups):
+                options = self._checked(f"{name}: parameter group {i}", group, self.defaults)
+                for p in group["params"]:
+                    if (grad := p.grad) is not None:
+                        self._step(name, p, grad.array, options)
         self._stepped = True
         return loss
+
+    def _step(self, name: str, p: Tensor, grad: Any, options: dict[str, Any]) -> None:
+        array = p.array
+        if grad.shape != array.shape:
+            raise RuntimeError(
+                f"{name}: a parameter of shape {array.shape} has a gradient of shape {grad.shape}; "
+                "was its .data replaced? zero_grad() forgets the gradient"
+            )
+        xp = array_module(array, grad)
+        if xp is np:
+            self._update(xp, array, grad, self.state[p], **options)
+        else:
+            with computing(array):
+                self._update(xp, array, grad, self.state[p], **options)
+        p._version.count += 1  # so that a graph which needs the old values notices
+        p._version.changed_by = name
 
     def _update(self, *arguments: Any, **options: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines neither _update() nor step()")

@@ -119,20 +119,21 @@ def nll_loss(
 
 
 def _picked(logp: Tensor, *, classes: Any) -> Tensor:
-    return -reductions.pick(logp, indices=classes, dim=1)
+    N, _, *places = classes.shape
+    return -shapes.reshape(reductions.pick(logp, indices=classes, dim=1), N, *places)
 
 
 def _of_classes(
     surprise: Any, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float = 0.0
 ) -> Tensor:
-    """A loss from what ``surprise(scores, classes=...)`` says of the target classes, (N, 1, ...)."""
+    """A loss from what ``surprise(scores, classes=...)`` says of the target `classes` (N, 1, ...): one number for each."""
     was_single = scores.ndim == 1
     if was_single:
         scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
     with computing(scores.array):
         classes, weights = _class_weights(scores, target, weight, ignore_index)
         classes = classes[:, None]
-    loss = shapes.reshape(surprise(scores, classes=classes), target.array.shape)
+    loss = surprise(scores, classes=classes)
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:

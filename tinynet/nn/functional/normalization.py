@@ -129,10 +129,10 @@ def _statistics_norm(
             y = None
             mean, centred, var = _moments(input, dims)
         if running_mean is not None and running_var is not None and input.numel():
-            with no_grad():
+            with no_grad(), computing(running_mean.array):
                 for average, new, share in ((running_mean, mean, momentum), (running_var, var, momentum * count / (count - 1))):
                     new = reductions.mean(new, 0) if new.array.shape[0] > 1 else new
-                    average.copy_(average * (1 - momentum) + shapes.reshape(new, C) * share)
+                    average.copy_(input._make(average.array * (1 - momentum) + new.array.reshape(C) * share))
         if y is not None:
             return y
     elif running_mean is None or running_var is None:
