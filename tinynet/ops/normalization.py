@@ -4,47 +4,60 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..autograd import Primitive, is_grad_enabled
 from ..backend import array_module, computing
 from ..memory import empty, scratch
 from ..threads import by_shares
 from .elementwise import rsqrt
 from .layout import batch_innermost, channel_sums
-from .reductions import far_from_zero, mean, moments, sum
+from .reductions import mean, moments, sum
 from .shapes import reshape
 
 _EACH_CHANNEL = (0, 2, 3)
 
 
+# Where the mean of a channel is at most so many standard deviations from zero, the variance is the mean square less the squared mean: the
+# rounding errors of both are multiplied by the square of it, 16, at most. Elsewhere the mean is taken off first.
+_NEAR = 4
+
+
 @Primitive
 def batch_norm(xp, x, weight, bias, *, eps, statistics):
-    # (x - mean) * rstd * weight + bias, channel by channel. `statistics`, an empty dict, is filled with mean, var and rstd, each (C,).
+    # (x - mean) * rstd * weight + bias, channel by channel. `statistics`, an empty dict, is filled with mean, var and rstd, each (C,),
+    # and with what was taken off x first and the mean of the rest.
     x = batch_innermost(xp, x)
     H, C, W, N = x.shape
     y = empty(xp, (H, C, W, N), x.dtype)
-    average, var, rstd = (xp.empty(C, x.dtype) for _ in range(3))
-    left = xp.zeros(C, x.dtype)  # of the mean, after it was rounded and taken off
+    off = xp.zeros(C, x.dtype)
+    rest, var, rstd = (xp.empty(C, x.dtype) for _ in range(3))
 
     def share(c: slice) -> None:  # few channels at a time: they are read from memory once
-        average[c] = channel_sums(xp, x[:, c]) / (H * W * N)
-        d = scratch(xp, "centred", (H, c.stop - c.start, W, N), x.dtype)
-        xp.subtract(x[:, c], average[c][:, None, None], out=d)
-        squares = channel_sums(xp, d, d)
-        var[c] = squares / (H * W * N)
-        if far_from_zero(average[c], squares, H * W * N):
-            left[c] = channel_sums(xp, d) / (H * W * N)
-            var[c] = xp.maximum(var[c] - left[c] * left[c], 0)
+        seen = x[:, c]
+        rest[c], squares = channel_sums(xp, seen) / (H * W * N), channel_sums(xp, seen, seen) / (H * W * N)
+        # (a GPU isn't asked, since the program would have to wait for its answer)
+        if xp is not np or not (_NEAR**2 * (squares - rest[c] * rest[c]) >= rest[c] * rest[c]).all():
+            off[c] = rest[c]
+            seen = _less(xp, seen, off[c])
+            rest[c], squares = channel_sums(xp, seen) / (H * W * N), channel_sums(xp, seen, seen) / (H * W * N)
+        var[c] = xp.maximum(squares - rest[c] * rest[c], 0)
         rstd[c] = 1 / xp.sqrt(var[c] + eps)
         scale = rstd[c] * weight[c]
-        xp.multiply(d, scale[:, None, None], out=d)
-        xp.add(d, (bias[c] - left[c] * scale)[:, None, None], out=y[:, c])
+        xp.multiply(seen, scale[:, None, None], out=y[:, c])
+        xp.add(y[:, c], (bias[c] - rest[c] * scale)[:, None, None], out=y[:, c])
 
-    by_shares(xp, C, x.size, share, passes=6)
-    statistics.update(mean=average + left, var=var, rstd=rstd, taken_off=average, left=left)
+    by_shares(xp, C, x.size, share, passes=5)
+    statistics.update(mean=off + rest, var=var, rstd=rstd, off=off, rest=rest)
     return y.transpose(3, 1, 0, 2)
 
 
-def _all_gradients(xp: Any, g: Any, x: Any, weight: Any, average: Any, left: Any, rstd: Any) -> dict[str, Any]:
+def _less(xp: Any, x: Any, off: Any) -> Any:
+    """x (H, C, W, N) less `off` (C,), in scratch memory."""
+    return xp.subtract(x, off[:, None, None], out=scratch(xp, "centred", x.shape, x.dtype))
+
+
+def _all_gradients(xp: Any, g: Any, x: Any, weight: Any, off: Any, rest: Any, rstd: Any) -> dict[str, Any]:
     """The gradients with respect to x, weight and bias, which are made of the same sums."""
     x, g = batch_innermost(xp, x), batch_innermost(xp, g)
     H, C, W, N = x.shape
@@ -52,18 +65,17 @@ def _all_gradients(xp: Any, g: Any, x: Any, weight: Any, average: Any, left: Any
     d_weight, d_bias = xp.empty(C, x.dtype), xp.empty(C, x.dtype)
 
     def share(c: slice) -> None:
-        d = scratch(xp, "centred", (H, c.stop - c.start, W, N), x.dtype)
-        xp.subtract(x[:, c], average[c][:, None, None], out=d)
+        seen = _less(xp, x[:, c], off[c]) if xp is not np or off[c].any() else x[:, c]
         d_bias[c] = channel_sums(xp, g[:, c])
-        d_weight[c] = (channel_sums(xp, g[:, c], d) - left[c] * d_bias[c]) * rstd[c]
-        # dx = weight * rstd * (g - mean(g) - normalised x * mean(g * normalised x)), where normalised x = (d - left) * rstd
+        d_weight[c] = (channel_sums(xp, g[:, c], seen) - rest[c] * d_bias[c]) * rstd[c]
+        # dx = weight * rstd * (g - mean(g) - normalised x * mean(g * normalised x)), where normalised x = (seen - rest) * rstd
         scale = d_weight[c] * rstd[c] / (H * W * N)
-        xp.multiply(d, scale[:, None, None], out=d)
-        xp.add(d, (d_bias[c] / (H * W * N) - left[c] * scale)[:, None, None], out=d)
+        d = xp.multiply(seen, scale[:, None, None], out=scratch(xp, "pull", seen.shape, x.dtype))
+        xp.add(d, (d_bias[c] / (H * W * N) - rest[c] * scale)[:, None, None], out=d)
         xp.subtract(g[:, c], d, out=d)
         xp.multiply(d, (weight[c] * rstd[c])[:, None, None], out=dx[:, c])
 
-    by_shares(xp, C, x.size, share, passes=8)
+    by_shares(xp, C, x.size, share, passes=7)
     return {"x": dx.transpose(3, 1, 0, 2), "weight": d_weight, "bias": d_bias}
 
 
@@ -82,7 +94,7 @@ def _gradient(which: str, g: Any, x: Any, weight: Any, eps: float, statistics: d
     # The walk asks for one gradient after the other, with the same g: they are made together and handed out.
     made_for, gradients = statistics.get("gradients", (None, {}))
     if made_for is not g.array or which not in gradients:
-        arrays = (g.array, x.array, weight.array, *(statistics[name] for name in ("taken_off", "left", "rstd")))
+        arrays = (g.array, x.array, weight.array, *(statistics[name] for name in ("off", "rest", "rstd")))
         with computing(g.array):
             gradients = _all_gradients(array_module(*arrays), *arrays)
         statistics["gradients"] = (g.array, gradients)

@@ -120,14 +120,14 @@ def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
     average = mean(input, dims, keepdim=True)
     centred = input - average
     squares = sum(centred * centred, dims, keepdim=True)
-    if far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
+    if _far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
         left = mean(centred, dims, keepdim=True)
         average, centred = average + left, centred - left
         squares = sum(centred * centred, dims, keepdim=True)
     return average, centred, squares
 
 
-def far_from_zero(average: Any, squares: Any, count: float) -> bool:
+def _far_from_zero(average: Any, squares: Any, count: float) -> bool:
     """Whether rounding `average`, to a number of its own size, shows in the `count` values less it, because these are so much smaller.
 
     `squares` is the sum of theirs. They have to be centred once more then. (A GPU isn't asked, since the program would have to wait for its
