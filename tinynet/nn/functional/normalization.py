@@ -124,15 +124,15 @@ def _statistics_norm(
                 weight = input._make(xp.ones(C, input.dtype)) if weight is None else weight
                 bias = input._make(xp.zeros(C, input.dtype)) if bias is None else bias
             y = normalization.batch_norm(input, weight, bias, eps=eps, statistics=statistics)
-            mean, var = (shapes.reshape(input._make(statistics[name]), 1, C, 1, 1) for name in ("mean", "var"))
+            found = [statistics["mean"], statistics["var"]]
         else:
             y = None
             mean, centred, var = _moments(input, dims)
+            found = [(reductions.mean(v, 0) if v.array.shape[0] > 1 else v).array for v in (mean, var)]
         if running_mean is not None and running_var is not None and input.numel():
             with no_grad(), computing(running_mean.array):
-                for average, new, share in ((running_mean, mean, momentum), (running_var, var, momentum * count / (count - 1))):
-                    new = reductions.mean(new, 0) if new.array.shape[0] > 1 else new
-                    average.copy_(input._make(average.array * (1 - momentum) + new.array.reshape(C) * share))
+                for average, new, share in zip((running_mean, running_var), found, (momentum, momentum * count / (count - 1)), strict=True):
+                    average._replace(average._make(average.array * (1 - momentum) + new.reshape(C) * share), function)
         if y is not None:
             return y
     elif running_mean is None or running_var is None:
