@@ -55,8 +55,9 @@ def _block(size: int) -> Any:
     if size < _LEAST:
         return None
     with _lock:
-        for block in _blocks.get(size, ()):
-            if sys.getrefcount(block) == _ALONE:
+        blocks = _blocks.get(size, ())
+        for block, references in zip(blocks, _references(blocks), strict=True):
+            if references == _ALONE:
                 return block
         if _held() + size > _MOST:
             _forget()
@@ -69,7 +70,15 @@ def _block(size: int) -> Any:
         return fresh
 
 
-_ALONE = 3  # references to a block that no array uses: the list's, the loop's, and that of the call that counts
+def _references(blocks: Sequence[Any]) -> list[int]:
+    """How many references there are to each of these; those of this function count too, how many is up to the interpreter."""
+    found = []
+    for block in blocks:
+        found.append(sys.getrefcount(block))
+    return found
+
+
+(_ALONE,) = _references([PickleBuffer(b"")])  # of a block that nothing but one list refers to
 
 
 def _held() -> int:
@@ -79,12 +88,8 @@ def _held() -> int:
 def _forget() -> None:
     """Let go of all blocks that no array uses."""
     for size, blocks in list(_blocks.items()):
-        used = []
-        for block in blocks:
-            if sys.getrefcount(block) > _ALONE:
-                used.append(block)
-        _blocks[size] = used
-        if not used:
+        _blocks[size] = [block for block, references in zip(blocks, _references(blocks), strict=True) if references > _ALONE]
+        if not _blocks[size]:
             del _blocks[size]
 
 
