@@ -409,3 +409,25 @@ def test_products_in_blocks_and_in_one_piece(architecture, threads, monkeypatch)
             np.testing.assert_allclose(correlate.input_grad(expected, w, geometry), dx, rtol=1e-9, atol=1e-8)
     finally:
         tinynet.set_num_threads(before)
+
+
+WAYS = {
+    "gather": {"GATHER_AT_MOST": np.inf, "FEW_CHANNELS": 0, "ADD_FROM": np.inf},
+    "scatter rows": {"GATHER_AT_MOST": np.inf, "FEW_CHANNELS": 0, "ADD_FROM": 0, "FEW": 1},
+    "scatter": {"GATHER_AT_MOST": 0},
+}
+
+
+@pytest.mark.parametrize("name", [n for n in GEOMETRIES if n != "no samples"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("tile", [correlate.TILE, 64])
+def test_every_way_to_the_gradient_of_the_input(name, way, tile, monkeypatch):
+    """Which one is taken is a matter of speed; here each has to do all geometries, whole and in many pieces."""
+    for setting, value in {**WAYS[way], "TILE": tile}.items():
+        monkeypatch.setattr(correlate, setting, value)
+    correlate._tiles.cache_clear()
+    N, C, H, W, O, KH, KW, stride, (ph, pw), dilation, groups = GEOMETRIES[name]
+    geometry = Geometry(H, W, KH, KW, stride, ((ph, ph), (pw, pw)), dilation, groups)
+    g, w = numbers((N, O, geometry.OH, geometry.OW), 0), numbers((O, C // groups, KH, KW), 1)
+    np.testing.assert_allclose(correlate.input_grad(g, w, geometry), conv.plain_input_grad(np, g, w, geometry), atol=1e-12)
+    correlate._tiles.cache_clear()
