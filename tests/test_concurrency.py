@@ -270,7 +270,12 @@ def until_interrupted(folder):
             cause = cause.__cause__ or cause.__context__
             if cause is None:
                 raise
-    return INTERRUPTED if threading.active_count() <= 1 + tinynet.get_num_threads() else THREADS_LEFT
+    deadline = time.monotonic() + 10  # a worker that was told to stop may still finish its batch
+    while threading.active_count() > 1 + tinynet.get_num_threads():
+        if time.monotonic() > deadline:
+            return THREADS_LEFT
+        time.sleep(0.001)
+    return INTERRUPTED
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -479,29 +479,29 @@ def wrap_result(result: Any, given: list[ndarray], name: str, written: bool = Fa
 
     A result that is (a view of) a given array stays so; a scalar becomes a 0-d array, as in CuPy.
     """
-    launched = written or result is None
-
-    def one(value: Any) -> Any:
-        nonlocal launched
-        if isinstance(value, (tuple, list)):
-            return type(value)(map(one, value)) if type(value) in (tuple, list) else tuple(map(one, value))
-        if value is None:
-            return None
-        host = np.asarray(value)
-        for array in given:
-            if array._host is host:
-                return array
-        if host.base is not None:
-            for array in given:
-                if np.may_share_memory(host, array._host):
-                    return wrap(host, array if array._base is None else array._base)
-        launched = True
-        return wrap(host)
-
-    out = one(result)
-    if launched:
+    out, launched = _wrapped(result, given)
+    if launched or written or result is None:
         note("launches", name)
     return out
+
+
+def _wrapped(value: Any, given: list[ndarray]) -> tuple[Any, bool]:
+    """`value` as a device array, or several, and whether there is anything new in it."""
+    # no function that calls itself by its own name in a closure: that is a cycle, and it would keep all these arrays until the next collection
+    if isinstance(value, (tuple, list)):
+        parts = [_wrapped(part, given) for part in value]
+        return (type(value) if type(value) in (tuple, list) else tuple)(part for part, _ in parts), any(new for _, new in parts)
+    if value is None:
+        return None, False
+    host = np.asarray(value)
+    for array in given:
+        if array._host is host:
+            return array, False
+    if host.base is not None:
+        for array in given:
+            if np.may_share_memory(host, array._host):
+                return wrap(host, array if array._base is None else array._base), False
+    return wrap(host), True
 
 
 def scalar(value: Any, use: str) -> Any:

@@ -51,7 +51,7 @@ class StandIn(types.ModuleType):
         return value
 
     def _make(self, name: str, entry: dict[str, Any]) -> Any:
-        kind, theirs = entry["kind"], getattr(self._numpy_part, name, OLD_NAMES.get(name))
+        kind, theirs = entry["kind"], OLD_NAMES[name] if name in OLD_NAMES else getattr(self._numpy_part, name, None)
         refuse = core.unsupported(f"{self.__name__}.{name}")
         if kind == "ufunc":
             return core.ufunc(name, entry, theirs)
@@ -67,7 +67,8 @@ class StandIn(types.ModuleType):
         return refuse()
 
 
-OLD_NAMES = {  # names that numpy 2 dropped and CuPy 14 still has
+OLD_NAMES = {  # names that numpy 2 dropped, or is about to, and CuPy 14 still has
+    "fix": np.trunc,
     "float_": np.float64, "complex_": np.complex128, "cfloat": np.complex128, "singlecomplex": np.complex64,
     **dict.fromkeys(("Inf", "Infinity", "PINF", "infty"), math.inf),
     **dict.fromkeys(("NAN", "NaN"), math.nan), "NINF": -math.inf, "NZERO": -0.0, "PZERO": 0.0,
