@@ -9,6 +9,8 @@ import numpy as np
 
 # So many rows may be added one after the other; of more, blocks of so many are added first.
 _BLOCK = 256
+# And so many numbers of a row at once: before its version 2.3, numpy adds pieces of this length one after the other.
+_PIECE = 8192
 
 
 def total(xp: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -27,26 +29,30 @@ def total(xp: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
 
 
 def _total(a: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
-    rows = _between_rows(a, dims) if math.prod([a.shape[d] for d in dims]) >= 2 * _BLOCK else []
-    if math.prod([a.shape[d] for d in rows]) < 2 * _BLOCK:
+    row, between = _in_rows_and_between(a, dims)
+    if math.prod([a.shape[d] for d in between]) >= 2 * _BLOCK:
+        d, size = between[-1], _BLOCK
+    elif math.prod([a.shape[d] for d in row]) >= 2 * _PIECE:
+        d, size = row[0], _PIECE
+    else:
         return a.sum(axis=dims, keepdims=True)
-    d = rows[-1]
     n = a.shape[d]
-    if n < 2 * _BLOCK:
+    if n < 2 * size:
         return _total(a.sum(axis=d, keepdims=True), dims)
-    before, end = (slice(None),) * d, n - n % _BLOCK
+    before, end = (slice(None),) * d, n - n % size
     # cutting one dimension in two never copies
-    blocks = a[(*before, slice(end))].reshape(*a.shape[:d], end // _BLOCK, _BLOCK, *a.shape[d + 1 :])
+    blocks = a[(*before, slice(end))].reshape(*a.shape[:d], end // size, size, *a.shape[d + 1 :])
     return _total(blocks.sum(axis=d + 1), dims) + _total(a[(*before, slice(end, n))], dims)
 
 
-def _between_rows(a: np.ndarray, dims: tuple[int, ...]) -> list[int]:
-    """Those of `dims` that are no part of the innermost row, the outermost last."""
-    found: list[int] = []
+def _in_rows_and_between(a: np.ndarray, dims: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Those of `dims` that are part of the innermost row, and the others; the outermost last."""
+    inside: list[int] = []
+    between: list[int] = []
     row, step = True, None
     for stride, d in sorted([(abs(a.strides[d]), d) for d in range(a.ndim) if a.shape[d] > 1]):
         row = row and d in dims and step in (None, stride)
         step = stride * a.shape[d]
-        if d in dims and not row:
-            found.append(d)
-    return found
+        if d in dims:
+            (inside if row else between).append(d)
+    return inside, between
