@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,19 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
     return y.transpose(3, 1, 0, 2)
 
 
+@functools.lru_cache(maxsize=256)
+def _window(geometry: Geometry) -> tuple[list[Any], bool, bool]:
+    """The taps of a window, each as what indexes the outputs (OH, C, OW) and the pixels (H, C, W) it reads there; whether no pixel is in two
+    windows; and whether each is in one."""
+    down, along = geometry.inside(0), geometry.inside(1)
+    everything = slice(None)
+    taps = [((rows_out, everything, columns_out), (rows, everything, columns)) for _, rows_out, rows in down for _, columns_out, columns in along]
+    covers = [(k - 1) * d + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
+    apart = all(s >= cover for s, cover in zip(geometry.stride, covers, strict=True))
+    read = tuple(sum(outputs.stop - outputs.start for _, outputs, _ in axis) for axis in (down, along))
+    return taps, apart, apart and read == geometry.size
+
+
 @kernels.on_gpu(kernels.to_the_largest)
 def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
     """dx (N, C, H, W): each window's share of dy to the first of its pixels that equals its maximum, or to its last nan; shares add up."""
@@ -63,16 +77,7 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
     x, y, dy = batch_innermost(xp, x), batch_innermost(xp, y), batch_innermost(xp, dy)
     H, C, W, N = x.shape
     dx = empty(xp, (H, C, W, N), dy.dtype)
-    down, along = geometry.inside(0), geometry.inside(1)
-    taps = [
-        ((rows_out, slice(None), columns_out), (rows, slice(None), columns))
-        for _, rows_out, rows in down
-        for _, columns_out, columns in along
-    ]
-    covers = [(k - 1) * d + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
-    apart = all(s >= cover for s, cover in zip(geometry.stride, covers, strict=True))  # no pixel is in two windows
-    read = [sum(outputs.stop - outputs.start for _, outputs, _ in axis) for axis in (down, along)]
-    tiled = apart and read == [H, W]  # and each is in one
+    taps, apart, tiled = _window(geometry)
 
     def share(c: slice) -> None:
         xc, yc, dyc, dxc = x[:, c], y[:, c], dy[:, c], dx[:, c]
