@@ -106,10 +106,14 @@ FEW_CHANNELS = 8  # and where its products would have only so many rows
 ADD_FROM = 4  # rows of windows that BLAS need not copy again, for each row of results that is added instead: worth it from here
 
 
-def _shares(multiplications: int, threads: int) -> int:
-    """In how many parts work is handed out: one for each thread; two if it is much, so that a thread that is held up isn't waited for."""
-    worth = -(-multiplications // SHARE)
-    return min(worth, threads) if threads == 1 or worth < 32 * threads else 2 * threads
+def _parts(multiplications: int, least: int, threads: int) -> int:
+    """In how many parts work is done: at least in so many, and no thread has one more than another.
+
+    If it is much, each has two, so that one that is held up isn't waited for.
+    """
+    busy = max(1, min(threads, -(-multiplications // SHARE)))
+    much = threads > 1 and multiplications >= 32 * threads * SHARE
+    return -(-max(least, 2 * busy if much else busy) // busy) * busy
 
 
 @functools.lru_cache(maxsize=1024)
@@ -123,7 +127,7 @@ def _tiles(y_shape: tuple[int, ...], G: int, K: int, KH: int, sh: int, threads: 
     for n in pieces(N, -(-N // min(1024, max(FEW, TILE // K)))):
         N = n.stop - n.start
         lowered = ((OH - 1) * sh + KH) * G * (K // KH) * OW * N
-        parts = max(_shares(OH * OW * N * O * K, threads), -(-lowered // TILE))
+        parts = _parts(OH * OW * N * O * K, -(-lowered // TILE), threads)
         groups = pieces(G, parts)
         cols = pieces(OW, min(-(-parts // len(groups)), max(1, OW * N // FEW)))
         rows = pieces(OH, min(-(-parts // (len(groups) * len(cols))), max(1, OH // KH)))
@@ -288,7 +292,7 @@ def _scatter_rows(g, w, dx, geo: Geometry, lines_w) -> None:
         matrix = np.ascontiguousarray(w[..., line.taps]).reshape(G, KH * Cg, -1)
         _, _, width, N = out.shape
         K, P = matrix.shape[2], width * N
-        parts = max(_shares(OH * P * matrix.size, get_num_threads()), -(-OH * G * P * max(K, KH * Cg) // TILE))
+        parts = _parts(OH * P * matrix.size, -(-OH * G * P * max(K, KH * Cg) // TILE), get_num_threads())
         for cols, n in itertools.product(pieces(width, parts), pieces(N, -(-parts // width))):
             work.append((g[..., n], out[:, :, cols, n], matrix, cols, line))
 
@@ -315,7 +319,7 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
     OH, _, OW, N = g.shape
     H = dx.shape[0]
     w = w.reshape(G, O // G, Cg, KH, KW)
-    parts = max(OH * Cg * KH * KW * OW * N // TILE, _shares(g.size * Cg * KH * KW, get_num_threads()))
+    parts = _parts(g.size * Cg * KH * KW, OH * Cg * KH * KW * OW * N // TILE, get_num_threads())
     work = list(itertools.product(range(G), pieces(Cg, parts // G), pieces(N, parts // (G * Cg))))
 
     def task(i: int) -> None:
