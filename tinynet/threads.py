@@ -224,7 +224,9 @@ def pieces(n: int, parts: int) -> list[slice]:
 
 def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
     """`function` on range(n) in slices, on several threads if it makes `passes` over an array of many `elements`; else all at once."""
-    shares = pieces(n, max(min(_workers.threads, passes * elements // _WORTH), elements // _SHARE)) if xp is np else [slice(0, n)]
+    busy = max(1, min(_workers.threads, passes * elements // _WORTH))
+    parts = -(-max(busy, elements // _SHARE) // busy) * busy  # as many for each thread as for the others
+    shares = pieces(n, parts) if xp is np else [slice(0, n)]
     if len(shares) == 1:
         function(shares[0])
     else:
