@@ -407,9 +407,89 @@ def steps(net: str, seconds: float) -> None:
         step()
 
 
+def operations(runs: int) -> tuple[str, dict[str, float]]:
+    """Where the milliseconds of a step go, operation by operation, beside the least that each could take.
+
+    That is: for a convolution or a product its multiplications at the rate of a large `np.matmul`; for all else the bytes of its arrays, each
+    read or written once, at the rate of a large copy.
+    """
+    rate = matmul_peak()
+    a, b = np.ones((2, 1 << 22), np.float32)
+    halves = [slice(0, 1 << 21), slice(1 << 21, None)]
+    copying = 2 * a.nbytes / in_turns({"": lambda: tinynet.threads.parallel(2, lambda i: np.copyto(b[halves[i]], a[halves[i]]))}, 20)[""]
+    text = []
+    for net in ("LeNet-5", "CIFAR"):
+        calls = _operations_of(training_step(tinynet, *NETS[net]), runs)
+        rows, rest = [], calls.pop("")[0]
+        for name, (ms, number, multiplications, size) in sorted(calls.items(), key=lambda item: -item[1][0]):
+            least = 1e3 * (2 * multiplications / rate if multiplications else size / copying)
+            rows.append([name, f"{number:g}", f"{ms:.2f}", f"{least:.2f}"])
+        total = [sum(float(row[i]) for row in rows) for i in (2, 3)]
+        rows += [["what is between them: modules, the walk back, the optimiser", "", f"{rest:.2f}", ""]]
+        rows += [["**all**", "", f"**{total[0] + rest:.2f}**", f"**{total[1]:.2f}**"]]
+        text.append(table([f"operation, in a step of {net}", "calls", "ms", "at least"], rows))
+    return "\n\n".join(text), {}
+
+
+def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
+    """By name: milliseconds in a step, without those of operations inside, calls, multiplications, bytes; under "" the rest of the step."""
+    from tinynet.autograd import Node, Primitive
+
+    found: dict[str, list[list[float]]] = {}
+    inner = [0.0]
+
+    def timed(method: Any, name: Any, work: Any) -> Any:
+        def measured(self: Any, *arguments: Any, **constants: Any) -> Any:
+            start = time.perf_counter()
+            inner.append(0.0)
+            result = method(self, *arguments, **constants)
+            whole = time.perf_counter() - start
+            own = whole - inner.pop()
+            inner[-1] += whole
+            found.setdefault(name(self), []).append([own, *work(self, arguments, result)])
+            return result
+
+        return measured
+
+    def work(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
+        arrays = [v.array for v in (*arguments, result) if hasattr(v, "array")]
+        shapes = [a.shape for a in arrays]
+        multiplications = 0.0
+        if self.name == "conv2d":
+            multiplications = math.prod(shapes[-1]) * math.prod(shapes[1][1:])
+        elif self.name == "conv2d_input_grad":  # of the gradient and the weights
+            multiplications = math.prod(shapes[0]) * math.prod(shapes[1][1:])
+        elif self.name == "conv2d_weight_grad":  # of the image and the gradient
+            multiplications = math.prod(shapes[1]) * math.prod(shapes[-1][1:])
+        elif self.name in ("linear", "matmul"):
+            multiplications = math.prod(shapes[-1]) * shapes[0][-1]
+        return multiplications, sum(a.nbytes for a in arrays)
+
+    def nothing(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
+        # batch norm's gradients are made outside an operation, all three for the first that is asked for
+        return 0.0, 3 * arguments[1].array.nbytes if self.primitive.name == "batch_norm" and arguments[0] == 0 else 0.0
+
+    methods = Primitive.__call__, Node.gradient
+    steps = []
+    try:
+        Primitive.__call__ = timed(methods[0], lambda self: self.name, work)  # type: ignore[method-assign]
+        Node.gradient = timed(methods[1], lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "", nothing)  # type: ignore[method-assign]
+        for _ in range(runs):
+            found.clear()
+            inner[:] = [0.0]
+            start = time.perf_counter()
+            step()
+            found.setdefault("", []).append([time.perf_counter() - start - inner[0], 0, 0])
+            steps.append({name: [sum(column) for column in zip(*calls, strict=True)] + [len(calls)] for name, calls in found.items()})
+    finally:
+        Primitive.__call__, Node.gradient = methods  # type: ignore[method-assign]
+    quartile = sorted(steps, key=lambda step: sum(values[0] for values in step.values()))[len(steps) // 4]
+    return {name: [1e3 * seconds, number, multiplications, size] for name, (seconds, multiplications, size, number) in quartile.items()}
+
+
 PARTS = {
     "training": training, "epoch": epoch, "inference": inferences, "peers": peers, "layers": layers, "geometries": geometries,
-    "profile": profile, "memory": memory, "import": imports, "growth": growth,
+    "profile": profile, "operations": operations, "memory": memory, "import": imports, "growth": growth,
 }
 
 

@@ -12,11 +12,11 @@ def lower_quartile(values: list[float]) -> float:
     return sorted(values)[len(values) // 4]
 
 
-def in_turns(functions: dict[str, Callable[[], Any]], runs: int, warm_up: int = 3, burst: int = 4) -> dict[str, float]:
-    """Seconds per call of each function: the lower quartile of `runs` calls, taken in short bursts in turns.
+def in_turns(functions: dict[str, Callable[[], Any]], runs: int, warm_up: int = 3, burst: int = 10) -> dict[str, float]:
+    """Seconds per call of each function: the lower quartile of `runs` calls, or a few more, taken in short bursts in turns.
 
-    The first call of a burst is not counted, and a pause stands before it: PyTorch's threads go on spinning for a while after
-    their work and would slow whoever is next.
+    The first call of a burst is not counted, and a pause stands before it: the threads of PyTorch and, longer, of OpenBLAS go on spinning
+    after their work and would slow whoever is next.
     """
     for function in functions.values():
         for _ in range(warm_up):
@@ -24,7 +24,7 @@ def in_turns(functions: dict[str, Callable[[], Any]], runs: int, warm_up: int = 
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(-(-runs // burst)):
         for name, function in functions.items():
-            time.sleep(0.02)
+            time.sleep(0.05)
             function()
             for _ in range(burst):
                 start = time.perf_counter()

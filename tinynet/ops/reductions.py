@@ -440,8 +440,11 @@ def log_softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
 # --------------------------------------------------------------------------------------------- matrix products
 
 
-def _product(xp: Any, a: Any, b: Any) -> Any:
-    """``a @ b``; of large matrices, the longer side of the result is shared among threads."""
+def _product(xp: Any, a: Any, b: Any, by_rows: bool = False) -> Any:
+    """``a @ b``; of large matrices, the longer side of the result is shared among threads.
+
+    The result is column by column in memory if `a` is, so that a batch that is innermost stays so, unless `by_rows`.
+    """
     if xp is not np or a.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE or a.dtype.kind != "f":
         return xp.matmul(a, b)
     (M, K), N = a.shape, b.shape[1]
@@ -449,8 +452,8 @@ def _product(xp: Any, a: Any, b: Any) -> Any:
     if M > N:
         out = empty(np, (M, N), a.dtype)
         parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
-    else:  # column by column in memory if the first factor is, so that a batch that is innermost stays so
-        out = empty(np, (N, M), a.dtype).T if a.strides[0] == a.itemsize else empty(np, (M, N), a.dtype)
+    else:
+        out = empty(np, (M, N), a.dtype) if by_rows or a.strides[0] != a.itemsize else empty(np, (N, M), a.dtype).T
         parallel(len(parts), lambda i: np.matmul(a, b[:, parts[i]], out=out[:, parts[i]]))
     return out
 
@@ -516,8 +519,17 @@ def linear(xp, x, w, b):
     return y
 
 
+@Primitive
+def _linear_weight_grad(xp, dy, x):
+    return _product(xp, dy.T, x, by_rows=True)  # (out, in) = (out, N) @ (N, in); in the order of w, for the optimiser
+
+
 linear.derivatives(
     x=lambda g, w: _matmul(g, w),  # (N, in) = (N, out) @ (out, in)
-    w=lambda g, x: _matmul(transpose(g, 0, 1), x),  # (out, in) = (out, N) @ (N, in): in the order of w, for the optimiser
+    w=lambda g, x: _linear_weight_grad(g, x),
     b=lambda g: sum(g, 0),
+)
+_linear_weight_grad.derivatives(  # its result has the shape of w, and so has g
+    dy=lambda g, x: linear(x, g, None),
+    x=lambda g, dy: _matmul(dy, g),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..memory import empty
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction
 
@@ -57,7 +58,7 @@ class Adagrad(Optimizer):
     ) -> None:
         t = state["step"] = state.get("step", 0) + 1
         g = direction(xp, p, g, weight_decay, maximize)
-        scratch = xp.empty_like(p)
+        scratch = empty(xp, p.shape, p.dtype)
         s = self._buffer(xp, state, "sum", p, start=initial_accumulator_value)
         s += xp.multiply(g, g, out=scratch)
         xp.sqrt(s, out=scratch)

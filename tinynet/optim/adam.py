@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from ..memory import empty
 from ..ops import kernels
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction, in_shares
@@ -17,7 +18,7 @@ def adam_step(
     xp: Any, p: Any, g: Any, m: Any, v: Any, most: Any, beta1: float, beta2: float, rate: float, floor: float
 ) -> None:
     """Move the averages m and v (and the largest v so far, `most`, unless None) and the parameter p by one step."""
-    scratch = xp.empty_like(p)
+    scratch = empty(xp, p.shape, p.dtype)
     xp.subtract(g, m, out=scratch)
     scratch *= 1 - beta1
     m += scratch

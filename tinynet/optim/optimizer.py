@@ -15,6 +15,7 @@ import numpy as np
 
 from ..autograd import enable_grad
 from ..backend import array_module, computing, device_of
+from ..memory import empty
 from ..ops.dtypes import as_number
 from ..tensor import Tensor
 from ..threads import by_shares
@@ -59,9 +60,9 @@ _MISSING_OPTIONS = {"foreach", "fused", "capturable", "differentiable", "decoupl
 def direction(xp: Any, p: Any, g: Any, weight_decay: float, maximize: bool) -> Any:
     """The gradient to go down along: g, or −g to maximise; plus weight_decay·p, the gradient of ½·weight_decay·‖p‖²."""
     if maximize:
-        g = xp.negative(g, out=xp.empty_like(g))
+        g = xp.negative(g, out=empty(xp, g.shape, g.dtype))
     if weight_decay:
-        decay = xp.multiply(p, weight_decay, out=xp.empty_like(p))
+        decay = xp.multiply(p, weight_decay, out=empty(xp, p.shape, p.dtype))
         g = xp.add(g, decay, out=decay)
     return g
 

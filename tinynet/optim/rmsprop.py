@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..memory import empty
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction
 
@@ -64,7 +65,7 @@ class RMSprop(Optimizer):
     ) -> None:
         state["step"] = state.get("step", 0) + 1  # needed nowhere here, but part of PyTorch's state
         g = direction(xp, p, g, weight_decay, maximize)
-        scratch = xp.empty_like(p)
+        scratch = empty(xp, p.shape, p.dtype)
         s = self._buffer(xp, state, "square_avg", p)
         s *= alpha
         xp.multiply(g, g, out=scratch)

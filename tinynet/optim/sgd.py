@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..memory import empty
 from ..ops import kernels
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction, in_shares
@@ -14,7 +15,7 @@ from .optimizer import Optimizer, direction, in_shares
 @in_shares
 def momentum_step(xp: Any, p: Any, g: Any, v: Any, lr: float, momentum: float, share: float, nesterov: bool) -> None:
     """Move the velocity v, to which g contributes a `share`, and the parameter p by one step."""
-    scratch = xp.empty_like(p)
+    scratch = empty(xp, p.shape, p.dtype)
     v *= momentum
     v += g if share == 1 else xp.multiply(g, share, out=scratch)
     if nesterov:
@@ -89,4 +90,4 @@ class SGD(Optimizer):
             v = self._buffer(xp, state, "momentum_buffer", p)
             momentum_step(xp, p, g, v, lr, momentum, share, nesterov)
         else:
-            p -= xp.multiply(g, lr, out=xp.empty_like(p))
+            p -= xp.multiply(g, lr, out=empty(xp, p.shape, p.dtype))
