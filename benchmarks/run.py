@@ -461,6 +461,8 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
             multiplications = math.prod(shapes[0]) * math.prod(shapes[1][1:])
         elif self.name == "conv2d_weight_grad":  # of the image and the gradient
             multiplications = math.prod(shapes[1]) * math.prod(shapes[-1][1:])
+        elif self.name == "linear_weight_grad":
+            multiplications = math.prod(shapes[-1]) * shapes[0][0]
         elif self.name in ("linear", "matmul"):
             multiplications = math.prod(shapes[-1]) * shapes[0][-1]
         return multiplications, sum(a.nbytes for a in arrays)
