@@ -444,3 +444,18 @@ def test_bits_do_not_depend_on_the_run():
         return x.grad.numpy()
 
     np.testing.assert_array_equal(run(), run())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_gradients_lie_in_memory_as_their_parameters_do(threads):
+    """Or the optimiser would walk across rows: six times as long for a large linear layer."""
+    before = tinynet.get_num_threads()
+    tinynet.set_num_threads(threads)
+    try:
+        nn = tinynet.nn
+        model = nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6), nn.MaxPool2d(2), nn.Conv2d(6, 16, 3), nn.Flatten(), nn.Linear(1600, 70), nn.Linear(70, 90))
+        model(tinynet.randn(64, 1, 28, 28)).sum().backward()
+        for name, p in model.named_parameters():
+            assert p.grad.array.strides == p.array.strides, name
+    finally:
+        tinynet.set_num_threads(before)
