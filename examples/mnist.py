@@ -91,8 +91,8 @@ def draw(path, model, history, test, guess):
     left.set(title="loss on training batches", xlabel="images seen", ylabel="cross-entropy", yscale="log")
     epochs, accuracies = zip(*history["accuracy"], strict=True)
     right.plot(epochs, [100 * a for a in accuracies], "o-", color="tab:green")
-    right.annotate(f"{accuracies[-1]:.2%}", (epochs[-1], 100 * accuracies[-1]), (0, -14), textcoords="offset points", ha="right")
-    right.set(title="accuracy on test digits", xlabel="epoch", ylabel="%", xticks=epochs if len(epochs) < 15 else epochs[:: len(epochs) // 10])
+    right.set(title=f"accuracy on test digits, at last {accuracies[-1]:.2%}", xlabel="epoch", ylabel="%")
+    right.set_xticks(epochs if len(epochs) < 15 else epochs[:: len(epochs) // 10])
     for axes in (left, right):
         axes.grid(alpha=0.3)
 
