@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gpu_kernels
+import numpy as np
 import pytest
 import strict_cupy
+
+import tinynet
+from tinynet.datasets.idx import idx_header
 
 # With TINYNET_TEST_CUPY=real the tests of the GPU path run on the cupy that is installed, which needs a GPU; else on the stand-in.
 REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
@@ -49,3 +54,19 @@ def device(request: pytest.FixtureRequest) -> str:
     if request.param == "cuda":
         request.getfixturevalue("gpu")
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
+    """Called with two numbers: a new folder with so many training and test digits of those that ship with tinynet, in the files of MNIST."""
+
+    def make(training: int, test: int) -> Path:
+        folder = tmp_path_factory.mktemp("digits")
+        for train, name, count in ((True, "train", training), (False, "t10k", test)):
+            shipped = tinynet.datasets.MNIST(folder, train=train, download=False)
+            images, labels = shipped.data.array[:count], shipped.targets.array[:count].astype(np.uint8)
+            (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_header(images.shape) + images.tobytes())
+            (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_header(labels.shape) + labels.tobytes())
+        return folder
+
+    return make

@@ -22,7 +22,6 @@ import pytest
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
-from tinynet.datasets.idx import idx_header
 from tinynet.transforms import RandomCrop
 from tinynet.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset
 
@@ -424,15 +423,8 @@ def test_a_full_disk_loses_nothing(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def few_digits(tmp_path_factory):
-    """A folder with 320 of the digits that ship with tinynet, in the files of MNIST."""
-    folder = tmp_path_factory.mktemp("digits")
-    for train, name, count in ((True, "train", 320), (False, "t10k", 100)):
-        shipped = tinynet.datasets.MNIST(folder, train=train, download=False)
-        images, labels = shipped.data.array[:count], shipped.targets.array[:count].astype(np.uint8)
-        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_header(images.shape) + images.tobytes())
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_header(labels.shape) + labels.tobytes())
-    return folder
+def few_digits(folder_of_digits):
+    return folder_of_digits(320, 100)
 
 
 def mnist(folder, out, *more):

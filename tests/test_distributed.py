@@ -22,7 +22,6 @@ import pytest
 
 import tinynet
 from tinynet import distributed, nn
-from tinynet.datasets.idx import idx_header
 from tinynet.distributed import ReduceOp
 from tinynet.nn.parallel import DistributedDataParallel
 from tinynet.utils.data import DataLoader, DistributedSampler, TensorDataset
@@ -438,15 +437,8 @@ def test_a_loader_goes_on_with_another_batch():
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """A folder with 250 of the digits that ship with tinynet, in the files of MNIST."""
-    folder = tmp_path_factory.mktemp("digits")
-    for train, name, count in ((True, "train", 250), (False, "t10k", 60)):
-        shipped = tinynet.datasets.MNIST(folder, train=train, download=False)
-        images, labels = shipped.data.array[:count], shipped.targets.array[:count].astype(np.uint8)
-        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_header(images.shape) + images.tobytes())
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_header(labels.shape) + labels.tobytes())
-    return folder
+def digits(folder_of_digits):
+    return folder_of_digits(250, 60)
 
 
 def mnist(ranks, digits, folder, *more):
