@@ -415,8 +415,8 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
     """
     rate = matmul_peak()
     a, b = np.ones((2, 1 << 22), np.float32)
-    halves = [slice(0, 1 << 21), slice(1 << 21, None)]
-    copying = 2 * a.nbytes / in_turns({"": lambda: tinynet.threads.parallel(2, lambda i: np.copyto(b[halves[i]], a[halves[i]]))}, 20)[""]
+    parts = tinynet.threads.pieces(a.size, tinynet.get_num_threads())
+    copying = 2 * a.nbytes / in_turns({"": lambda: tinynet.threads.parallel(len(parts), lambda i: np.copyto(b[parts[i]], a[parts[i]]))}, 20)[""]
     text = []
     for net in ("LeNet-5", "CIFAR"):
         calls = _operations_of(training_step(tinynet, *NETS[net]), runs)
@@ -467,7 +467,7 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
             multiplications = math.prod(shapes[-1]) * shapes[0][-1]
         return multiplications, sum(a.nbytes for a in arrays)
 
-    def nothing(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
+    def work_of_gradient(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
         # batch norm's gradients are made outside an operation, all three for the first that is asked for
         return 0.0, 3 * arguments[1].array.nbytes if self.primitive.name == "batch_norm" and arguments[0] == 0 else 0.0
 
@@ -475,7 +475,7 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
     steps = []
     try:
         Primitive.__call__ = timed(methods[0], lambda self: self.name, work)  # type: ignore[method-assign]
-        Node.gradient = timed(methods[1], lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "", nothing)  # type: ignore[method-assign]
+        Node.gradient = timed(methods[1], lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "", work_of_gradient)  # type: ignore[method-assign]
         for _ in range(runs):
             found.clear()
             inner[:] = [0.0]

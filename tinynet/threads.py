@@ -222,11 +222,15 @@ def pieces(n: int, parts: int) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
+def as_many_each(least: int, threads: int) -> int:
+    """The number of parts, at least so many, of which no thread gets one more than another."""
+    return -(-max(least, threads) // threads) * threads
+
+
 def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
     """`function` on range(n) in slices, on several threads if it makes `passes` over an array of many `elements`; else all at once."""
     busy = max(1, min(_workers.threads, passes * elements // _WORTH))
-    parts = -(-max(busy, elements // _SHARE) // busy) * busy  # as many for each thread as for the others
-    shares = pieces(n, parts) if xp is np else [slice(0, n)]
+    shares = pieces(n, as_many_each(elements // _SHARE, busy)) if xp is np else [slice(0, n)]
     if len(shares) == 1:
         function(shares[0])
     else:

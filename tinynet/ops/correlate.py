@@ -26,7 +26,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..memory import scratch
-from ..threads import blas_architectures, get_num_threads, parallel, pieces
+from ..threads import as_many_each, blas_architectures, get_num_threads, parallel, pieces
 from .geometry import Geometry
 from .layout import batch_innermost, empty_images
 
@@ -113,7 +113,7 @@ def _parts(multiplications: int, least: int, threads: int) -> int:
     """
     busy = max(1, min(threads, -(-multiplications // SHARE)))
     much = threads > 1 and multiplications >= 32 * threads * SHARE
-    return -(-max(least, 2 * busy if much else busy) // busy) * busy
+    return as_many_each(max(least, 2 * busy if much else busy), busy)
 
 
 @functools.lru_cache(maxsize=1024)
