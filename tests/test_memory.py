@@ -113,7 +113,8 @@ def test_a_kept_loss_keeps_its_graph_but_not_its_arrays():
 
 @pytest.fixture
 def fresh(monkeypatch):
-    monkeypatch.setattr(memory, "_blocks", {})
+    monkeypatch.setattr(memory, "_free", {})
+    monkeypatch.setattr(memory, "_leases", {})
 
 
 SHAPE = (64, 1024)  # enough for a block of its own

@@ -232,7 +232,8 @@ def test_memory_of_a_step(name, options, arrays, monkeypatch):
     optimizer = getattr(optim, name)(parameters, **options)
     give_gradients(parameters, 0)
     optimizer.step()
-    monkeypatch.setattr(memory, "_blocks", {})
+    monkeypatch.setattr(memory, "_free", {})
+    monkeypatch.setattr(memory, "_leases", {})
     tracemalloc.start()
     try:
         optimizer.step()

@@ -6,10 +6,11 @@ and come again at each step; that took a tenth of a step and more.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
-import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from pickle import PickleBuffer
 from typing import Any
@@ -20,8 +21,28 @@ _LEAST = 1 << 16  # bytes; what is smaller, the allocator keeps by itself
 _MOST = 256 << 20  # bytes that are kept at most, in use or not
 
 _lock = threading.RLock()  # re-entrant, since whatever runs when an object is collected or a signal comes may need memory
-_blocks: dict[int, list[Any]] = {}  # by their sizes in bytes
-_local = threading.local()
+
+
+class _Lease(weakref.ref):
+    """A block of memory that is in use: a weak reference to what every array in it refers to. When that is gone it joins the free ones.
+
+    It does so by a list's own ``append``: in a callback that runs a line of Python, the KeyboardInterrupt of a Ctrl-C would be lost.
+    """
+
+    __slots__ = ("memory",)
+    memory: Any
+
+
+_free: dict[int, list[_Lease]] = {}  # by their sizes in bytes
+_leases: dict[int, _Lease] = {}  # the last one of each block, by the block's id
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[str, Any], np.ndarray] = {}  # of `scratch`
+
+
+_local = _Local()
 
 
 def _after_fork() -> None:
@@ -37,60 +58,61 @@ def empty(xp: Any, shape: tuple[int, ...], dtype: Any, order: Sequence[int] | No
     """An uninitialised array, in memory of an earlier one of that size that is gone, if there is any.
 
     `order` names its axes from the outermost in memory to the innermost; by default they are as in `shape`. An array is gone when
-    nothing refers to it any more, nor to a view of it: both refer to the block of memory.
+    nothing refers to it any more, nor to a view of it.
     """
-    dtype = np.dtype(dtype)
     if xp is not np:  # cupy does the same by itself
         if order is None:
             return xp.empty(shape, dtype)
         return xp.empty([shape[axis] for axis in order], dtype).transpose([order.index(axis) for axis in range(len(shape))])
-    strides, size = [0] * len(shape), dtype.itemsize
+    dtype = np.dtype(dtype)
+    strides, size = _strides(tuple(shape), dtype.itemsize, order)
+    return np.ndarray(shape, dtype, _block(size) if size >= _LEAST else None, 0, strides)
+
+
+@functools.lru_cache(maxsize=1024)
+def _strides(shape: tuple[int, ...], itemsize: int, order: Sequence[int] | None) -> tuple[tuple[int, ...], int]:
+    """The strides of an array with its axes in that `order`, and how many bytes it has."""
+    strides, size = [0] * len(shape), itemsize
     for axis in reversed(order or range(len(shape))):
         strides[axis], size = size, size * shape[axis]
-    return np.ndarray(shape, dtype, _block(size), 0, strides)
+    return tuple(strides), size
 
 
 def _block(size: int) -> Any:
-    """So many bytes; None, by which numpy takes fresh ones, where they are few or all that may be kept is in use."""
-    if size < _LEAST:
-        return None
+    """So many bytes; None, by which numpy takes fresh ones, where all that may be kept is in use."""
+    free = _free.get(size)
+    if free is None:
+        free = _free.setdefault(size, [])
+    try:
+        return _lent(free.pop().memory, free)
+    except IndexError:
+        pass
     with _lock:
-        blocks = _blocks.get(size, ())
-        for block, references in zip(blocks, _references(blocks), strict=True):
-            if references == _ALONE:
-                return block
         if _held() + size > _MOST:
             _forget()
-            if _held() + size > _MOST:
-                return None
-        # wrapped, for numpy to see a stranger's memory: then an array that owns its block can be told from a view of another
-        fresh: Any = np.empty(size, np.uint8)
-        fresh = PickleBuffer(fresh)
-        _blocks.setdefault(size, []).append(fresh)
-        return fresh
+        return _lent(np.empty(size, np.uint8), free) if _held() + size <= _MOST else None
 
 
-def _references(blocks: Sequence[Any]) -> list[int]:
-    """How many references there are to each of these; those of this function count too, how many is up to the interpreter."""
-    found = []
-    for block in blocks:
-        found.append(sys.getrefcount(block))
-    return found
-
-
-(_ALONE,) = _references([PickleBuffer(b"")])  # of a block that nothing but one list refers to
+def _lent(memory: Any, free: list[_Lease]) -> PickleBuffer:
+    # wrapped, for numpy to see a stranger's memory: then an array that owns its block can be told from a view of another
+    block = PickleBuffer(memory)
+    lease = _Lease(block, free.append)
+    lease.memory = memory
+    _leases[id(memory)] = lease
+    return block
 
 
 def _held() -> int:
-    return sum(size * len(blocks) for size, blocks in _blocks.items())
+    return sum([lease.memory.nbytes for lease in list(_leases.values())])
 
 
 def _forget() -> None:
     """Let go of all blocks that no array uses."""
-    for size, blocks in list(_blocks.items()):
-        _blocks[size] = [block for block, references in zip(blocks, _references(blocks), strict=True) if references > _ALONE]
-        if not _blocks[size]:
-            del _blocks[size]
+    for free in list(_free.values()):
+        free.clear()
+    for name, lease in list(_leases.items()):
+        if lease() is None:
+            _leases.pop(name, None)
 
 
 def is_view(array: Any) -> bool:
@@ -103,8 +125,7 @@ def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     if xp is not np:
         return xp.empty(shape, dtype)
     size = math.prod(shape)
-    buffers = _local.__dict__.setdefault("buffers", {})
-    buffer = buffers.get((name, dtype))
+    buffer = _local.buffers.get((name, dtype))
     if buffer is None or buffer.size < size:
-        buffer = buffers[name, dtype] = np.empty(size, dtype)
-    return buffer[:size].reshape(shape)
+        buffer = _local.buffers[name, dtype] = np.empty(size, dtype)
+    return np.ndarray(shape, dtype, buffer)
