@@ -134,6 +134,26 @@ def test_gradients_of_large_numbers_are_no_nan(function, g):
     assert np.isin(slopes, np.float32([0, 1, 0.01])).all(), slopes
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("copies", [1, 70_000])
+def test_infinite_gradients_stay_where_they_belong(dtype, copies):
+    """Nothing comes through a closed gate: infinity times 0 would be a nan. As PyTorch has it; few numbers and many."""
+    x = tinynet.from_numpy(np.tile(dtype([-1, 2, np.nan, 0, -0.0, 3]), copies)).requires_grad_()
+    F.relu(x).backward(tinynet.from_numpy(np.tile(dtype([np.inf, np.inf, np.inf, np.inf, np.nan, np.nan]), copies)))
+    np.testing.assert_array_equal(x.grad.numpy(), np.tile(dtype([0, np.inf, np.inf, 0, 0, np.nan]), copies))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_infinite_gradients_go_to_the_largest_only(dtype):
+    image, g = dtype([[1, 2, 0], [4, 3, 1], [0, 0, 2]]), dtype([[np.inf, -np.inf], [1, np.nan]])
+    x = tinynet.from_numpy(image[None, None].copy()).requires_grad_()
+    F.max_pool2d(x, 2, 1).backward(tinynet.from_numpy(g[None, None].copy()))  # windows that overlap
+    np.testing.assert_array_equal(x.grad.numpy()[0, 0], dtype([[0, 0, 0], [np.inf, np.nan, 0], [0, 0, 0]]))
+    x = tinynet.from_numpy(image[None, None, :2, :2].copy()).requires_grad_()
+    F.max_pool2d(x, 2).backward(tinynet.from_numpy(g[None, None, :1, :1].copy()))
+    np.testing.assert_array_equal(x.grad.numpy()[0, 0], dtype([[0, 0], [np.inf, 0]]))
+
+
 def test_the_gradient_of_elu_far_below_zero():
     x = tinynet.tensor([-20.0, -60.0, -87.0], requires_grad=True)
     F.elu(x).sum().backward()

@@ -12,6 +12,7 @@ from ..memory import empty, scratch
 from ..threads import by_shares
 from . import kernels
 from .conv import pad
+from .elementwise import bits, keep
 from .geometry import Geometry
 from .layout import batch_innermost
 
@@ -77,24 +78,27 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
     x, y, dy = batch_innermost(xp, x), batch_innermost(xp, y), batch_innermost(xp, dy)
     H, C, W, N = x.shape
     dx = empty(xp, (H, C, W, N), dy.dtype)
+    dx_bits, dy_bits = bits(dx), bits(dy)
     taps, apart, tiled = _window(geometry)
 
     def share(c: slice) -> None:
-        xc, yc, dyc, dxc = x[:, c], y[:, c], dy[:, c], dx[:, c]
+        xc, yc, dyc, dxc, dyb, dxb = x[:, c], y[:, c], dy[:, c], dx[:, c], dy_bits[:, c], dx_bits[:, c]
         if not tiled:
             dxc[...] = 0
         seeking = scratch(xp, "seeking", dyc.shape, np.dtype(bool))  # windows that have not found their largest pixel yet
         seeking[...] = True
         for outputs, pixels in taps:
-            hit = scratch(xp, "hit", dyc[outputs].shape, np.dtype(bool))
+            seek = seeking[outputs]
+            hit = scratch(xp, "hit", seek.shape, np.dtype(bool))
             xp.equal(xc[pixels], yc[outputs], out=hit)
-            xp.logical_and(hit, seeking[outputs], out=hit)
-            xp.not_equal(seeking[outputs], hit, out=seeking[outputs])
+            xp.logical_and(hit, seek, out=hit)
+            xp.not_equal(seek, hit, out=seek)
             if apart:
-                xp.multiply(dyc[outputs], hit, out=dxc[pixels])
+                keep(xp, dyb[outputs], hit, dxb[pixels])
             else:
-                given = xp.multiply(dyc[outputs], hit, out=scratch(xp, "given", hit.shape, dy.dtype))
-                xp.add(dxc[pixels], given, out=dxc[pixels])
+                more = scratch(xp, "more", seek.shape, dy.dtype)
+                keep(xp, dyb[outputs], hit, bits(more))
+                xp.add(dxc[pixels], more, out=dxc[pixels])
         if seeking.any():  # they have found nothing that equals their maximum, so that is a nan
             for outputs, pixels in reversed(taps):
                 hit = xp.isnan(xc[pixels]) & seeking[outputs]
