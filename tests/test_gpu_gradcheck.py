@@ -21,6 +21,11 @@ f64 = np.float64
 NOT_SMOOTH = ("special", "ties", "extremes", "infinite", "at the bounds", "all ignored", "argmax", "argmin", "int64", "to and back", "floats into")
 LARGEST = 12  # numbers in the inputs: central differences take four evaluations for each, and as many again for each order
 
+
+def statistics(T):
+    return T.full((2,), 0.3, dtype=f64), T.full((2,), 2.5, dtype=f64)
+
+
 # The operations whose cases elsewhere are larger than that.
 SMALL = [
     Case("linear", call("linear"), (real(2, 3), other(2, 3), real(2))),
@@ -38,7 +43,9 @@ SMALL = [
     Case("interpolate bilinear", call("interpolate", size=(3, 2), mode="bilinear"), (real(1, 1, 2, 3),)),
     *[Case(f"pad {mode}", call("pad", pad=(1, 1, 0, 1), mode=mode), (real(1, 1, 2, 3),)) for mode in ("constant", "reflect", "replicate", "circular")],
     Case("batch_norm", lambda T, x, w, b: T.nn.functional.batch_norm(x, None, None, w, b, training=True), (real(2, 2, 1, 2), other(2), real(2))),
-    Case("batch_norm evaluation", lambda T, x: T.nn.functional.batch_norm(x, T.full((2,), 0.3, dtype=f64), T.full((2,), 2.5, dtype=f64)), (real(3, 2),)),
+    Case("batch_norm evaluation of vectors", lambda T, x: T.nn.functional.batch_norm(x, *statistics(T)), (real(3, 2),)),
+    Case("batch_norm evaluation", lambda T, x, w, b: T.nn.functional.batch_norm(x, *statistics(T), w, b), (real(2, 2, 1, 2), other(2), real(2))),
+    Case("batch_norm evaluation, third order", lambda T, x, w, g: T.grad(T.nn.functional.batch_norm(x, *statistics(T), w), (x, w), g, create_graph=True), (real(1, 2, 1, 2), other(2), other(1, 2, 1, 2))),
     Case("instance_norm", call("instance_norm"), (real(2, 1, 2, 2),)),
     Case("layer_norm", lambda T, x, w, b: T.nn.functional.layer_norm(x, (3,), w, b), (real(2, 3), other(3), real(3))),
     Case("group_norm", lambda T, x, w, b: T.nn.functional.group_norm(x, 2, w, b), (real(1, 4, 1), other(4), real(4))),

@@ -109,3 +109,41 @@ batch_norm.derivatives(
     weight=lambda g, x, weight, eps, statistics: _gradient("weight", g, x, weight, eps, statistics),
     bias=lambda g, x, weight, eps, statistics: _gradient("bias", g, x, weight, eps, statistics),
 )
+
+
+# ---------------------------------------------------------------- with the averages of the training: a line for each channel
+
+
+@Primitive
+def scale_channels(xp, x, scale, shift):
+    # x * scale + shift, channel by channel: (N, C, H, W) and (C,), (C,); without a shift that is 0
+    x = batch_innermost(xp, x)
+    y = empty(xp, x.shape, x.dtype)
+
+    def share(c: slice) -> None:
+        xp.multiply(x[:, c], scale[c, None, None], out=y[:, c])
+        if shift is not None:
+            xp.add(y[:, c], shift[c, None, None], out=y[:, c])
+
+    by_shares(xp, x.shape[1], x.size, share, passes=2)
+    return y.transpose(3, 1, 0, 2)
+
+
+@Primitive
+def _channel_products(xp, a, b):
+    a, b = batch_innermost(xp, a), batch_innermost(xp, b)
+    sums = xp.empty(a.shape[1], a.dtype)
+
+    def share(c: slice) -> None:
+        sums[c] = channel_sums(xp, a[:, c], b[:, c])
+
+    by_shares(xp, a.shape[1], a.size, share)
+    return sums
+
+
+scale_channels.derivatives(
+    x=lambda g, scale: scale_channels(g, scale, None),
+    scale=lambda g, x: _channel_products(g, x),
+    shift=lambda g: sum(g, _EACH_CHANNEL),
+)
+_channel_products.derivatives(a=lambda g, b: scale_channels(b, g, None), b=lambda g, a: scale_channels(a, g, None))

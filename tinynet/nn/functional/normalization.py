@@ -138,6 +138,11 @@ def _statistics_norm(
     elif running_mean is None or running_var is None:
         raise ValueError(f"{function}: running_mean and running_var are needed, unless mean and variance are taken from the input")
     else:
+        if input.ndim == 4:
+            scale = elementwise.rsqrt(running_var + eps)
+            scale = scale if weight is None else scale * weight
+            shift = -running_mean * scale
+            return normalization.scale_channels(input, scale, shift if bias is None else shift + bias)
         centred = input - shapes.reshape(running_mean, *column)
         var = shapes.reshape(running_var, *column)
     # the weight joins the scale, which is smaller than the image
