@@ -29,6 +29,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+import bare  # noqa: E402
 from nets import NETS  # noqa: E402
 from timing import in_turns  # noqa: E402
 
@@ -377,11 +378,14 @@ WHERE = {  # what runs in a sample of the profiler, by the innermost native func
 
 
 def profile(runs: int) -> tuple[str, dict[str, float]]:
-    """Where the time of a step goes, on one thread, sampled by py-spy with native frames; left out where that is missing."""
+    """Where the time of a step goes, on one thread, sampled by py-spy with native frames; left out where that is missing.
+
+    And what it would be without the framework: see `bare`.
+    """
     if not shutil.which("py-spy"):
         return "", {}
     rows = []
-    for name in NETS:
+    for name in [*NETS, BARE]:
         with tempfile.TemporaryDirectory() as folder:
             code = f"import sys; sys.path[:0] = sys.argv[1:]; import tinynet; tinynet.set_num_threads(1)\nfrom run import steps; steps({name!r}, 12)"
             child = subprocess.Popen([sys.executable, "-c", code, str(ROOT), str(ROOT / "benchmarks")])
@@ -397,12 +401,24 @@ def profile(runs: int) -> tuple[str, dict[str, float]]:
                 counts[next(where for where, pattern in WHERE.items() if re.search(pattern, innermost))] += int(count)
         rows.append([name, *[f"{count / sum(counts.values()):.0%}" for count in counts.values()]])
         print("profile", *rows[-1], flush=True)
-    return table(["share of a step, one thread", *WHERE], rows), {}
+    bare.check()
+    before, alone = tinynet.get_num_threads(), []
+    tinynet.set_num_threads(1)
+    for batch in (1, BATCH):
+        times = in_turns({"whole": training_step(tinynet, *NETS["LeNet-5"], batch), "bare": bare.bare_step(batch)[0]}, runs)
+        alone.append([batch, f"{times['whole'] * 1e3:.2f}", f"{times['bare'] * 1e3:.2f}"])
+    tinynet.set_num_threads(before)
+    head = ["batch, LeNet-5 on one thread", "a step, ms", "its array functions alone, ms"]
+    return table(["share of a step, one thread", *WHERE], rows) + "\n\n" + table(head, alone), {}
+
+
+BARE = "LeNet-5, its array functions alone"
 
 
 def steps(net: str, seconds: float) -> None:
     """Training steps for so long, to be profiled."""
-    step, end = training_step(tinynet, *NETS[net]), time.perf_counter() + seconds
+    step = bare.bare_step(BATCH)[0] if net == BARE else training_step(tinynet, *NETS[net])
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         step()
 
