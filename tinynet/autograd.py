@@ -20,6 +20,7 @@ import contextlib
 import contextvars
 import inspect
 import itertools
+import operator
 import threading
 import weakref
 import zlib
@@ -333,23 +334,15 @@ class Primitive:
             self._keeps.append([-1 if kind == "y" else key for kind, key in asks if kind in ("y", "input")])
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
-        recording = _grad_enabled.get()
         arrays: list[Any] = []
-        vertices: list[Node | Variable | None] = []
         like: Any = None
         xp: Any = np
         for value in inputs:
-            vertex = None
             if isinstance(value, Variable):
-                like, array = value, value.array
-                arrays.append(array)
-                if type(array) is not np.ndarray:
+                like, value = value, value.array
+                if type(value) is not np.ndarray:
                     xp = None
-                if recording:
-                    vertex = value._vertex()
-            else:
-                arrays.append(value)
-            vertices.append(vertex)
+            arrays.append(value)
         if xp is None:
             xp = array_module(*arrays, function=self.name)
         if xp is np and (self.view or is_quiet()):
@@ -364,8 +357,10 @@ class Primitive:
             result._version = inputs[0]._version
             result._seen = inputs[0]._version.count
             result._view_of = (inputs[0], self, constants)
-        if recording and array.dtype.kind == "f" and [v for v in vertices if v is not None]:
-            result._node = Node(self, constants, inputs, tuple(vertices), result)
+        if _grad_enabled.get() and array.dtype.kind == "f":
+            parents = [v._vertex() if isinstance(v, Variable) else None for v in inputs]
+            if [v for v in parents if v is not None]:
+                result._node = Node(self, constants, inputs, parents, result)
         if anomaly.watching:
             labels = map(str, range(len(inputs))) if self.variadic else self.inputs
             anomaly.check_result(self.name, dict(zip(labels, inputs, strict=False)), constants, result)
@@ -384,22 +379,25 @@ _clock = itertools.count()
 class Node:
     """One application of a primitive: what the backward pass needs of it, and nothing else."""
 
-    __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "dtype", "time", "origin", "_kept", "_retained")
+    __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "time", "origin", "_kept", "_retained")
 
     def __init__(
         self,
         primitive: Primitive,
         constants: dict[str, Any],
         inputs: Sequence[Any],
-        parents: tuple[Node | Variable | None, ...],
+        parents: Sequence[Node | Variable | None],
         result: Variable,
     ):
         self.primitive = primitive
         self.constants = constants
         self.parents = parents  # per input: its node, or the leaf itself, or None where no gradient is wanted
-        self.shapes = [v.array.shape if isinstance(v, Variable) else () for v in inputs]
-        self.dtypes = [v.array.dtype if isinstance(v, Variable) else None for v in inputs]
-        self.shape, self.dtype = result.array.shape, result.array.dtype
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[Any] = []
+        for v in inputs:
+            self.shapes.append(v.array.shape if isinstance(v, Variable) else ())
+            self.dtypes.append(v.array.dtype if isinstance(v, Variable) else None)
+        self.shape = result.array.shape
         self.time = next(_clock)
         self._retained: weakref.ref[Variable] | None = None
         # Values, not variables: a variable can be given a new history in place, and the result would be a cycle.
@@ -410,7 +408,7 @@ class Node:
                     if position not in self._kept:
                         self._kept[position] = self._keep(result if position < 0 else inputs[position], position, parents)
 
-    def _keep(self, value: Any, position: int, parents: tuple[Any, ...]) -> tuple[Any, Any, _Version | None, int, int | None]:
+    def _keep(self, value: Any, position: int, parents: Sequence[Any]) -> tuple[Any, Any, _Version | None, int, int | None]:
         if not isinstance(value, Variable):
             return value, None, None, 0, None
         version = value._version
@@ -448,17 +446,15 @@ class Node:
         array, vertex, version, count, print_ = self._kept[position]
         if version is None:
             return array
-        what = "its result" if position < 0 else f"its input {self._input_name(position)}"
         if version.count != count:
             raise RuntimeError(
-                f"backward: {self.primitive.name} needs {what}, a {array.dtype} tensor of shape {tuple(array.shape)}, but "
-                f"{version.changed_by} changed that in place since (it is at version {version.count}, version {count} is "
-                "needed); change a copy, tensor.clone(), instead"
+                f"{self._needing(position, array)}, but {version.changed_by} changed that in place since (it is at version "
+                f"{version.count}, version {count} is needed); change a copy, tensor.clone(), instead"
             )
         if version.exported is not None and not _unchanged(array, print_, version.exported):
             raise RuntimeError(
-                f"backward: {self.primitive.name} needs {what}, a {array.dtype} tensor of shape {tuple(array.shape)}, but the values "
-                "were changed since through a numpy array that shares its memory (from numpy() or from_numpy()); write to a copy"
+                f"{self._needing(position, array)}, but the values were changed since through a numpy array that shares its memory "
+                "(from numpy() or from_numpy()); write to a copy"
             )
         if isinstance(vertex, Variable):
             return vertex
@@ -466,6 +462,10 @@ class Node:
         variable._node = self if position < 0 else vertex
         variable._version = version
         return variable
+
+    def _needing(self, position: int, array: Any) -> str:
+        what = "its result" if position < 0 else f"its input {self._input_name(position)}"
+        return f"backward: {self.primitive.name} needs {what}, a {array.dtype} tensor of shape {tuple(array.shape)}"
 
     def _input_name(self, position: int) -> str:
         return str(position) if self.primitive.variadic else repr(self.primitive.inputs[position])
@@ -621,6 +621,9 @@ def after_backward(callback: Callable[[], Any]) -> bool:
 # ------------------------------------------------------------------------------------------------- the walk
 
 
+_time = operator.attrgetter("time")
+
+
 def _history(roots: Iterable[Node | Variable]) -> list[Node]:
     """Every node that `roots` were computed through, the oldest first."""
     found: set[Node] = set()
@@ -629,8 +632,8 @@ def _history(roots: Iterable[Node | Variable]) -> list[Node]:
         node = pending.pop()
         if node not in found:
             found.add(node)
-            pending += [parent for parent in node.parents if isinstance(parent, Node) and parent not in found]
-    return sorted(found, key=lambda node: node.time)
+            pending += [parent for parent in node.parents if type(parent) is Node and parent not in found]
+    return sorted(found, key=_time)
 
 
 def _backpropagate(
@@ -789,11 +792,12 @@ def backward(
         # One array may come to several leaves (a + b hands the same to both), or in another memory order: such a leaf gets a
         # copy, so that changing one gradient in place changes no other.
         array = g.array
-        mine = not is_view(array) and array.strides == leaf.array.strides and id(array) not in taken
-        mine = mine and not any(array is other.array or array is other.array.base for other in others)
+        mine = array.strides == leaf.array.strides and id(array) not in taken and not is_view(array)
+        for other in others:
+            mine = mine and array is not other.array and array is not other.array.base
         taken.add(id(array))
         with _leaving:  # read, added to, and written: what another thread left meanwhile would be lost
-            leaf.grad = g if mine and leaf.grad is None else _as_grad(g, leaf)
+            leaf._grad = g if mine and leaf._grad is None else _as_grad(g, leaf)
         if _hooked:
             _run_leaf_hooks(leaf)
 

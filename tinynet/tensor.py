@@ -83,8 +83,7 @@ class Tensor(Variable):
         Variable.__init__(tensor, array)
         return tensor
 
-    def _make(self, array: Any) -> Tensor:
-        return Tensor._wrap(array)
+    _make = _wrap
 
     # ----------------------------------------------------------------------------------- what it is
 

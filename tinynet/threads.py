@@ -29,7 +29,13 @@ _SHARE = 1 << 19
 # Elements, times the passes that are made over them, that are worth handing to a thread: about a tenth of a millisecond.
 _WORTH = 1 << 18
 
-_local = threading.local()
+
+
+class _Local(threading.local):
+    inside = False  # whether this thread is at work for `parallel`
+
+
+_local = _Local()
 
 
 def set_num_threads(num: int) -> None:
@@ -66,8 +72,8 @@ def share_cores(processes: int) -> None:
     """Leave room for so many processes, this one among them, that compute on the same cores, unless somebody chose a number of threads."""
     if not _workers.chosen and _wish() is None:
         _workers.threads = max(1, len(cores()) // processes)
-        for get, set_threads in _find_blas():
-            set_threads(min(get(), _workers.threads))
+        for blas in _find_blas():
+            blas.set(min(blas.get(), _workers.threads))
 
 
 def meanwhile(function: Callable[[], Any] | None) -> None:
@@ -82,7 +88,7 @@ class _Workers:
         self.threads = _default_threads()
         self.chosen = False  # whether set_num_threads was called
         self.meanwhile: Callable[[], Any] | None = None
-        self.blas: list[tuple[Callable[[], int], Callable[[int], Any]]] | None = None
+        self.blas: list[_Blas] = []
         self.forget()
 
     def forget(self) -> None:
@@ -109,20 +115,20 @@ class _Workers:
     def __enter__(self) -> None:
         """BLAS keeps to one thread while any parallel region is open: its own threads would fight ours over the cores."""
         with self.lock:
-            if self.blas is None:
-                self.blas = _find_blas()
             if self.regions == 0:
-                self.before = [get() for get, _ in self.blas]
-                for _, set_threads in self.blas:
-                    set_threads(1)
+                if not self.blas:
+                    self.blas = _find_blas()
+                for blas in self.blas:
+                    blas.before = blas.get()
+                    blas.set(1)
             self.regions += 1
 
     def __exit__(self, *error: Any) -> None:
         with self.lock:
             self.regions -= 1
             if self.regions == 0:
-                for (_, set_threads), n in zip(self.blas or (), self.before, strict=True):
-                    set_threads(n)
+                for blas in self.blas:
+                    blas.set(blas.before)
 
 
 @functools.cache
@@ -138,18 +144,25 @@ def blas_architectures() -> frozenset[str]:
     return frozenset(getattr(lib, "architecture", None) or "" for lib in _blas_libraries())
 
 
-def _find_blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
-    """For each BLAS in the process, how to ask for its number of threads and how to set it."""
-    found: list[tuple[Callable[[], int], Callable[[int], Any]]] = []
+class _Blas:
+    """A BLAS in the process: how to ask for its number of threads, how to set it, and what it was before the parallel regions."""
+
+    def __init__(self, get: Callable[[], int], set: Callable[[int], Any]) -> None:
+        self.get, self.set = get, set
+        self.before = 1
+
+
+def _find_blas() -> list[_Blas]:
+    found: list[_Blas] = []
     for lib in _blas_libraries():
         library = ctypes.PyDLL(lib.filepath)  # loaded already; PyDLL: half a microsecond a call, and no switch of threads
         for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
             get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
             if get is not None:
-                found.append((get, getattr(library, f"{prefix}openblas_set_num_threads{suffix}")))
+                found.append(_Blas(get, getattr(library, f"{prefix}openblas_set_num_threads{suffix}")))
                 break
         else:
-            found.append((lib.get_num_threads, lib.set_num_threads))
+            found.append(_Blas(lib.get_num_threads, lib.set_num_threads))
     return found
 
 
@@ -191,7 +204,7 @@ def parallel(n: int, function: Callable[[int], Any]) -> None:
     The caller works too. Threads see the caller's context variables, so also its ``np.errstate``. The first exception is raised
     again here. Calls from inside `function` run where they are.
     """
-    if n == 0 or getattr(_local, "inside", False):
+    if n == 0 or _local.inside:
         for i in range(n):
             function(i)
         return
@@ -215,11 +228,12 @@ def parallel(n: int, function: Callable[[int], Any]) -> None:
         raise job.error
 
 
-def pieces(n: int, parts: int) -> list[slice]:
+@functools.lru_cache(maxsize=1024)
+def pieces(n: int, parts: int) -> tuple[slice, ...]:
     """range(n) in at most `parts` shares, as equal as can be."""
     parts = max(1, min(n, parts))
     ends = [n * i // parts for i in range(parts + 1)]
-    return [slice(a, b) for a, b in itertools.pairwise(ends)]
+    return tuple([slice(a, b) for a, b in itertools.pairwise(ends)])
 
 
 def as_many_each(least: int, threads: int) -> int:
@@ -230,7 +244,7 @@ def as_many_each(least: int, threads: int) -> int:
 def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
     """`function` on range(n) in slices, on several threads if it makes `passes` over an array of many `elements`; else all at once."""
     busy = max(1, min(_workers.threads, passes * elements // _WORTH))
-    shares = pieces(n, as_many_each(elements // _SHARE, busy)) if xp is np else [slice(0, n)]
+    shares = pieces(n, as_many_each(elements // _SHARE, busy) if xp is np else 1)
     if len(shares) == 1:
         function(shares[0])
     else:

@@ -136,8 +136,10 @@ def _tiles(y_shape: tuple[int, ...], G: int, K: int, KH: int, sh: int, threads: 
 
 
 def _overlay(memory, shape, strides):
-    """The contiguous ``memory`` seen with another shape and other strides (numpy's own as_strided takes ten times as long)."""
-    return np.ndarray(shape, memory.dtype, memory, 0, strides)
+    """``memory`` seen with another shape and other strides."""
+    if memory.flags.c_contiguous:  # nearly always: numpy's own as_strided takes ten times as long
+        return np.ndarray(shape, memory.dtype, memory, 0, strides)
+    return as_strided(memory, shape, strides)
 
 
 def _window(x, first_h: int, R: int, first_w: int, width: int):
@@ -168,7 +170,7 @@ def _lower(x, G: int, rows: slice, cols: slice, KH: int, KW: int, h: Line, w: Li
     R, P = (OH - 1) * h.stride + KH, OW * N
     seen = _window(x, rows.start * h.stride - h.pad, R, cols.start * w.stride - w.pad, (OW - 1) * w.stride + (KW - 1) * w.dilation + 1)
     row, channel, pixel, sample = seen.strides
-    seen = as_strided(seen, (G, R, C // G, KW, OW, N), (C // G * channel, row, channel, w.dilation * pixel, w.stride * pixel, sample))
+    seen = _overlay(seen, (G, R, C // G, KW, OW, N), (C // G * channel, row, channel, w.dilation * pixel, w.stride * pixel, sample))
     pitch = P + 16 if P % 64 == 0 else P  # rows at a power of two would share a few cache lines
     flat = scratch(np, "lowered", (G, R, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
@@ -196,13 +198,12 @@ def _correlate(x, w, b, y, G, lines_h, lines_w) -> None:
     work = []
     for h, v, xx, yy in _correlations(x, y, lines_h, lines_w):
         taps = w[..., h.taps, v.taps].transpose(0, 1, 3, 2, 4)  # (G, O/G, KH, C/G, KW)
-        KH, KW = taps.shape[2], taps.shape[4]
-        matrix = taps.reshape(G, O // G, KH, -1)
+        _, _, KH, Cg, KW = taps.shape
+        matrix = np.zeros((G, O // G, KH, Cg * KW + (b is not None)), w.dtype)
+        matrix[..., : Cg * KW].reshape(taps.shape)[...] = taps
         if b is not None:  # the bias is one more tap; it reads the ones of the first part
-            tap = np.zeros((G, O // G, KH, 1), w.dtype)
-            tap[:, :, 0, 0] = b.reshape(G, O // G)
-            matrix = np.concatenate((matrix, tap), axis=3)
-        matrix = np.ascontiguousarray(matrix).reshape(G, O // G, -1)
+            matrix[:, :, 0, -1] = b.reshape(G, O // G)
+        matrix = matrix.reshape(G, O // G, -1)
         for group, rows, cols, n in _tiles(yy.shape, G, matrix.shape[2], KH, h.stride, get_num_threads()):
             work.append((_of(group, G, xx)[..., n], _of(group, G, yy)[rows, :, cols, n], matrix[group], rows, cols, KH, KW, h, v, b is not None))
 

@@ -7,6 +7,7 @@ linear layer convert. Nothing but speed depends on it.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +43,11 @@ def batch_innermost(xp: Any, x: Any) -> Any:
 _FLAT = 1 << 16  # elements from which it pays to see an array as one long row
 
 
+@functools.lru_cache(maxsize=256)
+def _outermost_first(strides: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
+
+
 def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     """A new array made by ``compute(*arrays, out)``, element by element, in the memory order of the first of `arrays`.
 
@@ -49,7 +55,7 @@ def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     """
     first = arrays[0]
     if xp is np and first.size >= _FLAT:
-        order = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
+        order = _outermost_first(first.strides)
         if first.transpose(order).flags.c_contiguous:
             out = empty(np, first.shape, first.dtype, order)
             flat = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]

@@ -77,7 +77,15 @@ def _mean(xp, a, *, dims, keepdim):
     return total(xp, a, dims, keepdim) / _count(a.shape, dims)
 
 
-_mean.derivatives(a=lambda g, a_shape, dims: _unreduced(g / _count(a_shape, dims), a_shape, dims))
+@Primitive
+def _spread(xp, a, *, shape, dims):
+    # the adjoint: to each element its part of the mean's
+    kept = [1 if d in dims else n for d, n in enumerate(shape)]
+    return xp.broadcast_to(a.reshape(kept) / _count(shape, dims), shape)
+
+
+_mean.derivatives(a=lambda g, a_shape, dims: _spread(g, shape=a_shape, dims=dims))
+_spread.derivatives(a=lambda g, a_shape, dims: reshape(_mean(g, dims=dims, keepdim=False), a_shape))
 
 
 @of_tensor
@@ -527,7 +535,7 @@ def _linear_weight_grad(xp, dy, x):
 linear.derivatives(
     x=lambda g, w: _matmul(g, w),  # (N, in) = (N, out) @ (out, in)
     w=lambda g, x: _linear_weight_grad(g, x),
-    b=lambda g: sum(g, 0),
+    b=lambda g: _sum(g, dims=(0,), keepdim=False),
 )
 _linear_weight_grad.derivatives(  # its result has the shape of w, and so has g
     dy=lambda g, x: linear(x, g, None),

@@ -21,7 +21,7 @@ def total(xp: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     have four right digits. Here blocks of rows are added first, and then the sums of the blocks. Every element is still read
     once, so it takes no longer. (cupy always adds in a tree.)
     """
-    if xp is not np or a.dtype.kind != "f" or (a.size < 2 * _BLOCK and a.itemsize > 2):
+    if xp is not np or a.dtype.kind != "f" or (a.itemsize > 2 and math.prod([a.shape[d] for d in dims]) < 2 * _BLOCK):
         return a.sum(axis=dims, keepdims=keepdim)
     # As in PyTorch, halves are added as singles: in float16, 2048 + 1 is 2048.
     kept = _total(a if a.itemsize > 2 else a.astype(np.float32), dims)

@@ -164,7 +164,7 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                 elif p.grad is not None:
                     p.grad.zero_()
 
@@ -183,8 +183,8 @@ class Optimizer:
             for i, group in enumerate(self.param_groups):
                 options = self._checked(f"{name}: parameter group {i}", group, self.defaults)
                 for p in group["params"]:
-                    if (grad := p.grad) is not None:
-                        self._step(name, p, grad.array, options)
+                    if p._grad is not None:
+                        self._step(name, p, p._grad.array, options)
         self._stepped = True
         return loss
 
@@ -195,12 +195,11 @@ class Optimizer:
                 f"{name}: a parameter of shape {array.shape} has a gradient of shape {grad.shape}; "
                 "was its .data replaced? zero_grad() forgets the gradient"
             )
-        xp = array_module(array, grad)
-        if xp is np:
-            self._update(xp, array, grad, self.state[p], **options)
+        if type(array) is np.ndarray is type(grad):
+            self._update(np, array, grad, self.state[p], **options)
         else:
             with computing(array):
-                self._update(xp, array, grad, self.state[p], **options)
+                self._update(array_module(array, grad), array, grad, self.state[p], **options)
         p._version.count += 1  # so that a graph which needs the old values notices
         p._version.changed_by = name
 

@@ -19,7 +19,7 @@ def as_tensor(function: str, name: str, value: Any) -> Tensor:
 
 def as_floats(function: str, name: str, value: Any) -> Tensor:
     """`value` if it is a tensor of floats; else TypeError."""
-    if as_tensor(function, name, value).dtype.kind != "f":
+    if as_tensor(function, name, value).array.dtype.kind != "f":
         raise TypeError(f"{function}: {name} must hold floats, got {value.dtype}; convert it with .float()")
     return value
 
@@ -39,8 +39,10 @@ def same_dtype(function: str, **tensors: Tensor | None) -> None:
 
 def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     """`value`, an int or a pair of ints, as (for the height, for the width); each at least `minimum`."""
-    if type(value) is int and minimum <= value < 2**31:  # the common case first
+    if type(value) is int and minimum <= value < 2**31:  # the common cases first
         return value, value
+    if type(value) is tuple and [type(v) is int and minimum <= v < 2**31 for v in value] == [True, True]:
+        return value
     try:
         values = tuple(operator.index(v) for v in (value if isinstance(value, (tuple, list)) else (value,)))
     except TypeError:
@@ -60,9 +62,11 @@ def as_batch(function: str, x: Any, dims: str = "(N, C, H, W)") -> tuple[Tensor,
     """`x` with a batch dimension in front, and whether that had to be added; `dims` names the dimensions wanted."""
     ndim = dims.count(",") + 1
     as_tensor(function, "input", x)
-    if x.ndim not in (ndim, ndim - 1):
+    if x.array.ndim == ndim:
+        return x, False
+    if x.array.ndim != ndim - 1:
         raise ValueError(f"{function}: input must be {dims}, or without N; got shape {tuple(x.shape)}")
-    return (x, False) if x.ndim == ndim else (unsqueeze(x, 0), True)
+    return unsqueeze(x, 0), True
 
 
 def unbatched(y: Tensor, was_unbatched: bool) -> Tensor:

@@ -18,8 +18,7 @@ def _groups(function: str, groups: Any) -> int:
 
 
 def _weight(function: str, weight: Any, bias: Any, input: Tensor, channels_out_dim: int, groups: int) -> None:
-    as_tensor(function, "weight", weight)
-    shape = weight.array.shape
+    shape = as_tensor(function, "weight", weight).array.shape
     if len(shape) != 4 or 0 in shape:
         layout = "(O, C/groups, KH, KW)" if channels_out_dim == 0 else "(C, O/groups, KH, KW)"
         raise ValueError(f"{function}: weight must be {layout}, no size 0; got shape {shape}")
