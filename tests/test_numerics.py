@@ -202,6 +202,27 @@ def test_norms(name, offset, scale, order):
     np.testing.assert_allclose(found.detach().numpy(), dx, 2e-5, 2e-6 * np.abs(dx).max())
 
 
+@pytest.mark.parametrize(("offset", "scale"), [(0, 1), (3, 1), (5, 1), (1e4, 1e-2), (-1e6, 1), (1e-20, 1e-20), (3, 0)])
+def test_evaluation_far_from_zero(offset, scale):
+    """With the averages of the training, too: what is subtracted may be much larger than what is left."""
+    rng = np.random.default_rng(2)
+    x = (rng.standard_normal((6, 3, 5, 4)) * scale + offset).astype(np.float32)
+    mean, var = x.mean((0, 2, 3)) * np.float32([1, 0, 1]), x.var((0, 2, 3), dtype=np.float64).astype(np.float32)
+    weight, bias = (tinynet.tensor(rng.standard_normal(3).astype(np.float32), requires_grad=True) for _ in range(2))
+    t = tinynet.from_numpy(x.copy()).requires_grad_()
+    g = rng.standard_normal(x.shape).astype(np.float32)
+    y = F.batch_norm(t, tinynet.from_numpy(mean.copy()), tinynet.from_numpy(var.copy()), weight, bias)
+    y.backward(tinynet.from_numpy(g))
+    column = lambda a: np.float64(a).reshape(3, 1, 1)  # noqa: E731
+    root = np.sqrt(column(var) + 1e-5)
+    normalised = (x - column(mean)) / root
+    size = np.abs(normalised).max()
+    np.testing.assert_allclose(y.detach().numpy(), normalised * column(weight.tolist()) + column(bias.tolist()), 2e-6, 4e-6 * size)
+    np.testing.assert_allclose(t.grad.numpy(), g * column(weight.tolist()) / root, 1e-5)
+    np.testing.assert_allclose(weight.grad.numpy(), (g * normalised).sum((0, 2, 3)), 1e-5, 2e-5 * size)
+    np.testing.assert_allclose(bias.grad.numpy(), g.sum((0, 2, 3), dtype=np.float64), 1e-5, 1e-5)
+
+
 def test_the_gradients_of_weight_and_bias_far_from_zero():
     x = (np.random.default_rng(2).standard_normal((6, 3, 5, 4)) * 0.01 + 1e4).astype(np.float32)
     g = np.random.default_rng(3).standard_normal(x.shape).astype(np.float32)

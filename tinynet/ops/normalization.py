@@ -114,36 +114,51 @@ batch_norm.derivatives(
 # ---------------------------------------------------------------- with the averages of the training: a line for each channel
 
 
+def far_from_zero(mean: Any, var: Any) -> Any:
+    """Those of the means (C,) that are to be taken off first, and 0 for the others; None if there are none such."""
+    xp = array_module(mean, var)
+    with computing(mean):
+        if xp is not np:
+            return mean.copy()
+        far = mean * mean > _NEAR**2 * var
+        return np.where(far, mean, 0) if far.any() else None
+
+
 @Primitive
-def scale_channels(xp, x, scale, shift):
-    # x * scale + shift, channel by channel: (N, C, H, W) and (C,), (C,); without a shift that is 0
+def scale_channels(xp, x, scale, shift, *, off):
+    # (x - off) * scale + shift, channel by channel: x (N, C, H, W), the others (C,); without off or shift these are 0
     x = batch_innermost(xp, x)
     y = empty(xp, x.shape, x.dtype)
 
     def share(c: slice) -> None:
-        xp.multiply(x[:, c], scale[c, None, None], out=y[:, c])
+        seen = x[:, c] if off is None else xp.subtract(x[:, c], off[c, None, None], out=y[:, c])
+        xp.multiply(seen, scale[c, None, None], out=y[:, c])
         if shift is not None:
             xp.add(y[:, c], shift[c, None, None], out=y[:, c])
 
-    by_shares(xp, x.shape[1], x.size, share, passes=2)
+    by_shares(xp, x.shape[1], x.size, share, passes=3)
     return y.transpose(3, 1, 0, 2)
 
 
 @Primitive
-def _channel_products(xp, a, b):
-    a, b = batch_innermost(xp, a), batch_innermost(xp, b)
+def _channel_products(xp, a, x, *, off):
+    # sum(a * (x - off)), channel by channel
+    a, x = batch_innermost(xp, a), batch_innermost(xp, x)
     sums = xp.empty(a.shape[1], a.dtype)
 
     def share(c: slice) -> None:
-        sums[c] = channel_sums(xp, a[:, c], b[:, c])
+        sums[c] = channel_sums(xp, a[:, c], x[:, c] if off is None else _less(xp, x[:, c], off[c]))
 
     by_shares(xp, a.shape[1], a.size, share)
     return sums
 
 
 scale_channels.derivatives(
-    x=lambda g, scale: scale_channels(g, scale, None),
-    scale=lambda g, x: _channel_products(g, x),
+    x=lambda g, scale: scale_channels(g, scale, None, off=None),
+    scale=lambda g, x, off: _channel_products(g, x, off=off),
     shift=lambda g: sum(g, _EACH_CHANNEL),
 )
-_channel_products.derivatives(a=lambda g, b: scale_channels(b, g, None), b=lambda g, a: scale_channels(a, g, None))
+_channel_products.derivatives(
+    a=lambda g, x, off: scale_channels(x, g, None, off=off),
+    x=lambda g, a: scale_channels(a, g, None, off=None),
+)

@@ -139,10 +139,11 @@ def _statistics_norm(
         raise ValueError(f"{function}: running_mean and running_var are needed, unless mean and variance are taken from the input")
     else:
         if input.ndim == 4:
+            off = normalization.far_from_zero(running_mean.array, running_var.array)
             scale = elementwise.rsqrt(running_var + eps)
             scale = scale if weight is None else scale * weight
-            shift = -running_mean * scale
-            return normalization.scale_channels(input, scale, shift if bias is None else shift + bias)
+            shift = -(running_mean if off is None else running_mean - input._make(off)) * scale
+            return normalization.scale_channels(input, scale, shift if bias is None else shift + bias, off=off)
         centred = input - shapes.reshape(running_mean, *column)
         var = shapes.reshape(running_var, *column)
     # the weight joins the scale, which is smaller than the image
