@@ -57,22 +57,22 @@ def _check_classes(function: str, target: Tensor, classes: int, ignore_index: in
 
 
 def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> None:
+    """Class numbers for (N, C, ...) or (C,): (N, ...) or ()."""
     if not isinstance(ignore_index, int):
         raise TypeError(f"{function}: ignore_index must be an int, got {ignore_index!r:.60}")
-    """Class numbers for (N, C, ...) or (C,): (N, ...) or ()."""
-    as_floats(function, "input", input)
-    if not input.ndim:
+    shape, given = as_floats(function, "input", input).array.shape, target.array.shape
+    if not shape:
         raise ValueError(f"{function}: input must be (N, C), (N, C, ...) or (C,), got a 0-d tensor")
-    wanted = tuple(input.shape[:1] + input.shape[2:]) if input.ndim > 1 else ()
-    if tuple(target.shape) != wanted and not (input.ndim == 1 and target.shape == (1,)):
-        raise ValueError(f"{function}: input {tuple(input.shape)} needs a target of shape {wanted}, got {tuple(target.shape)}")
-    if target.dtype not in (np.int64, np.uint8):
+    wanted = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if given != wanted and not (len(shape) == 1 and given == (1,)):
+        raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}")
+    if target.array.dtype not in (np.int64, np.uint8):
         raise TypeError(f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; convert with .long()")
     _check_weight(function, input, weight)
     if weight is not None:
         _constant(function, "weight", weight)
         same_dtype(function, input=input, weight=weight)
-    _check_classes(function, target, input.shape[1 if input.ndim > 1 else 0], ignore_index)
+    _check_classes(function, target, shape[1 if len(shape) > 1 else 0], ignore_index)
 
 
 def _check_weight(function: str, input: Tensor, weight: Tensor | None) -> None:
