@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import time
 
+import nn_operations
 import numpy as np
+import operations
 import pytest
+import spatial_operations
 
 import tinynet
 import tinynet.nn.functional as F
@@ -152,6 +155,45 @@ def test_infinite_gradients_go_to_the_largest_only(dtype):
     x = tinynet.from_numpy(image[None, None, :2, :2].copy()).requires_grad_()
     F.max_pool2d(x, 2).backward(tinynet.from_numpy(g[None, None, :1, :1].copy()))
     np.testing.assert_array_equal(x.grad.numpy()[0, 0], dtype([[0, 0], [np.inf, 0]]))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_infinite_gradients_and_bounds(dtype):
+    """As PyTorch has them: the bounds themselves let gradients through, equals share them, what is beyond gets 0."""
+
+    def tensor(*values):
+        return tinynet.from_numpy(np.array(values, dtype)).requires_grad_()
+
+    def gradients(y, *inputs):
+        y.backward(tensor(*[np.inf] * y.numel()).detach())
+        return [t.grad.tolist() for t in inputs]
+
+    x = tensor(-1, 2, np.nan, 0, 3)
+    assert gradients(x.clamp(0, 2), x) == [[0, np.inf, 0, np.inf, 0]]
+    a, b = tensor(1, 2, 3, np.nan), tensor(2, 1, 3, 0)
+    assert gradients(tinynet.maximum(a, b), a, b) == [[0, np.inf, np.inf, np.inf], [np.inf, 0, np.inf, np.inf]]
+    a, b = tensor(1, 2, 3), tensor(2, 1, 3)
+    assert gradients(tinynet.minimum(a, b), a, b) == [[np.inf, 0, np.inf], [0, np.inf, np.inf]]
+
+
+@pytest.mark.parametrize("module", [operations, nn_operations, spatial_operations], ids=lambda module: module.__name__)
+def test_backward_of_halves(module):
+    """Every operation's derivatives are halves where its inputs are; a mistake there is a RuntimeError."""
+    checked = 0
+    for case in module.CASES:
+        with np.errstate(over="ignore"):
+            arrays = [a.astype(np.float16) if a.dtype.kind == "f" else a for a in case.inputs]
+        inputs = [tinynet.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+        try:
+            outputs = case.f(tinynet, *inputs)
+        except RuntimeError as error:  # the case's own constants are wider
+            assert "they must be the same" in str(error), case.name
+            continue
+        for y in outputs if isinstance(outputs, (tuple, list)) else [outputs]:
+            if isinstance(y, tinynet.Tensor) and y.requires_grad:
+                y.backward(tinynet.ones_like(y), retain_graph=True)
+                checked += 1
+    assert checked > 50
 
 
 def test_the_gradient_of_elu_far_below_zero():

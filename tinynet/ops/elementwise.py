@@ -467,14 +467,15 @@ def minimum(xp, a, b):
 for _extremum in (maximum, minimum):
     # where a and b are equal, each gets half
     _extremum.derivatives(
-        a=lambda g, y, a, b: g * _share(a, b, y),
-        b=lambda g, y, a, b: g * _share(b, a, y),
+        a=lambda g, y, a, b: _share(g, a, b, y),
+        b=lambda g, y, a, b: _share(g, b, a, y),
     )
 
 
-def _share(mine: Any, other: Any, y: Variable) -> Any:
+def _share(g: Any, mine: Any, other: Any, y: Variable) -> Any:
     with_mine = (y == mine) | isnan(y)
-    return where((y == other) & with_mine, 0.5, where(with_mine, 1.0, 0.0))
+    share = cast(where((y == other) & with_mine, 0.5, where(with_mine, 1.0, 0.0)), dtype=y.array.dtype)
+    return pass_where_nonzero(g * share, share)  # infinity times 0 is a nan
 
 
 @Primitive
@@ -485,7 +486,7 @@ def _clamp(xp, a, *, min, max):
 
 
 # the bounds themselves let the gradient through
-_clamp.derivatives(a=lambda g, a, min, max: g * _inside(a, min, max))
+_clamp.derivatives(a=lambda g, a, min, max: pass_where_nonzero(g, _inside(a, min, max)))
 
 
 def _inside(a: Any, min: float | None, max: float | None) -> Any:
