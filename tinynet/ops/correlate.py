@@ -148,7 +148,7 @@ def _window(x, first_h: int, R: int, first_w: int, width: int):
     top, bottom, left, right = max(0, -first_h), min(R, H - first_h), max(0, -first_w), min(width, W - first_w)
     if (top, bottom, left, right) == (0, R, 0, width):
         return x[first_h : first_h + R, :, first_w : first_w + width]
-    window = scratch(np, "padded", (R, C, width, N), x.dtype)
+    window = scratch(np, "rows", (R, C, width, N), x.dtype)  # lowered at once, and gone before a product needs the memory
     if top >= bottom or left >= right:
         window[...] = 0
         return window

@@ -409,7 +409,7 @@ def pass_where_nonzero(xp, a, gate):
         return xp.where(gate != 0, a, 0.0)
 
     def compute(a: Any, gate: Any, out: Any) -> None:
-        is_open = np.not_equal(gate, 0, out=scratch(np, "open", gate.shape, np.dtype(bool)))  # a nan isn't 0, and stays nan
+        is_open = np.not_equal(gate, 0, out=scratch(np, "mask", gate.shape, np.dtype(bool)))  # a nan isn't 0, and stays nan
         keep(np, bits(a), is_open, bits(out))
 
     return each(np, compute, a, gate)

@@ -50,7 +50,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
     down, along = geometry.inside(0), geometry.inside(1)
 
     def share(c: slice) -> None:
-        columns = scratch(xp, "pool", (geometry.OH, c.stop - c.start, W, N), x.dtype)
+        columns = scratch(xp, "rows", (geometry.OH, c.stop - c.start, W, N), x.dtype)
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
@@ -89,7 +89,7 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
         seeking[...] = True
         for outputs, pixels in taps:
             seek = seeking[outputs]
-            hit = scratch(xp, "hit", seek.shape, np.dtype(bool))
+            hit = scratch(xp, "mask", seek.shape, np.dtype(bool))
             xp.equal(xc[pixels], yc[outputs], out=hit)
             xp.logical_and(hit, seek, out=hit)
             xp.not_equal(seek, hit, out=seek)
