@@ -114,7 +114,7 @@ batch_norm.derivatives(
 # ---------------------------------------------------------------- with the averages of the training: a line for each channel
 
 
-def far_from_zero(mean: Any, var: Any) -> Any:
+def far_means(mean: Any, var: Any) -> Any:
     """Those of the means (C,) that are to be taken off first, and 0 for the others; None if there are none such."""
     xp = array_module(mean, var)
     with computing(mean):

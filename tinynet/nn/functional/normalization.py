@@ -139,7 +139,7 @@ def _statistics_norm(
         raise ValueError(f"{function}: running_mean and running_var are needed, unless mean and variance are taken from the input")
     else:
         if input.ndim == 4:
-            off = normalization.far_from_zero(running_mean.array, running_var.array)
+            off = normalization.far_means(running_mean.array, running_var.array)
             scale = elementwise.rsqrt(running_var + eps)
             scale = scale if weight is None else scale * weight
             shift = -(running_mean if off is None else running_mean - input._make(off)) * scale
