@@ -255,7 +255,10 @@ def test_evaluation_far_from_zero(offset, scale):
     g = rng.standard_normal(x.shape).astype(np.float32)
     y = F.batch_norm(t, tinynet.from_numpy(mean.copy()), tinynet.from_numpy(var.copy()), weight, bias)
     y.backward(tinynet.from_numpy(g))
-    column = lambda a: np.float64(a).reshape(3, 1, 1)  # noqa: E731
+
+    def column(a):
+        return np.float64(a).reshape(3, 1, 1)
+
     root = np.sqrt(column(var) + 1e-5)
     normalised = (x - column(mean)) / root
     expected, dx = normalised * column(weight.tolist()) + column(bias.tolist()), g * column(weight.tolist()) / root
