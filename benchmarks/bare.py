@@ -59,14 +59,32 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
         g = shares / sums[:, None]
         g[samples, labels] -= 1
         g /= batch
-        db5, dw5, g = g.sum(axis=0), product(g.T, r4, by_rows=True), through_relu(np, product(g, w5), r4)
-        db4, dw4, g = g.sum(axis=0), product(g.T, r3, by_rows=True), through_relu(np, product(g, w4), r3)
-        db3, dw3, g = g.sum(axis=0), product(g.T, flat, by_rows=True), product(g, w3).reshape(p2.shape)
+        db5, dw5, g = (
+            g.sum(axis=0),
+            product(g.T, r4, by_rows=True),
+            through_relu(np, product(g, w5), r4),
+        )
+        db4, dw4, g = (
+            g.sum(axis=0),
+            product(g.T, r3, by_rows=True),
+            through_relu(np, product(g, w4), r3),
+        )
+        db3, dw3, g = (
+            g.sum(axis=0),
+            product(g.T, flat, by_rows=True),
+            product(g, w3).reshape(p2.shape),
+        )
         g = through_relu(np, pooling.to_the_largest(np, g, r2, p2, pool_2), r2)
-        db2, dw2, g = conv._bias_grad.forward(np, g), correlate.weight_grad(p1, g, conv_2), correlate.input_grad(g, w2, conv_2)
+        db2, dw2, g = (
+            conv._bias_grad.forward(np, g),
+            correlate.weight_grad(p1, g, conv_2),
+            correlate.input_grad(g, w2, conv_2),
+        )
         g = through_relu(np, pooling.to_the_largest(np, g, r1, p1, pool_1), r1)
         db1, dw1 = conv._bias_grad.forward(np, g), correlate.weight_grad(x, g, conv_1)
-        for p, v, g in zip(parameters, velocities, (dw1, db1, dw2, db2, dw3, db3, dw4, db4, dw5, db5), strict=True):
+        for p, v, g in zip(
+            parameters, velocities, (dw1, db1, dw2, db2, dw3, db3, dw4, db4, dw5, db5), strict=True
+        ):
             momentum_step(np, p, g, v, RATE, MOMENTUM, 1, False)
         return loss
 

@@ -52,7 +52,9 @@ def timed(function: Callable[[], None], runs: int) -> float:
     return lower_quartile(seconds)
 
 
-def measure(name: str, batch: int, runs: int, computes: bool) -> tuple[dict[str, float], list[tuple[float, int]]]:
+def measure(
+    name: str, batch: int, runs: int, computes: bool
+) -> tuple[dict[str, float], list[tuple[float, int]]]:
     """The times of one net, and for each bucket when it was ready, in seconds from the start of a step, and its bytes."""
     build, shape = NETS[name]
     tinynet.manual_seed(0)
@@ -119,13 +121,21 @@ def measure(name: str, batch: int, runs: int, computes: bool) -> tuple[dict[str,
         for label, function in functions.items():
             rounds[label].append(timed(function, runs))
     channel.group.wait = wait  # type: ignore[method-assign]
-    times = {label: min(values) for label, values in rounds.items()} | {"waiting": sorted(waits)[len(waits) // 2]}
-    return times, [(lower_quartile(ready[i]), bucket.flat.nbytes) for i, bucket in enumerate(reducer.buckets)]
+    times = {label: min(values) for label, values in rounds.items()} | {
+        "waiting": sorted(waits)[len(waits) // 2]
+    }
+    return times, [
+        (lower_quartile(ready[i]), bucket.flat.nbytes) for i, bucket in enumerate(reducer.buckets)
+    ]
 
 
 def message(size: float, nodes: int, link: float) -> float:
     """Seconds to add up so many bytes over the nodes: each sends and gets 2 (k-1)/k of them, in 2 log2 k rounds."""
-    return 0.0 if nodes == 1 else 2 * (nodes - 1) / nodes * 8 * size / link + 2 * math.ceil(math.log2(nodes)) * LATENCY
+    return (
+        0.0
+        if nodes == 1
+        else 2 * (nodes - 1) / nodes * 8 * size / link + 2 * math.ceil(math.log2(nodes)) * LATENCY
+    )
 
 
 def modelled(alone: float, buckets: list[tuple[float, int]], nodes: int, link: float) -> float:
@@ -141,26 +151,57 @@ def main() -> None:
     parser.add_argument("--nets", default=",".join(NETS), help="which nets, separated by commas")
     parser.add_argument("--batch", type=int, default=64, help="samples of a rank in a step")
     parser.add_argument("--runs", type=int, default=12, help="steps in each of eight rounds")
-    parser.add_argument("--only-rank-0-computes", action="store_true", help="the other ranks only communicate")
+    parser.add_argument(
+        "--only-rank-0-computes", action="store_true", help="the other ranks only communicate"
+    )
     options = parser.parse_args()
-    if options.only_rank_0_computes:  # ranks that compute wait for each other for a moment only, and so are quick to notice
+    if (
+        options.only_rank_0_computes
+    ):  # ranks that compute wait for each other for a moment only, and so are quick to notice
         distributed._NAP = 1e-5
     say = print if distributed.get_rank() == 0 else (lambda *text: None)
     ranks = distributed.get_world_size()
-    say(f"{ranks} ranks, {tinynet.get_num_threads()} threads each, {options.batch} samples a rank{', only rank 0 computes' * options.only_rank_0_computes}\n")
-    say("| net | bytes a step | buckets | step alone, ms | communication alone, ms | step, ms | of it waiting, ms | hidden |\n|" + " --- |" * 8)
+    say(
+        f"{ranks} ranks, {tinynet.get_num_threads()} threads each, {options.batch} samples a rank{', only rank 0 computes' * options.only_rank_0_computes}\n"
+    )
+    say(
+        "| net | bytes a step | buckets | step alone, ms | communication alone, ms | step, ms | of it waiting, ms | hidden |\n|"
+        + " --- |" * 8
+    )
     found = {}
     for name in options.nets.split(","):
-        times, buckets = found[name] = measure(name, options.batch, options.runs, distributed.get_rank() == 0 or not options.only_rank_0_computes)
+        times, buckets = found[name] = measure(
+            name,
+            options.batch,
+            options.runs,
+            distributed.get_rank() == 0 or not options.only_rank_0_computes,
+        )
         hidden = 1 - times["waiting"] / times["communication"]
-        row = [name, f"{sum(size for _, size in buckets):,}", len(buckets), *(f"{1e3 * times[label]:.2f}" for label in times), f"{hidden:.0%}"]
+        row = [
+            name,
+            f"{sum(size for _, size in buckets):,}",
+            len(buckets),
+            *(f"{1e3 * times[label]:.2f}" for label in times),
+            f"{hidden:.0%}",
+        ]
         say("| " + " | ".join(map(str, row)) + " |")
-    say(f"\nModel: {LATENCY * 1e6:.0f} µs latency; ms a step, of as many samples on each node as here on each rank\n")
-    say("| net | link | " + " | ".join(f"{nodes}" for nodes in NODES) + " | of the sum of 64 |\n|" + " --- |" * (len(NODES) + 3))
+    say(
+        f"\nModel: {LATENCY * 1e6:.0f} µs latency; ms a step, of as many samples on each node as here on each rank\n"
+    )
+    say(
+        "| net | link | "
+        + " | ".join(f"{nodes}" for nodes in NODES)
+        + " | of the sum of 64 |\n|"
+        + " --- |" * (len(NODES) + 3)
+    )
     for name, (times, buckets) in found.items():
         for link, speed in LINKS.items():
             steps = [modelled(times["alone"], buckets, nodes, speed) for nodes in NODES]
-            say(f"| {name} | {link} | " + " | ".join(f"{1e3 * step:.1f}" for step in steps) + f" | {times['alone'] / steps[-1]:.0%} |")
+            say(
+                f"| {name} | {link} | "
+                + " | ".join(f"{1e3 * step:.1f}" for step in steps)
+                + f" | {times['alone'] / steps[-1]:.0%} |"
+            )
 
 
 if __name__ == "__main__":

@@ -8,15 +8,31 @@ from typing import Any
 def lenet(nn: Any) -> Any:
     """LeNet-5 on 28 x 28."""
     return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
     )
 
 
 def small(nn: Any) -> Any:
     """Two 5 x 5 convolutions of 16 and 32 channels."""
     return nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Conv2d(1, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
         nn.Linear(1568, 10),
     )
 
@@ -24,8 +40,15 @@ def small(nn: Any) -> Any:
 def mnist(nn: Any) -> Any:
     """The net of PyTorch's MNIST example, without its dropout."""
     return nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(9216, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
     )
 
 
@@ -39,4 +62,9 @@ def cifar(nn: Any) -> Any:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4096, 10))
 
 
-NETS = {"LeNet-5": (lenet, (1, 28, 28)), "small": (small, (1, 28, 28)), "MNIST example": (mnist, (1, 28, 28)), "CIFAR": (cifar, (3, 32, 32))}
+NETS = {
+    "LeNet-5": (lenet, (1, 28, 28)),
+    "small": (small, (1, 28, 28)),
+    "MNIST example": (mnist, (1, 28, 28)),
+    "CIFAR": (cifar, (3, 32, 32)),
+}

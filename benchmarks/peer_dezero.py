@@ -17,7 +17,11 @@ class Net(dezero.Model):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1, self.conv2, self.linear = L.Conv2d(16, 5, pad=2), L.Conv2d(32, 5, pad=2), L.Linear(10)
+        self.conv1, self.conv2, self.linear = (
+            L.Conv2d(16, 5, pad=2),
+            L.Conv2d(32, 5, pad=2),
+            L.Linear(10),
+        )
 
     def forward(self, x: Any) -> Any:
         """Scores."""
@@ -29,7 +33,10 @@ class Net(dezero.Model):
 def step(batch: int) -> Any:
     """A training step as a function without arguments."""
     random = np.random.default_rng(0)
-    x, labels = random.standard_normal((batch, 1, 28, 28), np.float32), random.integers(0, 10, batch)
+    x, labels = (
+        random.standard_normal((batch, 1, 28, 28), np.float32),
+        random.integers(0, 10, batch),
+    )
     net = Net()
     optimizer = dezero.optimizers.MomentumSGD(0.01, 0.9).setup(net)
 

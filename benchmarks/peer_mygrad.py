@@ -14,7 +14,10 @@ from mygrad.nnet.losses import softmax_crossentropy
 def step(batch: int) -> Any:
     """A training step as a function without arguments."""
     random = np.random.default_rng(0)
-    x, labels = random.standard_normal((batch, 1, 28, 28), np.float32), random.integers(0, 10, batch)
+    x, labels = (
+        random.standard_normal((batch, 1, 28, 28), np.float32),
+        random.integers(0, 10, batch),
+    )
     shapes = [(16, 1, 5, 5), (16, 1, 1), (32, 16, 5, 5), (32, 1, 1), (1568, 10), (10,)]
     weights = [mg.tensor(0.05 * random.standard_normal(shape, np.float32)) for shape in shapes]
     speeds = [np.zeros(shape, np.float32) for shape in shapes]

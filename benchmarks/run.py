@@ -87,7 +87,9 @@ def frameworks() -> dict[str, Any]:
     return {"tinynet": tinynet, "PyTorch": torch}
 
 
-def compare(title: str, functions: dict[str, dict[str, Any]], runs: int) -> tuple[str, dict[str, float]]:
+def compare(
+    title: str, functions: dict[str, dict[str, Any]], runs: int
+) -> tuple[str, dict[str, float]]:
     """A table of milliseconds per row and framework, and the ratios to PyTorch."""
     rows, ratios = [], {}
     for row, by_framework in functions.items():
@@ -100,20 +102,44 @@ def compare(title: str, functions: dict[str, dict[str, Any]], runs: int) -> tupl
         print(title, *rows[-1], flush=True)
     names = list(frameworks())
     if ratios:
-        rows.append(["geometric mean", "", "", f"**{math.exp(np.mean(np.log(list(ratios.values())))):.2f}**"])
-    return table([title, *[f"{name}, ms" for name in names], *(["ratio"] if ratios else [])], rows), ratios
+        rows.append(
+            [
+                "geometric mean",
+                "",
+                "",
+                f"**{math.exp(np.mean(np.log(list(ratios.values())))):.2f}**",
+            ]
+        )
+    return table(
+        [title, *[f"{name}, ms" for name in names], *(["ratio"] if ratios else [])], rows
+    ), ratios
 
 
 def training(runs: int) -> tuple[str, dict[str, float]]:
     """Whole training steps of the four nets."""
-    return compare(f"step at batch {BATCH}", {n: {f: training_step(lib, *spec) for f, lib in frameworks().items()} for n, spec in NETS.items()}, runs)
+    return compare(
+        f"step at batch {BATCH}",
+        {
+            n: {f: training_step(lib, *spec) for f, lib in frameworks().items()}
+            for n, spec in NETS.items()
+        },
+        runs,
+    )
 
 
 def inferences(runs: int) -> tuple[str, dict[str, float]]:
     """The forward pass at batch 1 and 256."""
-    return compare("inference", {
-        f"{n}, batch {batch}": {f: inference(lib, *spec, batch) for f, lib in frameworks().items()} for n, spec in NETS.items() for batch in (1, 256)
-    }, runs)
+    return compare(
+        "inference",
+        {
+            f"{n}, batch {batch}": {
+                f: inference(lib, *spec, batch) for f, lib in frameworks().items()
+            }
+            for n, spec in NETS.items()
+            for batch in (1, 256)
+        },
+        runs,
+    )
 
 
 def peers(runs: int) -> tuple[str, dict[str, float]]:
@@ -123,13 +149,21 @@ def peers(runs: int) -> tuple[str, dict[str, float]]:
         if importlib.util.find_spec(name):
             functions[name] = importlib.import_module(f"peer_{name}").step(BATCH)
     seconds = in_turns(functions, max(8, runs // 3), warm_up=1)
-    rows = [[name, f"{1e3 * s:.1f}", f"{s / seconds['tinynet']:.1f}"] for name, s in seconds.items()]
-    return table(["`small` in", "ms a step", "times tinynet"], rows), {row[0]: float(row[2]) for row in rows}
+    rows = [
+        [name, f"{1e3 * s:.1f}", f"{s / seconds['tinynet']:.1f}"] for name, s in seconds.items()
+    ]
+    return table(["`small` in", "ms a step", "times tinynet"], rows), {
+        row[0]: float(row[2]) for row in rows
+    }
 
 
 LAYERS = {  # C, O, kernel, padding, H = W
-    "1→16 5×5 on 28×28": (1, 16, 5, 2, 28), "16→32 5×5 on 14×14": (16, 32, 5, 2, 14), "6→16 5×5 on 14×14": (6, 16, 5, 0, 14),
-    "32→64 3×3 on 26×26": (32, 64, 3, 0, 26), "32→32 3×3 on 32×32": (32, 32, 3, 1, 32), "64→64 3×3 on 16×16": (64, 64, 3, 1, 16),
+    "1→16 5×5 on 28×28": (1, 16, 5, 2, 28),
+    "16→32 5×5 on 14×14": (16, 32, 5, 2, 14),
+    "6→16 5×5 on 14×14": (6, 16, 5, 0, 14),
+    "32→64 3×3 on 26×26": (32, 64, 3, 0, 26),
+    "32→32 3×3 on 32×32": (32, 32, 3, 1, 32),
+    "64→64 3×3 on 16×16": (64, 64, 3, 1, 16),
     "64→128 3×3 on 8×8": (64, 128, 3, 1, 8),
 }
 
@@ -140,16 +174,31 @@ def matmul_peak() -> float:
     return 2 * 1024**3 / in_turns({"": lambda: np.matmul(a, b)}, 20)[""]
 
 
-def conv_passes(framework: Any, batch: int, C: int, O: int, size: tuple[int, int], kernel: tuple[int, int], **options: Any) -> dict[str, Any]:
+def conv_passes(
+    framework: Any,
+    batch: int,
+    C: int,
+    O: int,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    **options: Any,
+) -> dict[str, Any]:
     """Forward and backward of one convolution, as functions without arguments."""
     random = np.random.default_rng(0)
     functional = framework.nn.functional
     x = framework.tensor(random.standard_normal((batch, C, *size), np.float32)).requires_grad_()
-    w = framework.tensor(random.standard_normal((O, C // options.get("groups", 1), *kernel), np.float32)).requires_grad_()
+    w = framework.tensor(
+        random.standard_normal((O, C // options.get("groups", 1), *kernel), np.float32)
+    ).requires_grad_()
     y = functional.conv2d(x, w, **options)
     g = framework.tensor(random.standard_normal(tuple(y.shape), np.float32))
     if framework is tinynet:  # in the middle of a net, images arrive with the batch innermost
-        x, g = (framework.tensor(np.ascontiguousarray(t.detach().numpy().transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)) for t in (x, g))
+        x, g = (
+            framework.tensor(
+                np.ascontiguousarray(t.detach().numpy().transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
+            )
+            for t in (x, g)
+        )
         x.requires_grad_()
 
     def forward() -> None:
@@ -157,7 +206,11 @@ def conv_passes(framework: Any, batch: int, C: int, O: int, size: tuple[int, int
             functional.conv2d(x, w, **options)
 
     y = functional.conv2d(x, w, **options)
-    return {"forward": forward, "backward": lambda: framework.autograd.grad(y, (x, w), g, retain_graph=True), "outputs": y.shape}
+    return {
+        "forward": forward,
+        "backward": lambda: framework.autograd.grad(y, (x, w), g, retain_graph=True),
+        "outputs": y.shape,
+    }
 
 
 def layers(runs: int) -> tuple[str, dict[str, float]]:
@@ -165,40 +218,109 @@ def layers(runs: int) -> tuple[str, dict[str, float]]:
     peak = matmul_peak()
     rows = []
     for name, (C, O, k, p, n) in LAYERS.items():
-        passes = {f: conv_passes(lib, BATCH, C, O, (n, n), (k, k), padding=p) for f, lib in frameworks().items()}
+        passes = {
+            f: conv_passes(lib, BATCH, C, O, (n, n), (k, k), padding=p)
+            for f, lib in frameworks().items()
+        }
         work = 2 * BATCH * math.prod(passes["tinynet"]["outputs"][1:]) * C * k * k
         cells = []
         for direction, times in (("forward", 1), ("backward", 2)):
             seconds = in_turns({f: by[direction] for f, by in passes.items()}, runs)
-            cells += [f"{1e3 * s:.2f}" for s in seconds.values()] + [f"{work * times / seconds['tinynet'] / peak:.0%}"]
+            cells += [f"{1e3 * s:.2f}" for s in seconds.values()] + [
+                f"{work * times / seconds['tinynet'] / peak:.0%}"
+            ]
         rows.append([name, *cells])
         print(*rows[-1], flush=True)
     names = list(frameworks())
-    head = ["layer"] + [cell for d in ("forward", "backward") for cell in [*[f"{d}, {n}, ms" for n in names], "of peak"]]
-    return f"`np.matmul` reaches {peak / 1e9:.0f} GFLOP/s on 1024 × 1024 here.\n\n" + table(head, rows), {}
+    head = ["layer"] + [
+        cell
+        for d in ("forward", "backward")
+        for cell in [*[f"{d}, {n}, ms" for n in names], "of peak"]
+    ]
+    return f"`np.matmul` reaches {peak / 1e9:.0f} GFLOP/s on 1024 × 1024 here.\n\n" + table(
+        head, rows
+    ), {}
 
 
-GEOMETRIES: dict[str, tuple[int, int, int, tuple[int, int], tuple[int, int], dict[str, Any], str]] = {
+GEOMETRIES: dict[
+    str, tuple[int, int, int, tuple[int, int], tuple[int, int], dict[str, Any], str]
+] = {
     # batch, C, O, size, kernel, options, why it may be slower
     "plain: 32→32 3×3 pad 1, 28×28, batch 64": (64, 32, 32, (28, 28), (3, 3), {"padding": 1}, ""),
     "stride 2": (64, 32, 32, (56, 56), (3, 3), {"padding": 1, "stride": 2}, ""),
     "stride 3, remainder": (64, 32, 32, (57, 58), (3, 3), {"stride": 3}, ""),
-    "stride larger than the kernel": (64, 32, 32, (84, 84), (2, 2), {"stride": 3}, "the gradient of 9 pixels is written for 4 that are read"),
+    "stride larger than the kernel": (
+        64,
+        32,
+        32,
+        (84, 84),
+        (2, 2),
+        {"stride": 3},
+        "the gradient of 9 pixels is written for 4 that are read",
+    ),
     "dilation 2": (64, 32, 32, (28, 28), (3, 3), {"padding": 2, "dilation": 2}, ""),
-    "dilation (3, 1), stride (2, 1)": (64, 32, 32, (30, 28), (3, 3), {"dilation": (3, 1), "stride": (2, 1)}, ""),
+    "dilation (3, 1), stride (2, 1)": (
+        64,
+        32,
+        32,
+        (30, 28),
+        (3, 3),
+        {"dilation": (3, 1), "stride": (2, 1)},
+        "",
+    ),
     "2 groups": (64, 32, 32, (28, 28), (3, 3), {"padding": 1, "groups": 2}, ""),
-    "8 groups": (64, 32, 32, (28, 28), (3, 3), {"padding": 1, "groups": 8}, "4 rows a product: packing and copies outweigh it"),
-    "depthwise": (64, 32, 32, (28, 28), (3, 3), {"padding": 1, "groups": 32}, "one row a product: bound by memory, as 9 multiplications a value are"),
+    "8 groups": (
+        64,
+        32,
+        32,
+        (28, 28),
+        (3, 3),
+        {"padding": 1, "groups": 8},
+        "4 rows a product: packing and copies outweigh it",
+    ),
+    "depthwise": (
+        64,
+        32,
+        32,
+        (28, 28),
+        (3, 3),
+        {"padding": 1, "groups": 32},
+        "one row a product: bound by memory, as 9 multiplications a value are",
+    ),
     "padding 'same', even kernel 4×2": (64, 32, 32, (28, 28), (4, 2), {"padding": "same"}, ""),
     "1×1": (64, 32, 32, (28, 28), (1, 1), {}, "32 multiplications a value: bound by memory"),
     "1×7": (64, 32, 32, (28, 28), (1, 7), {"padding": (0, 3)}, ""),
     "7×1": (64, 32, 32, (28, 28), (7, 1), {"padding": (3, 0)}, ""),
-    "kernel as big as the image": (64, 32, 32, (14, 14), (14, 14), {}, "one product a weight and sample: bound by the copy of the columns and by reading the weights"),
-    "batch 1": (1, 32, 32, (28, 28), (3, 3), {"padding": 1}, "7 million multiplications in all: 0.3 ms, of which Python is a good part"),
+    "kernel as big as the image": (
+        64,
+        32,
+        32,
+        (14, 14),
+        (14, 14),
+        {},
+        "one product a weight and sample: bound by the copy of the columns and by reading the weights",
+    ),
+    "batch 1": (
+        1,
+        32,
+        32,
+        (28, 28),
+        (3, 3),
+        {"padding": 1},
+        "7 million multiplications in all: 0.3 ms, of which Python is a good part",
+    ),
     "batch 1, 224×224": (1, 32, 32, (224, 224), (3, 3), {"padding": 1}, ""),
     "batch 1000": (1000, 32, 32, (8, 8), (3, 3), {"padding": 1}, ""),
     "odd batch 37": (37, 32, 32, (28, 28), (3, 3), {"padding": 1}, ""),
-    "3 channels in": (64, 3, 32, (32, 32), (3, 3), {"padding": 1}, "27 multiplications a value: bound by copies"),
+    "3 channels in": (
+        64,
+        3,
+        32,
+        (32, 32),
+        (3, 3),
+        {"padding": 1},
+        "27 multiplications a value: bound by copies",
+    ),
     "256 channels on 4×4": (64, 256, 256, (4, 4), (3, 3), {"padding": 1}, ""),
 }
 
@@ -208,37 +330,65 @@ def geometries(runs: int) -> tuple[str, dict[str, float]]:
     passes, work = {}, {}
     for name, (batch, C, O, size, kernel, options, _) in GEOMETRIES.items():
         passes[name] = conv_passes(tinynet, batch, C, O, size, kernel, **options)
-        work[name] = math.prod(passes[name]["outputs"]) * C // options.get("groups", 1) * math.prod(kernel)
+        work[name] = (
+            math.prod(passes[name]["outputs"]) * C // options.get("groups", 1) * math.prod(kernel)
+        )
     rows, worst = [], {}
     plain, *others = GEOMETRIES
     for name in others:
         cells = []
         for direction in ("forward", "backward"):
-            seconds = in_turns({plain: passes[plain][direction], name: passes[name][direction]}, max(8, runs // 3), warm_up=1)
+            seconds = in_turns(
+                {plain: passes[plain][direction], name: passes[name][direction]},
+                max(8, runs // 3),
+                warm_up=1,
+            )
             cells.append(seconds[name] / work[name] / (seconds[plain] / work[plain]))
         worst[name] = max(cells)
-        rows.append([name, *[f"{c:.2f}" for c in cells], GEOMETRIES[name][-1] if worst[name] > 3 else ""])
+        rows.append(
+            [name, *[f"{c:.2f}" for c in cells], GEOMETRIES[name][-1] if worst[name] > 3 else ""]
+        )
         print(*rows[-1], flush=True)
-    return f"Time per multiplication, where 1 is {plain}:\n\n" + table(["geometry", "forward", "backward", "why more than 3"], rows), worst
+    return f"Time per multiplication, where 1 is {plain}:\n\n" + table(
+        ["geometry", "forward", "backward", "why more than 3"], rows
+    ), worst
 
 
 def growth(runs: int) -> tuple[str, dict[str, float]]:
     """How step time grows: the slope of log time over log size; 1 is linear."""
+
     def net(O: int, k: int) -> Any:
-        return lambda nn: nn.Sequential(nn.Conv2d(16, O, k, padding=k // 2), nn.ReLU(), nn.Conv2d(O, 16, k, padding=k // 2), nn.Flatten())
+        return lambda nn: nn.Sequential(
+            nn.Conv2d(16, O, k, padding=k // 2),
+            nn.ReLU(),
+            nn.Conv2d(O, 16, k, padding=k // 2),
+            nn.Flatten(),
+        )
 
     sweeps = {
         "batch": [(b, net(32, 3), (16, 24, 24), b) for b in (16, 32, 64, 128, 256)],
-        "channels in the middle": [(c, net(c, 3), (16, 24, 24), 32) for c in (16, 32, 64, 128, 256)],
+        "channels in the middle": [
+            (c, net(c, 3), (16, 24, 24), 32) for c in (16, 32, 64, 128, 256)
+        ],
         "pixels": [(n * n, net(32, 3), (16, n, n), 32) for n in (12, 17, 24, 34, 48)],
         "taps of the kernel": [(k * k, net(32, k), (16, 24, 24), 32) for k in (1, 3, 5, 7, 9)],
     }
     rows, exponents = [], {}
     for name, points in sweeps.items():
-        seconds = in_turns({str(size): _loss_step(make, shape, batch) for size, make, shape, batch in points}, max(8, runs // 3))
+        seconds = in_turns(
+            {str(size): _loss_step(make, shape, batch) for size, make, shape, batch in points},
+            max(8, runs // 3),
+        )
         sizes, times = np.log([p[0] for p in points]), np.log(list(seconds.values()))
         exponents[name] = float(np.polyfit(sizes, times, 1)[0])
-        rows.append([name, " ".join(str(p[0]) for p in points), " ".join(f"{1e3 * s:.1f}" for s in seconds.values()), f"{exponents[name]:.2f}"])
+        rows.append(
+            [
+                name,
+                " ".join(str(p[0]) for p in points),
+                " ".join(f"{1e3 * s:.1f}" for s in seconds.values()),
+                f"{exponents[name]:.2f}",
+            ]
+        )
         print(*rows[-1], flush=True)
     return table(["what grows", "sizes", "ms a step", "exponent"], rows), exponents
 
@@ -263,7 +413,9 @@ def memory(runs: int) -> tuple[str, dict[str, float]]:
         peak = {}
         for f in frameworks():
             code = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import run; print(run.peak_of_step({f!r}, {name!r}))"
-            said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+            said = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+            ).stdout
             peak[f] = float(said.split()[-1])
         cells = [f"{m:.0f}" for m in peak.values()]
         if "PyTorch" in peak:
@@ -271,13 +423,25 @@ def memory(runs: int) -> tuple[str, dict[str, float]]:
             cells.append(f"**{ratios[name]:.2f}**")
         rows.append([name, *cells])
         print(*rows[-1], flush=True)
-    return table(["peak memory of a step", *[f"{f}, MB" for f in frameworks()], *(["ratio"] if ratios else [])], rows), ratios
+    return table(
+        [
+            "peak memory of a step",
+            *[f"{f}, MB" for f in frameworks()],
+            *(["ratio"] if ratios else []),
+        ],
+        rows,
+    ), ratios
 
 
 def peak_of_step(framework: str, net: str) -> float:
     """MB that ten steps add to what the process held once the net and its data were made."""
     lib = frameworks()[framework]
-    training_step(lib, lambda nn: nn.Sequential(nn.Flatten(), nn.Linear(math.prod(NETS[net][1]), 10)), NETS[net][1], 2)()  # start threads and libraries
+    training_step(
+        lib,
+        lambda nn: nn.Sequential(nn.Flatten(), nn.Linear(math.prod(NETS[net][1]), 10)),
+        NETS[net][1],
+        2,
+    )()  # start threads and libraries
     step = training_step(lib, *NETS[net])
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     held = _kilobytes("VmRSS")
@@ -292,13 +456,27 @@ def _kilobytes(name: str) -> int:
 
 def imports(runs: int) -> tuple[str, dict[str, float]]:
     """Time of a process that imports tinynet, over one that imports numpy."""
+
     def process(code: str) -> Any:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
-    compileall.compile_dir(ROOT / "tinynet", quiet=1)  # as for numpy, which was compiled when it was installed
-    seconds = in_turns({"nothing": process("pass"), "numpy": process("import numpy"), "tinynet": process("import tinynet")}, max(12, runs // 2), warm_up=2)
+    compileall.compile_dir(
+        ROOT / "tinynet", quiet=1
+    )  # as for numpy, which was compiled when it was installed
+    seconds = in_turns(
+        {
+            "nothing": process("pass"),
+            "numpy": process("import numpy"),
+            "tinynet": process("import tinynet"),
+        },
+        max(12, runs // 2),
+        warm_up=2,
+    )
     ratio = (seconds["tinynet"] - seconds["nothing"]) / (seconds["numpy"] - seconds["nothing"])
-    return table(["import of", "ms"], [[n, f"{1e3 * (seconds[n] - seconds['nothing']):.0f}"] for n in ("numpy", "tinynet")]) + f"\n\nRatio: **{ratio:.2f}**", {"import": ratio}
+    return table(
+        ["import of", "ms"],
+        [[n, f"{1e3 * (seconds[n] - seconds['nothing']):.0f}"] for n in ("numpy", "tinynet")],
+    ) + f"\n\nRatio: **{ratio:.2f}**", {"import": ratio}
 
 
 def epoch(runs: int) -> tuple[str, dict[str, float]]:
@@ -331,7 +509,9 @@ def epoch(runs: int) -> tuple[str, dict[str, float]]:
 
 def _epoch_in_tinynet(example: Any, data: Any) -> Any:
     model = example.Net()
-    optimizer = tinynet.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimizer = tinynet.optim.SGD(
+        model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
     data.transform = lambda x: (x - example.MEAN) / example.STD
     while True:
         for x, y in tinynet.utils.data.DataLoader(data, BATCH, shuffle=True, drop_last=True):
@@ -358,10 +538,21 @@ def _indexed(images: Any, labels: Any) -> Any:
 def _epoch_in_torch(batches: Any) -> Any:
     nn = torch.nn
     model = nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5, padding=2), nn.BatchNorm2d(32), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(1568, 10),
+        nn.Conv2d(1, 16, 5, padding=2),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(1568, 10),
     )
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
     for images, labels in batches:
         x = (images.unsqueeze(1).float() / 255 - 0.1307) / 0.3081
         loss = nn.functional.cross_entropy(model(x), labels)
@@ -372,8 +563,12 @@ def _epoch_in_torch(batches: Any) -> Any:
 
 
 WHERE = {  # what runs in a sample of the profiler, by the innermost native function or file
-    "BLAS, products": r"kernel.*openblas|gem[mv]\w*kernel", "BLAS, packing": r"copy.*openblas", "BLAS, else": "openblas",
-    "copies, allocation": r"libc\.so|ld-linux|libm\.so", "numpy": r"_multiarray_umath|numpy.*\.so", "Python": "",
+    "BLAS, products": r"kernel.*openblas|gem[mv]\w*kernel",
+    "BLAS, packing": r"copy.*openblas",
+    "BLAS, else": "openblas",
+    "copies, allocation": r"libc\.so|ld-linux|libm\.so",
+    "numpy": r"_multiarray_umath|numpy.*\.so",
+    "Python": "",
 }
 
 
@@ -388,24 +583,46 @@ def profile(runs: int) -> tuple[str, dict[str, float]]:
     for name in [*NETS, BARE]:
         with tempfile.TemporaryDirectory() as folder:
             code = f"import sys; sys.path[:0] = sys.argv[1:]; import tinynet; tinynet.set_num_threads(1)\nfrom run import steps; steps({name!r}, 12)"
-            child = subprocess.Popen([sys.executable, "-c", code, str(ROOT), str(ROOT / "benchmarks")])
+            child = subprocess.Popen(
+                [sys.executable, "-c", code, str(ROOT), str(ROOT / "benchmarks")]
+            )
             time.sleep(4)
             samples = Path(folder, "samples")
-            spy = ["py-spy", "record", "--native", "--rate", "200", "--duration", "6", "--format", "raw", "--output", str(samples)]
+            spy = [
+                "py-spy",
+                "record",
+                "--native",
+                "--rate",
+                "200",
+                "--duration",
+                "6",
+                "--format",
+                "raw",
+                "--output",
+                str(samples),
+            ]
             subprocess.run([*spy, "--pid", str(child.pid)], check=True, capture_output=True)
             child.wait()
             counts = dict.fromkeys(WHERE, 0)
             for line in samples.read_text().splitlines():
                 stack, count = line.rsplit(" ", 1)
                 innermost = stack.rsplit(";", 1)[-1]
-                counts[next(where for where, pattern in WHERE.items() if re.search(pattern, innermost))] += int(count)
+                counts[
+                    next(where for where, pattern in WHERE.items() if re.search(pattern, innermost))
+                ] += int(count)
         rows.append([name, *[f"{count / sum(counts.values()):.0%}" for count in counts.values()]])
         print("profile", *rows[-1], flush=True)
     bare.check()
     before, alone = tinynet.get_num_threads(), []
     tinynet.set_num_threads(1)
     for batch in (1, BATCH):
-        times = in_turns({"whole": training_step(tinynet, *NETS["LeNet-5"], batch), "bare": bare.bare_step(batch)[0]}, runs)
+        times = in_turns(
+            {
+                "whole": training_step(tinynet, *NETS["LeNet-5"], batch),
+                "bare": bare.bare_step(batch)[0],
+            },
+            runs,
+        )
         alone.append([batch, f"{times['whole'] * 1e3:.2f}", f"{times['bare'] * 1e3:.2f}"])
     tinynet.set_num_threads(before)
     head = ["batch, LeNet-5 on one thread", "a step, ms", "its array functions alone, ms"]
@@ -432,16 +649,31 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
     rate = matmul_peak()
     a, b = np.ones((2, 1 << 22), np.float32)
     parts = tinynet.threads.pieces(a.size, tinynet.get_num_threads())
-    copying = 2 * a.nbytes / in_turns({"": lambda: tinynet.threads.parallel(len(parts), lambda i: np.copyto(b[parts[i]], a[parts[i]]))}, 20)[""]
+    copying = (
+        2
+        * a.nbytes
+        / in_turns(
+            {
+                "": lambda: tinynet.threads.parallel(
+                    len(parts), lambda i: np.copyto(b[parts[i]], a[parts[i]])
+                )
+            },
+            20,
+        )[""]
+    )
     text = []
     for net in ("LeNet-5", "CIFAR"):
         calls = _operations_of(training_step(tinynet, *NETS[net]), runs)
         rows, rest = [], calls.pop("")[0]
-        for name, (ms, number, multiplications, size) in sorted(calls.items(), key=lambda item: -item[1][0]):
+        for name, (ms, number, multiplications, size) in sorted(
+            calls.items(), key=lambda item: -item[1][0]
+        ):
             least = 1e3 * (2 * multiplications / rate if multiplications else size / copying)
             rows.append([name, f"{number:g}", f"{ms:.2f}", f"{least:.2f}"])
         total = [sum(float(row[i]) for row in rows) for i in (2, 3)]
-        rows += [["what is between them: modules, the walk back, the optimiser", "", f"{rest:.2f}", ""]]
+        rows += [
+            ["what is between them: modules, the walk back, the optimiser", "", f"{rest:.2f}", ""]
+        ]
         rows += [["**all**", "", f"**{total[0] + rest:.2f}**", f"**{total[1]:.2f}**"]]
         text.append(table([f"operation, in a step of {net}", "calls", "ms", "at least"], rows))
     return "\n\n".join(text), {}
@@ -485,41 +717,91 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
 
     def work_of_gradient(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
         # batch norm's gradients are made outside an operation, all three for the first that is asked for
-        return 0.0, 3 * arguments[1].array.nbytes if self.primitive.name == "batch_norm" and arguments[0] == 0 else 0.0
+        return 0.0, 3 * arguments[
+            1
+        ].array.nbytes if self.primitive.name == "batch_norm" and arguments[0] == 0 else 0.0
 
     methods = Primitive.__call__, Node.gradient
     steps = []
     try:
         Primitive.__call__ = timed(methods[0], lambda self: self.name, work)  # type: ignore[method-assign]
-        Node.gradient = timed(methods[1], lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "", work_of_gradient)  # type: ignore[method-assign]
+        Node.gradient = timed(
+            methods[1],
+            lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "",
+            work_of_gradient,
+        )  # type: ignore[method-assign]
         for _ in range(runs):
             found.clear()
             inner[:] = [0.0]
             start = time.perf_counter()
             step()
             found.setdefault("", []).append([time.perf_counter() - start - inner[0], 0, 0])
-            steps.append({name: [sum(column) for column in zip(*calls, strict=True)] + [len(calls)] for name, calls in found.items()})
+            steps.append(
+                {
+                    name: [sum(column) for column in zip(*calls, strict=True)] + [len(calls)]
+                    for name, calls in found.items()
+                }
+            )
     finally:
         Primitive.__call__, Node.gradient = methods  # type: ignore[method-assign]
-    quartile = sorted(steps, key=lambda step: sum(values[0] for values in step.values()))[len(steps) // 4]
-    return {name: [1e3 * seconds, number, multiplications, size] for name, (seconds, multiplications, size, number) in quartile.items()}
+    quartile = sorted(steps, key=lambda step: sum(values[0] for values in step.values()))[
+        len(steps) // 4
+    ]
+    return {
+        name: [1e3 * seconds, number, multiplications, size]
+        for name, (seconds, multiplications, size, number) in quartile.items()
+    }
 
 
 PARTS = {
-    "training": training, "epoch": epoch, "inference": inferences, "peers": peers, "layers": layers, "geometries": geometries,
-    "profile": profile, "operations": operations, "memory": memory, "import": imports, "growth": growth,
+    "training": training,
+    "epoch": epoch,
+    "inference": inferences,
+    "peers": peers,
+    "layers": layers,
+    "geometries": geometries,
+    "profile": profile,
+    "operations": operations,
+    "memory": memory,
+    "import": imports,
+    "growth": growth,
 }
 
 
 def machine() -> str:
     """What this was measured on."""
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.processor()) \
-        if Path("/proc/cpuinfo").exists() else platform.processor()
+    cpu = (
+        next(
+            (
+                line.split(":")[1].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")
+            ),
+            platform.processor(),
+        )
+        if Path("/proc/cpuinfo").exists()
+        else platform.processor()
+    )
     from threadpoolctl import threadpool_info
 
-    blas = next((f"{b['internal_api']} {b['version']} ({b.get('architecture', '?')})" for b in threadpool_info() if b["user_api"] == "blas"), "no BLAS")
-    versions = [f"Python {platform.python_version()}", f"numpy {np.__version__} with {blas}", f"tinynet {tinynet.__version__}"]
-    versions += [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "dezero", "mygrad") if importlib.util.find_spec(name)]
+    blas = next(
+        (
+            f"{b['internal_api']} {b['version']} ({b.get('architecture', '?')})"
+            for b in threadpool_info()
+            if b["user_api"] == "blas"
+        ),
+        "no BLAS",
+    )
+    versions = [
+        f"Python {platform.python_version()}",
+        f"numpy {np.__version__} with {blas}",
+        f"tinynet {tinynet.__version__}",
+    ]
+    versions += [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("torch", "dezero", "mygrad")
+        if importlib.util.find_spec(name)
+    ]
     return f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {time.strftime('%Y-%m-%d')}."
 
 
@@ -530,8 +812,12 @@ def draw(ratios: dict[str, dict[str, float]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    bars = [(f"training, {n}", r) for n, r in ratios.get("training", {}).items()] + [("an epoch of MNIST", r) for r in ratios.get("epoch", {}).values()]
-    bars += [(f"inference, {n}", r) for n, r in ratios.get("inference", {}).items()] + [(f"memory, {n}", r) for n, r in ratios.get("memory", {}).items()]
+    bars = [(f"training, {n}", r) for n, r in ratios.get("training", {}).items()] + [
+        ("an epoch of MNIST", r) for r in ratios.get("epoch", {}).values()
+    ]
+    bars += [(f"inference, {n}", r) for n, r in ratios.get("inference", {}).items()] + [
+        (f"memory, {n}", r) for n, r in ratios.get("memory", {}).items()
+    ]
     figure, axes = plt.subplots(figsize=(8, 0.3 * len(bars) + 1), layout="constrained")
     names, values = zip(*bars[::-1], strict=True)
     axes.barh(names, values, color=["tab:green" if v <= 1 else "tab:orange" for v in values])
@@ -544,9 +830,15 @@ def draw(ratios: dict[str, dict[str, float]], path: Path) -> None:
 
 def main() -> None:
     """Run the parts, print them, and put all of them into docs/performance.md."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help=f"parts to run, of {', '.join(PARTS)}; nothing is written then")
-    parser.add_argument("--runs", type=int, default=24, help="calls that are counted of each function")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", default="", help=f"parts to run, of {', '.join(PARTS)}; nothing is written then"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=24, help="calls that are counted of each function"
+    )
     options = parser.parse_args()
     chosen = [part for part in options.only.split(",") if part] or list(PARTS)
     text, ratios = [machine()], {}

@@ -12,7 +12,9 @@ def lower_quartile(values: list[float]) -> float:
     return sorted(values)[len(values) // 4]
 
 
-def in_turns(functions: dict[str, Callable[[], Any]], runs: int, warm_up: int = 3, burst: int = 10) -> dict[str, float]:
+def in_turns(
+    functions: dict[str, Callable[[], Any]], runs: int, warm_up: int = 3, burst: int = 10
+) -> dict[str, float]:
     """Seconds per call of each function: the lower quartile of `runs` calls, or a few more, taken in short bursts in turns.
 
     The first call of a burst is not counted, and a pause stands before it: the threads of PyTorch and, longer, of OpenBLAS go on spinning

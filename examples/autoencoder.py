@@ -64,7 +64,11 @@ def draw(path, model, images, device):
     codes = model.encoder(images.to(device))
     way = tinynet.linspace(0, 1, len(images)).unsqueeze(1).to(device)
     between = codes[:1] * (1 - way) + codes[-1:] * way
-    titles = ("digits", f"drawn again, each from {codes.shape[1]} numbers", "from the first code to the last, step by step")
+    titles = (
+        "digits",
+        f"drawn again, each from {codes.shape[1]} numbers",
+        "from the first code to the last, step by step",
+    )
     rows = (images, model.decoder(codes).sigmoid().cpu(), model.decoder(between).sigmoid().cpu())
     figure = plt.figure(figsize=(len(images), 4), layout="constrained")
     for part, title, row in zip(figure.subfigures(3, 1), titles, rows, strict=True):
@@ -77,15 +81,25 @@ def draw(path, model, images, device):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training digits")
     parser.add_argument("--batch-size", type=int, default=64, help="digits in a step")
     parser.add_argument("--lr", type=float, default=2e-3, help="learning rate of Adam")
-    parser.add_argument("--code", type=int, default=16, help="numbers that a digit is squeezed into")
+    parser.add_argument(
+        "--code", type=int, default=16, help="numbers that a digit is squeezed into"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
-    parser.add_argument("--data", default=None, help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset")
+    parser.add_argument(
+        "--data",
+        default=None,
+        help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for weights and picture")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for weights and picture"
+    )
     options = parser.parse_args()
     if options.epochs < 1 or options.batch_size < 1 or options.code < 1 or not options.lr > 0:
         parser.error("--epochs, --batch-size, --code and --lr must be positive")
@@ -100,7 +114,9 @@ def main():
 
     for epoch in range(1, options.epochs + 1):
         model.train()
-        for images, _ in tqdm(train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"):
+        for images, _ in tqdm(
+            train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"
+        ):
             loss = F.binary_cross_entropy_with_logits(model(images), images)
             optimizer.zero_grad()
             loss.backward()

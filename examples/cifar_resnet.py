@@ -37,7 +37,9 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(outputs)
         self.shortcut = nn.Identity()
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, x):  # (N, inputs, H, W)
         y = F.relu(self.norm1(self.conv1(x)))  # (N, outputs, H / stride, W / stride)
@@ -49,7 +51,9 @@ class ResNet(nn.Module):
 
     def __init__(self, blocks, width):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
         stages, inputs = [], width
         for outputs, stride in ((width, 1), (2 * width, 2), (4 * width, 2)):
             for number in range(blocks):
@@ -69,18 +73,36 @@ class StandIn(Dataset):
     Phase, width, contrast and noise are drawn for each image. A network that learns these says nothing about CIFAR-10, but that it learns.
     """
 
-    classes = tuple(f"{colour} stripes at {angle} degrees" for angle in range(0, 180, 36) for colour in ("warm", "cold"))
+    classes = tuple(
+        f"{colour} stripes at {angle} degrees"
+        for angle in range(0, 180, 36)
+        for colour in ("warm", "cold")
+    )
 
     def __init__(self, count, seed):
         random = np.random.default_rng(seed)
         labels = random.integers(0, 10, count)
         angle = np.radians(labels // 2 * 36 + random.normal(0, 6, count))[:, None, None]
-        frequency, phase = random.uniform(0.5, 1.1, (count, 1, 1)), random.uniform(0, 2 * np.pi, (count, 1, 1))
+        frequency, phase = (
+            random.uniform(0.5, 1.1, (count, 1, 1)),
+            random.uniform(0, 2 * np.pi, (count, 1, 1)),
+        )
         down, right = np.mgrid[:32, :32]
-        stripes = np.sin(frequency * (right * np.cos(angle) - down * np.sin(angle)) + phase)  # (N, 32, 32)
-        tint = np.array([[0.6, 0.5, 0.4], [0.4, 0.5, 0.6]])[labels % 2][:, :, None, None]  # (N, 3, 1, 1)
-        pixels = tint + random.uniform(0.1, 0.3, (count, 1, 1, 1)) * stripes[:, None] + random.normal(0, 0.2, (count, 3, 32, 32))
-        self.images, self.targets = tinynet.tensor(pixels.clip(0, 1), dtype=tinynet.float32), tinynet.tensor(labels)
+        stripes = np.sin(
+            frequency * (right * np.cos(angle) - down * np.sin(angle)) + phase
+        )  # (N, 32, 32)
+        tint = np.array([[0.6, 0.5, 0.4], [0.4, 0.5, 0.6]])[labels % 2][
+            :, :, None, None
+        ]  # (N, 3, 1, 1)
+        pixels = (
+            tint
+            + random.uniform(0.1, 0.3, (count, 1, 1, 1)) * stripes[:, None]
+            + random.normal(0, 0.2, (count, 3, 32, 32))
+        )
+        self.images, self.targets = (
+            tinynet.tensor(pixels.clip(0, 1), dtype=tinynet.float32),
+            tinynet.tensor(labels),
+        )
         self.transform = None
 
     def __len__(self):
@@ -101,7 +123,9 @@ def load(options):
         except RuntimeError as error:
             options.synthetic = True
             print(f"CIFAR-10 can't be had ({error}).")
-            print("Made-up stripes stand in for it: what is learned from them says nothing about CIFAR-10.")
+            print(
+                "Made-up stripes stand in for it: what is learned from them says nothing about CIFAR-10."
+            )
     return [StandIn(4000, options.seed), StandIn(1000, options.seed + 1)]
 
 
@@ -117,20 +141,49 @@ def evaluate(model, loader):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training images")
     parser.add_argument("--batch-size", type=int, default=64, help="images in a step")
-    parser.add_argument("--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule")
-    parser.add_argument("--blocks", type=int, default=1, help="residual blocks in each of the three stages")
-    parser.add_argument("--width", type=int, default=16, help="channels of the first stage; the others have two and four times as many")
-    parser.add_argument("--limit", type=int, default=None, metavar="IMAGES", help="use at most so many, of each part")
-    parser.add_argument("--synthetic", action="store_true", help="use the stand-in, and don't look for CIFAR-10")
+    parser.add_argument(
+        "--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule"
+    )
+    parser.add_argument(
+        "--blocks", type=int, default=1, help="residual blocks in each of the three stages"
+    )
+    parser.add_argument(
+        "--width",
+        type=int,
+        default=16,
+        help="channels of the first stage; the others have two and four times as many",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=None,
+        metavar="IMAGES",
+        help="use at most so many, of each part",
+    )
+    parser.add_argument(
+        "--synthetic", action="store_true", help="use the stand-in, and don't look for CIFAR-10"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
-    parser.add_argument("--data", default=None, help="folder with the CIFAR-10 archive or batches; else TINYNET_DATA, the cache or a download")
+    parser.add_argument(
+        "--data",
+        default=None,
+        help="folder with the CIFAR-10 archive or batches; else TINYNET_DATA, the cache or a download",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the weights")
     options = parser.parse_args()
-    counts = [options.epochs, options.batch_size, options.blocks, options.width, *([] if options.limit is None else [options.limit])]
+    counts = [
+        options.epochs,
+        options.batch_size,
+        options.blocks,
+        options.width,
+        *([] if options.limit is None else [options.limit]),
+    ]
     if min(counts) < 1 or not options.lr > 0:
         parser.error("--epochs, --batch-size, --blocks, --width, --limit and --lr must be positive")
 
@@ -145,14 +198,22 @@ def main():
         train, test = (Subset(data, range(min(options.limit, len(data)))) for data in (train, test))
     train_loader = DataLoader(train, options.batch_size, shuffle=True, device=options.device)
     test_loader = DataLoader(test, 250, device=options.device)
-    optimizer = optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader))
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(train):,} training and {len(test):,} test images")
+    optimizer = optim.SGD(
+        model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+    scheduler = optim.lr_scheduler.OneCycleLR(
+        optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader)
+    )
+    print(
+        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(train):,} training and {len(test):,} test images"
+    )
 
     for epoch in range(1, options.epochs + 1):
         model.train()
         start = time.perf_counter()
-        for images, labels in tqdm(train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"):
+        for images, labels in tqdm(
+            train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"
+        ):
             loss = F.cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
@@ -160,7 +221,9 @@ def main():
             scheduler.step()
         seconds = time.perf_counter() - start
         accuracy = evaluate(model, test_loader)
-        print(f"epoch {epoch}: test accuracy {accuracy:.2%}{' on the stand-in' * options.synthetic}, {len(train) / seconds:,.0f} images/s")
+        print(
+            f"epoch {epoch}: test accuracy {accuracy:.2%}{' on the stand-in' * options.synthetic}, {len(train) / seconds:,.0f} images/s"
+        )
 
     options.out.mkdir(parents=True, exist_ok=True)
     tinynet.save(model.state_dict(), options.out / "cifar_resnet.safetensors")

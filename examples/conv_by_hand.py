@@ -22,7 +22,9 @@ def im2col(x, kernel, stride, padding):
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
     tops = range(0, padded.shape[1] - kernel + 1, stride)
     lefts = range(0, padded.shape[2] - kernel + 1, stride)
-    return np.stack([padded[:, i : i + kernel, j : j + kernel].ravel() for i in tops for j in lefts], axis=1)
+    return np.stack(
+        [padded[:, i : i + kernel, j : j + kernel].ravel() for i in tops for j in lefts], axis=1
+    )
 
 
 def col2im(columns, shape, kernel, stride, padding):
@@ -42,7 +44,9 @@ def show(title, array):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=4, help="height and width of the image")
     parser.add_argument("--channels", type=int, default=1, help="channels of the image")
     parser.add_argument("--filters", type=int, default=1, help="channels of the result")
@@ -52,19 +56,24 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same numbers")
     options = parser.parse_args()
     size, channels, filters, kernel, stride, padding = (
-        getattr(options, name) for name in ("size", "channels", "filters", "kernel", "stride", "padding")
+        getattr(options, name)
+        for name in ("size", "channels", "filters", "kernel", "stride", "padding")
     )
     if min(size, channels, filters, kernel, stride) < 1 or padding < 0:
         parser.error("sizes and counts must be positive, and padding not negative")
     if kernel > size + 2 * padding:
-        parser.error(f"a kernel of {kernel} does not fit into an image of {size} with padding {padding}")
+        parser.error(
+            f"a kernel of {kernel} does not fit into an image of {size} with padding {padding}"
+        )
 
     # Small whole numbers: what is printed is exact, and can be followed in one's head.
     random = np.random.default_rng(options.seed)
     x = random.integers(0, 4, (channels, size, size)).astype(float)
     weight = random.integers(-2, 3, (filters, channels, kernel, kernel)).astype(float)
     out = (size + 2 * padding - kernel) // stride + 1
-    gradient = random.integers(-1, 2, (filters, out, out)).astype(float)  # of some loss, for each pixel of the result
+    gradient = random.integers(-1, 2, (filters, out, out)).astype(
+        float
+    )  # of some loss, for each pixel of the result
 
     print("y = W @ columns: the forward pass")
     columns = im2col(x, kernel, stride, padding)
@@ -91,12 +100,21 @@ def main():
     y_tensor = F.conv2d(x_tensor.unsqueeze(0), weight_tensor, stride=stride, padding=padding)
     y_tensor.backward(tinynet.tensor(gradient).unsqueeze(0))
     print("\nautograd says the same:")
-    pairs = {"y": (y, y_tensor[0]), "dW": (weight_gradient, weight_tensor.grad), "dX": (x_gradient, x_tensor.grad)}
-    same = {name: np.array_equal(by_hand, tensor.detach().numpy()) for name, (by_hand, tensor) in pairs.items()}
+    pairs = {
+        "y": (y, y_tensor[0]),
+        "dW": (weight_gradient, weight_tensor.grad),
+        "dX": (x_gradient, x_tensor.grad),
+    }
+    same = {
+        name: np.array_equal(by_hand, tensor.detach().numpy())
+        for name, (by_hand, tensor) in pairs.items()
+    }
     for name, equal in same.items():
         print(f"  {name:2} {'equal' if equal else 'DIFFERENT'}")
     if not all(same.values()):
-        raise SystemExit("by hand and by autograd there are different numbers: one of the two is wrong")
+        raise SystemExit(
+            "by hand and by autograd there are different numbers: one of the two is wrong"
+        )
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ def train_epoch(model, loader, optimizer, scheduler, bar, history, every_step):
         if history["steps"] % 10 == 0:  # not at every step: reading a value makes a GPU wait
             history["loss"].append((history["seen"], loss.item()))
             for name, parameter in model.module.named_parameters():
-                history["gradients"].setdefault(name, []).append((history["seen"], parameter.grad.square().sum().sqrt().item()))
+                history["gradients"].setdefault(name, []).append(
+                    (history["seen"], parameter.grad.square().sum().sqrt().item())
+                )
             bar.set_postfix(loss=f"{loss.item():.3f}")
         history["steps"] += 1
         history["seen"] += ranks * len(images)
@@ -88,10 +90,14 @@ def draw(path, model, history, test, guess):
     left, right = curves.subplots(1, 2)
     seen, losses = zip(*history["loss"], strict=True)
     left.plot(seen, losses, color="tab:blue", linewidth=0.8)
-    left.set(title="loss on training batches", xlabel="images seen", ylabel="cross-entropy", yscale="log")
+    left.set(
+        title="loss on training batches", xlabel="images seen", ylabel="cross-entropy", yscale="log"
+    )
     epochs, accuracies = zip(*history["accuracy"], strict=True)
     right.plot(epochs, [100 * a for a in accuracies], "o-", color="tab:green")
-    right.set(title=f"accuracy on test digits, at last {accuracies[-1]:.2%}", xlabel="epoch", ylabel="%")
+    right.set(
+        title=f"accuracy on test digits, at last {accuracies[-1]:.2%}", xlabel="epoch", ylabel="%"
+    )
     right.set_xticks(epochs if len(epochs) < 15 else epochs[:: len(epochs) // 10])
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -104,32 +110,72 @@ def draw(path, model, history, test, guess):
         axes.imshow(weight, cmap="RdBu_r", vmin=-most, vmax=most)
         axes.axis("off")
     mistakes = (guess != test.targets).numpy().nonzero()[0]
-    wrong.suptitle(f"{len(mistakes)} of {len(test):,} test digits read wrongly" + (", the first of them" if len(mistakes) > 16 else ""))
+    wrong.suptitle(
+        f"{len(mistakes)} of {len(test):,} test digits read wrongly"
+        + (", the first of them" if len(mistakes) > 16 else "")
+    )
     for place, axes in enumerate(wrong.subplots(2, 8).flat):
         axes.axis("off")
         if place < len(mistakes):
             number = mistakes[place]
             axes.imshow(test.data[int(number)].numpy(), cmap="gray_r")
-            axes.set_title(f"{test.targets[int(number)].item()} read as {guess[int(number)].item()}", fontsize=7)
+            axes.set_title(
+                f"{test.targets[int(number)].item()} read as {guess[int(number)].item()}",
+                fontsize=7,
+            )
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training digits")
-    parser.add_argument("--batch-size", type=int, default=64, help="digits in a step, of all processes together")
-    parser.add_argument("--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule")
+    parser.add_argument(
+        "--batch-size", type=int, default=64, help="digits in a step, of all processes together"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
-    parser.add_argument("--data", default=None, help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset")
+    parser.add_argument(
+        "--data",
+        default=None,
+        help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for weights and picture")
-    parser.add_argument("--report", action="store_true", help="also write report.html: curves, gradients, filters, feature maps, mistakes")
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="folder to keep in what it takes to go on after a stop")
-    parser.add_argument("--checkpoint-every", type=int, default=100, metavar="STEPS", help="how often that is written, beside each epoch's end")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for weights and picture"
+    )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="also write report.html: curves, gradients, filters, feature maps, mistakes",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="folder to keep in what it takes to go on after a stop",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=int,
+        default=100,
+        metavar="STEPS",
+        help="how often that is written, beside each epoch's end",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint, if there is one"
+    )
     options = parser.parse_args()
-    if options.epochs < 1 or options.batch_size < 1 or options.checkpoint_every < 1 or not options.lr > 0:
+    if (
+        options.epochs < 1
+        or options.batch_size < 1
+        or options.checkpoint_every < 1
+        or not options.lr > 0
+    ):
         parser.error("--epochs, --batch-size, --checkpoint-every and --lr must be positive")
     if options.resume and not options.checkpoint:
         parser.error("--resume needs --checkpoint DIR")
@@ -151,11 +197,20 @@ def main():
     if rank == 0:
         distributed.barrier()
     sampler = DistributedSampler(train, seed=options.seed)
-    train_loader = DataLoader(train, -(-options.batch_size // ranks), sampler=sampler, device=options.device)  # rounded up
+    train_loader = DataLoader(
+        train, -(-options.batch_size // ranks), sampler=sampler, device=options.device
+    )  # rounded up
     test_loader = DataLoader(test, 500, device=options.device)
 
-    optimizer = optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, options.lr, epochs=options.epochs, steps_per_epoch=-(-len(train) // options.batch_size))
+    optimizer = optim.SGD(
+        model.parameters(), lr=options.lr, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
+    scheduler = optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        options.lr,
+        epochs=options.epochs,
+        steps_per_epoch=-(-len(train) // options.batch_size),
+    )
     history = {"epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": []}
 
     checkpoint = None
@@ -167,11 +222,15 @@ def main():
             model=model, optimizer=optimizer, scheduler=scheduler, loader=train_loader, history=history, settings=saved,
         )  # fmt: skip
         if not options.resume and checkpoint.path.exists():
-            parser.error(f"{checkpoint.path} exists: go on from it with --resume, or choose another folder")
+            parser.error(
+                f"{checkpoint.path} exists: go on from it with --resume, or choose another folder"
+            )
         if options.resume and checkpoint.restore():
             say(f"going on after step {history['steps']}, in epoch {history['epoch']}")
         if saved != settings:
-            parser.error(f"the checkpoint was made with {saved}, now it is {settings}; a run can only go on as it began")
+            parser.error(
+                f"the checkpoint was made with {saved}, now it is {settings}; a run can only go on as it began"
+            )
 
     if rank > 0:  # dropout masks of its own, from a far part of the same stream of random numbers
         tinynet.default_generator.numpy.bit_generator.advance(rank << 96)
@@ -187,18 +246,28 @@ def main():
             epoch, start, before = history["epoch"], time.perf_counter(), history["seen"]
             sampler.set_epoch(epoch)
             name = f"epoch {epoch}/{options.epochs}"
-            with tqdm(total=len(train), initial=before % len(train), unit=" images", desc=name, disable=rank > 0) as bar:
+            with tqdm(
+                total=len(train),
+                initial=before % len(train),
+                unit=" images",
+                desc=name,
+                disable=rank > 0,
+            ) as bar:
                 train_epoch(parallel, train_loader, optimizer, scheduler, bar, history, every_step)
             seconds = time.perf_counter() - start
             history["epoch"] += 1
-            history["seen"] = epoch * len(train)  # not those that were repeated to make the shares equal
+            history["seen"] = epoch * len(
+                train
+            )  # not those that were repeated to make the shares equal
             if rank > 0:
                 continue
             accuracy, _, guess = evaluate(model, test_loader)
             history["accuracy"].append((epoch, accuracy))
             if checkpoint:
                 checkpoint.save()
-            print(f"epoch {epoch}: test accuracy {accuracy:.2%}, {(history['seen'] - before) / seconds:,.0f} images/s")
+            print(
+                f"epoch {epoch}: test accuracy {accuracy:.2%}, {(history['seen'] - before) / seconds:,.0f} images/s"
+            )
     except KeyboardInterrupt:
         # no checkpoint here: this may be the middle of a step, and the last one is where the run can go on exactly
         say("\nstopped; what has been learned so far is kept")

@@ -64,9 +64,16 @@ def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int,
         folder = tmp_path_factory.mktemp("digits")
         for train, name, count in ((True, "train", training), (False, "t10k", test)):
             shipped = tinynet.datasets.MNIST(folder, train=train, download=False)
-            images, labels = shipped.data.array[:count], shipped.targets.array[:count].astype(np.uint8)
-            (folder / f"{name}-images-idx3-ubyte").write_bytes(idx_header(images.shape) + images.tobytes())
-            (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx_header(labels.shape) + labels.tobytes())
+            images, labels = (
+                shipped.data.array[:count],
+                shipped.targets.array[:count].astype(np.uint8),
+            )
+            (folder / f"{name}-images-idx3-ubyte").write_bytes(
+                idx_header(images.shape) + images.tobytes()
+            )
+            (folder / f"{name}-labels-idx1-ubyte").write_bytes(
+                idx_header(labels.shape) + labels.tobytes()
+            )
         return folder
 
     return make

@@ -54,12 +54,24 @@ def right_files(folder: Path) -> dict[str, tuple[list[bytes], Callable[[Path], o
     rng = np.random.default_rng(0)
     model = tinynet.nn.Sequential(tinynet.nn.Conv2d(1, 2, 3), tinynet.nn.BatchNorm2d(2))
     saved = []
-    for value in (model.state_dict(), {"lr": 0.1, "state": {0: [model[0].weight, (None, "text")]}, "rng": tinynet.default_generator.get_state()}):
+    for value in (
+        model.state_dict(),
+        {
+            "lr": 0.1,
+            "state": {0: [model[0].weight, (None, "text")]},
+            "rng": tinynet.default_generator.get_state(),
+        },
+    ):
         tinynet.save(value, folder / "right")
         saved.append((folder / "right").read_bytes())
     images = rng.integers(0, 256, (5, 28, 28), np.uint8)
     plain = idx_header(images.shape) + images.tobytes()
-    batch = {"data": rng.integers(0, 256, (3, 3072), np.uint8), "labels": [1, 2, 3], "batch_label": "one", "filenames": ["a.png"] * 3}
+    batch = {
+        "data": rng.integers(0, 256, (3, 3072), np.uint8),
+        "labels": [1, 2, 3],
+        "batch_label": "one",
+        "filenames": ["a.png"] * 3,
+    }
     batches = [pickle.dumps(batch, protocol) for protocol in (2, 4)]
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
@@ -77,7 +89,10 @@ def right_files(folder: Path) -> dict[str, tuple[list[bytes], Callable[[Path], o
         "IDX": ([plain, gzip.compress(plain)], lambda path: read_idx(path, (28, 28))),
         "CIFAR batch": (batches, lambda path: read_batch(path.read_bytes(), str(path))),
         # the damage is done to the archive itself, and to what the gzip around it holds
-        "CIFAR archive": ([archive.getvalue(), loose], lambda path: list(unpack(path, ["cifar/data_batch_1", "cifar/test_batch"]))),
+        "CIFAR archive": (
+            [archive.getvalue(), loose],
+            lambda path: list(unpack(path, ["cifar/data_batch_1", "cifar/test_batch"])),
+        ),
     }
 
 
@@ -103,7 +118,11 @@ def reading(name: str, files: list[bytes], read: Callable[[Path], object]) -> Ca
 
 def downloading(server: HostileServer, images: np.ndarray) -> Case:
     """The cases of the downloader, which tries to get `images` from the server."""
-    check = functools.partial(load_file, file=IdxFile("images", len(images), images.shape[1:], idx_sha256(images)), exact=True)
+    check = functools.partial(
+        load_file,
+        file=IdxFile("images", len(images), images.shape[1:], idx_sha256(images)),
+        exact=True,
+    )
     most = len(server.good) + 1000
 
     def fetch(path: Path) -> str:
@@ -120,7 +139,9 @@ def downloading(server: HostileServer, images: np.ndarray) -> Case:
         assert time.monotonic() - start < PATIENCE * TIME_LIMIT, "it took too long"
         names = {path.name + ending for ending in ("", ".part", ".lock")}
         for left in path.parent.iterdir():
-            assert left.name in names and left.is_file() and left.stat().st_size <= most, f"it left {left.name}"
+            assert left.name in names and left.is_file() and left.stat().st_size <= most, (
+                f"it left {left.name}"
+            )
         return outcome
 
     def case(rng: random.Random, folder: Path) -> None:
@@ -158,16 +179,24 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     """`content` with one to eight kinds of damage."""
     found = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
-        place = rng.randrange(len(found) + 1) if rng.random() < 0.5 else rng.randrange(min(len(found), 300) + 1)
+        place = (
+            rng.randrange(len(found) + 1)
+            if rng.random() < 0.5
+            else rng.randrange(min(len(found), 300) + 1)
+        )
         kind = rng.randrange(8)
         if kind == 0 and place < len(found):
             found[place] ^= 1 << rng.randrange(8)
         elif kind == 1 and place < len(found):
             found[place] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
         elif kind == 2:
-            number = rng.choice((0, 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1))
+            number = rng.choice(
+                (0, 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
+            )
             size = rng.choice((2, 4, 8))
-            found[place : place + size] = (number % 256**size).to_bytes(size, rng.choice(("little", "big")))
+            found[place : place + size] = (number % 256**size).to_bytes(
+                size, rng.choice(("little", "big"))
+            )
         elif kind == 3:
             del found[place:]
         elif kind == 4:
@@ -177,7 +206,9 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
         elif kind == 6:
             found[place:place] = found[rng.randrange(len(found) + 1) :][: rng.randrange(1, 60)]
         else:
-            digits = [i for i, byte in enumerate(found[:2000]) if 48 <= byte <= 57]  # numbers in a JSON header
+            digits = [
+                i for i, byte in enumerate(found[:2000]) if 48 <= byte <= 57
+            ]  # numbers in a JSON header
             if digits:
                 found[rng.choice(digits)] = rng.choice(b"0123456789-e.")
     return bytes(found) if rng.random() < 0.99 else rng.randbytes(rng.randrange(200))
@@ -188,7 +219,9 @@ def run(cases: range, only: str = "") -> int:
     start, counts = time.perf_counter(), collections.Counter()
     largest: dict[str, int] = collections.defaultdict(int)
     images = np.random.default_rng(1).integers(0, 256, (9, 28, 28), np.uint8)
-    server = HostileServer(gzip.compress(idx_header(images.shape) + images.tobytes(), mtime=0), SILENCE)
+    server = HostileServer(
+        gzip.compress(idx_header(images.shape) + images.tobytes(), mtime=0), SILENCE
+    )
     download.optional("tqdm").tqdm.monitor_interval = 0  # no thread that watches bars
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each odd header
     threads = threading.active_count()
@@ -225,7 +258,10 @@ def run(cases: range, only: str = "") -> int:
                 kept = Path(tempfile.gettempdir()) / f"tinynet-fuzz-{number}"
                 shutil.copy(folder / "damaged", kept)
                 again = f"--seed {number} --cases 1" + (f" --only '{only}'" if only else "")
-                print(f"case {number}, {reader}: {outcome}\nits file is kept as {kept}; again: {again}", file=sys.stderr)
+                print(
+                    f"case {number}, {reader}: {outcome}\nits file is kept as {kept}; again: {again}",
+                    file=sys.stderr,
+                )
                 return 1
     for _ in range(1000):  # whoever was left behind in a transfer must come to an end too
         if threading.active_count() <= threads:
@@ -239,7 +275,9 @@ def run(cases: range, only: str = "") -> int:
             f"{reader:14} {counts[reader, 'refused']:6,} refused, {counts[reader, 'read']:5,} read, "
             f"at most {largest[reader] / 1e6:.1f} MB allocated"
         )
-    print(f"{len(cases):,} cases in {time.perf_counter() - start:.0f} s: no crash, nothing but ValueError and DownloadError")
+    print(
+        f"{len(cases):,} cases in {time.perf_counter() - start:.0f} s: no crash, nothing but ValueError and DownloadError"
+    )
     return 0
 
 
@@ -247,9 +285,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0, help="the number of the first case")
-    parser.add_argument("--only", default="", help="one reader: load, IDX, 'CIFAR batch', 'CIFAR archive' or download")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="one reader: load, IDX, 'CIFAR batch', 'CIFAR archive' or download",
+    )
     options = parser.parse_args()
-    os.environ |= {"TQDM_DISABLE": "1", "NO_PROXY": "127.0.0.1"}  # no bars, and the way to this machine is not through a proxy
+    os.environ |= {
+        "TQDM_DISABLE": "1",
+        "NO_PROXY": "127.0.0.1",
+    }  # no bars, and the way to this machine is not through a proxy
     return run(range(options.seed, options.seed + options.cases), options.only)
 
 

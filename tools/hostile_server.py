@@ -21,7 +21,21 @@ _STATUS = [b"200 OK"] * 10 + [b"206 Partial Content"] * 8 + [
     b"408 Request Timeout", b"429 Too Many Requests", b"500 Oh no", b"503 \x1b[2J\x07" + b"x" * 3000, b"999", b"-1 x", b"20x OK", b"",
 ]  # fmt: skip
 _SENT_ON = [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"]
-_LENGTHS = [b"0", b"-1", b"1", b"1000000000000", b"1" + b"0" * 30, b"9" * 4300, b"9" * 5000, b"12, 13", b"0x10", b"", b"\xb2", b"nan", b"1_0"]
+_LENGTHS = [
+    b"0",
+    b"-1",
+    b"1",
+    b"1000000000000",
+    b"1" + b"0" * 30,
+    b"9" * 4300,
+    b"9" * 5000,
+    b"12, 13",
+    b"0x10",
+    b"",
+    b"\xb2",
+    b"nan",
+    b"1_0",
+]
 _HEADERS = [
     b"Content-Encoding: gzip", b"Content-Encoding: deflate, gzip, br", b"Content-Disposition: attachment; filename=../../../outside",
     b"Content-Disposition: attachment; filename=/tmp/outside", b"Set-Cookie: \xff=\x00; expires=Thu, 99 Foo 99999; path=../..; domain=",
@@ -61,7 +75,9 @@ class HostileServer:
 
     def _serve(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(OSError):  # a client that has hung up, or the listener when it is over
+            with contextlib.suppress(
+                OSError
+            ):  # a client that has hung up, or the listener when it is over
                 connection, _ = self._listener.accept()
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
@@ -75,12 +91,18 @@ class HostileServer:
             asked = request.partition(b"Range: bytes=")[2].partition(b"-")[0]
             start = int(asked) if asked.isdigit() else 0
             rng = self.rng
-            for piece in self._right(start) if rng is None else self._answer(random.Random(rng.random()), start):
+            for piece in (
+                self._right(start)
+                if rng is None
+                else self._answer(random.Random(rng.random()), start)
+            ):
                 if isinstance(piece, bytes):
                     connection.sendall(piece)
                 elif self._over.wait(piece):
                     return
-            if rng is not None and rng.random() < 0.1:  # not a word of goodbye: the connection is reset
+            if (
+                rng is not None and rng.random() < 0.1
+            ):  # not a word of goodbye: the connection is reset
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _right(self, start: int) -> Iterator[bytes | float]:
@@ -88,15 +110,25 @@ class HostileServer:
         if start >= size:
             yield b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n"
             return
-        status = b"206 Partial Content\r\nContent-Range: bytes %d-%d/%d" % (start, size - 1, size) if start else b"200 OK"
-        yield b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, size - start) + self.good[start:]
+        status = (
+            b"206 Partial Content\r\nContent-Range: bytes %d-%d/%d" % (start, size - 1, size)
+            if start
+            else b"200 OK"
+        )
+        yield (
+            b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, size - start)
+            + self.good[start:]
+        )
 
     def _answer(self, rng: random.Random, start: int) -> Iterator[bytes | float]:
         """The pieces of one answer; a number is a pause in seconds."""
         for _ in range(rng.choice((0,) * 20 + (1, 5, 300))):
             yield b"HTTP/1.1 100 Continue\r\n\r\n"
         sent_on = rng.random() < 0.15
-        head = [rng.choice((b"HTTP/1.1 ", b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/9.9 ", b"ICY ")) + rng.choice(_SENT_ON if sent_on else _STATUS)]
+        head = [
+            rng.choice((b"HTTP/1.1 ", b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/9.9 ", b"ICY "))
+            + rng.choice(_SENT_ON if sent_on else _STATUS)
+        ]
         if sent_on:
             port = self.url.rsplit(":", 1)[1].encode()
             head.append(b"Location: " + rng.choice((
@@ -119,12 +151,22 @@ class HostileServer:
         if chunked:
             head.append(b"Transfer-Encoding: chunked")
         elif rng.random() < 0.8:
-            head.append(b"Content-Length: " + (b"%d" % len(body) if rng.random() < 0.6 else rng.choice(_LENGTHS)))
-        head += rng.sample(_HEADERS, rng.choice((0, 0, 0, 1, 3))) + [b"X-%d: y" % i for i in range(rng.choice((0,) * 20 + (99, 300)))]
+            head.append(
+                b"Content-Length: "
+                + (b"%d" % len(body) if rng.random() < 0.6 else rng.choice(_LENGTHS))
+            )
+        head += rng.sample(_HEADERS, rng.choice((0, 0, 0, 1, 3))) + [
+            b"X-%d: y" % i for i in range(rng.choice((0,) * 20 + (99, 300)))
+        ]
         rng.shuffle(rest := head[1:])
         answer = b"\r\n".join([head[0], *rest, b"", b""])
         if chunked:
-            answer += rng.choice((b"%x" % len(body),) * 4 + (b"-5", b"f" * 40, b"zz", b"", b"0")) + b"\r\n" + body + b"\r\n0\r\n"
+            answer += (
+                rng.choice((b"%x" % len(body),) * 4 + (b"-5", b"f" * 40, b"zz", b"", b"0"))
+                + b"\r\n"
+                + body
+                + b"\r\n0\r\n"
+            )
             answer += rng.choice((b"\r\n", b"\r\n", b"", b"A: b\r\n" * 1000))
         else:
             answer += body

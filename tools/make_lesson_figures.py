@@ -41,17 +41,36 @@ def main() -> None:
     folder = Path(__file__).parents[1] / "docs" / "figures"
     folder.mkdir(exist_ok=True)
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("Chromium is not installed")
+    options.binary_location = (
+        shutil.which("chromium")
+        or shutil.which("google-chrome")
+        or sys.exit("Chromium is not installed")
+    )
     with tempfile.TemporaryDirectory() as profile:
-        for flag in ("headless=new", "no-sandbox", "disable-gpu", "hide-scrollbars", f"user-data-dir={profile}"):
+        for flag in (
+            "headless=new",
+            "no-sandbox",
+            "disable-gpu",
+            "hide-scrollbars",
+            f"user-data-dir={profile}",
+        ):
             options.add_argument(f"--{flag}")
-        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                               {"width": 980, "height": 1200, "deviceScaleFactor": 1.5, "mobile": False})
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]})
+        driver = webdriver.Chrome(
+            options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
+        )
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 980, "height": 1200, "deviceScaleFactor": 1.5, "mobile": False},
+        )
+        driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]},
+        )
         for lang in LANGUAGES:
             for name, (key, steps, settings) in FIGURES.items():
-                path = tinynet.explain.conv2d(X, W, lang=lang, **settings).save(Path(profile) / "page.html")
+                path = tinynet.explain.conv2d(X, W, lang=lang, **settings).save(
+                    Path(profile) / "page.html"
+                )
                 driver.get(path.as_uri())
                 ActionChains(driver).send_keys(key, *[Keys.ARROW_RIGHT] * steps).perform()
                 photograph(driver, folder / f"{name}.{lang}.png")
@@ -64,7 +83,9 @@ def photograph(driver: webdriver.Chrome, path: Path) -> None:
         document.querySelector(selector).style.display = 'none';
         document.querySelectorAll('.tn-more > :not(.tn-compare)').forEach(node => { node.style.display = 'none'; });
         document.querySelector('.tn').style.minHeight = 'auto'""")
-    picture = Image.open(io.BytesIO(driver.find_element(By.CSS_SELECTOR, ".tn-live").screenshot_as_png))
+    picture = Image.open(
+        io.BytesIO(driver.find_element(By.CSS_SELECTOR, ".tn-live").screenshot_as_png)
+    )
     picture.convert("RGB").quantize(48).save(path, optimize=True)
     print(path)
 

@@ -36,11 +36,15 @@ def read_official(folder: Path, file: IdxFile) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the four official MNIST files are")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "tinynet" / "_data")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent.parent / "tinynet" / "_data"
+    )
     arguments = parser.parse_args()
 
     official = [read_official(arguments.folder, file) for file in MNIST_FILES]
-    for name, array, rows in zip((file.name for file in MNIST_SUBSET), official, (TRAIN, TRAIN, TEST, TEST), strict=True):
+    for name, array, rows in zip(
+        (file.name for file in MNIST_SUBSET), official, (TRAIN, TRAIN, TEST, TEST), strict=True
+    ):
         part = array[rows]
         path = arguments.out / f"{name}.gz"
         # No name and no time go into the gzip header, so equal content gives equal files.
@@ -49,7 +53,9 @@ def main() -> None:
             gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=file, mtime=0) as out,
         ):
             out.write(idx_header(part.shape) + part.tobytes())
-        print(f"{path}: {len(part):,} items in {path.stat().st_size:,} bytes, sha256 {idx_sha256(part)}")
+        print(
+            f"{path}: {len(part):,} items in {path.stat().st_size:,} bytes, sha256 {idx_sha256(part)}"
+        )
 
 
 if __name__ == "__main__":

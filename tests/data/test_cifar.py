@@ -1,0 +1,554 @@
+"""CIFAR-10: batches as they were published, pickles that would do harm, archives that would, and the search for files."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import struct
+import tarfile
+import threading
+import tracemalloc
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynet.datasets import CIFAR10, cifar, download, mnist
+from tinynet.datasets.cifar import PublishedFile, check_archive, read_batch, unpack, unpickle
+from tinynet.transforms import Compose, Normalize, RandomCrop
+from tinynet.utils.data import DataLoader
+
+_random = np.random.default_rng(10)
+COUNT = 4  # images in a batch of the tests
+PIXELS = _random.integers(
+    0, 256, (6, COUNT, 3, 32, 32), dtype=np.uint8
+)  # five batches to train with and one to test
+LABELS = _random.integers(0, 10, (6, COUNT))
+NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+FOLDER = "cifar-10-batches-py"
+
+
+def published_pickle(pixels: np.ndarray, labels: np.ndarray, columns_first: bool = False) -> bytes:
+    """A batch in the bytes that Python 2 wrote: protocol 2, strings of bytes, a list in pieces, and an array that is called into being."""
+
+    def text(string: bytes) -> bytes:
+        return b"U" + bytes([len(string)]) + string
+
+    def number(value: int) -> bytes:
+        return b"K" + bytes([value]) if value < 256 else b"M" + struct.pack("<H", value)
+
+    raw = pixels.reshape(len(pixels), -1).tobytes("F" if columns_first else "C")
+    return b"".join(
+        [
+            b"\x80\x02}q\x01(", text(b"batch_label"), b"q\x02", text(b"training batch 1 of 5"), b"q\x03", text(b"labels"), b"q\x04",
+            b"]q\x05(", *map(number, labels[:3]), b"e(", *map(number, labels[3:]), b"e",
+            text(b"data"), b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08", number(0), b"\x85q\x09",
+            text(b"b"), b"q\x0a\x87q\x0bRq\x0c(", number(1), number(len(pixels)), number(3072), b"\x86q\x0d",
+            b"cnumpy\ndtype\nq\x0e", text(b"u1"), b"q\x0f", number(0), number(1), b"\x87q\x10Rq\x11(", number(3), text(b"|"), b"q\x12",
+            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff", number(0), b"tq\x13b", b"\x88" if columns_first else b"\x89",
+            b"T" + struct.pack("<i", len(raw)) + raw, b"q\x14tq\x15b", text(b"filenames"), b"q\x16]q\x17(",
+            *(text(b"photo_%d.png" % i) + b"r" + struct.pack("<I", 300 + i) for i in range(len(pixels))), b"eu.",
+        ]
+    )  # fmt: skip
+
+
+BATCHES = {
+    name: published_pickle(pixels, labels)
+    for name, pixels, labels in zip(NAMES, PIXELS, LABELS, strict=True)
+}
+MD5 = {name: hashlib.md5(content).hexdigest() for name, content in BATCHES.items()}
+
+
+def archive_of(files: dict[str, bytes | tarfile.TarInfo]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        for name, content in files.items():
+            member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+            archive.addfile(member, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return made.getvalue()
+
+
+TAR = archive_of(
+    {
+        f"{FOLDER}/readme.html": b"<html>",
+        **{f"{FOLDER}/{name}": content for name, content in BATCHES.items()},
+    }
+)
+ARCHIVE = PublishedFile("cifar-10-python.tar.gz", hashlib.sha256(TAR).hexdigest())
+
+
+class Tiny(CIFAR10):
+    files = (
+        ARCHIVE,
+        PublishedFile(NAMES[0], MD5[NAMES[0]]),
+        ARCHIVE,
+        PublishedFile("test_batch", MD5["test_batch"]),
+    )
+    train_batches = tuple(PublishedFile(name, MD5[name]) for name in NAMES[:5])
+    test_batches = (PublishedFile("test_batch", MD5["test_batch"]),)
+    mirrors = ()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, batches of four images, and nothing remembered from another test."""
+    for module in (mnist, cifar):
+        monkeypatch.setattr(module, "_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(cifar, "_PUBLISHED_COUNT", COUNT)
+    monkeypatch.delenv("TINYNET_DATA", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    download.first_to_answer.cache_clear()
+    mnist._say_once.cache_clear()
+    return tmp_path / "cache"
+
+
+def fill(folder: Path, *, archive: bool = False, **changed: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in ({ARCHIVE.name: TAR} if archive else {**BATCHES, **changed}).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+# ----------------------------------------------------------------------------------------------------- a batch
+
+
+@pytest.mark.parametrize("columns_first", [False, True])
+def test_a_published_batch_says_the_same_to_python(columns_first):
+    """The bytes made up here are what they should be: Python's own unpickler, which executes them, finds the array in them."""
+    content = published_pickle(PIXELS[0], LABELS[0], columns_first)
+    batch = _Known(io.BytesIO(content), encoding="bytes").load()
+    np.testing.assert_array_equal(batch[b"data"], PIXELS[0].reshape(COUNT, 3072))
+    pixels, labels = read_batch(content, "here")
+    np.testing.assert_array_equal(pixels, PIXELS[0])
+    np.testing.assert_array_equal(labels, batch[b"labels"])
+    assert (pixels.dtype, labels.dtype) == (np.uint8, np.int64)
+    assert pixels.flags.writeable and pixels.flags.c_contiguous
+
+
+class _Known(pickle.Unpickler):
+    def find_class(
+        self, module: str, name: str
+    ):  # where numpy 2 has it, without the warning about where numpy 1 had it
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_batch_that_python_3_wrote(protocol, order):
+    batch = {
+        "data": np.asarray(PIXELS[1].reshape(COUNT, 3072), order=order),
+        "labels": LABELS[1].tolist(),
+        "batch_label": "my own",
+    }
+    pixels, labels = read_batch(pickle.dumps(batch, protocol=protocol), "here")
+    np.testing.assert_array_equal(pixels, PIXELS[1])
+    np.testing.assert_array_equal(labels, LABELS[1])
+
+
+class Harm:
+    """What a pickle can ask for: to call anything."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("where", ["data", "labels", "filenames", b"data"])
+def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
+    good = {"data": PIXELS[0].reshape(COUNT, 3072), "labels": LABELS[0].tolist()}
+    content = pickle.dumps({**good, where: Harm(tmp_path / "harm")}, protocol=protocol)
+    if where == "filenames":  # of no interest, and not even an error
+        read_batch(content, "here")
+    else:
+        with pytest.raises(
+            ValueError, match="here: is not a batch of CIFAR-10 in the Python version"
+        ):
+            read_batch(content, "here")
+    assert not (tmp_path / "harm").exists()
+    pickle.loads(content)
+    assert (tmp_path / "harm").exists(), (
+        "the test of the test: this pickle does what it says where it is executed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "here: is not a batch"),
+        (b"<html>", "here: is not a batch"),
+        (pickle.dumps([1, 2], 2), "it holds a list, not a dict"),
+        (pickle.dumps({"labels": [1]}, 2), 'its "data" is not a numpy array'),
+        (
+            pickle.dumps({"data": PIXELS[0].reshape(4, -1)}, 2),
+            "its labels are not a list of numbers from 0 to 255",
+        ),
+        (
+            pickle.dumps({"data": PIXELS[0].reshape(4, -1), "labels": [1, 2, 3, -1]}, 2),
+            "its labels are not a list of numbers",
+        ),
+        (
+            pickle.dumps({"data": PIXELS[0].reshape(4, -1), "labels": [1, 2, 3]}, 2),
+            "it has 3 labels for 4 images",
+        ),
+        (
+            pickle.dumps({"data": PIXELS[0].reshape(2, -1), "labels": [1, 2]}, 2),
+            r"is not an array \(N, 3072\): it says \(2, 6144\)",
+        ),
+        (
+            pickle.dumps({"data": PIXELS[0][:0].reshape(0, 3072), "labels": []}, 2),
+            r"is not an array \(N, 3072\): it says \(0, 3072\)",
+        ),
+        (
+            pickle.dumps({"data": np.zeros((1, 3072), np.int16), "labels": [1]}, 2),
+            "does not consist of unsigned bytes",
+        ),
+        (pickle.dumps({"data": 1.5}, 2), "it has the instruction BINFLOAT, which is not followed"),
+        (
+            pickle.dumps({"data": object()}, 4),
+            "it has the instruction NEWOBJ, which is not followed",
+        ),
+        (BATCHES["test_batch"][:-1], "here: is not a batch"),
+        (BATCHES["test_batch"].replace(b"u1", b"i1"), "does not consist of unsigned bytes"),
+        (b"(" * 5 + b".", "here: is not a batch"),
+        (b"\x80\x02" + b")" + b"\x85" * 100_000 + b"}q\x00(h\x00e.", "here: is not a batch"),
+        (b"}(U\x04data" + b")" + b"\x85" * 100_000 + b"s.", "here: is not a batch"),
+    ],
+    ids=range(17),
+)
+def test_what_is_no_batch_is_refused(content, message):
+    with pytest.raises(ValueError, match=message) as error:
+        read_batch(content, "here")
+    assert str(error.value).startswith("here: ")
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.integers(0, 3), st.binary(max_size=3)),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_damaged_batches(edits):
+    """A batch that is damaged where it is not pixels is refused with a ValueError, or else read as one of that many images."""
+    content = BATCHES["test_batch"]
+    tail = len(content) - 200
+    for position, remove, insert in edits:
+        at = position if position < 200 else tail + position - 200
+        content = content[:at] + insert + content[at + remove :]
+    try:
+        pixels, labels = read_batch(content, "here")
+    except ValueError as error:
+        assert str(error).startswith("here: ")
+    else:
+        assert pixels.shape == (len(labels), 3, 32, 32)
+
+
+def test_pickles_of_plain_data():
+    value = {
+        "a": [1, -2, 300, 70_000, 2**80],
+        b"b": (None, True, False),
+        "c": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)),
+        "d": [[], {}],
+    }
+    for protocol in (3, 4):
+        assert unpickle(pickle.dumps(value, protocol)) == value
+    shared = [1]
+    twice = unpickle(pickle.dumps([shared, shared], 4))
+    assert twice == [[1], [1]]
+    assert twice[0] is twice[1]
+
+
+# --------------------------------------------------------------------------------------------------- the archive
+
+
+def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, to
+    return member
+
+
+def test_an_archive_is_read_and_nothing_is_written(tmp_path):
+    path = tmp_path / "given.tar.gz"
+    path.write_bytes(
+        archive_of({"../outside": b"1", "/outside": b"2", "in/it": b"3", "in/other": b"4"})
+    )
+    before = sorted(tmp_path.rglob("*"))
+    assert dict(unpack(path, ["in/other", "in/it"])) == {"in/it": b"3", "in/other": b"4"}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (archive_of({"in/it": b"1"}), "lacks in/other"),
+        (
+            archive_of({"in/it": link("in/it", "/etc/passwd"), "in/other": b"1"}),
+            "in/it is not a plain file",
+        ),
+        (
+            archive_of({"in/it": link("in/it", "in/other", tarfile.LNKTYPE), "in/other": b"1"}),
+            "in/it is not a plain file",
+        ),
+        (
+            archive_of({"in/it": bytes(2001), "in/other": b"1"}),
+            "in/it has 2,001 bytes; at most 2,000 are read",
+        ),
+        (
+            archive_of({"first": bytes(100_000), "in/it": b"1", "in/other": b"1"}),
+            "decompresses to more than 50,000 bytes",
+        ),
+        (archive_of({"in/it": b"1", "in/other": b"1"})[:60], "cannot be unpacked"),
+        (b"no archive", "cannot be unpacked"),
+        (gzip.compress(b"no archive either" * 99), "cannot be unpacked"),
+    ],
+    ids=[
+        "lacking",
+        "symbolic link",
+        "hard link",
+        "large",
+        "bomb",
+        "truncated",
+        "not gzip",
+        "not tar",
+    ],
+)
+def test_a_hostile_archive(tmp_path, monkeypatch, content, message):
+    monkeypatch.setattr(cifar, "MAX_BATCH_BYTES", 2000)
+    monkeypatch.setattr(cifar, "MAX_UNPACKED_BYTES", 50_000)
+    path = tmp_path / "hostile"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        list(unpack(path, ["in/it", "in/other"]))
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_a_bomb_takes_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar, "MAX_UNPACKED_BYTES", 1 << 20)
+    member = tarfile.TarInfo(
+        "x" * 300
+    )  # a long name comes before its file, and may claim to be of any length
+    long_name = tarfile.TarInfo("././@LongLink")
+    long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    path = tmp_path / "bomb"
+    path.write_bytes(
+        gzip.compress(
+            long_name.tobuf(tarfile.USTAR_FORMAT)
+            + bytes(40 << 20)
+            + member.tobuf(tarfile.GNU_FORMAT)
+        )
+    )
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="decompresses to more than 1,048,576 bytes"):
+        list(unpack(path, ["in/it"]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_only_the_published_archive_will_do(tmp_path):
+    path = fill(tmp_path, archive=True) / ARCHIVE.name
+    check_archive(path, ARCHIVE)
+    path.write_bytes(TAR[:-1] + b"x")
+    with pytest.raises(
+        ValueError,
+        match=f"is not the published {ARCHIVE.name}: its SHA-256 is [0-9a-f]+, expected {ARCHIVE.digest}",
+    ):
+        check_archive(path, ARCHIVE)
+    with pytest.raises(ValueError, match=r"absent: cannot be read .*No such file"):
+        check_archive(tmp_path / "absent", ARCHIVE)
+
+
+def test_the_tables_are_complete():
+    assert [batch.name for batch in (*CIFAR10.train_batches, *CIFAR10.test_batches)] == NAMES
+    digests = [batch.digest for batch in (*CIFAR10.train_batches, *CIFAR10.test_batches)]
+    assert len(set(digests)) == 6
+    assert all(len(digest) == 32 and int(digest, 16) for digest in digests)
+    assert len(cifar.ARCHIVE.digest) == 64 and int(cifar.ARCHIVE.digest, 16)
+    assert len({mirror.split("/")[2] for mirror in CIFAR10.mirrors}) >= 2
+    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in CIFAR10.mirrors)
+    assert len(CIFAR10.classes) == 10
+
+
+# -------------------------------------------------------------------------------------------------- the data set
+
+
+@pytest.mark.parametrize("archive", [False, True])
+@pytest.mark.parametrize("layout", [".", FOLDER, "cifar10", f"CIFAR10/{FOLDER}"])
+@pytest.mark.parametrize("train", [True, False])
+def test_layouts_of_a_folder(tmp_path, capsys, layout, archive, train):
+    where = (
+        Path(layout).parent if archive and FOLDER in layout else Path(layout)
+    )  # the archive lies beside what it unpacks to
+    fill(tmp_path / where, archive=archive)
+    data = Tiny(tmp_path, train=train, download=False)
+    pixels, labels = (PIXELS[:5], LABELS[:5]) if train else (PIXELS[5:], LABELS[5:])
+    np.testing.assert_array_equal(data.data.array, pixels.reshape(-1, 3, 32, 32))
+    np.testing.assert_array_equal(data.targets.array, labels.ravel())
+    said = f"{20 if train else 4} {'training' if train else 'test'} images from {tmp_path / where} (root)"
+    assert capsys.readouterr().err == f"Tiny: using {said}\n"
+    assert repr(data) == f"Tiny(train={train}, {said})"
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    return Tiny(fill(tmp_path / "data"), download=False)
+
+
+def test_items_and_batches(tiny):
+    image, label = tiny[6]
+    assert (image.shape, image.dtype) == ((3, 32, 32), np.float32)
+    assert (label.shape, label.dtype) == ((), np.int64)
+    np.testing.assert_array_equal(image.array, PIXELS[1, 2] / np.float32(255))
+    assert int(label) == LABELS[1, 2]
+    images, labels = tiny.get_batch(np.array([6, 0, 19]))
+    assert (images.shape, images.dtype) == ((3, 3, 32, 32), np.float32)
+    np.testing.assert_array_equal(images.array[0], image.array)
+    np.testing.assert_array_equal(labels.array, LABELS.ravel()[[6, 0, 19]])
+    assert 0 <= images.array.min() < 0.01 and 0.99 < images.array.max() <= 1
+    with pytest.raises(IndexError, match="Tiny: index 20 is out of range for 20 images"):
+        tiny[20]
+    image.array[...] = 7
+    np.testing.assert_array_equal(tiny.data.array[6], PIXELS[1, 2])
+
+
+def test_transforms_get_whole_batches(tmp_path):
+    transform = Compose([RandomCrop(32, padding=4), Normalize(0.5, 0.25)])
+    data = Tiny(
+        fill(tmp_path), transform=transform, target_transform=lambda y: y + 100, download=False
+    )
+    shapes = [
+        (tuple(images.shape), labels.array.min() >= 100)
+        for images, labels in DataLoader(data, batch_size=8, shuffle=True)
+    ]
+    assert shapes == [((8, 3, 32, 32), True), ((8, 3, 32, 32), True), ((4, 3, 32, 32), True)]
+    with pytest.raises(ValueError, match="Tiny: transform returned .* for a batch of 2"):
+        Tiny(tmp_path, transform=lambda x: x[:1], download=False)[:2]
+
+
+def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypatch):
+    fill(cache / "CIFAR10", archive=True)
+    assert Tiny(tmp_path / "root", download=False).source.endswith("CIFAR10 (cache)")
+    monkeypatch.setenv("TINYNET_DATA", str(fill(tmp_path / "environment")))
+    assert Tiny(tmp_path / "root", download=False).source.endswith("environment (TINYNET_DATA)")
+    fill(tmp_path / "root")
+    assert Tiny(tmp_path / "root", download=False).source.endswith("root (root)")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            published_pickle(255 - PIXELS[2], LABELS[2]),
+            f"has the size of the published data_batch_3 but not its content: MD5 .*, not {MD5[NAMES[2]]}",
+        ),
+        (BATCHES["data_batch_3"][:999], "data_batch_3: is not a batch of CIFAR-10"),
+        (
+            published_pickle(PIXELS[2][:3], np.array([3, 4, 10])),
+            "holds the label 10, but labels are 0 to 9",
+        ),
+    ],
+    ids=["other content", "truncated", "label"],
+)
+def test_a_bad_batch_is_an_error(tmp_path, changed, message):
+    fill(tmp_path, data_batch_3=changed)
+    with pytest.raises(ValueError, match=message) as error:
+        Tiny(tmp_path, download=False)
+    assert str(error.value).startswith(f"Tiny: {tmp_path / 'data_batch_3'}")
+    assert str(error.value).endswith("Replace or delete this file, or choose another root")
+
+
+def test_a_batch_has_a_largest_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar, "MAX_BATCH_BYTES", 1000)
+    with pytest.raises(
+        ValueError, match="data_batch_1: has more than 1,000 bytes, the most that is read"
+    ):
+        Tiny(fill(tmp_path), download=False)
+
+
+def test_images_of_your_own_are_taken_as_they_are(tmp_path, cache):
+    own = published_pickle(PIXELS[2][:3], LABELS[2][:3])
+    assert len(Tiny(fill(tmp_path, data_batch_3=own), download=False)) == 19
+    fill(cache, data_batch_3=own)  # but not in the cache, where nobody puts any
+    with pytest.raises(
+        RuntimeError,
+        match="Tiny: there are no files, because the cache is damaged, .*data_batch_3: holds 3 images",
+    ):
+        Tiny(download=False)
+
+
+def test_without_files_it_is_an_error_that_says_what_to_do(tmp_path):
+    with pytest.raises(RuntimeError) as error:
+        Tiny(tmp_path, download=False)
+    assert str(error.value) == (
+        f"Tiny: there are no files, because root {tmp_path} lacks cifar-10-python.tar.gz or data_batch_1; download=False. "
+        "For all images: root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True"
+    )
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    served = fill(tmp_path / "served", archive=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(served)))
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("insist", [None, True])
+def test_download_to_the_cache_and_then_no_more(mirror, cache, insist):
+    class Mirrored(Tiny):
+        mirrors = (mirror + "nowhere/", mirror)
+
+    data = Mirrored(download=insist)
+    np.testing.assert_array_equal(data.data.array, PIXELS[:5].reshape(-1, 3, 32, 32))
+    assert data.source == f"20 training images, downloaded to {cache / 'CIFAR10'}"
+    assert (cache / "CIFAR10" / ARCHIVE.name).read_bytes() == TAR
+    np.testing.assert_array_equal(Tiny(train=False, download=False).data.array, PIXELS[5])
+
+
+def test_a_wrong_archive_is_not_kept(mirror, cache, tmp_path):
+    class Mirrored(Tiny):
+        mirrors = (mirror,)
+
+    (tmp_path / "served" / ARCHIVE.name).write_bytes(archive_of({f"{FOLDER}/data_batch_1": b"x"}))
+    with pytest.raises(
+        RuntimeError,
+        match=f"Mirrored: no download, because {mirror}.*sent a wrong file .*is not the published",
+    ):
+        Mirrored(download=True)
+    assert not list((cache / "CIFAR10").glob("*.gz"))
+
+
+def test_no_mirror_answers():
+    class Unreachable(Tiny):
+        mirrors = ("http://127.0.0.1:9/",)
+
+    with pytest.raises(
+        RuntimeError,
+        match=r"Unreachable: there are no files, because no mirror answered \(127.0.0.1:9\)\. For all images",
+    ):
+        Unreachable()

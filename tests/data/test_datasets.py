@@ -1,0 +1,1029 @@
+"""The data sets: the reader against hostile files, the search for folders, the download from bad servers."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import gzip
+import hashlib
+import math
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinynet
+from tinynet.creation import tensor
+from tinynet.datasets import MNIST, FashionMNIST, download, idx, mnist
+from tinynet.datasets.idx import idx_header, idx_sha256, read_idx
+from tinynet.datasets.mnist import FASHION_FILES, MNIST_FILES, MNIST_SUBSET, four_files
+from tinynet.tensor import Tensor
+from tinynet.utils.data import DataLoader
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    return idx_header(array.shape) + array.tobytes()
+
+
+# A set small enough to make up: 12 training images and 5 test images, in the order of four_files().
+_random = np.random.default_rng(2024)
+ARRAYS = [
+    _random.integers(0, 256, (12, 28, 28), dtype=np.uint8),
+    _random.integers(0, 10, 12, dtype=np.uint8),
+    _random.integers(0, 256, (5, 28, 28), dtype=np.uint8),
+    _random.integers(0, 10, 5, dtype=np.uint8),
+]
+NAMES = [file.name for file in MNIST_FILES]
+CONTENT = {
+    f"{name}.gz": gzip.compress(idx_bytes(array)) for name, array in zip(NAMES, ARRAYS, strict=True)
+}
+IMAGES, LABELS = NAMES[:2]
+SIZE = len(CONTENT[f"{IMAGES}.gz"])
+DIGESTS = [hashlib.sha256(idx_bytes(array)).hexdigest() for array in ARRAYS]
+
+
+class Tiny(MNIST):
+    files = four_files(12, 5, *DIGESTS)
+    subset = ()
+    mirrors = ()
+
+
+class Shipped(Tiny):
+    """Tiny, but with something to fall back on."""
+
+    subset = MNIST_SUBSET
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, no TINYNET_DATA, no pause, nothing remembered from another test."""
+    monkeypatch.setattr(mnist, "_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.delenv("TINYNET_DATA", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "BACKOFF", 0.001)
+    download.first_to_answer.cache_clear()
+    mnist._say_once.cache_clear()
+    return tmp_path / "cache"
+
+
+def fill(folder: Path, *, plain: bool = False, arrays: list[np.ndarray] = ARRAYS) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in zip(NAMES, arrays, strict=True):
+        content = idx_bytes(array)
+        (folder / (name if plain else f"{name}.gz")).write_bytes(
+            content if plain else gzip.compress(content)
+        )
+    return folder
+
+
+# ------------------------------------------------------------------------------------------------- the reader
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("name", ["x", "x.gz"])  # the content decides, not the name
+def test_read_idx_gives_what_was_written(tmp_path, plain, name):
+    content = idx_bytes(ARRAYS[0])
+    (tmp_path / name).write_bytes(content if plain else gzip.compress(content))
+    array = read_idx(tmp_path / name, (28, 28))
+    assert array.dtype == np.uint8
+    assert array.flags.writeable
+    assert array.flags.c_contiguous
+    np.testing.assert_array_equal(array, ARRAYS[0])
+
+
+def test_idx_header_and_digest_are_those_of_the_file():
+    assert idx_header((3,)) == bytes([0, 0, 8, 1, 0, 0, 0, 3])
+    for array, digest in zip(ARRAYS, DIGESTS, strict=True):
+        assert idx_sha256(array) == digest
+        assert idx_sha256(array[::-1][::-1]) == digest
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_read_idx_refuses_every_truncation(tmp_path, plain):
+    whole = idx_bytes(ARRAYS[1]) if plain else CONTENT[f"{LABELS}.gz"]
+    path = tmp_path / "cut"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="cut: "):
+            read_idx(path, ())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            idx_bytes(ARRAYS[1]),
+            r"starts with the bytes '00000801 0000000c .*' starts|starts with '00000803'",
+        ),
+        (b"<html><body>Sign in to this network</body></html>", "starts with '00000803'"),
+        (b"", "starts with the bytes ''"),
+        (
+            idx_header((1, 28, 27)) + bytes(28 * 27),
+            "'00000803', then N in 4 bytes, then '0000001c 0000001c'",
+        ),
+        (idx_header((0, 28, 28)), "promises 0 items"),
+        (idx_bytes(ARRAYS[0])[:-1], "promises 12 items"),
+        (idx_bytes(ARRAYS[0]) + b"x", "more than 9,408 bytes follow the header"),
+        (gzip.compress(idx_bytes(ARRAYS[0]) + b"x"), "more than 9,408 bytes follow the header"),
+        (gzip.compress(idx_bytes(ARRAYS[0])[:-1]), "9,407 bytes follow the header"),
+        (gzip.compress(idx_bytes(ARRAYS[0])) + b"garbage", "cannot be read"),
+        (
+            gzip.compress(idx_bytes(ARRAYS[0]))[:-5] + b"!!!!!",
+            "cannot be read",
+        ),  # gzip's own length and checksum
+        (b"\x1f\x8b" + b"not gzip", "cannot be read"),
+    ],
+)
+def test_read_idx_names_the_file_and_what_is_wrong(tmp_path, content, message):
+    path = tmp_path / "given"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        read_idx(path, (28, 28))
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_read_idx_names_a_missing_file(tmp_path):
+    with pytest.raises(ValueError, match=r"absent: cannot be read .*No such file"):
+        read_idx(tmp_path / "absent", ())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        idx_header((0xFFFFFFFF, 28, 28)) + bytes(1000),
+        gzip.compress(idx_header((0xFFFFFFFF, 28, 28)) + bytes(1000)),
+        gzip.compress(idx_header((idx.MAX_BYTES // 784, 28, 28)) + bytes(1000)),  # not in 50 bytes
+        gzip.compress(
+            idx_header((1, 28, 28)) + bytes(20_000_000)
+        ),  # a bomb: 20 kB that unpack to 20 MB
+    ],
+    ids=["boastful", "gzipped", "within the bound", "bomb"],
+)
+def test_read_idx_allocates_nothing_for_a_hostile_file(tmp_path, content):
+    path = tmp_path / "hostile"
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="hostile: "):
+        read_idx(path, (28, 28))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_read_idx_keeps_its_stated_bound(tmp_path, monkeypatch):
+    assert idx.MAX_BYTES == 2**28
+    path = tmp_path / "large"
+    path.write_bytes(idx_bytes(ARRAYS[0]))
+    monkeypatch.setattr(idx, "MAX_BYTES", ARRAYS[0].size)
+    read_idx(path, (28, 28))
+    monkeypatch.setattr(idx, "MAX_BYTES", ARRAYS[0].size - 1)
+    with pytest.raises(ValueError, match="between one item and 9,407 bytes"):
+        read_idx(path, (28, 28))
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz") / "file"
+
+
+_whole = st.sampled_from(
+    [idx_bytes(ARRAYS[3]), CONTENT[f"{NAMES[3]}.gz"], idx_bytes(ARRAYS[2][:, :2, :3])]
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    content=st.binary(max_size=60) | st.builds(gzip.compress, st.binary(max_size=60)) | _whole,
+    edits=st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 2), st.binary(max_size=4)), max_size=3
+    ),
+    item_shape=st.sampled_from([(), (2, 3), (28, 28)]),
+)
+def test_read_idx_fuzzed(scratch, content, edits, item_shape):
+    for position, remove, insert in edits:
+        content = content[:position] + insert + content[position + remove :]
+    scratch.write_bytes(content)
+    array, refusal = None, f"{scratch}: "
+    try:
+        array = read_idx(scratch, item_shape)
+    except ValueError as error:
+        refusal = str(error)
+    assert refusal.startswith(f"{scratch}: ")
+    if array is not None:  # what is accepted is exactly what the bytes say
+        assert idx_bytes(array) == (
+            gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        )
+        assert array.shape[1:] == item_shape
+        assert len(array) >= 1
+
+
+# -------------------------------------------------------------------------------------------------- the items
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    return Tiny(fill(tmp_path / "data"), download=False)
+
+
+def test_an_item(tiny):
+    image, label = tiny[3]
+    assert isinstance(image, Tensor)
+    assert isinstance(label, Tensor)
+    assert (image.shape, image.dtype) == ((1, 28, 28), np.float32)
+    assert (label.shape, label.dtype) == ((), np.int64)
+    np.testing.assert_array_equal(image.array[0], ARRAYS[0][3].astype(np.float32) / np.float32(255))
+    assert int(label) == ARRAYS[1][3]
+    assert image.array.min() >= 0
+    assert image.array.max() <= 1
+    assert not image.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [
+        (np.array([4, 0, 4, -1]), [4, 0, 4, 11]),
+        (np.array([4, 0], np.uint8), [4, 0]),
+        ([11, 2], [11, 2]),
+        ((1, 2, 3), [1, 2, 3]),
+        (tensor([5, 6]), [5, 6]),
+        (slice(2, 9, 3), [2, 5, 8]),
+        (slice(100, 200), []),
+        ([], []),
+        (np.arange(12) % 5 == 1, [1, 6, 11]),
+    ],
+    ids=str,
+)
+def test_a_batch_is_its_items_stacked(tiny, rows, where):
+    images, labels = tiny[rows]
+    assert (images.shape, images.dtype) == ((len(where), 1, 28, 28), np.float32)
+    assert (labels.shape, labels.dtype) == ((len(where),), np.int64)
+    for position, row in enumerate(where):
+        image, label = tiny[row]
+        np.testing.assert_array_equal(images.array[position], image.array)
+        np.testing.assert_array_equal(labels.array[position], label.array)
+
+
+def test_a_data_loader_fetches_whole_batches(tmp_path):
+    lengths = []
+    data = Tiny(fill(tmp_path), transform=lambda x: lengths.append(len(x)) or x, download=False)
+    batches = list(DataLoader(data, batch_size=5))
+    assert lengths == [5, 5, 2]
+    for start, (images, labels) in zip((0, 5, 10), batches, strict=True):
+        np.testing.assert_array_equal(images.array, data[start : start + 5][0].array)
+        np.testing.assert_array_equal(labels.array, data[start : start + 5][1].array)
+
+
+@pytest.mark.parametrize("index", [4, slice(0, 12), np.arange(12)], ids=str)
+def test_what_an_item_becomes_does_not_change_the_set(tiny, index):
+    image, label = tiny[index]
+    image.array[...] = 7
+    label.array[...] = 7
+    np.testing.assert_array_equal(tiny.data.array, ARRAYS[0])
+    np.testing.assert_array_equal(tiny.targets.array, ARRAYS[1])
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        (12, IndexError, "Tiny: index 12 is out of range for 12 images"),
+        (-13, IndexError, "index -13 is out of range"),
+        ([0, 99, 1], IndexError, "index 99 is out of range"),
+        (np.array([0, -99]), IndexError, "index -99 is out of range"),
+        (1.0, TypeError, "the index is a float"),
+        ("1", TypeError, "the index is a str"),
+        (None, TypeError, "the index is a NoneType"),
+        ([[1, 2]], TypeError, r"of shape \(1, 2\)"),
+        ([True, False], TypeError, "or 12 bools"),
+    ],
+    ids=str,
+)
+def test_a_wrong_index_is_named(tiny, index, error, message):
+    with pytest.raises(error, match=message):
+        tiny[index]
+
+
+def test_length_attributes_and_iteration(tiny, tmp_path):
+    assert len(tiny) == 12
+    assert len(list(tiny)) == 12
+    assert tiny.data.dtype == np.uint8
+    assert tiny.targets.dtype == np.int64
+    np.testing.assert_array_equal(tiny.data.array, ARRAYS[0])
+    np.testing.assert_array_equal(tiny.targets.array, ARRAYS[1])
+    assert tiny.source == f"12 training images from {tmp_path / 'data'} (root)"
+    assert repr(tiny) == f"Tiny(train=True, {tiny.source})"
+    test = Tiny(tmp_path / "data", train=False, download=False)
+    assert len(test) == 5
+    np.testing.assert_array_equal(test.data.array, ARRAYS[2])
+    assert (MNIST.classes[7], FashionMNIST.classes[9]) == ("7 - seven", "Ankle boot")
+    assert len(MNIST.classes) == len(FashionMNIST.classes) == 10
+
+
+def test_transforms_get_the_item_or_the_whole_batch(tmp_path):
+    shapes = []
+
+    def transform(x):
+        shapes.append(tuple(x.shape))
+        return (x - 0.5) / 0.25
+
+    data = Tiny(
+        fill(tmp_path / "data"),
+        transform=transform,
+        target_transform=lambda y: y + 100,
+        download=False,
+    )
+    plain = Tiny(tmp_path / "data", download=False)
+    image, label = data[2]
+    images, labels = data[[1, 2]]
+    assert shapes == [(1, 28, 28), (2, 1, 28, 28)]
+    np.testing.assert_allclose(image.array, (plain[2][0].array - 0.5) / 0.25, rtol=1e-6)
+    np.testing.assert_array_equal(images.array[1], image.array)
+    assert int(label) == int(plain[2][1]) + 100 == int(labels.array[1])
+
+
+def test_a_transform_must_keep_the_length_of_a_batch(tmp_path):
+    fill(tmp_path / "data")
+    half = Tiny(tmp_path / "data", transform=lambda x: x[:1], download=False)
+    half[0]  # of one image any shape may be made
+    with pytest.raises(
+        ValueError, match=r"Tiny: transform returned .*\[1, 1, 28, 28\].* for a batch of 3"
+    ):
+        half[[0, 1, 2]]
+    nothing = Tiny(tmp_path / "data", target_transform=lambda y: None, download=False)
+    with pytest.raises(ValueError, match="target_transform returned NoneType for a batch of 2"):
+        nothing[:2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"download": "yes"}, "download is 'yes'; expected None"),
+        ({"download": 0}, "download is 0"),
+        ({"train": "test"}, "train is 'test'; expected True"),
+        ({"transform": 3}, "transform is 3; expected a function"),
+        ({"target_transform": []}, r"target_transform is \[\]"),
+    ],
+)
+def test_wrong_arguments_are_named(tmp_path, arguments, message):
+    with pytest.raises(TypeError, match=f"Tiny: {message}"):
+        Tiny(fill(tmp_path / "data"), **arguments)
+
+
+# ------------------------------------------------------------------------------------------------ the folders
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("layout", [".", "mnist", "MNIST/raw"])
+def test_layouts_of_a_folder(tmp_path, capsys, layout, plain):
+    fill(tmp_path / layout, plain=plain)
+    data = Tiny(tmp_path, train=False, download=False)
+    np.testing.assert_array_equal(data.data.array, ARRAYS[2])
+    assert capsys.readouterr().err == f"Tiny: using 5 test images from {tmp_path / layout} (root)\n"
+
+
+def test_a_folder_may_start_with_a_tilde(tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    fill(tmp_path / "digits")
+    assert len(Tiny("~/digits", download=False)) == 12
+    monkeypatch.setenv("TINYNET_DATA", "~/digits")
+    assert len(Tiny(download=False)) == 12
+
+
+def test_file_names_with_a_dot(tmp_path):
+    for path in fill(tmp_path, plain=True).glob("*-ubyte"):
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert len(Tiny(tmp_path, download=False)) == 12
+
+
+def test_layouts_of_fashion_mnist_do_not_meet_those_of_mnist():
+    assert set(FashionMNIST.folders) & set(MNIST.folders) == {"."}
+    assert (
+        MNIST.folders[-1] == FashionMNIST.folders[-1] == "."
+    )  # a folder of its own name goes first
+
+
+def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypatch):
+    def source() -> str:
+        return Tiny(tmp_path / "root", download=False).source
+
+    fill(cache / "MNIST/raw")
+    assert source().endswith("raw (cache)")
+    monkeypatch.setenv("TINYNET_DATA", str(fill(tmp_path / "environment")))
+    assert source().endswith("environment (TINYNET_DATA)")
+    fill(tmp_path / "root")
+    assert source().endswith("root (root)")
+    assert Tiny(download=False).source.endswith("environment (TINYNET_DATA)")
+
+
+def test_an_explicit_folder_without_the_files_is_named(tmp_path, cache, monkeypatch, capsys):
+    fill(cache)
+    monkeypatch.setenv("TINYNET_DATA", str(tmp_path / "nowhere"))
+    fill(tmp_path / "half")
+    (tmp_path / "half" / f"{LABELS}.gz").unlink()
+    Tiny(tmp_path / "half", download=False)
+    said = capsys.readouterr().err
+    assert said.startswith("Tiny: using 12 training images from ")
+    assert said.count("\n") == 1
+    assert f"because root {tmp_path / 'half'} lacks {IMAGES} or {LABELS}" in said
+    assert f"; TINYNET_DATA {tmp_path / 'nowhere'} lacks" in said
+
+
+def test_it_is_said_once(tmp_path, capsys):
+    fill(tmp_path)
+    for _ in range(3):
+        Tiny(tmp_path, download=False)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("called", ["root", "TINYNET_DATA"])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[: len(content) // 2], "cannot be read"),
+        (
+            lambda content: gzip.compress(idx_bytes(255 - ARRAYS[0])),
+            f"SHA-256 .*, expected {DIGESTS[0]}",
+        ),
+        (lambda content: CONTENT[f"{LABELS}.gz"], "starts with the bytes '00000801"),
+        (
+            lambda content: gzip.compress(idx_bytes(ARRAYS[0][:7])),
+            "holds 12 labels, but .* holds 7 images",
+        ),
+    ],
+    ids=["truncated", "other content", "other file", "other length"],
+)
+def test_a_bad_file_in_an_explicit_folder_is_an_error(
+    tmp_path, cache, monkeypatch, called, damage, message
+):
+    fill(cache)  # good files further down the order must not hide it
+    path = fill(tmp_path / "data") / f"{IMAGES}.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    if called == "TINYNET_DATA":
+        monkeypatch.setenv("TINYNET_DATA", str(path.parent))
+    with pytest.raises(ValueError, match=message) as error:
+        Tiny(path.parent if called == "root" else None, download=False)
+    assert str(path) in str(error.value)
+    assert str(error.value).endswith(f"Replace or delete this file, or choose another {called}")
+
+
+def test_images_of_your_own_are_taken_as_they_are(tmp_path):
+    arrays = [ARRAYS[0][:7], ARRAYS[1][:7], *ARRAYS[2:]]
+    assert len(Tiny(fill(tmp_path, arrays=arrays), download=False)) == 7
+
+
+def test_a_label_that_is_no_class_is_an_error(tmp_path):
+    arrays = [ARRAYS[0][:2], np.array([3, 10], np.uint8), *ARRAYS[2:]]
+    with pytest.raises(ValueError, match=f"{LABELS}.gz: holds the label 10, but labels are 0 to 9"):
+        Tiny(fill(tmp_path, arrays=arrays), download=False)
+
+
+def test_a_bad_file_in_the_cache_is_named_and_passed_over(cache, capsys):
+    fill(cache, arrays=[ARRAYS[0][:7], ARRAYS[1][:7], *ARRAYS[2:]])
+    assert len(Shipped(download=False)) == 10_000
+    said = capsys.readouterr().err
+    assert f"the cache is damaged, {cache / IMAGES}.gz: holds 7 items" in said
+
+
+def test_without_files_and_subset_it_is_an_error():
+    with pytest.raises(
+        RuntimeError, match=r"Tiny: there are no files, because download=False\. For all images:"
+    ):
+        Tiny(download=False)
+
+
+# ------------------------------------------------------------------------------------------------- the subset
+
+
+def test_the_shipped_subset_is_the_one_that_the_tool_makes(capsys):
+    train, test = MNIST(download=False), MNIST(train=False, download=False)
+    assert (len(train), len(test)) == (10_000, 2_000)
+    for data, files in ((train, MNIST_SUBSET[:2]), (test, MNIST_SUBSET[2:])):
+        assert idx_sha256(data.data.array) == files[0].sha256
+        assert idx_sha256(data.targets.array.astype(np.uint8)) == files[1].sha256
+    # The first 10,000 training labels of MNIST, and every fifth test label.
+    assert train.targets.array[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert test.targets.array[:3].tolist() == [7, 1, 0]
+    histograms = [np.bincount(data.targets.array).tolist() for data in (train, test)]
+    assert histograms == [
+        [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978],
+        [189, 222, 212, 242, 196, 186, 158, 215, 193, 187],
+    ]
+    # The mean and the deviation that everybody normalises MNIST with.
+    assert train[:][0].array.mean() == pytest.approx(0.1307, abs=0.003)
+    assert train[:][0].array.std() == pytest.approx(0.3081, abs=0.003)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"MNIST: using {some}, a subset that ships with tinynet, because download=False. "
+        "For all images: root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True"
+        for some in ("10,000 of the 60,000 training images", "2,000 of the 10,000 test images")
+    ]
+
+
+def test_the_shipped_files_are_small():
+    sizes = [path.stat().st_size for path in mnist._SHIPPED.glob("*.gz")]
+    assert len(sizes) == 4
+    assert sum(sizes) < 3_000_000
+
+
+@pytest.mark.parametrize("files", [MNIST_FILES, MNIST_SUBSET, FASHION_FILES])
+def test_the_tables_are_complete(files):
+    assert [file.name.removeprefix("mnist-subset-") for file in files] == NAMES
+    assert len({file.sha256 for file in files}) == 4
+    for file in files:
+        assert len(file.sha256) == 64
+        assert int(file.sha256, 16)
+        assert math.prod(file.item_shape) * file.count < idx.MAX_BYTES
+
+
+def test_mirrors_are_several_and_encrypted():
+    for data in (MNIST, FashionMNIST):
+        assert len({mirror.split("/")[2] for mirror in data.mirrors}) >= 2
+        assert all(
+            mirror.startswith("https://") and mirror.endswith("/") for mirror in data.mirrors
+        )
+
+
+# ----------------------------------------------------------------------------------------------- the download
+
+
+ELSEWHERE = {
+    "moved": "/good/{name}",
+    "loop": "http://127.0.0.1:{port}/loop/{name}",
+    "to-a-file": "file:///etc/passwd",
+    "to-http": "http://127.0.0.1:{port}/good/{name}",
+    "to-nonsense": "http://[::1",
+}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """``/<behaviour>/<name>``: how the server behaves, and what it is asked for."""
+
+    server: Server
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_HEAD(self):
+        self.server.requests.append(("HEAD", self.path, None))
+        if self.path.startswith("/silent/"):
+            self.server.over.wait(20)
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        asked = self.headers.get("Range")
+        self.server.requests.append(("GET", self.path, asked))
+        _, behaviour, name = self.path.split("/")
+        content = CONTENT[name]
+        if behaviour == "cut":  # breaks off once
+            behaviour = "good" if asked else "truncated"
+        if behaviour == "flaky":
+            behaviour = "good" if len(self.server.got()) > 1 else "503"
+        if behaviour.isdecimal():
+            self.send_error(int(behaviour))
+            return
+        if behaviour in ELSEWHERE:
+            self.send_response(302)
+            self.send_header(
+                "Location", ELSEWHERE[behaviour].format(name=name, port=self.server.server_port)
+            )
+            self.end_headers()
+            with contextlib.suppress(
+                OSError
+            ):  # the client has hung up, as it should: it has read what it needs
+                while not self.server.over.is_set():
+                    self.wfile.write(bytes(1 << 16))
+            return
+        if behaviour == "endless-head":
+            with contextlib.suppress(OSError):
+                while not self.server.over.wait(0.02):
+                    self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return
+        if behaviour == "wrong":
+            content = gzip.compress(
+                idx_bytes(np.zeros_like(ARRAYS[NAMES.index(name.removesuffix(".gz"))]))
+            )
+        if behaviour == "portal":
+            content = b"<html>Sign in to this network</html>"
+        start = 0
+        if asked and behaviour in ("good", "elsewhere", "slow"):
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+            claimed = start + (behaviour == "elsewhere")
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {claimed}-{len(content) - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        if behaviour == "huge":
+            self.send_header("Content-Length", str(10**12))
+        elif behaviour != "endless":
+            self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        body = content[start:]
+        try:
+            if behaviour == "endless":
+                for _ in range(200):
+                    self.wfile.write(bytes(1 << 16))
+            elif behaviour in ("truncated", "stalls", "drips"):
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                if behaviour == "stalls":
+                    self.server.over.wait(20)
+                while behaviour == "drips" and not self.server.over.wait(0.02):
+                    self.wfile.write(b"x")
+            elif behaviour == "slow":
+                for byte in range(0, len(body), 1000):
+                    self.wfile.write(body[byte : byte + 1000])
+                    time.sleep(0.01)
+            else:
+                self.wfile.write(body)
+        except OSError:
+            pass  # the client has hung up, as it should
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[tuple[str, str, str | None]] = []
+        self.over = threading.Event()
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hangs up is what some tests are about
+
+    def url(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{behaviour}/"
+
+    def got(self) -> list[tuple[str, str | None]]:
+        return [(path, asked) for method, path, asked in self.requests if method == "GET"]
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+
+
+def mirrored(server: Server, *behaviours: str, base: type[Tiny] = Tiny) -> type[Tiny]:
+    return type(
+        base.__name__,
+        (base,),
+        {"mirrors": tuple(server.url(behaviour) for behaviour in behaviours)},
+    )
+
+
+def assert_complete(data: Tiny, folder: Path) -> None:
+    np.testing.assert_array_equal(data.data.array, ARRAYS[0])
+    np.testing.assert_array_equal(data.targets.array, ARRAYS[1])
+    left = {path.name for path in folder.iterdir()}
+    assert {f"{IMAGES}.gz", f"{LABELS}.gz"} <= left
+    assert not any(name.endswith(".part") for name in left)
+
+
+@pytest.mark.parametrize("insist", [None, True])
+def test_download_to_the_cache_and_then_no_more(server, cache, capsys, insist):
+    data = mirrored(server, "good")
+    assert_complete(data(download=insist), cache / "MNIST/raw")
+    assert "using 12 training images, downloaded to" in capsys.readouterr().err
+    assert len(server.got()) == 2
+    again = data(download=insist)
+    assert again.source.endswith("(cache)")
+    assert len(server.got()) == 2
+
+
+def test_download_to_root_where_torchvision_looks(server, tmp_path, cache):
+    assert_complete(
+        mirrored(server, "good")(tmp_path / "new", download=True), tmp_path / "new/MNIST/raw"
+    )
+    assert not cache.exists()
+
+
+def test_download_false_asks_nobody(server):
+    with pytest.raises(RuntimeError, match="download=False"):
+        mirrored(server, "good")(download=False)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "tries", "reason"),
+    [
+        ("403", 1, "answered 403 Forbidden"),
+        ("404", 1, "answered 404 Not Found"),
+        ("500", 3, "answered 500 Internal Server Error, at the last of 3 tries"),
+        ("429", 3, "answered 429 Too Many Requests"),
+        ("truncated", 3, r"IncompleteRead\(.*, at the last of 3 tries"),
+        ("stalls", 3, "timed out, at the last of 3 tries"),
+        ("wrong", 1, "sent a wrong file .*but not its content"),
+        ("portal", 1, "sent a wrong file .*starts with the bytes '3c68746d"),
+        ("huge", 1, "announces 1,000,000,000,000 bytes"),
+        ("endless", 1, "sends more than 74,944 bytes"),
+        ("loop", 6, "redirects more than 5 times"),
+        (
+            "to-a-file",
+            1,
+            "redirects to file:///etc/passwd, which is no better protected than http://127",
+        ),
+        ("to-nonsense", 3, "Invalid IPv6 URL, at the last of 3 tries"),
+    ],
+)
+def test_a_bad_mirror_is_named_and_the_next_one_asked(
+    server, cache, monkeypatch, behaviour, tries, reason
+):
+    if behaviour == "stalls":
+        monkeypatch.setattr(download, "STALL", 0.2)
+    with pytest.raises(RuntimeError, match=reason) as error:
+        mirrored(server, behaviour)(download=True)
+    assert f"{server.url(behaviour)}{IMAGES}.gz: " in str(error.value)
+    assert str(error.value).startswith("Tiny: no download, because ")
+    assert len(server.got()) == tries
+    assert not (cache / "MNIST/raw" / f"{IMAGES}.gz").exists()
+    assert_complete(mirrored(server, behaviour, "good")(download=True), cache / "MNIST/raw")
+
+
+def test_every_failure_is_in_the_error(server):
+    with pytest.raises(RuntimeError) as error:
+        mirrored(server, "403", "wrong", "404")(download=True)
+    for behaviour in ("403", "wrong", "404"):
+        assert f"{server.url(behaviour)}{IMAGES}.gz: " in str(error.value)
+
+
+def test_a_server_in_trouble_gets_another_chance(server, cache):
+    assert_complete(mirrored(server, "flaky")(download=True), cache / "MNIST/raw")
+    assert [path for path, _ in server.got()] == [
+        f"/flaky/{name}.gz" for name in (IMAGES, IMAGES, LABELS)
+    ]
+
+
+def test_a_broken_download_is_resumed(server, cache):
+    assert_complete(mirrored(server, "cut")(download=True), cache / "MNIST/raw")
+    assert [asked for _, asked in server.got()[:2]] == [None, f"bytes={SIZE // 2}-"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "left", "ranges"),
+    [
+        ("good", lambda whole: whole[:100], ["bytes=100-"]),
+        ("good", lambda whole: whole, [f"bytes={SIZE}-"]),  # nothing but the renaming was missing
+        ("good", lambda whole: whole + b"more", [f"bytes={SIZE + 4}-", None]),
+        (
+            "good",
+            lambda whole: b"other bytes",
+            ["bytes=11-", None],
+        ),  # what follows does not fit: all anew
+        (
+            "norange",
+            lambda whole: whole[:100],
+            ["bytes=100-"],
+        ),  # the server can't resume and sends everything
+        ("elsewhere", lambda whole: whole[:100], ["bytes=100-", None]),
+    ],
+)
+def test_what_an_earlier_process_left_behind(server, cache, behaviour, left, ranges):
+    folder = cache / "MNIST/raw"
+    folder.mkdir(parents=True)
+    (folder / f"{IMAGES}.gz.part").write_bytes(left(CONTENT[f"{IMAGES}.gz"]))
+    assert_complete(mirrored(server, behaviour)(download=True), folder)
+    assert [asked for path, asked in server.got() if IMAGES in path] == ranges
+
+
+def test_a_file_has_a_time_limit_however_alive_its_server(server, monkeypatch):
+    monkeypatch.setattr(download, "TIME_LIMIT", 0.1)
+    with pytest.raises(RuntimeError, match="is too slow: "):
+        mirrored(server, "drips")(download=True)
+
+
+def test_a_bad_file_in_the_cache_is_downloaded_again(server, cache):
+    path = fill(cache / "MNIST/raw") / f"{IMAGES}.gz"
+    path.write_bytes(path.read_bytes()[:-10])
+    data = mirrored(server, "good")()
+    assert_complete(data, cache / "MNIST/raw")
+    assert len(server.got()) == 1  # the labels were good
+
+
+def test_an_answer_that_never_begins_is_left_behind(server, monkeypatch):
+    monkeypatch.setattr(download, "TIME_LIMIT", 0.2)  # and no byte is ever late by STALL
+    threads = threading.active_count()
+    with pytest.raises(RuntimeError, match="is too slow: it was not done after 0.2 s"):
+        mirrored(server, "endless-head")(download=True)
+    server.over.set()
+    for _ in range(500):
+        if threading.active_count() <= threads:
+            break
+        time.sleep(0.02)
+    assert threading.active_count() <= threads
+
+
+def test_a_redirect_is_followed_without_reading_its_body(server, cache):
+    tracemalloc.start()
+    assert_complete(mirrored(server, "moved")(download=True), cache / "MNIST/raw")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6  # the body has no end
+    assert [path for path, _ in server.got()[:2]] == [f"/moved/{IMAGES}.gz", f"/good/{IMAGES}.gz"]
+
+
+def closed_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_without_a_network_the_subset_is_used_and_said_to_be(cache, capsys):
+    data = type("Shipped", (Shipped,), {"mirrors": (closed_port(),)})
+    assert len(data()) == 10_000
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "Shipped: using 10,000 of the 12 training images, a subset that ships with tinynet, "
+    )
+    assert f"because no mirror answered ({data.mirrors[0].split('/')[2]}). For all images: " in said
+    assert not cache.exists()
+    with pytest.raises(RuntimeError, match="refused"):
+        data(download=True)
+
+
+def test_mirrors_that_never_answer_are_waited_for_together_and_once(server, monkeypatch):
+    monkeypatch.setattr(download, "PROBE", 0.2)
+    data = mirrored(server, "silent", "silent", "silent", base=Shipped)
+    for train in (True, False):  # the server holds each request until the test is over
+        assert "subset" in data(train=train).source
+    assert [method for method, _, _ in server.requests] == ["HEAD"] * 3
+
+
+def test_a_name_lookup_that_hangs_is_left_behind(monkeypatch, capsys):
+    over = threading.Event()
+
+    def hang(*arguments, **options):  # heeds no timeout, and succeeds long after anybody cares
+        over.wait(20)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(requests, "head", hang)
+    monkeypatch.setattr(download, "PROBE", 0.1)
+    data = type("Shipped", (Shipped,), {"mirrors": (closed_port(),)})()
+    over.set()
+    assert "because no mirror answered" in capsys.readouterr().err
+    assert len(data) == 10_000
+
+
+def test_the_mirror_that_answers_goes_first(server, monkeypatch):
+    monkeypatch.setattr(download, "PROBE", 5.0)
+    data = mirrored(server, "silent", "good")()
+    np.testing.assert_array_equal(data.data.array, ARRAYS[0])
+    assert [path for path, _ in server.got()] == [f"/good/{IMAGES}.gz", f"/good/{LABELS}.gz"]
+
+
+def test_a_failed_try_falls_back_to_the_subset(server, capsys):
+    assert len(mirrored(server, "403", base=Shipped)()) == 10_000
+    assert "answered 403 Forbidden" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["requests", "filelock", "tqdm", "platformdirs"])
+def test_without_the_optional_packages_local_files_work(
+    server, tmp_path, monkeypatch, capsys, package
+):
+    if package == "platformdirs":
+        monkeypatch.undo()  # the real _cache_folder
+        monkeypatch.delenv("TINYNET_DATA", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    data = mirrored(server, "good", base=Shipped)
+    assert len(data(fill(tmp_path / "data"))) == 12
+    assert "subset" in data().source
+    assert (
+        f"because downloading needs {package}: pip install 'tinynet[examples]'"
+        in capsys.readouterr().err
+    )
+    with pytest.raises(
+        RuntimeError, match=f"Shipped: no download, because downloading needs {package}"
+    ):
+        data(download=True)
+
+
+def test_the_cache_is_where_this_system_keeps_caches(monkeypatch):
+    monkeypatch.undo()
+    import platformdirs
+
+    assert mnist._cache_folder() == Path(platformdirs.user_cache_dir("tinynet"))
+
+
+def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(RuntimeError, match=r"cannot write .*file"):
+        mirrored(server, "good")(tmp_path / "file", download=True)
+
+
+def test_two_processes_make_one_download(server, tmp_path):
+    script = """
+import functools, sys
+from pathlib import Path
+from tinynet.datasets.download import fetch
+from tinynet.datasets.idx import IdxFile, load_file
+url, path, sha256 = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.readline()
+file = IdxFile("train-images-idx3-ubyte", 12, (28, 28), sha256)
+fetch([url], Path(path), functools.partial(load_file, file=file, exact=True), max_bytes=100_000)
+print(len(load_file(Path(path), file, exact=True)))
+"""
+    path = tmp_path / "shared" / f"{IMAGES}.gz"
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        f"{server.url('slow')}{IMAGES}.gz",
+        str(path),
+        DIGESTS[0],
+    ]
+    where = {
+        "cwd": Path(tinynet.__file__).parents[1],
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+    }
+    pair = [
+        subprocess.Popen(command, text=True, stderr=subprocess.DEVNULL, **where) for _ in range(2)
+    ]
+    for process in pair:
+        assert process.stdout.readline() == "ready\n"
+    for process in pair:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=30)[0] for process in pair] == ["12\n", "12\n"]
+    assert len(server.got()) == 1
+    assert {file.name for file in path.parent.iterdir()} - {f"{path.name}.lock"} == {path.name}
+
+
+@pytest.fixture
+def encrypted(server, tmp_path):
+    """The server's address under https, and the certificate that it made for itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl program to make a certificate")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=127.0.0.1 -days 2".split()
+    files = [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
+    subprocess.run(command + files, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    return lambda behaviour: server.url(behaviour).replace("http:", "https:"), certificate
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(server, encrypted):
+    address, _ = encrypted
+    data = type("Tiny", (Tiny,), {"mirrors": (address("good"),)})
+    with pytest.raises(RuntimeError, match="CERTIFICATE_VERIFY_FAILED"):
+        data(download=True)
+    assert server.requests == []
+
+
+def test_from_https_nobody_is_sent_on_to_http(server, encrypted, monkeypatch, cache):
+    address, certificate = encrypted
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    data = type("Tiny", (Tiny,), {"mirrors": (address("to-http"),)})
+    with pytest.raises(
+        RuntimeError,
+        match=r"redirects to http://127.*, which is no better protected than https://127",
+    ):
+        data(download=True)
+    assert len(server.requests) == 1
+    data.mirrors = (address("moved"),)
+    assert_complete(data(download=True), cache / "MNIST/raw")
+
+
+# urllib3 leaves the socket of an answer with two lengths to the garbage collector
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_fuzzed_for_a_moment(monkeypatch, capsys):
+    """A short form of tools/fuzz_files.py."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "tools")
+    import fuzz_files
+
+    assert fuzz_files.run(range(150)) == 0, capsys.readouterr().err
+    assert fuzz_files.run(range(150, 250), "download") == 0, capsys.readouterr().err
+    gc.collect()  # here, and not in a later test that heeds warnings

@@ -1,0 +1,430 @@
+"""Transforms of images: each against a loop over images and pixels, or against PyTorch; seeded; and everything wrong refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, RandomRotation
+
+SHAPE = (40, 3, 7, 5)  # (N, C, H, W)
+
+
+def photos(shape=SHAPE, dtype=np.float32) -> np.ndarray:
+    """Images in which no two pixels are alike."""
+    return (
+        np.random.default_rng(8)
+        .permutation(np.arange(1, 1 + math.prod(shape)))
+        .reshape(shape)
+        .astype(dtype)
+    )
+
+
+def seeded(seed=0) -> tinynet.Generator:
+    return tinynet.Generator().manual_seed(seed)
+
+
+RANDOM = {
+    "flip": lambda **given: RandomHorizontalFlip(**given),
+    "crop": lambda **given: RandomCrop((6, 4), padding=(2, 1), **given),
+    "crop beyond the edge": lambda **given: RandomCrop(
+        7, padding=2, padding_mode="reflect", **given
+    ),
+    "nearest rotation": lambda **given: RandomRotation(25, **given),
+    "bilinear rotation": lambda **given: RandomRotation(25, "bilinear", **given),
+}
+
+
+# -------------------------------------------------------------------------------------------------- all of them
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_the_same_seed_gives_the_same_images(name, device):
+    x = tinynet.from_numpy(photos()).to(device)
+    first, again, other = (
+        RANDOM[name](generator=seeded(seed))(x).cpu().numpy() for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    tinynet.manual_seed(1)
+    np.testing.assert_array_equal(RANDOM[name]()(x).cpu().numpy(), first)
+    generator = seeded(1)
+    transform = RANDOM[name](generator=generator)
+    np.testing.assert_array_equal(transform(x).cpu().numpy(), first)
+    assert not np.array_equal(transform(x).cpu().numpy(), first), "the second batch is drawn anew"
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_devices_agree(name, gpu):
+    x = tinynet.from_numpy(photos())
+    on_gpu = RANDOM[name](generator=seeded())(x.to("cuda"))
+    assert on_gpu.device.type == "cuda"
+    np.testing.assert_allclose(
+        on_gpu.cpu().numpy(), RANDOM[name](generator=seeded())(x).numpy(), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", [*RANDOM, "normalize"])
+def test_a_single_image_is_a_batch_of_one(name):
+    make = RANDOM.get(name) or (lambda generator: Normalize((1, 2, 3), (4, 5, 6)))
+    one = photos()[7]
+    single, batch = (
+        make(generator=seeded(3))(tinynet.from_numpy(one)),
+        make(generator=seeded(3))(tinynet.from_numpy(one[None])),
+    )
+    assert single.ndim == 3
+    np.testing.assert_array_equal(single.numpy(), batch.numpy()[0])
+
+
+@pytest.mark.parametrize("name", [*RANDOM, "normalize"])
+def test_what_goes_in_stays_as_it_is_and_comes_out_as_data(name):
+    make = RANDOM.get(name) or (lambda generator: Normalize(0, 1))
+    source = photos()
+    for memory in (
+        source.copy(),
+        np.asfortranarray(source),
+        np.concatenate([source, source], 3)[..., :5],
+    ):
+        x = tinynet.from_numpy(memory).requires_grad_()
+        y = make(generator=seeded())(x)
+        assert not y.requires_grad
+        assert y.dtype == np.float32
+        np.testing.assert_array_equal(
+            y.numpy(), make(generator=seeded())(tinynet.from_numpy(source.copy())).numpy()
+        )
+        with tinynet.no_grad():
+            y += 1
+        np.testing.assert_array_equal(memory, source)
+
+
+@pytest.mark.parametrize("name", [*RANDOM, "normalize"])
+def test_an_empty_batch(name):
+    make = RANDOM.get(name) or (lambda generator: Normalize(0, 1))
+    y = make(generator=None)(tinynet.zeros(0, 3, 7, 5))
+    assert y.shape[:2] == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [RandomHorizontalFlip(), RandomCrop(2), RandomRotation(9), Normalize(0, 1)],
+    ids=repr,
+)
+def test_what_is_no_image_is_refused(transform):
+    name = type(transform).__name__
+    with pytest.raises(
+        TypeError, match=f"{name}: expected a tensor of images, got ndarray; tinynet.from_numpy"
+    ):
+        transform(np.zeros((3, 4, 4), np.float32))
+    with pytest.raises(
+        ValueError,
+        match=rf"{name}: expected images \(N, C, H, W\) or one image \(C, H, W\), got shape \(4, 4\)",
+    ):
+        transform(tinynet.zeros(4, 4))
+
+
+@pytest.mark.parametrize("make", RANDOM.values(), ids=RANDOM)
+def test_a_generator_of_another_kind_is_refused(make):
+    with pytest.raises(TypeError, match="generator must be a tinynet.Generator, got Generator"):
+        make(generator=np.random.default_rng(0))
+
+
+# ---------------------------------------------------------------------------------------------------- Normalize
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [((1, 2, 3), (4, 5, 6)), (2, 0.5), ([1, 2, 3], 2.0), ((7,), np.array([1.0, -2.0, 3.0]))],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_normalize(mean, std, dtype):
+    x = photos(dtype=dtype)
+    y = Normalize(mean, std)(tinynet.from_numpy(x)).numpy()
+    assert y.dtype == dtype
+    for channel in range(3):
+        m, s = (np.broadcast_to(value, 3)[channel] for value in (mean, std))
+        np.testing.assert_allclose(y[:, channel], (x[:, channel] - m) / s, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (((1, 2), (0, 1)), ValueError, r"no std may be 0, got \(0, 1\)"),
+        (((), 1), ValueError, r"mean must be a number, or one for each channel, got \(\)"),
+        ((0, "1"), TypeError, "std must be a finite number, got '1'"),
+        ((math.nan, 1), TypeError, "mean must be a finite number, got nan"),
+        ((True, 1), TypeError, "mean must be a finite number, got True"),
+        (((1, 2, 3), (1, 2)), ValueError, "3 means and 2 stds are given"),
+    ],
+    ids=str,
+)
+def test_normalize_refuses(given, error, message):
+    with pytest.raises(error, match=f"Normalize: {message}"):
+        Normalize(*given)
+
+
+def test_normalize_refuses_other_images():
+    with pytest.raises(
+        ValueError, match="Normalize: the images have 3 channels, but 2 numbers are given as mean"
+    ):
+        Normalize((1, 2), 1)(tinynet.zeros(3, 4, 4))
+    with pytest.raises(
+        TypeError,
+        match=r"Normalize: the images are uint8; it takes floats, such as images.float\(\) / 255",
+    ):
+        Normalize(0, 1)(tinynet.zeros(3, 4, 4, dtype=tinynet.uint8))
+
+
+# --------------------------------------------------------------------------------------------------------- flip
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_flip_turns_some_images_and_all_of_each(dtype):
+    x = photos(dtype=np.int64).astype(dtype)
+    y = RandomHorizontalFlip(generator=seeded())(tinynet.from_numpy(x)).numpy()
+    assert y.dtype == dtype
+    turned = [np.array_equal(after, before[..., ::-1]) for before, after in zip(x, y, strict=True)]
+    same = [np.array_equal(after, before) for before, after in zip(x, y, strict=True)]
+    assert all(a != b for a, b in zip(turned, same, strict=True))
+    assert 10 < sum(turned) < 30
+
+
+def test_flip_keeps_its_probability():
+    x = tinynet.tensor([[[0.0, 1.0]]]).reshape(1, 1, 1, 2).expand(4000, 1, 1, 2)
+    for p in (0.0, 0.2, 1.0):
+        rate = RandomHorizontalFlip(p, generator=seeded())(x).numpy()[:, 0, 0, 0].mean()
+        assert abs(rate - p) <= 4 * math.sqrt(p * (1 - p) / 4000)
+
+
+@pytest.mark.parametrize(
+    ("p", "error"),
+    [(-0.1, ValueError), (1.1, ValueError), ("0.5", TypeError), (math.nan, TypeError)],
+)
+def test_flip_refuses(p, error):
+    with pytest.raises(error, match="RandomHorizontalFlip: p "):
+        RandomHorizontalFlip(p)
+
+
+# --------------------------------------------------------------------------------------------------------- crop
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric"])
+@pytest.mark.parametrize(
+    ("size", "padding", "sides"),
+    [
+        ((5, 4), None, (0, 0, 0, 0)),
+        (5, 0, (0, 0, 0, 0)),
+        ((6, 7), 2, (2, 2, 2, 2)),
+        ((9, 4), (1, 3), (1, 3, 1, 3)),
+        ([8, 6], [1, 2, 3, 0], (1, 2, 3, 0)),
+        ((7, 5), None, (0, 0, 0, 0)),  # the whole image
+    ],
+    ids=str,
+)
+def test_crop_takes_parts_of_the_padded_image(mode, size, padding, sides):
+    x = photos()
+    y = RandomCrop(size, padding, fill=-3, padding_mode=mode, generator=seeded())(
+        tinynet.from_numpy(x)
+    ).numpy()
+    left, top, right, bottom = sides
+    values = {"constant_values": -3} if mode == "constant" else {}
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), mode, **values)
+    height, width = (size, size) if isinstance(size, int) else size
+    assert y.shape == (*SHAPE[:2], height, width)
+    places = set()
+    tops, lefts = padded.shape[2] - height + 1, padded.shape[3] - width + 1
+    for before, after in zip(padded, y, strict=True):
+        at = [
+            (i, j)
+            for i in range(tops)
+            for j in range(lefts)
+            if np.array_equal(before[:, i : i + height, j : j + width], after)
+        ]
+        assert at, "is no part of its own image"
+        places.update(at[:1])
+    assert len(places) > 0.4 * min(tops * lefts, 40)
+
+
+def test_crop_draws_all_places_equally():
+    x = tinynet.from_numpy(np.broadcast_to(np.arange(12.0).reshape(3, 4), (6000, 1, 3, 4)).copy())
+    corner = RandomCrop((2, 2), generator=seeded())(x).numpy()[:, 0, 0, 0]
+    found, counts = np.unique(corner, return_counts=True)
+    assert found.tolist() == [0, 1, 2, 4, 5, 6]
+    assert np.abs(counts - 1000).max() < 120  # four standard deviations
+
+
+def test_crop_pads_what_is_too_small():
+    x = photos((2, 3, 4, 5))
+    with pytest.raises(
+        ValueError,
+        match="images of 4 x 5 with padding None are smaller than the part of 6 x 5; add padding, or pad_if_needed",
+    ):
+        RandomCrop((6, 5))(tinynet.from_numpy(x))
+    y = RandomCrop((6, 5), pad_if_needed=True, generator=seeded())(tinynet.from_numpy(x)).numpy()
+    assert y.shape == (2, 3, 6, 5)
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (0, 0)))
+    for before, after in zip(padded, y, strict=True):
+        assert any(np.array_equal(before[:, i : i + 6], after) for i in range(3))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"size": 0}, ValueError, "size must be 1 or 2 ints from 1 up, got 0"),
+        ({"size": (2, 3, 4)}, ValueError, "size must be 1 or 2 ints"),
+        ({"size": 2.5}, TypeError, "size must be an int or a sequence of ints, got 2.5"),
+        (
+            {"size": 2, "padding": -1},
+            ValueError,
+            "padding must be 1 or 2 or 4 ints from 0 up, got -1",
+        ),
+        ({"size": 2, "padding": (1, 2, 3)}, ValueError, "padding must be 1 or 2 or 4 ints"),
+        (
+            {"size": 2, "padding_mode": "zeros"},
+            ValueError,
+            "padding_mode is 'zeros'; it must be one of constant, edge, reflect, symmetric",
+        ),
+        ({"size": 2, "fill": None}, TypeError, "fill must be a finite number, got None"),
+    ],
+    ids=str,
+)
+def test_crop_refuses(given, error, message):
+    with pytest.raises(error, match=f"RandomCrop: {message}"):
+        RandomCrop(**given)
+
+
+def test_crop_refuses_a_reflection_beyond_the_image():
+    with pytest.raises(
+        ValueError,
+        match=r"RandomCrop: images of 4 x 9 can't be reflected \(4, 4\) x \(4, 4\) pixels beyond their edges",
+    ):
+        RandomCrop(3, 4, padding_mode="reflect")(tinynet.zeros(1, 4, 9))
+
+
+# ----------------------------------------------------------------------------------------------------- rotation
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3, -1])
+def test_quarter_turns_are_those_of_numpy(interpolation, quarters):
+    x = photos((2, 3, 6, 6))
+    y = RandomRotation((90 * quarters, 90 * quarters), interpolation)(tinynet.from_numpy(x)).numpy()
+    np.testing.assert_allclose(y, np.rot90(x, quarters, (2, 3)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_rotation_pixel_by_pixel(interpolation):
+    x, fill = photos((3, 2, 5, 8)), -7.0
+    y = RandomRotation((10, 70), interpolation, fill=fill, generator=seeded(4))(
+        tinynet.from_numpy(x)
+    ).numpy()
+    degrees = seeded(4).numpy.uniform(10, 70, (3, 1, 1)).ravel()
+    expected = np.empty_like(x)
+    for n, c, i, j in np.ndindex(x.shape):
+        # complex numbers turn: right is 1, up is i
+        place = ((j - 3.5) - 1j * (i - 2)) * np.exp(-1j * np.radians(degrees[n]))
+        column, row = place.real + 3.5, 2 - place.imag
+
+        def pixel(r, k, n=n, c=c):
+            return float(x[n, c, r, k]) if 0 <= r < 5 and 0 <= k < 8 else fill
+
+        if interpolation == "nearest":
+            expected[n, c, i, j] = pixel(round(row), round(column))
+        else:
+            r, k = math.floor(row), math.floor(column)
+            upper = pixel(r, k) * (k + 1 - column) + pixel(r, k + 1) * (column - k)
+            lower = pixel(r + 1, k) * (k + 1 - column) + pixel(r + 1, k + 1) * (column - k)
+            expected[n, c, i, j] = upper * (r + 1 - row) + lower * (row - r)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_rotation_like_pytorch(interpolation):
+    torch = pytest.importorskip(
+        "torch", reason="PyTorch, which this is compared with, is not installed"
+    )
+    x = photos((4, 3, 7, 10), np.float64)
+    y = RandomRotation(40, interpolation, generator=seeded(6))(tinynet.from_numpy(x)).numpy()
+    angle = np.radians(seeded(6).numpy.uniform(-40, 40, (4, 1, 1)))
+    down, right = np.mgrid[-3:4, -4.5:5.5:1]
+    # grid_sample counts from -1 to 1 across the image, the outer half of the edge pixels included
+    across = (np.cos(angle) * right - np.sin(angle) * down) / 5
+    along = (np.cos(angle) * down + np.sin(angle) * right) / 3.5
+    grid = torch.from_numpy(np.stack([across, along], -1))
+    expected = torch.nn.functional.grid_sample(
+        torch.from_numpy(x), grid, interpolation, "zeros", align_corners=False
+    ).numpy()
+    np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_every_image_has_an_angle_of_its_own():
+    x = tinynet.from_numpy(np.broadcast_to(photos((1, 1, 9, 9)), (20, 1, 9, 9)).copy())
+    y = RandomRotation(45, "bilinear", generator=seeded())(x).numpy()
+    assert len({image.tobytes() for image in y}) == 20
+
+
+def test_nearest_rotation_keeps_the_type_and_bilinear_needs_floats():
+    x = tinynet.from_numpy(photos((2, 3, 5, 5), np.uint8))
+    y = RandomRotation(30, generator=seeded())(x)
+    assert y.dtype == np.uint8
+    with pytest.raises(
+        TypeError,
+        match=r"RandomRotation: the images are uint8; bilinear interpolation takes floats, such as images.float\(\)",
+    ):
+        RandomRotation(30, "bilinear")(x)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (
+            {"degrees": -5},
+            ValueError,
+            r"degrees must not be negative unless it is \(from, to\), got -5",
+        ),
+        (
+            {"degrees": (5, -5)},
+            ValueError,
+            r"degrees must be a number or \(from, to\), got \(5, -5\)",
+        ),
+        ({"degrees": (1, 2, 3)}, ValueError, "degrees must be a number or"),
+        ({"degrees": "5"}, TypeError, "degrees must be a finite number, got '5'"),
+        (
+            {"degrees": 5, "interpolation": "bicubic"},
+            ValueError,
+            "interpolation is 'bicubic'; it must be 'nearest' or 'bilinear'",
+        ),
+        ({"degrees": 5, "fill": math.inf}, TypeError, "fill must be a finite number, got inf"),
+    ],
+    ids=str,
+)
+def test_rotation_refuses(given, error, message):
+    with pytest.raises(error, match=f"RandomRotation: {message}"):
+        RandomRotation(**given)
+
+
+# ------------------------------------------------------------------------------------------------------ Compose
+
+
+def test_compose_calls_one_after_the_other():
+    x = tinynet.from_numpy(photos())
+    together = Compose(
+        [RandomCrop(5, 2, generator=seeded(1)), lambda images: images / 2, Normalize(1, 2)]
+    )(x)
+    one_by_one = Normalize(1, 2)(RandomCrop(5, 2, generator=seeded(1))(x) / 2)
+    np.testing.assert_array_equal(together.numpy(), one_by_one.numpy())
+    assert Compose([])(x) is x
+
+
+def test_compose_refuses_what_can_not_be_called():
+    with pytest.raises(TypeError, match="Compose: expected functions of a tensor, got 3"):
+        Compose([Normalize(0, 1), 3])
+
+
+def test_reprs():
+    assert repr(Compose([RandomCrop(4, (1, 2)), RandomRotation(10)])) == (
+        "Compose(\n    RandomCrop(size=(4, 4), padding=(1, 2))\n    RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, fill=0)\n)"
+    )

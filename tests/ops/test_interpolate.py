@@ -1,0 +1,171 @@
+"""F.interpolate and nn.Upsample: values and gradients to second order are PyTorch's, down to which pixel is the nearest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn_operations import agree, call
+from operations import Case, run
+from spatial_operations import (
+    RESIZING_CASES,
+    gradients_right,
+    images,
+    same_as_recorded,
+    same_batch_innermost,
+    same_on_gpu,
+    smooth,
+)
+
+import tinynet
+from tinynet import nn
+from tinynet.nn import functional as F
+
+
+@pytest.mark.parametrize("case", RESIZING_CASES, ids=lambda c: c.name)
+def test_recorded(case):
+    same_as_recorded(case)
+
+
+@pytest.mark.parametrize("case", RESIZING_CASES, ids=lambda c: c.name)
+def test_on_gpu(case, gpu):
+    same_on_gpu(case)
+
+
+@pytest.mark.parametrize("case", images(RESIZING_CASES), ids=lambda c: c.name)
+def test_memory_order(case):
+    same_batch_innermost(case)
+
+
+@pytest.mark.parametrize("case", smooth(RESIZING_CASES)[::3], ids=lambda c: c.name)
+def test_gradcheck(case):
+    gradients_right(case)
+
+
+factors = st.sampled_from([0.3, 0.5, 2 / 3, 0.9, 1.0, 1.1, 1.5, 2, 2.3, 2.7, 3.0])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(4, 12), st.integers(4, 12)),
+    st.sampled_from(["nearest", "nearest-exact", "bilinear", "bilinear True", "bilinear False"]),
+    st.one_of(
+        st.tuples(st.integers(1, 25), st.integers(1, 25)),
+        st.tuples(factors, factors, st.sampled_from([None, True, False])),
+    ),
+    st.sampled_from([np.float32, np.float64]),
+)
+def test_against_torch(shape, mode, target, dtype):
+    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+    options = {
+        "mode": mode.split()[0],
+        "align_corners": {"True": True, "False": False}.get(mode.split()[-1]),
+    }
+    if len(target) == 2:
+        options["size"] = target
+    else:
+        options.update(scale_factor=target[:2], recompute_scale_factor=target[2])
+    image = np.random.default_rng(5).standard_normal(shape).astype(dtype)
+    case = Case(f"{shape} {options}", call("interpolate", **options), (image,))
+    agree(case.name, run(tinynet, case), run(torch, case), rtol=1e-7)
+
+
+def test_nearest_is_exact_beside_infinities():
+    """A pixel that is taken brings nothing along from its neighbours."""
+    row = tinynet.tensor([[[[float("inf"), 1.0, float("nan"), -2.0]]]])
+    assert F.interpolate(row, (1, 8))[0, 0, 0, [0, 1, 2, 3, 6, 7]].tolist() == [
+        float("inf"),
+        float("inf"),
+        1.0,
+        1.0,
+        -2.0,
+        -2.0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give either size or scale_factor; got size=None, scale_factor=None"),
+        (
+            {"size": 2, "scale_factor": 2},
+            "give either size or scale_factor; got size=2, scale_factor=2",
+        ),
+        ({"size": (1, 2, 3)}, r"size must be an int or a pair \(height, width\), got \(1, 2, 3\)"),
+        ({"size": [2]}, r"size must be an int or a pair \(height, width\), got \[2\]"),
+        ({"size": 0}, "size must be at least 1, got 0"),
+        (
+            {"scale_factor": -1.0},
+            "scale_factor must be a positive number or a pair of them, got -1.0",
+        ),
+        ({"scale_factor": (2, 2, 2)}, "scale_factor must be a positive number or a pair of them"),
+        ({"scale_factor": 0.21}, "scale_factor=0.21 leaves 1 x 0 pixels of 5 x 4"),
+        (
+            {"size": 3, "recompute_scale_factor": True},
+            "recompute_scale_factor=True goes with a scale_factor",
+        ),
+        (
+            {"size": 3, "align_corners": False},
+            "align_corners is for mode='bilinear'; with 'nearest' leave it out",
+        ),
+        (
+            {"size": 3, "mode": "area", "align_corners": True},
+            "align_corners is for mode='bilinear'",
+        ),
+        (
+            {"size": 3, "mode": "bicubic"},
+            "mode must be 'nearest', 'nearest-exact', 'bilinear' or 'area', got 'bicubic'",
+        ),
+        (
+            {"size": 3, "mode": "bilinear", "antialias": True},
+            "antialias=True is not supported; mode='area'",
+        ),
+    ],
+)
+def test_refused(options, message):
+    with pytest.raises(ValueError, match="interpolate: " + message):
+        F.interpolate(tinynet.ones(1, 2, 5, 4), **options)
+
+
+def test_refused_inputs():
+    with pytest.raises(
+        ValueError,
+        match=r"interpolate: input must be \(N, C, H, W\), no size but N may be 0; got shape \(2, 5, 4\)",
+    ):
+        F.interpolate(tinynet.ones(2, 5, 4), 3)
+    with pytest.raises(ValueError, match=r"got shape \(1, 2, 0, 4\)"):
+        F.interpolate(tinynet.ones(1, 2, 0, 4), 3)
+    for mode, dtype in (("nearest", "int64"), ("bilinear", "uint8")):
+        with pytest.raises(TypeError, match=rf"interpolate: input must hold floats, got {dtype}"):
+            F.interpolate(tinynet.ones(1, 2, 5, 4, dtype=dtype), 3, mode=mode)
+    with pytest.raises(
+        TypeError, match="interpolate: size must be an int or a pair of ints, got 2.5"
+    ):
+        F.interpolate(tinynet.ones(1, 2, 5, 4), 2.5)
+
+
+UPSAMPLES = [
+    (lambda nn: nn.Upsample(scale_factor=2), "Upsample(scale_factor=2.0, mode='nearest')"),
+    (
+        lambda nn: nn.Upsample((3, 4), mode="bilinear", align_corners=True),
+        "Upsample(size=(3, 4), mode='bilinear')",
+    ),
+    (
+        lambda nn: nn.Upsample(scale_factor=(2, 1.3), recompute_scale_factor=True),
+        "Upsample(scale_factor=(2.0, 1.3), mode='nearest')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), UPSAMPLES, ids=[text for _, text in UPSAMPLES])
+def test_upsample(make, text):
+    assert repr(make(nn)) == text
+    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+    assert repr(make(torch.nn)) == text
+    image = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
+    np.testing.assert_allclose(
+        make(nn)(tinynet.tensor(image)).numpy(),
+        make(torch.nn)(torch.tensor(image)).numpy(),
+        rtol=1e-9,
+    )
