@@ -13,8 +13,9 @@ from nets import lenet
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet.ops import conv, correlate, elementwise, pooling, reductions
-from tinynet.ops.geometry import Geometry
+from tinynet.ops import elementwise, reductions
+from tinynet.ops.conv import plain as conv, fast as correlate, pooling
+from tinynet.ops.conv.geometry import Geometry
 from tinynet.optim.sgd import momentum_step
 
 RATE, MOMENTUM = 0.01, 0.9

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as _np
 
 from . import autograd, cuda, nn, optim, utils
-from .anomaly import detect_anomaly
-from .autograd import enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
-from .backend import Device as device
-from .backend import Generator, default_generator, manual_seed
+from .arrays.devices import Device as device
+from .arrays.random import Generator, default_generator, manual_seed
+from .arrays.threads import get_num_threads, set_num_threads
+from .autograd.anomaly import detect_anomaly
+from .autograd.engine import grad
+from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd.gradcheck import gradcheck
 from .creation import (
     arange,
     as_tensor,
@@ -42,7 +45,6 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .gradcheck import gradcheck
 from .ops.dtypes import result_type
 from .ops.elementwise import (
     abs,
@@ -97,6 +99,8 @@ from .ops.elementwise import (
     tanh,
     where,
 )
+from .ops.indexing import gather, index_select
+from .ops.products import matmul
 from .ops.reductions import (
     all,
     amax,
@@ -104,14 +108,10 @@ from .ops.reductions import (
     any,
     argmax,
     argmin,
-    log_softmax,
-    logsumexp,
-    matmul,
     max,
     mean,
     min,
     norm,
-    softmax,
     std,
     sum,
     var,
@@ -122,8 +122,6 @@ from .ops.shapes import (
     expand_as,
     flatten,
     flip,
-    gather,
-    index_select,
     narrow,
     permute,
     reshape,
@@ -137,10 +135,10 @@ from .ops.shapes import (
     unsqueeze,
     view_as,
 )
+from .ops.softmax import log_softmax, logsumexp, softmax
 from .printing import set_printoptions
 from .summary import summary
 from .tensor import Size, Tensor
-from .threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .autograd import Variable
-from .backend import Device, Generator, computing, default_generator, device_of, module_on, to_device
-from .ops.dtypes import as_dtype, as_number, default_dtype, in_own_name
-from .ops.shapes import as_shape, by_keyword
+from .arrays.devices import Device, computing, device_of, module_on, to_device
+from .arrays.random import Generator, default_generator
+from .autograd.engine import Variable
+from .ops.arguments import as_dtype, as_number, as_shape, by_keyword, in_own_name
+from .ops.dtypes import default_dtype
 from .tensor import Tensor
 
 

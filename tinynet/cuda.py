@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .backend import Device, load_cupy
+from .arrays.devices import Device, load_cupy
 
 
 def is_available() -> bool:

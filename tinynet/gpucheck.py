@@ -23,13 +23,15 @@ import numpy as np
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet import nn, optim
-from tinynet.backend import load_cupy
-from tinynet.nn.functional.dropout import keep_mask
-from tinynet.ops import conv, pooling
-from tinynet.ops.geometry import Geometry
-from tinynet.optim import adam, sgd
-from tinynet.utils.data import DataLoader, TensorDataset
+
+from . import nn, optim
+from .arrays.devices import load_cupy
+from .nn.functional.dropout import keep_mask
+from .ops.conv import plain as conv
+from .ops.conv import pooling
+from .ops.conv.geometry import Geometry
+from .optim import adam, sgd
+from .utils.data import DataLoader, TensorDataset
 
 
 def _draw(*shape: int, seed: int = 0, dtype: Any = np.float64) -> np.ndarray:

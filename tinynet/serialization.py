@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Device, default_generator, to_device, to_host
-from .ops.dtypes import as_dtype, in_own_name
+from .arrays.devices import Device, to_device, to_host
+from .arrays.random import default_generator
+from .ops.arguments import as_dtype, in_own_name
 from .tensor import Tensor
 
 _VERSION = 1

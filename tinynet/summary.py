@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import creation, nn
-from .autograd import no_grad
-from .backend import default_generator
-from .ops.shapes import as_shape
+from .arrays.random import default_generator
+from .autograd.grad_mode import no_grad
+from .ops.arguments import as_shape
 from .tensor import Tensor
 
 

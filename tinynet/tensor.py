@@ -8,11 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd
-from .autograd import Node, Primitive, Variable, cast
-from .backend import Device, array_module, beside, computing, default_generator, device_of, full_like, to_device, to_host
-from .ops import elementwise, reductions, shapes
-from .ops.dtypes import as_dtype, as_number, as_operand, default_dtype
+from .arrays.devices import (
+    Device,
+    array_module,
+    beside,
+    computing,
+    device_of,
+    full_like,
+    to_device,
+    to_host,
+)
+from .arrays.random import default_generator
+from .autograd import engine as autograd
+from .autograd.engine import Node, Primitive, Variable, cast
+from .ops import arguments, elementwise, indexing, products, reductions, shapes
+from .ops import softmax as softmaxes
+from .ops.arguments import as_dtype, as_number, as_operand
+from .ops.dtypes import default_dtype
 from .printing import format_tensor
 
 
@@ -94,7 +106,7 @@ class Tensor(Variable):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its size at `dim`."""
-        return self.shape if dim is None else self.array.shape[shapes.as_dim("size", dim, self.array.ndim)]
+        return self.shape if dim is None else self.array.shape[arguments.as_dim("size", dim, self.array.ndim)]
 
     @property
     def dtype(self) -> np.dtype:
@@ -391,10 +403,10 @@ class Tensor(Variable):
         return self
 
     def __matmul__(self, other: Any) -> Tensor:
-        return reductions.matmul(self, as_operand("matmul", other, self))
+        return products.matmul(self, as_operand("matmul", other, self))
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return reductions.matmul(as_operand("matmul", other, self), self)
+        return products.matmul(as_operand("matmul", other, self), self)
 
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).any())
@@ -405,30 +417,30 @@ class Tensor(Variable):
         return iter(shapes.unbind(self))
 
     def __getitem__(self, index: Any) -> Tensor:
-        return shapes.getitem(self, index)
+        return indexing.getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         operation = "t[index] = value"
         value = as_operand(operation, value, self)
-        checked = shapes.as_index(operation, self.array, index)
+        checked = indexing.as_index(operation, self.array, index)
         if isinstance(value, Variable):
             while value.array.ndim > 1 and value.array.shape[0] == 1:  # as in PyTorch, sizes of 1 in front don't count
                 value = shapes.squeeze(value, 0)
-        first, then = shapes.in_two_steps(checked)
+        first, then = indexing.in_two_steps(checked)
         target = self[first]
-        if shapes.is_basic(then):
+        if indexing.is_basic(then):
             target._overwrite(value, operation)
         else:
             with computing(target.array):
                 shape = target.array[then].shape
             value = target._like(value, shape, operation)
-            target._replace(shapes.index_put(target, then, value), operation)
+            target._replace(indexing.index_put(target, then, value), operation)
 
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         # `value` as a tensor of this one's dtype and device, expanded to `shape`
         if not isinstance(value, Variable):
             value = Tensor._wrap(beside(self.array, value))
-        if elementwise.broadcast_shape(operation, value.array.shape, shape) != shape:
+        if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(
                 f"{operation}: a value of shape {tuple(value.array.shape)} can't be broadcast to the shape {tuple(shape)} it is written to"
             )
@@ -453,14 +465,14 @@ class Tensor(Variable):
     sum, mean, var, std, norm = reductions.sum, reductions.mean, reductions.var, reductions.std, reductions.norm
     max, min, amax, amin = reductions.max, reductions.min, reductions.amax, reductions.amin
     argmax, argmin, all, any = reductions.argmax, reductions.argmin, reductions.all, reductions.any
-    logsumexp, softmax, log_softmax = reductions.logsumexp, reductions.softmax, reductions.log_softmax
-    matmul = mm = reductions.matmul
+    logsumexp, softmax, log_softmax = softmaxes.logsumexp, softmaxes.softmax, softmaxes.log_softmax
+    matmul = mm = products.matmul
 
     reshape, view, view_as, flatten, unflatten = shapes.reshape, shapes.reshape, shapes.view_as, shapes.flatten, shapes.unflatten
     squeeze, unsqueeze, expand, expand_as = shapes.squeeze, shapes.unsqueeze, shapes.expand, shapes.expand_as
     repeat, permute, transpose, t, flip = shapes.repeat, shapes.permute, shapes.transpose, shapes.t, shapes.flip
     narrow, split, chunk, unbind = shapes.narrow, shapes.split, shapes.chunk, shapes.unbind
-    gather, index_select = shapes.gather, shapes.index_select
+    gather, index_select = indexing.gather, indexing.index_select
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """This tensor where `condition` holds, `other` elsewhere."""

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Generator, array_module, beside, computing, default_generator
+from .arrays.devices import array_module, beside, computing
+from .arrays.random import Generator, default_generator
 from .tensor import Tensor
 
 # torchvision's names for what lies outside an image, which are numpy's too.

@@ -59,7 +59,7 @@ def test_across_processes_and_hash_seeds(threads):
         environment = {
             **os.environ,
             "PYTHONHASHSEED": hash_seed,
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
         }
         run = subprocess.run(
             [sys.executable, "-c", code],

@@ -15,7 +15,8 @@ import pytest
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet import memory, nn, optim
+from tinynet import nn, optim
+from tinynet.arrays import memory
 
 
 class Training:

@@ -181,7 +181,7 @@ def test_it_is_a_decorator_and_per_thread_and_can_be_nested():
             tinynet.tensor([0.0]).log()
     assert results[0].isinf().all()
     tinynet.tensor([0.0]).log()
-    assert tinynet.anomaly.watching == 0
+    assert tinynet.autograd.anomaly.watching == 0
 
 
 def test_it_keeps_nothing_alive():
@@ -268,7 +268,7 @@ def test_outside_a_block_nothing_is_checked(monkeypatch):
         raise AssertionError("looked at outside anomaly mode")
 
     for name in ("check_result", "checked_gradient", "origin"):
-        monkeypatch.setattr(tinynet.anomaly, name, fail)
+        monkeypatch.setattr(tinynet.autograd.anomaly, name, fail)
     x = tinynet.tensor(0.0, requires_grad=True)
     x.sqrt().backward()
     assert x.grad.isinf()
@@ -428,5 +428,5 @@ def test_changing_the_indices_of_max_changes_no_gradient():
 
 
 def test_no_context_leaks():
-    assert contextvars.copy_context().get(tinynet.anomaly._mode, 0) == 0
-    assert "tinynet.anomaly" in sys.modules
+    assert contextvars.copy_context().get(tinynet.autograd.anomaly._mode, 0) == 0
+    assert "tinynet.autograd.anomaly" in sys.modules

@@ -10,7 +10,7 @@ import pytest
 import tinynet
 from tinynet import gradcheck
 from tinynet.autograd import Primitive
-from tinynet.gradcheck import GradcheckError
+from tinynet.autograd.gradcheck import GradcheckError
 
 
 def points(*shape, low=0.5, high=2.0):

@@ -10,6 +10,7 @@ import pytest
 
 import tinynet
 from tinynet import autograd
+from tinynet.autograd import engine
 
 
 def scenario(framework):
@@ -153,10 +154,10 @@ def test_a_hook_that_returns_something():
 
 def test_hooks_go_with_their_leaf():
     gc.collect()
-    before = len(autograd._hooked)
+    before = len(engine._hooked)
     a = tinynet.ones(2, requires_grad=True)
     a.register_post_accumulate_grad_hook(lambda a: None)
-    assert len(autograd._hooked) == before + 1
+    assert len(engine._hooked) == before + 1
     gone = weakref.ref(a)
     gc.disable()
     try:
@@ -165,7 +166,7 @@ def test_hooks_go_with_their_leaf():
         assert gone() is None
     finally:
         gc.enable()
-    assert len(autograd._hooked) == before
+    assert len(engine._hooked) == before
 
 
 def test_a_callback_at_the_end_of_a_pass_is_called_once():

@@ -22,7 +22,7 @@ from tinynet.utils.data import (
     TensorDataset,
     default_collate,
     random_split,
-)  # fmt: skip
+)
 
 
 class Squares(Dataset):

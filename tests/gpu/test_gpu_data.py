@@ -11,7 +11,7 @@ import strict_cupy
 from conftest import REAL_CUPY
 
 import tinynet
-from tinynet import backend
+from tinynet.arrays import gpu as backend
 from tinynet.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 on_the_stand_in = pytest.mark.skipif(

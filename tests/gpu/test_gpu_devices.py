@@ -303,7 +303,7 @@ def test_cuda_libraries_missing(monkeypatch):
                 "libcublas.so.13: cannot open shared object file: No such file or directory"
             )
 
-        monkeypatch.setattr(tinynet.backend, "_proven", set())
+        monkeypatch.setattr(tinynet.arrays.devices, "_proven", set())
         monkeypatch.setattr(cupy, "matmul", missing)
         with pytest.raises(
             RuntimeError,

@@ -14,8 +14,8 @@ import pytest
 from conftest import REAL_CUPY
 
 from tinynet.nn.functional.dropout import keep_mask
-from tinynet.ops import conv, pooling
-from tinynet.ops.geometry import Geometry
+from tinynet.ops.conv import plain as conv, pooling
+from tinynet.ops.conv.geometry import Geometry
 from tinynet.optim import adam, sgd
 
 GEOMETRIES = [

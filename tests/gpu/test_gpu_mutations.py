@@ -209,7 +209,7 @@ def mutant(module: str, text: str, bug: str) -> Iterator[Any]:
 
 
 def test_no_bug_is_noticed_where_there_is_none(gpu, tmp_path, expected):
-    with mutant("backend", "import numpy as np", "import numpy as np") as T:
+    with mutant("arrays.devices", "import numpy as np", "import numpy as np") as T:
         exercise(T, tmp_path, expected)
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import tinynet
 from tinynet import gradcheck
 from tinynet.nn import functional as F
-from tinynet.ops import conv, correlate
-from tinynet.ops.geometry import Geometry
+from tinynet.ops.conv import plain as conv, fast as correlate
+from tinynet.ops.conv.geometry import Geometry
 
 f64 = np.float64
 

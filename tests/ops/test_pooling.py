@@ -22,7 +22,7 @@ from spatial_operations import (
 import tinynet
 from tinynet import nn
 from tinynet.nn import functional as F
-from tinynet.ops.windows import sum_windows
+from tinynet.ops.conv.windows import sum_windows
 
 
 @pytest.mark.parametrize("case", [*POOLING_CASES, *ODD_WINNERS], ids=lambda c: c.name)

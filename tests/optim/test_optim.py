@@ -14,7 +14,8 @@ import pytest
 from strict_cupy import counting
 
 import tinynet
-from tinynet import memory, nn, optim
+from tinynet import nn, optim
+from tinynet.arrays import memory
 
 try:
     import torch

@@ -20,7 +20,7 @@ import pytest
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
-from tinynet.gradcheck import GradcheckError
+from tinynet.autograd.gradcheck import GradcheckError
 from tinynet.optim import lr_scheduler
 from tinynet.utils import data
 

@@ -13,47 +13,22 @@ import tinynet
 
 ROOT = Path(tinynet.__file__).parent
 
-# From what everything is built on to what is built on everything. A file may import from those above its own line.
-ORDER = [
-    "backend",
-    "cuda",
-    "memory",
-    "threads",
-    "anomaly",
-    "autograd",
-    "ops.geometry",
-    "ops.layout",
-    "ops.correlate",
-    "ops.dtypes",
-    "ops.summing",
-    "ops.shapes",
-    "ops.elementwise",
-    "ops.reductions",
-    "ops",
-    "printing",
-    "tensor",
-    "creation",
-    "distributed",
-    "serialization",
-    "gradcheck",
-    "nn.functional",
-    "nn.module",
-    "nn",
-    "optim",
-    "utils",
-    "transforms",
-    "datasets",
-    "explain",
-    "",
-]
+# From what everything is built on to what is built on everything. A file may import from those
+# before its own entry; the longest entry that names it counts.
+ORDER = """
+arrays.devices arrays.random arrays.memory arrays.threads arrays.gpu arrays cuda
+autograd.grad_mode autograd.anomaly autograd.engine autograd.hooks autograd.inplace autograd
+ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.elementwise
+ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
+printing tensor creation autograd.gradcheck serialization distributed.group
+nn.functional nn.module nn distributed.parallel distributed nn.parallel
+optim data utils transforms datasets summary explain
+""".split()
 
 
 def rank(module: str) -> int:
-    return next(
-        i
-        for i, room in enumerate(ORDER)
-        if not room or module == room or module.startswith(room + ".")
-    )
+    names = [name for name in ORDER if f"{module}.".startswith(f"{name}.")]
+    return ORDER.index(max(names, key=len)) if names else len(ORDER)
 
 
 def imported(path: Path) -> list[str]:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.nn.functional.dropout import keep_mask
-from tinynet.ops import conv, kernels, pooling
-from tinynet.ops.geometry import Geometry
-from tinynet.ops.kernels import Kernel
+from tinynet.arrays import gpu as kernels
+from tinynet.ops.conv import plain as conv, pooling
+from tinynet.ops.conv.geometry import Geometry
+from tinynet.arrays.gpu import Kernel
 from tinynet.optim import adam, sgd
 
 KERNELS = {f"tinynet_{k.name}": k for k in vars(kernels).values() if isinstance(k, Kernel)}

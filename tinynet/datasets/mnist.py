@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from .. import distributed
 from ..creation import from_numpy
+from ..distributed import group as distributed
 from ..tensor import Tensor
 from ..utils.data import Dataset
 from .download import DownloadError, fetch, first_to_answer, optional

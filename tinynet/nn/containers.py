@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..ops.dtypes import in_own_name
+from ..ops.arguments import in_own_name
 from .module import Module
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import no_grad
-from ..backend import Generator, default_generator, to_device
-from ..ops.dtypes import as_number, in_own_name
+from ..arrays.devices import to_device
+from ..arrays.random import Generator, default_generator
+from ..autograd.grad_mode import no_grad
+from ..ops.arguments import as_number, in_own_name
 from ..tensor import Tensor
 
 

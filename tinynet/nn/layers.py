@@ -7,11 +7,10 @@ from typing import Any
 
 from .. import creation
 from ..ops import shapes
-from ..ops.dtypes import in_own_name
+from ..ops.arguments import in_own_name, pair
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .functional._arguments import pair
 from .functional.convolution import same_padding
 from .module import Module, Parameter
 

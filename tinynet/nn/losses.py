@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..ops.arguments import as_reduction
 from ..tensor import Tensor
 from . import functional as F
-from .functional._arguments import as_reduction
 from .module import FunctionModule
 
 

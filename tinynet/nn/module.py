@@ -6,9 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..autograd import RemovableHandle, Variable, no_grad
-from ..backend import Device
-from ..ops.dtypes import as_dtype, in_own_name
+from ..arrays.devices import Device
+from ..autograd.engine import Variable
+from ..autograd.grad_mode import no_grad
+from ..autograd.hooks import RemovableHandle
+from ..ops.arguments import as_dtype, in_own_name
 from ..tensor import Tensor
 
 

@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 from .. import creation
 from ..ops import shapes
-from ..ops.dtypes import in_own_name
+from ..ops.arguments import as_tensor, in_own_name
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .functional._arguments import as_tensor
 from .layers import check_counts
 from .module import Module, Parameter
 

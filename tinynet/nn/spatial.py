@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops.dtypes import as_number
+from ..ops.arguments import as_number
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 
 from .. import creation
-from ..autograd import no_grad
+from ..autograd.grad_mode import no_grad
 from ..ops import elementwise, reductions, shapes
-from ..ops.dtypes import as_number, in_own_name
+from ..ops.arguments import as_number, in_own_name
 from ..tensor import Tensor
 
 

@@ -14,23 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Primitive, Variable, cast
-from ..backend import array_module, beside, computing
-from ..memory import scratch
-from .dtypes import as_operand, default_dtype, in_own_name, of_tensor, result_type
+from ..arrays.devices import array_module, beside, computing
+from ..arrays.memory import scratch
+from ..autograd.engine import Primitive, Variable, cast
+from .arguments import as_operand, broadcast_shape, in_own_name, of_tensor
+from .dtypes import default_dtype, result_type
 from .layout import each
 from .shapes import expand
-
-
-def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that `shapes` broadcast to; ValueError names them if they don't."""
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        listed = " and ".join(str(tuple(shape)) for shape in shapes)
-        raise ValueError(
-            f"{name}: shapes {listed} don't broadcast; aligned at the right, sizes must be equal or 1"
-        ) from None
 
 
 def _aligned(name: str, operands: tuple[Any, ...], floating: bool) -> list[Any]:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..memory import empty, scratch
-from ..threads import by_shares
+from ..arrays.memory import empty, scratch
+from ..arrays.threads import by_shares
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:

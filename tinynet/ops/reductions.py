@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Primitive, Variable, cast
-from ..backend import array_module, beside, computing
-from ..memory import empty
-from ..threads import get_num_threads, parallel, pieces
-from .dtypes import default_dtype, in_own_name, of_tensor, result_type
-from .elementwise import abs, broadcast_shape, eq, exp, isfinite, isnan, log, maximum, minimum, where
-from .shapes import as_dim, as_dims, expand, reshape, transpose, unsqueeze
+from ..arrays.devices import array_module, beside, computing
+from ..autograd.engine import Primitive, Variable, cast
+from .arguments import as_dim, as_dims, of_tensor
+from .elementwise import abs, eq, isnan, maximum, minimum, where
+from .shapes import expand, reshape
 from .summing import total
 
 
@@ -340,204 +337,6 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 # ------------------------------------------------------------------------------------------ softmax and family
 
 
-@Primitive
-def _logsumexp(xp, a, *, dims, keepdim):
-    # log sum e^a = m + log sum e^(a - m): with m the largest, no e^ overflows, and the largest is 1.
-    top = a.max(axis=dims, keepdims=True)
-    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))  # an infinite one would give inf - inf
-    sums = total(xp, xp.exp(a - top), dims, keepdim)
-    return xp.log(sums) + top.reshape(sums.shape)
-
-
-_logsumexp.derivatives(
-    a=lambda g, y, a, dims: _logsumexp_gradient(_unreduced(g, a.shape, dims), _unreduced(y, a.shape, dims), a, dims)
-)
-
-
-def _logsumexp_gradient(g: Any, y: Any, a: Any, dims: tuple[int, ...]) -> Any:
-    shares = exp(a - where(y == -math.inf, 0.0, y))  # where all are -inf, so is y, and the gradient is 0
-    # They would add up to 1, but far from 0 the rounded y is not exact enough to be an exponent: all are off by one factor.
-    whole = sum(shares, dims, keepdim=True)
-    return g * shares / where(isfinite(y) & (whole != 0), whole, 1.0)
-
-
-@of_tensor
-def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
-    """``log(sum(exp(input)))`` over `dim` (an int or several), without overflow."""
-    input = input if input.array.dtype.kind == "f" else cast(input, dtype=default_dtype)
-    dims = as_dims("logsumexp", dim, input.array.ndim)
-    if 0 in [input.array.shape[d] for d in dims]:
-        return log(sum(exp(input), dims, keepdim))
-    return _logsumexp(input, dims=dims, keepdim=keepdim)
-
-
-@Primitive
-def _softmax(xp, a, *, dim):
-    e = xp.exp(a - a.max(axis=dim, keepdims=True))
-    return e / total(xp, e, (dim,), True)
-
-
-_softmax.derivatives(a=lambda g, y, dim: y * (g - sum(g * y, dim, keepdim=True)))
-
-
-@Primitive
-def _log_softmax(xp, a, *, dim):
-    shifted = a - a.max(axis=dim, keepdims=True)
-    return shifted - xp.log(total(xp, xp.exp(shifted), (dim,), True))
-
-
-_log_softmax.derivatives(a=lambda g, y, dim: g - exp(y) * sum(g, dim, keepdim=True))
-
-
-def _places(xp: Any, classes: Any) -> tuple[Any, ...]:
-    """What indexes the scores (N, C, ...) of the `classes` (N, ...), in less than half the time of take_along_axis."""
-    n, *others = (xp.arange(size).reshape(-1, *[1] * (classes.ndim - 1 - d)) for d, size in enumerate(classes.shape))
-    return n, classes, *others
-
-
-@Primitive
-def cross_entropy(xp, a, *, classes):
-    # -log(softmax(a)) along dim 1, of one class for each line: classes is (N, 1, ...), the result (N, ...)
-    shifted = a - a.max(axis=1, keepdims=True)
-    return xp.log(total(xp, xp.exp(shifted), (1,), False)) - shifted[_places(xp, classes[:, 0])]
-
-
-@Primitive
-def _cross_entropy_gradient(xp, dy, a, *, classes):
-    shares = xp.exp(a - a.max(axis=1, keepdims=True))
-    shares /= total(xp, shares, (1,), True)
-    shares -= xp.arange(a.shape[1]).reshape(-1, *[1] * (a.ndim - 2)) == classes
-    shares *= dy[:, None]  # what the softmax is, less what it ought to be
-    return shares
-
-
-def _cross_entropy_curvature(g: Any, dy: Any, a: Any) -> Any:
-    shares, g = _softmax(a, dim=1), g * unsqueeze(dy, 1)
-    return shares * (g - sum(g * shares, 1, keepdim=True))
-
-
-cross_entropy.derivatives(a=lambda g, a, classes: _cross_entropy_gradient(g, a, classes=classes))
-_cross_entropy_gradient.derivatives(
-    dy=lambda g, a, dy_shape, classes: sum(g * _softmax(a, dim=1), 1) - reshape(pick(g, indices=classes, dim=1), dy_shape),
-    a=_cross_entropy_curvature,
-)
-
-
-def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any) -> Any:
-    if dim is None:
-        raise TypeError(f"{name}: say which dim the probabilities add up to 1 along; for (N, C) that is dim=1")
-    input = _floating(name, input, dtype)
-    dim = as_dim(name, dim, input.array.ndim)
-    if input.array.ndim == 0:
-        return reshape(primitive(unsqueeze(input, 0), dim=0), [])
-    return primitive(input, dim=dim) if input.array.size else input * 1.0
-
-
-@of_tensor
-def softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
-    """``exp(x) / sum(exp(x))`` along `dim`, the largest of each line taken off first so that nothing overflows."""
-    return _over_dim("softmax", _softmax, input, dim, dtype)
-
-
-@of_tensor
-def log_softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
-    """``log(softmax(x))`` along `dim`, exact where the softmax itself would round to 0."""
-    return _over_dim("log_softmax", _log_softmax, input, dim, dtype)
-
-
 # --------------------------------------------------------------------------------------------- matrix products
 
 
-def _product(xp: Any, a: Any, b: Any, by_rows: bool = False) -> Any:
-    """``a @ b``; of large matrices, the longer side of the result is shared among threads.
-
-    The result is column by column in memory if `a` is, so that a batch that is innermost stays so, unless `by_rows`.
-    """
-    if xp is not np or a.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE or a.dtype.kind != "f":
-        return xp.matmul(a, b)
-    (M, K), N = a.shape, b.shape[1]
-    parts = pieces(builtins.max(M, N), builtins.min(get_num_threads(), M * N * K // _WORTH))
-    if M > N:
-        out = empty(np, (M, N), a.dtype)
-        parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
-    else:
-        out = empty(np, (M, N), a.dtype) if by_rows or a.strides[0] != a.itemsize else empty(np, (N, M), a.dtype).T
-        parallel(len(parts), lambda i: np.matmul(a, b[:, parts[i]], out=out[:, parts[i]]))
-    return out
-
-
-_BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread anyway
-_WORTH = 1 << 22  # multiplications that are worth handing to a thread of ours
-
-
-@Primitive
-def _matmul(xp, a, b):
-    return _product(xp, a, b)
-
-
-_matmul.derivatives(
-    a=lambda g, b: _matmul(g, transpose(b, -1, -2)),  # (..., n, k) = (..., n, m) @ (..., m, k)
-    b=lambda g, a: _matmul(transpose(a, -1, -2), g),  # (..., k, m) = (..., k, n) @ (..., n, m)
-)
-
-
-@in_own_name
-def matmul(input: Any, other: Any) -> Any:
-    """The matrix product ``input @ other``.
-
-    (n, k) @ (k, m) gives (n, m). A vector counts as a row on the left and as a column on the right, and that dimension is dropped
-    from the result. More dimensions in front are batches, which broadcast. ValueError if the inner sizes differ.
-    """
-    for v in (input, other):
-        if not isinstance(v, Variable):
-            raise TypeError(f"matmul: expected tensors, got {type(v).__name__}")
-    a, b = input.array.shape, other.array.shape
-    if not a or not b:
-        raise ValueError(f"matmul: both tensors need at least one dim, got shapes {tuple(a)} and {tuple(b)}")
-    if input.array.dtype != other.array.dtype:
-        raise RuntimeError(
-            f"matmul: both tensors must have one dtype, got {input.array.dtype} and {other.array.dtype}; "
-            f"convert one with .to(tinynet.{result_type(input, other)})"
-        )
-    if a[-1] != b[-2 if len(b) > 1 else 0]:
-        raise ValueError(
-            f"matmul: input {tuple(a)} and other {tuple(b)} don't fit: the last size of the first, {a[-1]}, "
-            f"must equal the {'second last' if len(b) > 1 else 'only'} size of the second, {b[-2 if len(b) > 1 else 0]}"
-        )
-    left = input if len(a) > 1 else unsqueeze(input, 0)
-    right = other if len(b) > 1 else unsqueeze(other, 1)
-    batch = broadcast_shape("matmul", left.array.shape[:-2], right.array.shape[:-2])
-    if left.array.shape[:-2] != batch:
-        left = expand(left, *batch, -1, -1)
-    if right.array.shape[:-2] != batch:
-        right = expand(right, *batch, -1, -1)
-    product = _matmul(left, right)
-    drop = ([-2] if len(a) == 1 else []) + ([-1] if len(b) == 1 else [])
-    if drop:
-        ndim = len(batch) + 2
-        product = reshape(product, [n for d, n in enumerate(product.array.shape) if d - ndim not in drop])
-    return product
-
-
-@Primitive
-def linear(xp, x, w, b):
-    y = _product(xp, x, w.T)
-    if b is not None:
-        y += b
-    return y
-
-
-@Primitive
-def _linear_weight_grad(xp, dy, x):
-    return _product(xp, dy.T, x, by_rows=True)  # (out, in) = (out, N) @ (N, in); in the order of w, for the optimiser
-
-
-linear.derivatives(
-    x=lambda g, w: _matmul(g, w),  # (N, in) = (N, out) @ (out, in)
-    w=lambda g, x: _linear_weight_grad(g, x),
-    b=lambda g: _sum(g, dims=(0,), keepdim=False),
-)
-_linear_weight_grad.derivatives(  # its result has the shape of w, and so has g
-    dy=lambda g, x: linear(x, g, None),
-    x=lambda g, dy: _matmul(dy, g),
-)

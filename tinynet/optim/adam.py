@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..memory import empty
-from ..ops import kernels
+from ..arrays import gpu as kernels
+from ..arrays.memory import empty
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction, in_shares
 

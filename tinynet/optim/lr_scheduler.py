@@ -23,7 +23,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..ops.dtypes import as_number, in_own_name
+from ..ops.arguments import as_number, in_own_name
 from .optimizer import Optimizer, as_bool
 
 __all__ = [

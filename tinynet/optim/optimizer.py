@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..autograd import enable_grad
-from ..backend import array_module, computing, device_of
-from ..memory import empty
-from ..ops.dtypes import as_number
+from ..arrays.devices import array_module, computing, device_of
+from ..arrays.memory import empty
+from ..arrays.threads import by_shares
+from ..autograd.grad_mode import enable_grad
+from ..ops.arguments import as_number
 from ..tensor import Tensor
-from ..threads import by_shares
 
 # ---------------------------------------------------------------------------------------- what an option may be
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..memory import empty
+from ..arrays.memory import empty
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction
 

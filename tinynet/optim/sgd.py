@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..memory import empty
-from ..ops import kernels
+from ..arrays import gpu as kernels
+from ..arrays.memory import empty
 from ..tensor import Tensor
 from .optimizer import Optimizer, direction, in_shares
 

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from .. import creation
-from ..backend import Device, Generator, default_generator, drawing_from, load_cupy, send
+from ..arrays.devices import Device, load_cupy
+from ..arrays.gpu import send
+from ..arrays.random import Generator, default_generator, drawing_from
 from ..ops import shapes
-from ..ops.dtypes import as_number, in_own_name
+from ..ops.arguments import as_number, in_own_name
 from ..tensor import Tensor
 
 
@@ -245,7 +247,7 @@ class DistributedSampler(Sampler):
         self, dataset: Any, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True, seed: int = 0,
         drop_last: bool = False,
     ):
-        from .. import distributed  # which few programs need
+        from ..distributed import group as distributed
 
         if num_replicas is None:
             num_replicas = distributed.current_group("DistributedSampler").size
@@ -511,7 +513,10 @@ class DataLoader:
     def _ahead(self, order: Iterator[tuple[Generator, Any]]) -> Iterator[Any]:
         # a thread has grad modes of its own unless it is handed ours
         context = contextvars.copy_context()
-        from concurrent.futures import Future, ThreadPoolExecutor  # takes as long to import as all of the rest here
+        from concurrent.futures import (  # takes as long to import as all of the rest here
+            Future,
+            ThreadPoolExecutor,
+        )
 
         with ThreadPoolExecutor(self.num_workers, "tinynet-data") as workers:
             waiting: deque[Future[Any]] = deque()

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import elementwise, reductions, shapes
-from ...ops.dtypes import as_number, in_own_name
+from ...ops import arguments, elementwise, products, reductions, shapes
+from ...ops import softmax as softmax_
+from ...ops.arguments import as_floats, as_number, as_tensor, in_own_name, same_dtype
 from ...tensor import Tensor
-from ._arguments import as_floats, as_tensor, same_dtype
 
 
 def _in_place(f: Callable[[Tensor], Tensor], input: Tensor, name: str) -> Tensor:
@@ -100,12 +100,12 @@ def tanh(input: Tensor) -> Tensor:
 
 def softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
     """``exp(input)`` divided by its sum along `dim`, without overflow. `dim` must be given."""
-    return reductions.softmax(as_tensor("softmax", "input", input), dim, dtype=dtype)
+    return softmax_.softmax(as_tensor("softmax", "input", input), dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
     """The logarithm of `softmax`, exact where that would round to 0. `dim` must be given."""
-    return reductions.log_softmax(as_tensor("log_softmax", "input", input), dim, dtype=dtype)
+    return softmax_.log_softmax(as_tensor("log_softmax", "input", input), dim, dtype=dtype)
 
 
 @in_own_name
@@ -128,7 +128,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     A norm below `eps` counts as `eps`. IndexError for vectors in one dimension, unless ``dim=0``.
     """
     as_floats("cosine_similarity", "x1", x1), as_floats("cosine_similarity", "x2", x2)
-    shape = elementwise.broadcast_shape("cosine_similarity", x1.shape, x2.shape)
+    shape = arguments.broadcast_shape("cosine_similarity", x1.shape, x2.shape)
     units = [normalize(shapes.expand(x, shape), 2.0, dim, eps) for x in (x1, x2)]
     return reductions.sum(units[0] * units[1], dim)
 
@@ -148,5 +148,5 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ValueError(f"linear: bias must have shape ({O},), got {tuple(bias.shape)}")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     rows = input if len(shape) == 2 else shapes.reshape(input, input.numel() // max(C, 1), C)
-    y = reductions.linear(rows, weight, bias)
+    y = products.linear(rows, weight, bias)
     return y if len(shape) == 2 else shapes.reshape(y, *shape[:-1], O)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ...ops import conv, shapes
-from ...ops.geometry import Geometry
+from ...ops import shapes
+from ...ops.arguments import as_floats, as_tensor, pair, same_dtype
+from ...ops.conv import plain as conv
+from ...ops.conv.geometry import Geometry
+from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
-from ._arguments import as_batch, as_floats, as_tensor, pair, same_dtype, unbatched
 
 
 def _groups(function: str, groups: Any) -> int:

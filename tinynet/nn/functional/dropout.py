@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Generator, array_module, computing, default_generator
-from ...ops import kernels
+from ...arrays import gpu as kernels
+from ...arrays.devices import array_module, computing
+from ...arrays.random import Generator, default_generator
+from ...arrays.threads import by_shares
+from ...ops.arguments import as_floats, as_tensor
 from ...tensor import Tensor
-from ...threads import by_shares
-from ._arguments import as_floats, as_tensor
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, generator: Generator | None = None) -> Tensor:

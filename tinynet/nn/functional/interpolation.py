@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import beside
-from ...ops.windows import sum_windows
+from ...arrays.devices import beside
+from ...ops.arguments import as_floats, as_tensor, pair
+from ...ops.conv.windows import sum_windows
 from ...tensor import Tensor
-from ._arguments import as_floats, as_tensor, pair
 from .pooling import adaptive_avg_pool2d
 
 

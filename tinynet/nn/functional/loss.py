@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import array_module, computing
-from ...ops import elementwise, reductions, shapes
-from ...ops.dtypes import as_number, in_own_name
+from ...arrays.devices import array_module, computing
+from ...ops import arguments, elementwise, reductions, shapes
+from ...ops import softmax as softmax_
+from ...ops.arguments import as_floats, as_number, as_reduction, as_tensor, in_own_name, same_dtype
 from ...tensor import Tensor
-from ._arguments import as_floats, as_reduction, as_tensor, same_dtype
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -137,7 +137,7 @@ def _of_classes(
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:
-        logp = reductions.log_softmax(scores, 1)
+        logp = softmax_.log_softmax(scores, 1)
         weighted = logp if weight is None else logp * _column(weight, logp.ndim)
         loss = (1 - label_smoothing) * loss - (label_smoothing / logp.shape[1]) * reductions.sum(weighted, 1)
     if weights is not None:
@@ -182,13 +182,13 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: input {tuple(input.shape)} must have at least one class, in dim {dim}")
     if not input.ndim or target.dtype.kind != "f" or target.shape != input.shape:
         _check_targets("cross_entropy", input, target, weight, ignore_index)
-        return _of_classes(reductions.cross_entropy, input, target.long(), weight, ignore_index, reduction, label_smoothing)
+        return _of_classes(softmax_.cross_entropy, input, target.long(), weight, ignore_index, reduction, label_smoothing)
     if not isinstance(ignore_index, int) or ignore_index >= 0:
         raise ValueError(f"cross_entropy: ignore_index={ignore_index} names a class number, but the target holds probabilities")
     _check_weight("cross_entropy", input, weight)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
-    scores = reductions.log_softmax(input, dim) * target
+    scores = softmax_.log_softmax(input, dim) * target
     return reduced(-reductions.sum(scores if weight is None else scores * _column(weight, input.ndim), dim), reduction)
 
 
@@ -204,7 +204,7 @@ def _pair(function: str, input: Tensor, target: Tensor, weight: Tensor | None = 
     as_tensor(function, "input", input), as_tensor(function, "target", target)
     if "f" not in (input.dtype.kind, target.dtype.kind):
         raise TypeError(f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, convert with .float()")
-    shape = elementwise.broadcast_shape(function, input.shape, target.shape)
+    shape = arguments.broadcast_shape(function, input.shape, target.shape)
     if weight is not None and as_tensor(function, "weight", weight).shape != shape:
         raise ValueError(f"{function}: weight must have the shape of the loss, {tuple(shape)}; got {tuple(weight.shape)}")
     if input.shape == target.shape:
@@ -295,7 +295,7 @@ def _check_binary(function: str, input: Tensor, target: Tensor, **factors: Tenso
     for name, factor in factors.items():
         if factor is not None:
             _constant(function, name, as_tensor(function, name, factor))
-            if elementwise.broadcast_shape(function, input.shape, factor.shape) != input.shape:
+            if arguments.broadcast_shape(function, input.shape, factor.shape) != input.shape:
                 raise ValueError(f"{function}: {name} {tuple(factor.shape)} must broadcast to the shape of input, {tuple(input.shape)}")
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd import no_grad
-from ...backend import array_module, computing
-from ...ops import elementwise, normalization, reductions, shapes
-from ...ops.dtypes import as_number
+from ...arrays.devices import array_module, computing
+from ...autograd.grad_mode import no_grad
+from ...ops import elementwise, reductions, shapes
+from ...ops.arguments import as_floats, as_number, as_tensor, same_dtype
+from ...ops.conv import norms as normalization
 from ...tensor import Tensor
-from ._arguments import as_floats, as_tensor, same_dtype
 
 
 def _moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...ops import shapes
+from ...ops.arguments import as_tensor
 from ...tensor import Tensor
-from ._arguments import as_tensor
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:

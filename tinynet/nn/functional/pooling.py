@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import array_module, beside, computing
-from ...ops import pooling, reductions, shapes
-from ...ops.geometry import Geometry
-from ...ops.windows import sum_windows
+from ...arrays.devices import array_module, beside, computing
+from ...ops import indexing, reductions, shapes
+from ...ops.arguments import as_floats, pair
+from ...ops.conv import pooling
+from ...ops.conv.geometry import Geometry
+from ...ops.conv.windows import sum_windows
+from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
-from ._arguments import as_batch, as_floats, pair, unbatched
 
 
 def window_geometry(
@@ -198,6 +200,6 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
         winners = flat.array[:, :, places].argmax(axis=-1)  # (N, C, OH, OW), of (N, C, OH, OW, LH·LW)
         indices = places[xp.arange(OH).reshape(-1, 1), xp.arange(OW), winners]
         chosen = indices.reshape(*flat.shape[:2], OH * OW)
-    y = shapes.gather(flat, 2, Tensor._wrap(chosen))
+    y = indexing.gather(flat, 2, Tensor._wrap(chosen))
     y = unbatched(shapes.reshape(y, indices.shape), was_unbatched)
     return (y, unbatched(Tensor._wrap(indices), was_unbatched)) if return_indices else y

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Primitive
-from ..backend import constant
-from .layout import batch_innermost
+from ...arrays.devices import constant
+from ...autograd.engine import Primitive
+from ..layout import batch_innermost
 
 
 @Primitive

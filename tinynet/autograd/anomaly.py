@@ -14,14 +14,14 @@ import sys
 import threading
 from typing import Any
 
-from .backend import array_module
+from ..arrays.devices import array_module
 
 _OFF, _ORIGINS, _CHECKS = range(3)
 _mode: contextvars.ContextVar[int] = contextvars.ContextVar("tinynet_anomaly_mode", default=_OFF)
 # How many blocks are open, in whatever thread: a plain number is looked at faster than a context variable.
 watching = 0
 _lock = threading.Lock()
-_PACKAGE = os.path.dirname(__file__)
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 class detect_anomaly(contextlib.ContextDecorator):

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Primitive, is_grad_enabled
-from ..backend import array_module, computing
-from ..memory import empty, scratch
-from ..threads import by_shares
-from .elementwise import rsqrt
-from .layout import batch_innermost, channel_sums
-from .reductions import mean, moments, sum
-from .shapes import reshape
+from ...arrays.devices import array_module, computing
+from ...arrays.memory import empty, scratch
+from ...arrays.threads import by_shares
+from ...autograd.engine import Primitive
+from ...autograd.grad_mode import is_grad_enabled
+from ..elementwise import rsqrt
+from ..layout import batch_innermost, channel_sums
+from ..reductions import mean, moments, sum
+from ..shapes import reshape
 
 _EACH_CHANNEL = (0, 2, 3)
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Primitive
-from ..memory import empty, scratch
-from ..threads import by_shares
-from . import kernels
-from .conv import pad
-from .elementwise import bits, keep
+from ...arrays import gpu as kernels
+from ...arrays.memory import empty, scratch
+from ...arrays.threads import by_shares
+from ...autograd.engine import Primitive
+from ..elementwise import bits, keep
+from ..layout import batch_innermost
 from .geometry import Geometry
-from .layout import batch_innermost
+from .plain import pad
 
 
 def _lowest(dtype: Any) -> Any:

@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from .autograd import no_grad
-from .backend import device_of, to_device, to_host
-from .tensor import Tensor
-from .threads import cores, meanwhile, share_cores
+from ..arrays.devices import device_of, to_device, to_host
+from ..arrays.threads import cores, meanwhile, share_cores
+from ..autograd.grad_mode import no_grad
+from ..tensor import Tensor
 
 # Seconds. How long a rank waits for the others to arrive at the start, and in a collective, if nobody says otherwise; how long it asks
 # MPI again and again before it sleeps in between, and then for how long at least. MPI itself never sleeps, which takes the cores from

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Primitive
-from ..threads import by_shares
-from . import correlate, kernels
+from ...arrays import gpu as kernels
+from ...arrays.threads import by_shares
+from ...autograd.engine import Primitive
+from ..layout import batch_innermost, channel_sums
+from ..shapes import expand, reshape
+from . import fast as correlate
 from .geometry import Geometry
-from .layout import batch_innermost, channel_sums
-from .shapes import expand, reshape
 
 # ------------------------------------------------------------------------------------------ columns and back
 

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..memory import scratch
-from ..threads import as_many_each, blas_architectures, get_num_threads, parallel, pieces
+from ...arrays.memory import scratch
+from ...arrays.threads import as_many_each, blas_architectures, get_num_threads, parallel, pieces
+from ..layout import batch_innermost, empty_images
 from .geometry import Geometry
-from .layout import batch_innermost, empty_images
 
 # ------------------------------------------------------------------------------------------ one axis at a time
 

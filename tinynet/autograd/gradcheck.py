@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .autograd import Variable, enable_grad, grad
-from .backend import computing, to_host
-from .ops.dtypes import as_number
-from .tensor import Tensor
+from ..arrays.devices import computing, to_host
+from ..ops.arguments import as_number
+from ..tensor import Tensor
+from .engine import Variable, grad
+from .grad_mode import enable_grad
 
 
 class GradcheckError(RuntimeError):

@@ -13,12 +13,15 @@ Size letters as in `geometry`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .geometry import Geometry
+from ..ops.conv.geometry import Geometry
+from .devices import Device, load_cupy
 
 
 class Kernel(NamedTuple):
@@ -270,3 +273,51 @@ def adam_step(
     """`optim.adam.adam_step` in one launch."""
     kernel, averages = (ADAM, (m, v)) if most is None else (AMSGRAD, (m, v, most))
     kernel(xp, g, beta2, 1 - beta1, 1 - beta2, rate, floor, p, *averages)
+
+
+@functools.cache
+def _copying_stream(cupy: Any, index: int) -> Any:
+    """A stream of GPU `index` for copies beside its computing; non-blocking: the default stream doesn't wait for it, nor it for that."""
+    with cupy.cuda.Device(index):
+        return cupy.cuda.Stream(non_blocking=True)
+
+
+_sent: list[tuple[Any, np.ndarray]] = []  # events of copies that may be going on, with the page-locked memory that they read
+
+
+_sent_lock = threading.Lock()
+
+
+def send(arrays: Sequence[np.ndarray], target: Device) -> Callable[[], list[Any]]:
+    """Start copying `arrays` to a GPU, all in one transfer, beside whatever it computes; calling what is returned gives them there.
+
+    Nothing here waits: the GPU's computing stream does, for the copy, from that call on. The call must be made, also where nobody wants the
+    arrays any more.
+    """
+    cupy, index = load_cupy(target.index or 0), target.index
+    # each array begins where a GPU reads it fastest, as if it had memory of its own
+    ends = list(itertools.accumulate(-(-array.nbytes // 256) * 256 for array in arrays))
+    places = [slice(end, end + array.nbytes) for end, array in zip([0, *ends], arrays, strict=False)]
+    size = ends[-1] if ends and ends[-1] else 1
+    with cupy.cuda.Device(index):
+        copying, computing = _copying_stream(cupy, index), cupy.cuda.get_current_stream()
+        pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(size), np.uint8, size)  # only from such can a GPU fetch by itself
+        for array, place in zip(arrays, places, strict=True):
+            pinned[place].view(array.dtype).reshape(array.shape)[...] = array
+        # cupy gives memory back to the stream that it was made for as soon as Python lets go of it, since what this stream does next comes
+        # after all that it has been told to do. So the memory has to be the computing stream's, which goes on using it: were it the
+        # copying stream's, the next copy might overwrite a batch that is still being read. And the copy has to come after what the
+        # computing stream has been told to do so far: the memory may have been something else, which is still being read.
+        there = cupy.empty(size, np.uint8)
+        copying.wait_event(computing.record(cupy.cuda.Event(disable_timing=True)))
+        there.set(pinned, stream=copying)
+        copied = copying.record(cupy.cuda.Event(disable_timing=True))
+    with _sent_lock:  # page-locked memory is used anew when Python lets go of it, which must not be before it has been read
+        _sent[:] = [(event, memory) for event, memory in _sent if not event.done] + [(copied, pinned)]
+
+    def arrive() -> list[Any]:
+        with cupy.cuda.Device(index):
+            cupy.cuda.get_current_stream().wait_event(copied)
+            return [there[place].view(array.dtype).reshape(array.shape) for array, place in zip(arrays, places, strict=True)]
+
+    return arrive

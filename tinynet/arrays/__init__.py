@@ -1,0 +1,1 @@
+"""Arrays below the tensors: devices, random generators, memory, threads, GPU kernels."""
