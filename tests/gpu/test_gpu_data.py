@@ -234,7 +234,7 @@ def test_a_data_set_on_the_gpu_uploads_indices_once(gpu, second_gpu):
 def test_page_locked_memory_is_used_again(gpu):
     """At most what is on its way stays allocated, however many batches there are."""
     for _ in DataLoader(samples(50), 1, device="cuda"):
-        assert len(backend._sent) <= 3
+        assert len(backend._uploads) <= 3
 
 
 def test_refused(monkeypatch):

@@ -32,10 +32,17 @@ def rank(module: str) -> int:
 
 
 def imported(path: Path) -> list[str]:
-    """The modules of tinynet that a file imports, wherever in it, as dotted names below `tinynet`."""
+    """The modules of tinynet that a file imports, wherever in it, as dotted names below `tinynet`.
+
+    An import under ``if TYPE_CHECKING:`` is left out, because it never runs.
+    """
     package = list(path.relative_to(ROOT).parts[:-1])
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body.clear()
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - (node.level - 1)] + (
                 node.module.split(".") if node.module else []

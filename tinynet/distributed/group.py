@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import device_of, to_device, to_host
-from ..arrays.threads import cores, meanwhile, share_cores
+from ..arrays.threads import cores, poll_during_parallel, share_cores
 from ..autograd.grad_mode import no_grad
 from ..tensor import Tensor
 
@@ -119,7 +119,7 @@ class Group:
         self.count += 1
         work._number = self.count
         self.under_way.append(work)
-        meanwhile(self.progress)
+        poll_during_parallel(self.progress)
         return work
 
     def agree(self, call: str) -> None:
@@ -150,7 +150,7 @@ class Group:
             work._request = None
             self.under_way.remove(work)
             if not self.under_way:
-                meanwhile(None)
+                poll_during_parallel(None)
         return True
 
     def progress(self) -> None:
