@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nn_operations import call, classes
 from operations import Case, other, positive, real, run
-from test_gpu_equal import CASES, On, on_device, seeded
+from gpu_cases import CASES, On, on_device, seeded
 
 import tinynet
 import tinynet.nn.functional as F
