@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from gpu_cases import CASES, On, on_device, seeded
 from nn_operations import call, classes
 from operations import Case, other, positive, real, run
-from gpu_cases import CASES, On, on_device, seeded
 
 import tinynet
 import tinynet.nn.functional as F
