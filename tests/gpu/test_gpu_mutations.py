@@ -206,7 +206,8 @@ REPLACEMENTS = [
     ),
 ]
 
-# (what the bug is, CUDA C as a regular expression, the same with the bug), everywhere in all kernels
+# (what the bug is, CUDA C as a regular expression, CUDA C with the bug). Every match in every
+# kernel is tried by itself.
 KERNEL_BUGS = [
     ("a wrong sign", r" - (?=\w)", " + "),
     ("a stride that is forgotten", r" \|\| \w+ % s[hw]", ""),
@@ -227,12 +228,12 @@ KERNEL_BUGS = [
 
 
 def program(T: Any, device: str, folder: Path) -> list[Any]:
-    """A bit of everything; fails if a step waits, or uploads more than it must."""
+    """Results of a bit of everything; an error if a step waits or uploads too much."""
     nn, F = T.nn, T.nn.functional
     T.manual_seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 3, 3, stride=2, padding=(1, 2), bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 2, stride=2), nn.MaxPool2d(2, 1), nn.Flatten(),
-        nn.Linear(4 * 3 * 3, 5),
+        nn.Conv2d(1, 3, 3, stride=2, padding=(1, 2), bias=False), nn.BatchNorm2d(3), nn.ReLU(),
+        nn.Conv2d(3, 4, 2, stride=2), nn.MaxPool2d(2, 1), nn.Flatten(), nn.Linear(4 * 3 * 3, 5),
     ).to(device)  # fmt: skip
     optimizer = T.optim.Adam(model.parameters(), lr=0.01)
     x, y = T.randn(4, 1, 16, 14).to(device), T.randint(5, (4,)).to(device)
@@ -290,7 +291,7 @@ def program(T: Any, device: str, folder: Path) -> list[Any]:
 
 
 def exercise(T: Any, folder: Path, expected: list[Any]) -> None:
-    """Fails if the GPU path of this tinynet is broken: its results, its costs, or its errors are off."""
+    """Fail if results, costs or errors of this tinynet on a GPU are wrong."""
     for mine, theirs in zip(program(T, "cuda:1", folder), expected, strict=True):
         assert str(mine.device) == "cuda:1" and mine.dtype == theirs.dtype
         np.testing.assert_allclose(

@@ -68,74 +68,74 @@ def comparisons(T: Any, a: Any) -> Any:
     return T.tensor([T.allclose(a, a + 1e-9), T.equal(a, a), T.equal(a, a + 1)])
 
 
-def _named(name: str, *inputs: np.ndarray, **options: Any) -> Case:
+def named(name: str, *inputs: np.ndarray, **options: Any) -> Case:
     """The function of `nn.functional` that is the first word of `name`."""
     return Case(name, call(name.split()[0], **options), inputs)
 
 
 IMAGE_CASES = [
-    _named("linear", real(4, 3), other(2, 3), real(2)),
-    _named("conv2d", images(2, 3, 5, 6), images(4, 3, 3, 2), images(4)),
-    _named(
+    named("linear", real(4, 3), other(2, 3), real(2)),
+    named("conv2d", images(2, 3, 5, 6), images(4, 3, 3, 2), images(4)),
+    named(
         "conv2d geometry", images(2, 2, 7, 8), images(3, 2, 3, 2),
         stride=(2, 3), padding=(2, 1), dilation=(1, 2),
     ),
-    _named(
+    named(
         "conv2d groups", images(2, 4, 6, 5), images(6, 2, 3, 3), images(6),
         stride=2, groups=2, padding=1,
     ),
-    _named(
+    named(
         "conv2d same", images(1, 1, 5, 6), images(2, 1, 2, 3), padding="same", dilation=(2, 1)
     ),
-    _named("conv2d unbatched", images(3, 5, 6), images(4, 3, 3, 2)),
-    _named("conv2d no samples", images(0, 3, 5, 6), images(4, 3, 3, 2)),
-    _named("conv2d float32", real(2, 3, 5, 6), other(4, 3, 3, 2), real(4), padding=1),
-    _named("conv2d int64", whole(1, 2, 4, 5), whole(3, 2, 2, 3)),
-    _named(
+    named("conv2d unbatched", images(3, 5, 6), images(4, 3, 3, 2)),
+    named("conv2d no samples", images(0, 3, 5, 6), images(4, 3, 3, 2)),
+    named("conv2d float32", real(2, 3, 5, 6), other(4, 3, 3, 2), real(4), padding=1),
+    named("conv2d int64", whole(1, 2, 4, 5), whole(3, 2, 2, 3)),
+    named(
         "conv_transpose2d", images(2, 3, 3, 4), images(3, 2, 3, 2), images(2),
         stride=(2, 1), padding=(1, 0), output_padding=(1, 0),
     ),
-    _named(
+    named(
         "conv_transpose2d groups", images(2, 4, 3, 4), images(4, 3, 2, 2), groups=2, dilation=2
     ),
-    _named(
+    named(
         "unfold", images(2, 3, 5, 6),
         kernel_size=(2, 3), dilation=(2, 1), padding=(0, 2), stride=(1, 2),
     ),
-    _named("fold", images(2, 12, 8), output_size=(5, 6), kernel_size=(2, 3), stride=(2, 1)),
-    _named("max_pool2d", images(2, 3, 5, 6), kernel_size=2),
-    _named(
+    named("fold", images(2, 12, 8), output_size=(5, 6), kernel_size=(2, 3), stride=(2, 1)),
+    named("max_pool2d", images(2, 3, 5, 6), kernel_size=2),
+    named(
         "max_pool2d overlap", images(2, 3, 5, 6), kernel_size=(3, 2), stride=(2, 1), padding=1
     ),
-    _named(
+    named(
         "max_pool2d dilation, ceil", images(2, 3, 6, 7),
         kernel_size=2, stride=3, dilation=(1, 2), ceil_mode=True,
     ),
-    _named("max_pool2d ties", ties(2, 3, 5, 6), kernel_size=3, stride=1),
-    _named(
+    named("max_pool2d ties", ties(2, 3, 5, 6), kernel_size=3, stride=1),
+    named(
         "max_pool2d indices", ties(2, 3, 5, 6),
         kernel_size=3, stride=2, padding=1, return_indices=True,
     ),
-    _named("max_pool2d float32", -positive(2, 3, 5, 6), kernel_size=2),
-    _named("max_pool2d int64", whole(1, 2, 4, 5), kernel_size=3, padding=1),
-    _named("max_pool2d int32", whole(1, 2, 4, 5, dtype=np.int32), kernel_size=2),
-    _named("max_pool2d uint8", np.arange(40, dtype=np.uint8).reshape(1, 2, 4, 5), kernel_size=2),
-    _named("max_pool2d bool", truth(1, 2, 4, 5), kernel_size=2, padding=1),
+    named("max_pool2d float32", -positive(2, 3, 5, 6), kernel_size=2),
+    named("max_pool2d int64", whole(1, 2, 4, 5), kernel_size=3, padding=1),
+    named("max_pool2d int32", whole(1, 2, 4, 5, dtype=np.int32), kernel_size=2),
+    named("max_pool2d uint8", np.arange(40, dtype=np.uint8).reshape(1, 2, 4, 5), kernel_size=2),
+    named("max_pool2d bool", truth(1, 2, 4, 5), kernel_size=2, padding=1),
     Case("max_pool2d minus infinity", pool_minus_infinity, (images(1, 2, 4, 5),)),
-    _named("avg_pool2d", images(2, 3, 5, 6), kernel_size=(3, 2), stride=(2, 1), padding=1),
-    _named(
+    named("avg_pool2d", images(2, 3, 5, 6), kernel_size=(3, 2), stride=(2, 1), padding=1),
+    named(
         "avg_pool2d ceil", images(2, 3, 5, 7),
         kernel_size=2, ceil_mode=True, count_include_pad=False,
     ),
-    _named("adaptive_avg_pool2d", images(2, 3, 5, 7), output_size=(2, 3)),
-    _named("adaptive_avg_pool2d 1", images(2, 3, 5, 7), output_size=1),
-    _named("adaptive_max_pool2d", images(2, 3, 5, 7), output_size=(2, 3), return_indices=True),
+    named("adaptive_avg_pool2d", images(2, 3, 5, 7), output_size=(2, 3)),
+    named("adaptive_avg_pool2d 1", images(2, 3, 5, 7), output_size=1),
+    named("adaptive_max_pool2d", images(2, 3, 5, 7), output_size=(2, 3), return_indices=True),
     *[
-        _named(f"interpolate {mode}", images(2, 3, 4, 5), size=(7, 3), mode=mode)
+        named(f"interpolate {mode}", images(2, 3, 4, 5), size=(7, 3), mode=mode)
         for mode in ("nearest", "nearest-exact", "bilinear")
     ],
     *[
-        _named(f"pad {mode}", images(2, 3, 4, 5), pad=(1, 2, 2, 1), mode=mode)
+        named(f"pad {mode}", images(2, 3, 4, 5), pad=(1, 2, 2, 1), mode=mode)
         for mode in ("constant", "reflect", "replicate", "circular")
     ],
     Case("batch_norm", batch_norm, (images(3, 4, 2, 5), images(4), images(4))),
@@ -146,7 +146,7 @@ IMAGE_CASES = [
         lambda T, x, m: T.nn.functional.batch_norm(x, m.detach(), m.detach() * m.detach()),
         (images(3, 4, 2, 5), images(4)),
     ),
-    _named("instance_norm", images(3, 4, 2, 5)),
+    named("instance_norm", images(3, 4, 2, 5)),
     Case(
         "layer_norm",
         lambda T, x, w, b: T.nn.functional.layer_norm(x, (2, 5), w, b),
@@ -165,7 +165,7 @@ IMAGE_CASES = [
         (whole(5), whole(5)[::-1].copy()),
     ),
     Case("allclose equal", comparisons, (real(2, 3),)),
-    _named("cosine_similarity", images(3, 4), images(3, 4)),
+    named("cosine_similarity", images(3, 4), images(3, 4)),
     Case(
         "cross_entropy weight, ignored",
         weighted_cross_entropy,
