@@ -15,8 +15,8 @@ from . import autograd, cuda, nn, optim, utils
 from .arrays.devices import Device as device
 from .arrays.random import Generator, default_generator, manual_seed
 from .arrays.threads import get_num_threads, set_num_threads
+from .autograd import grad
 from .autograd.anomaly import detect_anomaly
-from .autograd.engine import grad
 from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .autograd.gradcheck import gradcheck
 from .creation import (

@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays.devices import Device, computing, device_of, module_on, to_device
 from .arrays.random import Generator, default_generator
-from .autograd.engine import Variable
+from .autograd import Variable
 from .ops.arguments import as_dtype, as_number, as_shape, by_keyword, in_own_name
 from .ops.dtypes import default_dtype
 from .tensor import Tensor
@@ -110,7 +110,6 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: expected a numpy array, got {type(ndarray).__name__}")
     as_dtype("from_numpy", ndarray.dtype)
     result = Tensor._wrap(ndarray.view(np.ndarray))
-    result._export()  # its memory is in other hands from the start
     return result
 
 

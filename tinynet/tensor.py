@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import autograd
 from .arrays.devices import (
     Device,
     array_module,
@@ -19,8 +20,7 @@ from .arrays.devices import (
     to_host,
 )
 from .arrays.random import default_generator
-from .autograd import engine as autograd
-from .autograd.engine import Node, Primitive, Variable, cast
+from .autograd import Node, Primitive, Variable, Writable, cast
 from .ops import arguments, elementwise, indexing, products, reductions, shapes
 from .ops import softmax as softmaxes
 from .ops.arguments import as_dtype, as_number, as_operand
@@ -69,7 +69,7 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
     return method
 
 
-class Tensor(Variable):
+class Tensor(Writable):
     """An n-dimensional array that remembers how it was computed.
 
     Make one with `tinynet.tensor`, `zeros`, `randn` and so on; as in PyTorch, ``Tensor(data)`` copies `data` as float32. ``.array`` is
@@ -183,6 +183,28 @@ class Tensor(Variable):
         return self
 
     @property
+    def grad(self) -> Any:
+        """The gradient that `backward` has added up here, or None.
+
+        It can be set to None, or to a tensor of this shape, dtype and device.
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Variable):
+                raise TypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
+            if value.array.shape != self.array.shape or value.array.dtype != self.array.dtype:
+                raise RuntimeError(
+                    "grad: a gradient has the shape and dtype of its tensor, "
+                    f"{tuple(self.array.shape)} {self.array.dtype}; "
+                    f"got {tuple(value.array.shape)} {value.array.dtype}"
+                )
+            array_module(self.array, value.array, function="grad")  # both on one device?
+        self._grad = value
+
+    @property
     def is_leaf(self) -> bool:
         """Whether this tensor was made by the user, not computed from tensors that require grad."""
         return not isinstance(self._vertex(), Node)
@@ -196,7 +218,7 @@ class Tensor(Variable):
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on this intermediate result."""
-        return self._node is not None and self._node._retained is not None
+        return self._node is not None and self._node.retained is not None
 
     def retain_grad(self) -> None:
         """Ask `backward` to leave the gradient of this intermediate result in ``.grad``, as it does for leaves."""
@@ -204,7 +226,7 @@ class Tensor(Variable):
         if vertex is None:
             raise RuntimeError("retain_grad: this tensor does not require grad")
         if isinstance(vertex, Node):
-            vertex._retained = weakref.ref(self)
+            vertex.retained = weakref.ref(self)
 
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
@@ -268,13 +290,14 @@ class Tensor(Variable):
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The values as a numpy array that shares their memory; with `force`, detached and copied to the CPU first if need be.
 
-        Writing to that array changes the tensor. A backward pass that needs the values as they were raises RuntimeError then.
+        Writing to that array changes the tensor. Only inside `detect_anomaly` does a backward pass
+        that needs the old values notice.
         """
         if not force and self.requires_grad:
             raise RuntimeError("numpy: the tensor requires grad, and numpy records no history; use tensor.detach().numpy()")
         if not force and self.is_cuda:
             raise TypeError(f"numpy: the tensor is on {self.device}; copy it with tensor.cpu() first")
-        return self._export() if isinstance(self.array, np.ndarray) else to_host(self.array)
+        return self.array.view() if isinstance(self.array, np.ndarray) else to_host(self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -285,7 +308,7 @@ class Tensor(Variable):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError("dlpack: the tensor requires grad; export tensor.detach()")
-        return (self.array if self.is_cuda else self._export()).__dlpack__(**options)
+        return self.array.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import array_module, beside, computing, device_of, to_device, to_host
-from ..autograd.engine import Primitive, after_backward
+from ..autograd import Primitive, after_backward
 from ..autograd.grad_mode import is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
 from ..tensor import Tensor
