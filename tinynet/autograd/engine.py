@@ -29,7 +29,7 @@ import numpy as np
 from ..arrays.devices import array_module, computing, is_quiet, quietly
 from . import anomaly, hooks, requests
 from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
-from .versions import Saved, Version, copy, freed, keep
+from .versions import Saved, Version, copy, freed
 
 # ---------------------------------------------------------------------------------- variables
 
@@ -66,11 +66,12 @@ class Variable:
     def _add_grad(self, g: Any, as_it_is: bool = False) -> None:
         """Add `g` to ``.grad``. The first one is copied unless it may be used `as_it_is`."""
         # locked, because two threads may add to one leaf
-        with _adding_grad, no_grad():
-            if self._grad is not None:
-                self._grad = self._grad + g
-            else:
+        with _adding_grad:
+            if self._grad is None:
                 self._grad = g if as_it_is else self._make(copy(g.array))
+            else:
+                with no_grad():
+                    self._grad = self._grad + g
 
 
 # ---------------------------------------------------------------------------------- primitives
@@ -108,15 +109,11 @@ class Primitive:
         code = forward.__code__
         self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
         self.inputs = list(code.co_varnames[1 : code.co_argcount])
-        reserved = {"g", "y", "i", "shapes", "wanted"}.intersection(_parameters(forward))
-        if reserved:
+        if reserved := {"g", "y", "i", "shapes", "wanted"}.intersection(_parameters(forward)):
             raise ValueError(f"primitive {self.name}: {reserved} are reserved for derivatives")
         self.rules: list[_Rule] = []  # one per input, or one for all
         self.joint = False
         self.__doc__ = forward.__doc__
-
-    def __repr__(self) -> str:
-        return f"<primitive {self.name}>"
 
     def derivatives(self, *for_all: Callable[..., Any], **by_name: Callable[..., Any]) -> None:
         """Declare the derivatives: by the inputs' names, or one for an operation on ``*inputs``."""
@@ -221,8 +218,9 @@ class Node:
             if parent is not None:
                 for position in primitive.rules[0 if one_rule else i].keeps:
                     if position not in self.kept:
-                        value = result if position < 0 else inputs[position]
-                        self.kept[position] = keep(value, parents[position], position)
+                        v = result if position < 0 else inputs[position]
+                        vertex = None if position < 0 else parents[position]
+                        self.kept[position] = Saved(v, vertex) if isinstance(v, Variable) else v
 
     @property
     def name(self) -> str:
@@ -296,7 +294,7 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
             arrived[node] = g
         positions = [i for i, parent in enumerate(node.parents)
                      if parent is not None and (wanted is None or parent in wanted)]  # fmt: skip
-        made = anomaly.gradients(node, g, positions)
+        made = (anomaly if anomaly.watching else Node).gradients(node, g, positions)
         for i, gradient in zip(positions, made, strict=True):
             parent = node.parents[i]
             gradients[parent] = gradients[parent] + gradient if parent in gradients else gradient

@@ -34,12 +34,12 @@ class Saved:
 
     __slots__ = ("array", "vertex", "version", "count", "fingerprint")
 
-    def __init__(self, array: Any, vertex: Any, version: Version):
-        self.array = array
-        self.vertex = vertex  # where the array came from: a node, a leaf, or None
-        self.version = version
-        self.count = version.count
-        self.fingerprint = anomaly.fingerprint(array)  # None outside detect_anomaly
+    def __init__(self, variable: Any, vertex: Any):
+        self.array = variable.array
+        self.vertex = vertex  # of the variable: a node, a leaf, or None
+        self.version = variable._version
+        self.count = self.version.count
+        self.fingerprint = anomaly.fingerprint(self.array) if anomaly.watching else None
 
     def keep_copy(self) -> None:
         """Keep a copy, because the array is about to be overwritten."""
@@ -56,7 +56,7 @@ class Saved:
         Raises:
             RuntimeError: the array was changed in place since.
         """
-        if not self.is_current():
+        if self.version.count != self.count:
             raise self._error(
                 node, position,
                 f"{self.version.changed_by} changed that in place since (it is at version "
@@ -69,8 +69,8 @@ class Saved:
                 "the values were changed since through a numpy array that shares its memory "
                 "(from numpy() or from_numpy()); write to a copy",
             )  # fmt: skip
-        if hasattr(self.vertex, "array"):
-            return self.vertex  # a leaf
+        if self.vertex is not None and type(self.vertex) is not type(node):
+            return self.vertex  # a leaf, which is its own vertex
         variable = g._make(self.array)
         variable._node = node if position < 0 else self.vertex
         variable._version = self.version
@@ -82,13 +82,6 @@ class Saved:
             f"backward: {node.primitive.name} needs its {what}, a {self.array.dtype} tensor of "
             f"shape {tuple(self.array.shape)}, but {change}"
         )
-
-
-def keep(value: Any, vertex: Any, position: int) -> Any:
-    """What a node keeps of an input (or of its result, at position -1)."""
-    if not hasattr(value, "_version"):
-        return value  # a number or None
-    return Saved(value.array, None if position < 0 else vertex, value._version)
 
 
 def freed(primitive: str) -> RuntimeError:
