@@ -1,7 +1,7 @@
 """Anomaly mode: which operation, called where, was the first to make a nan or an infinity.
 
-The engine asks these functions only while a `detect_anomaly` block is open in some thread; else they
-cost one look at a number.
+The engine calls these functions only while a `detect_anomaly` block is open in some thread; else
+they cost one look at a number.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _count(change: int) -> None:
 
 def checksum(array: np.ndarray) -> int:
     """A number that changes if the values of `array` change."""
-    return zlib.crc32(array.ravel(order="K").view(np.uint8))  # type: ignore[arg-type]  # is a buffer
+    return zlib.crc32(memoryview(array.ravel(order="K")).cast("B"))
 
 
 def fingerprint(array: Any) -> int | None:
@@ -112,10 +112,11 @@ def _blame(name: str, inputs: dict[str, Any], constants: dict[str, Any], wrong: 
             )
         if not wrong.startswith("nan"):
             return
-        raise RuntimeError(
-            f"detect_anomaly: {name} made {wrong}, out of {given} in its input {label!r}; {_origin()}"
-        )
-    raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of finite inputs; {_origin()}")
+        of = f"{given} in its input {label!r}"
+        break
+    else:
+        of = "finite inputs"
+    raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of {of}; {_origin()}")
 
 
 def gradients(node: Any, g: Any, positions: list[int]) -> list[Any]:

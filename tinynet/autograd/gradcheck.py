@@ -1,7 +1,7 @@
 """Numerical checks of gradients: whether a derivative is right, without trusting anybody.
 
-The derivative of f at x in the direction v is close to ``(f(x + eps·v) - f(x - eps·v)) / (2·eps)``
-(central differences). It is compared, element by element, with what reverse mode gives. In float32
+The derivative of f at x in the direction v is close to
+``(f(x + eps·v) - f(x - eps·v)) / (2·eps)`` (central differences). It is compared, element by element, with what reverse mode gives. In float32
 rounding would hide the difference, so everything is computed in float64.
 """
 
@@ -146,7 +146,8 @@ class _Check:
         for a, b in zip(outputs, again, strict=True):
             if not np.array_equal(to_host(a.array), to_host(b.array), equal_nan=True):
                 raise ValueError(
-                    "gradcheck: two calls of f with the same inputs differ; seed what is random in it"
+                    "gradcheck: two calls of f with the same inputs differ; "
+                    "seed what is random in it"
                 )
         for number, output in enumerate(outputs):
             direction = random.standard_normal(output.shape)
@@ -169,7 +170,8 @@ class _Check:
                         UserWarning,
                         stacklevel=3,
                     )
-                self._agree(f"{what} of output {number} with respect to {name}", derivative, numeric)
+                where = f"{what} of output {number} with respect to {name}"
+                self._agree(where, derivative, numeric)
 
     def _agree(self, what: str, derivative: np.ndarray, numeric: np.ndarray) -> None:
         error = np.abs(derivative - numeric)
