@@ -179,7 +179,7 @@ def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str]
         newlines = 1
     else:
         lines = items
-        newlines = part.ndim - 1  # a blank line between matrices, two between stacks of matrices, ...
+        newlines = part.ndim - 1  # a blank line between matrices, two between stacks of them
     return "[" + ("," + "\n" * newlines + " " * (indent + 1)).join(lines) + "]"
 
 

@@ -164,7 +164,7 @@ class Checkpoint:
         parts = state.get("parts") if isinstance(state, dict) else None
         if not isinstance(parts, dict) or state.keys() != {"generator", "parts"}:
             raise ValueError(
-                f"Checkpoint.restore: {self.path} is not a checkpoint, but something else that "
+                f"Checkpoint.restore: {self.path} is not a checkpoint but something else that "
                 "tinynet.save wrote"
             )
         if parts.keys() != self.parts.keys():

@@ -10,7 +10,7 @@ import numpy as np
 from . import autograd
 from .arrays.devices import (
     Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host,
-)  # fmt: skip
+)
 from .arrays.random import default_generator
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
