@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..arrays.devices import array_module, device_of
-from ..autograd.engine import Variable
+from ..autograd import Variable
 from .dtypes import _RANK
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.engine import Variable
+from ..autograd import Variable
 
 default_dtype = np.dtype(np.float32)
 _RANK = {"b": 0, "i": 1, "u": 1, "f": 2}

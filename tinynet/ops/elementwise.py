@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arrays.devices import array_module, beside, computing
 from ..arrays.memory import scratch
-from ..autograd.engine import Primitive, Variable, cast
+from ..autograd import Primitive, Variable, cast
 from .arguments import as_operand, broadcast_shape, in_own_name, of_tensor
 from .dtypes import default_dtype, result_type
 from .layout import each

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ..autograd.engine import Primitive, Variable, cast
+from ..autograd import Primitive, Variable, cast
 from .arguments import as_dim, as_dims, as_shape, as_tensor, by_keyword, in_own_name, of_tensor
 from .dtypes import result_type
 from .indexing import _select, getitem

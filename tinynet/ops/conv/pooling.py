@@ -10,7 +10,7 @@ import numpy as np
 from ...arrays import gpu as kernels
 from ...arrays.memory import empty, scratch
 from ...arrays.threads import by_shares
-from ...autograd.engine import Primitive
+from ...autograd import Primitive
 from ..elementwise import bits, keep
 from ..layout import batch_innermost
 from .geometry import Geometry
