@@ -8,7 +8,7 @@ fixed rules that look at no label and at no model, so nothing is picked for bein
 half was written by other people than its second and is the easier one; every fifth digit keeps that mixture.)
 
 The content is the same on every run, and so is the SHA-256 printed for each file, which
-tinynet/datasets/mnist.py repeats. The compressed bytes may differ with the zlib at hand, which does no harm.
+tinynet/data/mnist.py repeats. The compressed bytes may differ with the zlib at hand, which does no harm.
 """
 
 from __future__ import annotations
@@ -19,8 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynet.datasets.idx import IdxFile, find_file, idx_header, idx_sha256, load_file
-from tinynet.datasets.mnist import MNIST_FILES, MNIST_SUBSET
+from tinynet.data.mnist import (
+    MNIST_FILES,
+    MNIST_SUBSET,
+    IdxFile,
+    find_file,
+    idx_header,
+    idx_sha256,
+    load_file,
+)
 
 TRAIN = slice(0, 10_000)
 TEST = slice(0, None, 5)
