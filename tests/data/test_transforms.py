@@ -153,7 +153,7 @@ def test_normalize(mean, std, dtype):
     ("given", "error", "message"),
     [
         (((1, 2), (0, 1)), ValueError, r"no std may be 0, got \(0, 1\)"),
-        (((), 1), ValueError, r"mean must be a number, or one for each channel, got \(\)"),
+        (((), 1), ValueError, r"mean must be a number, or one per channel, got \(\)"),
         ((0, "1"), TypeError, "std must be a finite number, got '1'"),
         ((math.nan, 1), TypeError, "mean must be a finite number, got nan"),
         ((True, 1), TypeError, "mean must be a finite number, got True"),
@@ -285,7 +285,7 @@ def test_crop_pads_what_is_too_small():
         (
             {"size": 2, "padding_mode": "zeros"},
             ValueError,
-            "padding_mode is 'zeros'; it must be one of constant, edge, reflect, symmetric",
+            "padding_mode must be one of constant, edge, reflect, symmetric, got 'zeros'",
         ),
         ({"size": 2, "fill": None}, TypeError, "fill must be a finite number, got None"),
     ],
@@ -383,19 +383,19 @@ def test_nearest_rotation_keeps_the_type_and_bilinear_needs_floats():
         (
             {"degrees": -5},
             ValueError,
-            r"degrees must not be negative unless it is \(from, to\), got -5",
+            r"degrees must be a number from 0 up or \(from, to\), got -5",
         ),
         (
             {"degrees": (5, -5)},
             ValueError,
-            r"degrees must be a number or \(from, to\), got \(5, -5\)",
+            r"degrees must be a number from 0 up or \(from, to\), got \(5, -5\)",
         ),
-        ({"degrees": (1, 2, 3)}, ValueError, "degrees must be a number or"),
+        ({"degrees": (1, 2, 3)}, ValueError, "degrees must be a number from 0 up or"),
         ({"degrees": "5"}, TypeError, "degrees must be a finite number, got '5'"),
         (
             {"degrees": 5, "interpolation": "bicubic"},
             ValueError,
-            "interpolation is 'bicubic'; it must be 'nearest' or 'bilinear'",
+            "interpolation must be one of nearest, bilinear, got 'bicubic'",
         ),
         ({"degrees": 5, "fill": math.inf}, TypeError, "fill must be a finite number, got inf"),
     ],

@@ -125,7 +125,8 @@ def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
         if not isinstance(batch, dict):
             raise ValueError(f"it holds a {type(batch).__name__}, not a dict")
         # Python 2 wrote the keys as bytes, Python 3 as text.
-        data, labels = (batch.get(key.encode(), batch.get(key)) for key in ("data", "labels"))
+        data: Any = batch.get(b"data", batch.get("data"))
+        labels: Any = batch.get(b"labels", batch.get("labels"))
         width = np.prod(_SHAPE)
         if not isinstance(data, np.ndarray):
             raise ValueError('its "data" is not a numpy array')

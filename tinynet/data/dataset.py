@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import creation
 from ..backend import Device, Generator, default_generator
-from ..ops.dtypes import as_number
 from ..ops import shapes
+from ..ops.dtypes import as_number
 from ..tensor import Tensor
 from ._checks import as_generator, as_list, length_of
 

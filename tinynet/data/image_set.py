@@ -166,7 +166,7 @@ class ImageSet(Dataset):
     def _load(self, download: bool | None) -> tuple[np.ndarray, np.ndarray, str, str]:
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""
         name, part = type(self).__name__, "training" if self.train else "test"
-        published, reasons = self.published(), []
+        published, reasons = self.published(), list[str]()
         for place, folder in _places(self.root):
             if paths := self.find(folder):
                 try:

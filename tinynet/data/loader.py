@@ -146,9 +146,8 @@ class DataLoader:
         self._indices = sampler if batch_sampler is None else batch_sampler
         # Where the order is drawn from: the loader's generator, the sampler's, or the default.
         source = getattr(batch_sampler, "sampler", self._indices)
-        drawn_from = generator or getattr(source, "generator", None)
-        is_own = isinstance(drawn_from, Generator)
-        self._order_generator = drawn_from if is_own else default_generator
+        own = generator or getattr(source, "generator", None)
+        self._order_generator = own if isinstance(own, Generator) else default_generator
         # Where the present pass stands (None before and after one), and whether the next pass
         # is to resume from there.
         self._position: dict[str, Any] | None = None

@@ -33,13 +33,13 @@ _DEFLATE_LIMIT = 1032
 
 
 class IdxFile(NamedTuple):
-    """A published file: its name without .gz, its number of items, and the shape of an item.
+    """A published file: its name without .gz, its number of items and their shape.
 
     `sha256` is that of the uncompressed content, `gz_sha256` that of the .gz file on the mirrors.
     """
 
     name: str
-    count: int
+    length: int
     item_shape: tuple[int, ...]
     sha256: str
     gz_sha256: str = ""
@@ -126,11 +126,11 @@ def load_file(path: Path, file: IdxFile, *, exact: bool) -> np.ndarray:
     With `exact` no other size will do. ValueError says what was found and what was expected.
     """
     array = read_idx(path, file.item_shape)
-    if len(array) == file.count and (sha256 := idx_sha256(array)) != file.sha256:
+    if len(array) == file.length and (sha256 := idx_sha256(array)) != file.sha256:
         raise ValueError(f"{path}: has the size of the published {file.name} but not its content: "
             f"SHA-256 of the uncompressed bytes is {sha256}, expected {file.sha256}")
-    if exact and len(array) != file.count:
-        raise ValueError(f"{path}: holds {len(array):,} items; {file.name} has {file.count:,}")
+    if exact and len(array) != file.length:
+        raise ValueError(f"{path}: holds {len(array):,} items; {file.name} has {file.length:,}")
     return array
 
 
@@ -176,8 +176,8 @@ class MNIST(ImageSet):
 
     files: tuple[IdxFile, ...] = MNIST_FILES
     subset: tuple[IdxFile, ...] = MNIST_SUBSET
-    folders = ("MNIST/raw", "mnist", ".")
-    mirrors = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
+    folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
+    mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/")
     classes: ClassVar = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
         "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"]
@@ -203,7 +203,7 @@ class MNIST(ImageSet):
             return None
         files = self._part(self.subset)
         paths = [_DATA / f"mnist-subset-{file.name}.gz" for file in files]
-        return *self._read(paths, files, exact=True), self._part(self.files)[0].count
+        return *self._read(paths, files, exact=True), self._part(self.files)[0].length
 
     def _read(self, paths: Sequence[Path], files: Sequence[IdxFile], exact: bool) -> Any:
         both = zip(paths, files, strict=True)
@@ -229,7 +229,8 @@ class FashionMNIST(MNIST):
     files = FASHION_FILES
     subset = ()
     folders = ("FashionMNIST/raw", "fashion-mnist", "fashion_mnist", ".")
-    mirrors = ("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    mirrors = (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/")
     classes: ClassVar = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",

@@ -69,8 +69,8 @@ class _ImageTransform:
             raise TypeError(f"{name}: expected a tensor of images, got {type(images).__name__}; "
                 "tinynet.from_numpy makes one of a numpy array")
         if images.ndim not in (3, 4):
-            shape = f"shape {tuple(images.shape)}"
-            raise ValueError(f"{name}: expected images (N, C, H, W) or (C, H, W), got {shape}")
+            raise ValueError(f"{name}: expected images (N, C, H, W) or one image (C, H, W), "
+                f"got shape {tuple(images.shape)}")
         batch = images.array if images.ndim == 4 else images.array[None]
         with computing(batch):
             changed = self.change(batch)
@@ -233,14 +233,16 @@ class RandomRotation(_ImageTransform):
         fill: float = 0, generator: Generator | None = None,
     ):
         super().__init__(generator)
-        name, pair = "RandomRotation", isinstance(degrees, (tuple, list))
-        angles = [_number(name, "degrees", d) for d in (degrees if pair else [degrees])]
-        low, high = angles if len(angles) == 2 else (-angles[0], angles[0])
-        if low > high or len(angles) != 1 + pair:
-            raise ValueError(f"{name}: degrees must be a number from 0 up or (from, to), "
-                f"got {degrees!r}")
+        name = "RandomRotation"
+        if isinstance(degrees, (tuple, list)):
+            angles = [_number(name, "degrees", angle) for angle in degrees]
+        else:
+            angles = [-_number(name, "degrees", degrees), _number(name, "degrees", degrees)]
+        if len(angles) != 2 or angles[0] > angles[1]:
+            rule = "degrees must be a number from 0 up or (from, to)"
+            raise ValueError(f"{name}: {rule}, got {degrees!r}")
         _one_of(name, "interpolation", interpolation, "nearest", "bilinear")
-        self.degrees, self.interpolation = [float(low), float(high)], interpolation
+        self.degrees, self.interpolation = [float(angle) for angle in angles], interpolation
         self.fill = _number(name, "fill", fill)
 
     def change(self, batch: Any) -> Any:
@@ -297,14 +299,14 @@ def _per_channel(what: str, value: Any) -> np.ndarray:
     """A number, or one for each channel, as float64 (C, 1, 1), to compute with (N, C, H, W)."""
     several = value if isinstance(value, (tuple, list, np.ndarray)) else [value]
     if not len(several):
-        raise ValueError(f"Normalize: {what} must be a number, or one for each channel, got ()")
+        raise ValueError(f"Normalize: {what} must be a number, or one per channel, got {value!r}")
     numbers = [_number("Normalize", what, number) for number in several]
     return np.array(numbers, np.float64)[:, None, None]
 
 
 def _number(name: str, what: str, value: Any) -> float:
-    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(value, bool) or not math.isfinite(value):
         raise TypeError(f"{name}: {what} must be a finite number, got {value!r}")
     return value if isinstance(value, int) else float(value)
 
