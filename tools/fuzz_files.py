@@ -1,4 +1,4 @@
-"""Throw damaged files at everything of tinynet's that reads files: each must be refused in words or read right.
+"""Throw damaged files at all readers of tinynet: each is refused in words or read right.
 
     python tools/fuzz_files.py                     10,000 cases, a minute or two
     python tools/fuzz_files.py --cases 200000 --seed 7
@@ -32,8 +32,8 @@ import tinynet
 from tinynet.data.cifar import read_batch
 from tinynet.data.mnist import idx_header, read_idx
 
-# The right files are below 20 kB. A gzip file of that size may hold a thousand times as much, and a reader that believed a
-# header would allocate up to its own limit, 256 MB.
+# The right files are below 20 kB. A gzip file of that size may hold a thousand times as much, and
+# a reader that believed a header would allocate up to its own limit, 256 MB.
 BOUND = 32 << 20
 Case = Callable[[random.Random, Path], object]
 
@@ -124,9 +124,9 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def run(cases: range, only: str = "") -> int:
-    """Run the cases with these numbers, and say what came of them; with `only`, those of that reader.
+    """Run the cases with these numbers, all of the reader `only` if given, and print the outcome.
 
-    1 if one broke a rule, else 0.
+    Returns 1 if one broke a rule, else 0.
     """
     start, counts = time.perf_counter(), collections.Counter()
     largest: dict[str, int] = collections.defaultdict(int)
@@ -152,7 +152,8 @@ def run(cases: range, only: str = "") -> int:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
             largest[reader] = max(largest[reader], peak)
-            if outcome in ("read", "refused") and peak > BOUND and reader != "CIFAR batch":
+            bounded = reader != "CIFAR batch" and outcome in ("read", "refused")
+            if bounded and peak > BOUND:
                 outcome = f"allocated {peak:,} bytes"
             elif sorted(Path(name).rglob("*")) != before:
                 outcome = "left a file"
@@ -161,19 +162,15 @@ def run(cases: range, only: str = "") -> int:
                 kept = Path(tempfile.gettempdir()) / f"tinynet-fuzz-{number}"
                 shutil.copy(folder / "damaged", kept)
                 again = f"--seed {number} --cases 1" + (f" --only '{only}'" if only else "")
-                print(
-                    f"case {number}, {reader}: {outcome}\nits file is kept as {kept}; again: {again}",
-                    file=sys.stderr,
-                )
+                print(f"case {number}, {reader}: {outcome}", file=sys.stderr)
+                print(f"its file is kept as {kept}; again: {again}", file=sys.stderr)
                 return 1
     for reader in readers:
-        print(
-            f"{reader:14} {counts[reader, 'refused']:6,} refused, {counts[reader, 'read']:5,} read, "
-            f"at most {largest[reader] / 1e6:.1f} MB allocated"
-        )
-    print(
-        f"{len(cases):,} cases in {time.perf_counter() - start:.0f} s: no crash, nothing but ValueError"
-    )
+        refused, read = counts[reader, "refused"], counts[reader, "read"]
+        most = largest[reader] / 1e6
+        print(f"{reader:14} {refused:6,} refused, {read:5,} read, at most {most:.1f} MB allocated")
+    seconds = time.perf_counter() - start
+    print(f"{len(cases):,} cases in {seconds:.0f} s: no crash, nothing but ValueError")
     return 0
 
 

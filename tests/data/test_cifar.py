@@ -1,4 +1,4 @@
-"""CIFAR-10: batches as they were published, pickles that would do harm, and the search for files."""
+"""CIFAR-10: batches as published, pickles that would do harm, and the search for files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import tarfile
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -40,7 +41,10 @@ FOLDER = "cifar-10-batches-py"
 
 
 def published_pickle(pixels: np.ndarray, labels: np.ndarray, columns_first: bool = False) -> bytes:
-    """A batch in the bytes that Python 2 wrote: protocol 2, strings of bytes, a list in pieces, and an array that is called into being."""
+    """A batch in the bytes that Python 2 wrote.
+
+    That is: protocol 2, strings of bytes, a list in pieces, and an array that a call makes.
+    """
 
     def text(string: bytes) -> bytes:
         return b"U" + bytes([len(string)]) + string
@@ -48,17 +52,24 @@ def published_pickle(pixels: np.ndarray, labels: np.ndarray, columns_first: bool
     def number(value: int) -> bytes:
         return b"K" + bytes([value]) if value < 256 else b"M" + struct.pack("<H", value)
 
+    def photo(i: int) -> bytes:
+        return text(b"photo_%d.png" % i) + b"r" + struct.pack("<I", 300 + i)
+
     raw = pixels.reshape(len(pixels), -1).tobytes("F" if columns_first else "C")
     return b"".join(
         [
-            b"\x80\x02}q\x01(", text(b"batch_label"), b"q\x02", text(b"training batch 1 of 5"), b"q\x03", text(b"labels"), b"q\x04",
+            b"\x80\x02}q\x01(", text(b"batch_label"), b"q\x02", text(b"training batch 1 of 5"),
+            b"q\x03", text(b"labels"), b"q\x04",
             b"]q\x05(", *map(number, labels[:3]), b"e(", *map(number, labels[3:]), b"e",
-            text(b"data"), b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08", number(0), b"\x85q\x09",
-            text(b"b"), b"q\x0a\x87q\x0bRq\x0c(", number(1), number(len(pixels)), number(3072), b"\x86q\x0d",
-            b"cnumpy\ndtype\nq\x0e", text(b"u1"), b"q\x0f", number(0), number(1), b"\x87q\x10Rq\x11(", number(3), text(b"|"), b"q\x12",
-            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff", number(0), b"tq\x13b", b"\x88" if columns_first else b"\x89",
-            b"T" + struct.pack("<i", len(raw)) + raw, b"q\x14tq\x15b", text(b"filenames"), b"q\x16]q\x17(",
-            *(text(b"photo_%d.png" % i) + b"r" + struct.pack("<I", 300 + i) for i in range(len(pixels))), b"eu.",
+            text(b"data"), b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07",
+            b"cnumpy\nndarray\nq\x08", number(0), b"\x85q\x09", text(b"b"),
+            b"q\x0a\x87q\x0bRq\x0c(", number(1), number(len(pixels)), number(3072), b"\x86q\x0d",
+            b"cnumpy\ndtype\nq\x0e", text(b"u1"), b"q\x0f", number(0), number(1),
+            b"\x87q\x10Rq\x11(", number(3), text(b"|"), b"q\x12",
+            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff", number(0), b"tq\x13b",
+            b"\x88" if columns_first else b"\x89",
+            b"T" + struct.pack("<i", len(raw)) + raw, b"q\x14tq\x15b",
+            text(b"filenames"), b"q\x16]q\x17(", *map(photo, range(len(pixels))), b"eu.",
         ]
     )  # fmt: skip
 
@@ -91,14 +102,14 @@ ARCHIVE = Published("cifar-10-python.tar.gz", hashlib.sha256(TAR).hexdigest())
 
 class Tiny(CIFAR10):
     archive = ARCHIVE
-    train_batches = {name: MD5[name] for name in NAMES[:5]}
-    test_batches = {"test_batch": MD5["test_batch"]}
+    train_batches: ClassVar = {name: MD5[name] for name in NAMES[:5]}
+    test_batches: ClassVar = {"test_batch": MD5["test_batch"]}
     mirrors = ()
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of the test's own, batches of four images, and nothing remembered from another test."""
+    """A cache folder of the test's own, batches of four images, nothing said before."""
     monkeypatch.setattr(image_set, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(cifar, "_PUBLISHED_COUNT", COUNT)
     monkeypatch.delenv("TINYNET_DATA", raising=False)
@@ -115,12 +126,12 @@ def fill(folder: Path, *, archive: bool = False, **changed: bytes) -> Path:
     return folder
 
 
-# ----------------------------------------------------------------------------------------------------- a batch
+# ------------------------------------------------------------------------------------------ a batch
 
 
 @pytest.mark.parametrize("columns_first", [False, True])
 def test_a_published_batch_says_the_same_to_python(columns_first):
-    """The bytes made up here are what they should be: Python's own unpickler, which executes them, finds the array in them."""
+    """Python's own unpickler, which executes the bytes made up here, finds the array in them."""
     content = published_pickle(PIXELS[0], LABELS[0], columns_first)
     batch = _Known(io.BytesIO(content), encoding="bytes").load()
     np.testing.assert_array_equal(batch[b"data"], PIXELS[0].reshape(COUNT, 3072))
@@ -166,7 +177,7 @@ class Harm:
 def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
     good = {"data": PIXELS[0].reshape(COUNT, 3072), "labels": LABELS[0].tolist()}
     content = pickle.dumps({**good, where: Harm(tmp_path / "harm")}, protocol=protocol)
-    message = r"here: is not a batch of CIFAR-10 in the Python version \(it asks for \w+\.mkdir, which"
+    message = r"here: is not a batch of CIFAR-10 .* \(it asks for \w+\.mkdir, which no batch needs"
     with pytest.raises(ValueError, match=message):
         read_batch(content, "here")
     assert not (tmp_path / "harm").exists()
@@ -181,7 +192,7 @@ def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
     [
         "builtins.eval", "builtins.getattr", "os.system", "posix.system", "numpy.load",
         "numpy.core.multiarray.fromstring", "numpy._core.multiarray.scalar", "_codecs.decode",
-        "codecs.encode", "copyreg._reconstructor", "numpy.dtype.type", "numpy._core._internal._ctypes",
+        "codecs.encode", "copyreg._reconstructor", "numpy.dtype.type", "numpy._core._internal.eval",
     ],
 )  # fmt: skip
 def test_only_four_names_are_allowed(name):
@@ -263,7 +274,7 @@ def test_what_is_no_batch_is_refused(content, message):
     )
 )
 def test_damaged_batches(edits):
-    """A batch that is damaged where it is not pixels is refused with a ValueError, or else read as one of that many images."""
+    """Damaged where it is not pixels, a batch is refused, or read as one of that many images."""
     content = BATCHES["test_batch"]
     tail = len(content) - 200
     for position, remove, insert in edits:
@@ -277,7 +288,7 @@ def test_damaged_batches(edits):
         assert pixels.shape == (len(labels), 3, 32, 32)
 
 
-# --------------------------------------------------------------------------------------------------- the archive
+# -------------------------------------------------------------------------------------- the archive
 
 
 def test_an_archive_is_read_and_nothing_is_written(tmp_path):
@@ -308,7 +319,7 @@ def test_the_tables_are_complete():
     assert len(CIFAR10.classes) == 10
 
 
-# -------------------------------------------------------------------------------------------------- the data set
+# ------------------------------------------------------------------------------------- the data set
 
 
 @pytest.mark.parametrize("archive", [False, True])
@@ -323,7 +334,8 @@ def test_layouts_of_a_folder(tmp_path, capsys, layout, archive, train):
     pixels, labels = (PIXELS[:5], LABELS[:5]) if train else (PIXELS[5:], LABELS[5:])
     np.testing.assert_array_equal(data.data.array, pixels.reshape(-1, 3, 32, 32))
     np.testing.assert_array_equal(data.targets.array, labels.ravel())
-    said = f"{20 if train else 4} {'training' if train else 'test'} images from {tmp_path / where} (root)"
+    part = "20 training" if train else "4 test"
+    said = f"{part} images from {tmp_path / where} (root)"
     assert capsys.readouterr().err == f"Tiny: using {said}\n"
     assert repr(data) == f"Tiny(train={train}, {said})"
 
@@ -378,7 +390,8 @@ def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypa
     [
         (
             published_pickle(255 - PIXELS[2], LABELS[2]),
-            f"has the size of the published data_batch_3 but not its content: MD5 .*, not {MD5[NAMES[2]]}",
+            "has the size of the published data_batch_3 but not its content: "
+            f"MD5 .*, not {MD5[NAMES[2]]}",
         ),
         (BATCHES["data_batch_3"][:999], "data_batch_3: is not a batch of CIFAR-10"),
         (
@@ -402,7 +415,7 @@ def test_images_of_your_own_are_taken_as_they_are(tmp_path, cache):
     fill(cache, data_batch_3=own)  # but not in the cache, where nobody puts any
     with pytest.raises(
         RuntimeError,
-        match="Tiny: there are no files, because the cache is damaged, .*data_batch_3: holds 3 images",
+        match="Tiny: there are no files, because the cache is damaged, .*_3: holds 3 images",
     ):
         Tiny(download=False)
 
@@ -411,7 +424,8 @@ def test_without_files_it_is_an_error_that_says_what_to_do(tmp_path):
     with pytest.raises(RuntimeError) as error:
         Tiny(tmp_path, download=False)
     assert str(error.value) == (
-        f"Tiny: there are no files, because root {tmp_path} lacks cifar-10-python.tar.gz; download=False. "
+        f"Tiny: there are no files, because root {tmp_path} lacks cifar-10-python.tar.gz; "
+        "download=False. "
         "For all images: root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True"
     )
 
@@ -467,6 +481,6 @@ def test_no_mirror_answers():
 
     with pytest.raises(
         RuntimeError,
-        match=r"Unreachable: there are no files, because no mirror answered \(127.0.0.1:9\)\. For all images",
+        match=r"Unreachable: there are no files, because no mirror answered \(127.0.0.1:9\)\. For ",
     ):
         Unreachable()

@@ -33,7 +33,7 @@ from tinynet.data.mnist import (
     FASHION_FILES,
     MNIST_FILES,
     MNIST_SUBSET,
-    IdxFile,
+    four_files,
     idx_header,
     idx_sha256,
     read_idx,
@@ -64,14 +64,14 @@ CONTENT = {
 }
 IMAGES, LABELS = NAMES[:2]
 SIZE = len(CONTENT[f"{IMAGES}.gz"])
+GZ_DIGESTS = {
+    name: hashlib.sha256(gz).hexdigest() for name, gz in zip(NAMES, CONTENT.values(), strict=True)
+}
 DIGESTS = [hashlib.sha256(idx_bytes(array)).hexdigest() for array in ARRAYS]
 
 
 class Tiny(MNIST):
-    files = tuple(
-        IdxFile(name, len(array), array.shape[1:], digest, hashlib.sha256(gz).hexdigest())
-        for name, array, digest, gz in zip(NAMES, ARRAYS, DIGESTS, CONTENT.values(), strict=True)
-    )
+    files = four_files("tiny", 12, 5)
     subset = ()
     mirrors = ()
 
@@ -86,6 +86,9 @@ class Shipped(Tiny):
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of the test's own, no TINYNET_DATA, nothing remembered from another test."""
     monkeypatch.setattr(image_set, "cache_folder", lambda: tmp_path / "cache")
+    for name, digest in zip(NAMES, DIGESTS, strict=True):
+        monkeypatch.setitem(mnist.SHA256, f"tiny/{name}", digest)
+        monkeypatch.setitem(mnist.SHA256, f"tiny/{name}.gz", GZ_DIGESTS[name])
     monkeypatch.delenv("TINYNET_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     download.first_to_answer.cache_clear()
@@ -103,7 +106,7 @@ def fill(folder: Path, *, plain: bool = False, arrays: list[np.ndarray] = ARRAYS
     return folder
 
 
-# ------------------------------------------------------------------------------------------------- the reader
+# --------------------------------------------------------------------------------------- the reader
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -179,7 +182,8 @@ def test_read_idx_names_a_missing_file(tmp_path):
     [
         idx_header((0xFFFFFFFF, 28, 28)) + bytes(1000),
         gzip.compress(idx_header((0xFFFFFFFF, 28, 28)) + bytes(1000)),
-        gzip.compress(idx_header((mnist.MAX_BYTES // 784, 28, 28)) + bytes(1000)),  # not in 50 bytes
+        # within the bound, but not in 50 bytes
+        gzip.compress(idx_header((mnist.MAX_BYTES // 784, 28, 28)) + bytes(1000)),
         gzip.compress(
             idx_header((1, 28, 28)) + bytes(20_000_000)
         ),  # a bomb: 20 kB that unpack to 20 MB
@@ -244,7 +248,7 @@ def test_read_idx_fuzzed(scratch, content, edits, item_shape):
         assert len(array) >= 1
 
 
-# -------------------------------------------------------------------------------------------------- the items
+# ---------------------------------------------------------------------------------------- the items
 
 
 @pytest.fixture
@@ -395,7 +399,7 @@ def test_wrong_arguments_are_named(tmp_path, arguments, message):
         Tiny(fill(tmp_path / "data"), **arguments)
 
 
-# ------------------------------------------------------------------------------------------------ the folders
+# -------------------------------------------------------------------------------------- the folders
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -518,15 +522,16 @@ def test_without_files_and_subset_it_is_an_error():
         Tiny(download=False)
 
 
-# ------------------------------------------------------------------------------------------------- the subset
+# --------------------------------------------------------------------------------------- the subset
 
 
 def test_the_shipped_subset_is_the_one_that_the_tool_makes(capsys):
     train, test = MNIST(download=False), MNIST(train=False, download=False)
     assert (len(train), len(test)) == (10_000, 2_000)
     for data, files in ((train, MNIST_SUBSET[:2]), (test, MNIST_SUBSET[2:])):
-        assert idx_sha256(data.data.array) == files[0].sha256
-        assert idx_sha256(data.targets.array.astype(np.uint8)) == files[1].sha256
+        assert idx_sha256(data.data.array) == mnist.SHA256[f"mnist-subset/{files[0].name}"]
+        labels = data.targets.array.astype(np.uint8)
+        assert idx_sha256(labels) == mnist.SHA256[f"mnist-subset/{files[1].name}"]
     # The first 10,000 training labels of MNIST, and every fifth test label.
     assert train.targets.array[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert test.targets.array[:3].tolist() == [7, 1, 0]
@@ -555,13 +560,13 @@ def test_the_shipped_files_are_small():
 @pytest.mark.parametrize("files", [MNIST_FILES, MNIST_SUBSET, FASHION_FILES])
 def test_the_tables_are_complete(files):
     assert [file.name for file in files] == NAMES
-    published = files is not MNIST_SUBSET
-    assert len({file.sha256 for file in files}) == 4
-    assert len({file.gz_sha256 for file in files}) == (4 if published else 1)
+    paths = [f"{file.data_set}/{file.name}" for file in files]
+    if files is not MNIST_SUBSET:  # which no mirror has
+        paths += [f"{path}.gz" for path in paths]
+    digests = [mnist.SHA256[path] for path in paths]
+    assert len(set(digests)) == len(paths)
+    assert all(len(digest) == 64 and int(digest, 16) for digest in digests)
     for file in files:
-        for digest in (file.sha256, file.gz_sha256)[: 1 + published]:
-            assert len(digest) == 64
-            assert int(digest, 16)
         assert math.prod(file.item_shape) * file.length < mnist.MAX_BYTES
 
 
@@ -573,7 +578,7 @@ def test_mirrors_are_several_and_encrypted():
         )
 
 
-# ----------------------------------------------------------------------------------------------- the download
+# ------------------------------------------------------------------------------------- the download
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -802,8 +807,7 @@ def test_without_the_optional_packages_local_files_work(
     server, tmp_path, monkeypatch, capsys, package
 ):
     if package == "platformdirs":
-        monkeypatch.undo()  # the real cache_folder
-        monkeypatch.delenv("TINYNET_DATA", raising=False)
+        monkeypatch.setattr(image_set, "cache_folder", download.cache_folder)
     monkeypatch.setitem(sys.modules, package, None)
     data = mirrored(server, "good", base=Shipped)
     assert len(data(fill(tmp_path / "data"))) == 12
@@ -855,7 +859,7 @@ print(len(path.read_bytes()))
 def downloader(server: Server, behaviour: str, folder: Path) -> subprocess.Popen:
     """A process that downloads the images once it is told to go."""
     file = Tiny.files[0]
-    given = (server.url(behaviour), str(folder), f"{file.name}.gz", file.gz_sha256)
+    given = (server.url(behaviour), str(folder), f"{file.name}.gz", GZ_DIGESTS[file.name])
     process = subprocess.Popen(
         [sys.executable, "-c", DOWNLOADER, *given], text=True,
         cwd=Path(tinynet.__file__).parents[1],

@@ -1,4 +1,4 @@
-"""What a user's own code raises arrives as it was raised: the very same exception, args unchanged."""
+"""What a user's own code raises arrives unchanged: the very same exception, with its args."""
 
 from __future__ import annotations
 
@@ -152,7 +152,8 @@ def test_collate_fn(error, workers):
     def collate(samples):
         raise error
 
-    loader = DataLoader(TensorDataset(tinynet.arange(5)), 2, collate_fn=collate, num_workers=workers)
+    data = TensorDataset(tinynet.arange(5))
+    loader = DataLoader(data, 2, collate_fn=collate, num_workers=workers)
     assert_arrives(error, lambda: list(loader))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet.data import download, image_set
+from tinynet.data import cifar, download, image_set
 from tinynet.data.mnist import MNIST_FILES, idx_header
 from tinynet.datasets import CIFAR10
 

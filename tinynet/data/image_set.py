@@ -91,20 +91,21 @@ class ImageSet(Dataset):
         transform: Callable[[Tensor], Any] | None = None,
         target_transform: Callable[[Tensor], Any] | None = None, download: bool | None = None,
     ):
-        name, function = type(self).__name__, "a function of a tensor, or None"
-        for argument, value, right, rule in (
-            ("root", root, root is None or isinstance(root, (str, os.PathLike)),
-                "a folder, or None"),
-            ("train", train, isinstance(train, (bool, np.bool_)),
-                "True (training part) or False (test part)"),
-            ("transform", transform, transform is None or callable(transform), function),
-            ("target_transform", target_transform,
-                target_transform is None or callable(target_transform), function),
-            ("download", download, download is None or isinstance(download, bool),
-                "None (try), True (insist) or False (never)"),
-        ):
+        name = type(self).__name__
+
+        def expect(right: bool, argument: str, value: Any, rule: str) -> None:
             if not right:
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
+
+        expect(root is None or isinstance(root, (str, os.PathLike)), "root", root,
+            "a folder, or None")
+        expect(isinstance(train, (bool, np.bool_)), "train", train,
+            "True (training part) or False (test part)")
+        for argument, value in (("transform", transform), ("target_transform", target_transform)):
+            expect(value is None or callable(value), argument, value,
+                "a function of a tensor, or None")
+        expect(download is None or isinstance(download, bool), "download", download,
+            "None (try), True (insist) or False (never)")
         self.root = None if root is None else Path(root).expanduser()
         self.train, self.transform, self.target_transform = bool(train), transform, target_transform
         images, labels, self.source, because = self._load(download)

@@ -148,6 +148,10 @@ class DataLoader:
         source = getattr(batch_sampler, "sampler", self._indices)
         own = generator or getattr(source, "generator", None)
         self._order_generator = own if isinstance(own, Generator) else default_generator
+        # The ranks that share each batch, and which of them this is.
+        self._ranks, self._rank = 1, 0
+        if isinstance(sampler, DistributedSampler):
+            self._ranks, self._rank = sampler.num_replicas, sampler.rank
         # Where the present pass stands (None before and after one), and whether the next pass
         # is to resume from there.
         self._position: dict[str, Any] | None = None
@@ -159,17 +163,14 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         position = self._position if self._resume else None
         self._resume = False
-        ranks, rank = 1, 0
-        if isinstance(self.sampler, DistributedSampler):
-            ranks, rank = self.sampler.num_replicas, self.sampler.rank
-        current = _Pass(self._indices, self._order_generator, position, ranks, rank)
+        now = _Pass(self._indices, self._order_generator, position, self._ranks, self._rank)
         if self.num_workers:
-            batches = self._prepared_ahead(current.batches)
+            batches = self._prepared_ahead(now.batches)
         else:
-            batches = itertools.starmap(self._prepare, current.batches)
+            batches = itertools.starmap(self._prepare, now.batches)
         for batch in _on_device(batches, self.device):
-            current.taken += 1
-            self._position = current.position()
+            now.taken += 1
+            self._position = now.position()
             yield batch
         self._position = None
 
@@ -211,8 +212,9 @@ class DataLoader:
 
         Plain numbers, which `tinynet.save` can write. Batches prepared ahead do not count.
         """
-        generator = self._order_generator
-        return {"samples": len(self.dataset), "batch_size": self._batch_of_all_ranks(),
+        generator, batch_size = self._order_generator, self.batch_size
+        return {"samples": len(self.dataset),
+            "batch_size": None if batch_size is None else batch_size * self._ranks,
             "pass": copy.deepcopy(self._position),
             "generator": None if generator is default_generator else generator.get_state()}
 
@@ -233,14 +235,14 @@ class DataLoader:
         """
         name, own = "DataLoader.load_state_dict", self.state_dict()
         if not isinstance(state_dict, Mapping) or not set(own) <= set(state_dict):
-            raise TypeError(f"{name}: expected a dict as state_dict() makes it, "
-                f"got {state_dict!r:.80}")
+            given = f"{state_dict!r:.80}"
+            raise TypeError(f"{name}: expected a dict as state_dict() makes it, got {given}")
         if (state_dict["generator"] is None) != (own["generator"] is None):
             raise ValueError(f"{name}: one of the loaders has a generator of its own, "
                 "the other has not")
-        distributed = isinstance(self.sampler, DistributedSampler)
-        for key in ("samples",) if distributed else ("samples", "batch_size"):
-            if state_dict[key] != own[key]:
+        may_differ = "batch_size" if isinstance(self.sampler, DistributedSampler) else None
+        for key in ("samples", "batch_size"):
+            if state_dict[key] != own[key] and key != may_differ:
                 raise ValueError(f"{name}: the saved loader had {key} {state_dict[key]}, this one "
                     f"has {own[key]}; the order of the batches would be another")
         position = copy.deepcopy(state_dict["pass"])
@@ -256,11 +258,6 @@ class DataLoader:
         if state_dict["generator"] is not None:
             self._order_generator.set_state(state_dict["generator"])
         self._position, self._resume = position, position is not None
-
-    def _batch_of_all_ranks(self) -> Any:
-        if self.batch_sampler is None or not isinstance(self.sampler, DistributedSampler):
-            return self.batch_size
-        return (self.batch_size or 1) * self.sampler.num_replicas
 
 
 def _on_device(batches: Iterator[Any], device: Device | None) -> Iterator[Any]:

@@ -35,14 +35,14 @@ _DEFLATE_LIMIT = 1032
 class IdxFile(NamedTuple):
     """A published file: its name without .gz, its number of items and their shape.
 
-    `sha256` is that of the uncompressed content, `gz_sha256` that of the .gz file on the mirrors.
+    Its checksum, of the uncompressed content, is ``SHA256["<data set>/<name>"]``; that of the .gz
+    file on the mirrors is ``SHA256["<data set>/<name>.gz"]``.
     """
 
+    data_set: str
     name: str
     length: int
     item_shape: tuple[int, ...]
-    sha256: str
-    gz_sha256: str = ""
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -126,34 +126,29 @@ def load_file(path: Path, file: IdxFile, *, exact: bool) -> np.ndarray:
     With `exact` no other size will do. ValueError says what was found and what was expected.
     """
     array = read_idx(path, file.item_shape)
-    if len(array) == file.length and (sha256 := idx_sha256(array)) != file.sha256:
+    published, expected = len(array) == file.length, SHA256[f"{file.data_set}/{file.name}"]
+    if published and (sha256 := idx_sha256(array)) != expected:
         raise ValueError(f"{path}: has the size of the published {file.name} but not its content: "
-            f"SHA-256 of the uncompressed bytes is {sha256}, expected {file.sha256}")
-    if exact and len(array) != file.length:
+            f"SHA-256 of the uncompressed bytes is {sha256}, expected {expected}")
+    if exact and not published:
         raise ValueError(f"{path}: holds {len(array):,} items; {file.name} has {file.length:,}")
     return array
 
 
-def four_files(folder: str, train: int, test: int) -> tuple[IdxFile, ...]:
-    """The files of a set, with their checksums in ``_data/sha256sums.txt``.
-
-    Training images and labels first, then test images and labels; `train` and `test` are the
-    numbers of images.
-    """
-    kinds = (("train-images-idx3-ubyte", train, (28, 28)), ("train-labels-idx1-ubyte", train, ()),
-        ("t10k-images-idx3-ubyte", test, (28, 28)), ("t10k-labels-idx1-ubyte", test, ()))
-    lines = (_DATA / "sha256sums.txt").read_text().splitlines()
-    sha256 = {path: digest for digest, path in map(str.split, lines)}
-    return tuple(
-        IdxFile(name, count, item_shape, sha256[f"{folder}/{name}"],
-            sha256.get(f"{folder}/{name}.gz", ""))
-        for name, count, item_shape in kinds)
+def four_files(data_set: str, train: int, test: int) -> tuple[IdxFile, ...]:
+    """Training images and labels, then test images and labels, of so many images."""
+    return (IdxFile(data_set, "train-images-idx3-ubyte", train, (28, 28)),
+        IdxFile(data_set, "train-labels-idx1-ubyte", train, ()),
+        IdxFile(data_set, "t10k-images-idx3-ubyte", test, (28, 28)),
+        IdxFile(data_set, "t10k-labels-idx1-ubyte", test, ()))
 
 
-_DATA = Path(__file__).parent.parent / "_data"
 MNIST_FILES = four_files("mnist", 60_000, 10_000)
 FASHION_FILES = four_files("fashion-mnist", 60_000, 10_000)
 MNIST_SUBSET = four_files("mnist-subset", 10_000, 2_000)  # made by tools/make_mnist_subset.py
+_DATA = Path(__file__).parent.parent / "_data"
+_LINES = (_DATA / "sha256sums.txt").read_text().splitlines()
+SHA256 = {path: digest for digest, path in map(str.split, _LINES)}
 
 
 class MNIST(ImageSet):
@@ -186,7 +181,8 @@ class MNIST(ImageSet):
         return files[:2] if self.train else files[2:]
 
     def published(self) -> list[Published]:
-        return [Published(f"{file.name}.gz", file.gz_sha256) for file in self._part(self.files)]
+        return [Published(f"{file.name}.gz", SHA256[f"{file.data_set}/{file.name}.gz"])
+            for file in self._part(self.files)]
 
     def find(self, folder: Path) -> list[Path]:
         part = self._part(self.files)

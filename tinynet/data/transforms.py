@@ -117,11 +117,10 @@ class Normalize(_ImageTransform):
 
     def change(self, batch: Any) -> Any:
         _expect_floats("Normalize", "it", batch)
-        channels = batch.shape[1]
-        for name, numbers in (("mean", len(self._mean)), ("std", len(self._std))):
-            if numbers not in (1, channels):
-                raise ValueError(f"Normalize: the images have {channels} channels, "
-                    f"but {numbers} numbers are given as {name}")
+        given, channels = max(len(self._mean), len(self._std)), batch.shape[1]
+        if given not in (1, channels):
+            raise ValueError(f"Normalize: the images have {channels} channels, but {given} numbers "
+                "are given as mean or std")
         mean, std = (beside(batch, values, batch.dtype) for values in (self._mean, self._std))
         return (batch - mean) / std
 
@@ -235,14 +234,15 @@ class RandomRotation(_ImageTransform):
         super().__init__(generator)
         name = "RandomRotation"
         if isinstance(degrees, (tuple, list)):
-            angles = [_number(name, "degrees", angle) for angle in degrees]
+            angles = [float(_number(name, "degrees", angle)) for angle in degrees]
         else:
-            angles = [-_number(name, "degrees", degrees), _number(name, "degrees", degrees)]
+            angle = float(_number(name, "degrees", degrees))
+            angles = [-angle, angle]
         if len(angles) != 2 or angles[0] > angles[1]:
-            rule = "degrees must be a number from 0 up or (from, to)"
-            raise ValueError(f"{name}: {rule}, got {degrees!r}")
+            raise ValueError(f"{name}: degrees must be a number from 0 up or (from, to), "
+                f"got {degrees!r}")
         _one_of(name, "interpolation", interpolation, "nearest", "bilinear")
-        self.degrees, self.interpolation = [float(angle) for angle in angles], interpolation
+        self.degrees, self.interpolation = angles, interpolation
         self.fill = _number(name, "fill", fill)
 
     def change(self, batch: Any) -> Any:
