@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import pickle
 import tarfile
@@ -24,8 +25,9 @@ _FOLDER = "cifar-10-batches-py"  # in the archive, and where people unpack it
 
 
 class CIFAR10(ImageSet):
-    """60,000 colour photographs of 32 x 32 pixels in ten classes: 50,000 to train with, 10,000 to
-    test.
+    """60,000 colour photographs of 32 x 32 pixels in ten classes.
+
+    50,000 are to train with and 10,000 to test.
 
     ``dataset[i]`` is a pair of tensors: the image, float32 (3, 32, 32), red, green, blue from 0.0
     to 1.0, and its label, int64 (). ``dataset[rows]`` is a whole batch at once, float32
@@ -124,45 +126,67 @@ def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
         batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
         if not isinstance(batch, dict):
             raise ValueError(f"it holds a {type(batch).__name__}, not a dict")
-        # Python 2 wrote the keys as bytes, Python 3 as text.
-        data: Any = batch.get(b"data", batch.get("data"))
+        # Python 2 wrote its keys as bytes, Python 3 writes text.
+        images = _pixels(batch.get(b"data", batch.get("data")))
         labels: Any = batch.get(b"labels", batch.get("labels"))
-        width = np.prod(_SHAPE)
-        if not isinstance(data, np.ndarray):
-            raise ValueError('its "data" is not a numpy array')
-        if data.dtype != np.uint8:
-            raise ValueError('its "data" does not consist of unsigned bytes')
-        if data.ndim != 2 or data.shape[1] != width or not len(data):
-            raise ValueError(f'its "data" is not an array (N, {width}): it says {data.shape}')
         numbers = isinstance(labels, list) and all(type(label) is int for label in labels)
         if not numbers or not all(0 <= label < 256 for label in labels):
             raise ValueError("its labels are not a list of numbers from 0 to 255")
-        if len(labels) != len(data):
-            raise ValueError(f"it has {len(labels):,} labels for {len(data):,} images")
-        return np.ascontiguousarray(data).reshape(-1, *_SHAPE), np.array(labels, np.int64)
+        if len(labels) != len(images):
+            raise ValueError(f"it has {len(labels):,} labels for {len(images):,} images")
+        return images, np.array(labels, np.int64)
     except Exception as error:  # a damaged pickle may raise anything
         reason = f"is not a batch of CIFAR-10 in the Python version ({error})"
         raise ValueError(f"{where}: {reason}") from error
 
 
-class _Unpickler(pickle.Unpickler):
-    """Calls the four functions that a batch needs, and none other that a pickle may ask for.
+def _pixels(array: Any) -> np.ndarray:
+    """The array uint8 (N, 3072) that a pickle describes, as (N, 3, 32, 32)."""
+    if not isinstance(array, _Described) or not array.state:
+        raise ValueError('its "data" is not a numpy array')
+    _, shape, dtype, columns_first, raw = array.state
+    if not isinstance(dtype, _Described) or dtype.arguments[0] not in ("u1", b"u1"):
+        raise ValueError('its "data" does not consist of unsigned bytes')
+    width = math.prod(_SHAPE)
+    if len(shape) != 2 or shape[1] != width or not 0 < len(raw) == shape[0] * width:
+        raise ValueError(f'its "data" is not an array (N, {width}): it says {shape}')
+    pixels = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if columns_first else "C")
+    return pixels.reshape(-1, *_SHAPE).copy()
 
-    So no pickle can run code of its own. It can still ask for more memory than there is: what
-    protects from that is the SHA-256 of the archive, and files of a user's own are trusted so far.
+
+class _Described:
+    """Stands for a numpy object in a pickle: keeps its arguments and state, and makes nothing.
+
+    numpy would trust them, and can crash on those in a damaged file; `_pixels` checks them.
     """
 
-    _allowed: ClassVar[dict[tuple[str, str], Any]] = {
-        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy", "ndarray"): np.ndarray,
-        # A copy of the dtype, since the pickle goes on to set its state.
-        ("numpy", "dtype"): lambda name, *flags: np.dtype(name, align=False, copy=True),
+    def __init__(self, *arguments: Any):
+        self.arguments, self.state = arguments, ()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Unpickler(pickle._Unpickler):
+    """Knows the four names that a batch needs, and refuses all others that a pickle asks for.
+
+    So no pickle can run code of its own. This is Python's implementation in
+    Python: the one in C allocates, and fills, as many bytes as a number in a damaged file says,
+    which may be gigabytes, before it looks further. A hostile pickle may still describe more data
+    than fits into memory. What protects from that is the SHA-256 of the published archive; files
+    of a user's own are trusted that far.
+    """
+
+    _known: ClassVar[dict[tuple[str, str], Callable[..., Any]]] = {
+        ("numpy.core.multiarray", "_reconstruct"): _Described,
+        ("numpy", "ndarray"): _Described,
+        ("numpy", "dtype"): _Described,
         # How Python 3 spells bytes in a pickle for Python 2.
         ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1"),
     }
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         key = module.replace("numpy._core", "numpy.core"), name
-        if key not in self._allowed:
+        if key not in self._known:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
-        return self._allowed[key]
+        return self._known[key]

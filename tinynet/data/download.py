@@ -57,6 +57,7 @@ def fetch(
     pooch writes to a temporary file in `folder`, checks it, and then renames it. So a file under
     its own name is always whole and right, also when two processes download it at once: each
     writes its own temporary file, and the second rename replaces the first file by an equal one.
+    (On Windows a rename replaces no file, so the second process copies its file over the first.)
     A process that is killed leaves its temporary file behind, which nothing reads.
     """
     if in_haste:
@@ -80,7 +81,8 @@ def _fetch_one(file: Published, mirrors: Sequence[str], folder: Path) -> None:
     for mirror in mirrors:
         try:
             pooch.retrieve(mirror + file.name, file.sha256, file.name, folder, downloader=get)
-            (folder / file.name).chmod(0o644)  # a temporary file is closed to other users
+            with contextlib.suppress(PermissionError):  # it was there already, another user's
+                (folder / file.name).chmod(0o644)  # a temporary file is closed to other users
             return
         except (OSError, ValueError) as error:  # requests' errors, a full disk; a wrong checksum
             cause: BaseException = error
