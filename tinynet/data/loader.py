@@ -109,7 +109,7 @@ class DataLoader:
     worker thread.
 
     >>> import tinynet
-    >>> data = TensorDataset(tinynet.arange(5))
+    >>> data = tinynet.utils.data.TensorDataset(tinynet.arange(5))
     >>> [batch.tolist() for (batch,) in DataLoader(data, batch_size=2)]
     [[0, 1], [2, 3], [4]]
     """
