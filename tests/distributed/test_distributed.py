@@ -493,9 +493,9 @@ def test_each_epoch_has_an_order_of_its_own(drop_last):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((range(3), 2, 2), "rank must be from 0 to num_replicas - 1 = 1, got 2"),
+        ((range(3), 2, 2), "rank must be an int from 0 to 1, got 2"),
         ((range(3), 0, 0), "num_replicas must be an int from 1 up, got 0"),
-        ((range(3), 2, -1), "rank must be an int from 0 up, got -1"),
+        ((range(3), 2, -1), "rank must be an int from 0 to 1, got -1"),
         ((range(3), 2, 0, True, 0.5), "seed must be an int from 0 up, got 0.5"),
     ],
 )
@@ -503,7 +503,7 @@ def test_wrong_shares_are_named(arguments, message):
     with pytest.raises(ValueError, match=f"DistributedSampler: {message}"):
         DistributedSampler(*arguments)
     with pytest.raises(
-        ValueError, match=r"DistributedSampler.set_epoch: expected an int from 0 up, got -1"
+        ValueError, match=r"DistributedSampler.set_epoch: epoch must be an int from 0 up, got -1"
     ):
         DistributedSampler(range(3), 1, 0).set_epoch(-1)
 

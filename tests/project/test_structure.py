@@ -84,7 +84,7 @@ def test_imports_go_only_down(path):
 
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
-    heavy = "cupy torch matplotlib requests tqdm platformdirs filelock scipy IPython safetensors asyncio"
+    heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython safetensors asyncio"
     code = (
         "import sys, threading, tinynet\n"
         f"print([m for m in '{heavy}'.split() if m in sys.modules], threading.active_count())"
