@@ -532,7 +532,7 @@ def test_a_scheduler_without_rates():
     ("name", "args", "error", "message"),
     [
         ("StepLR", (0,), ValueError, "StepLR: step_size must be an int from 1 up, got 0"),
-        ("StepLR", (1.5,), TypeError, r"StepLR: step_size must be an int, got 1\.5"),
+        ("StepLR", (1.5,), TypeError, r"StepLR: step_size must be an int from 1 up, got 1\.5"),
         ("StepLR", (1, -0.1), ValueError, r"StepLR: gamma must be at least 0, got -0\.1"),
         (
             "StepLR",
@@ -580,7 +580,7 @@ def test_a_scheduler_without_rates():
             "LambdaLR",
             ([math.exp],),
             ValueError,
-            "LambdaLR: lr_lambda has 1 functions, but the optimiser 2 parameter groups",
+            "LambdaLR: lr_lambda has 1 values, but the optimiser 2 parameter groups",
         ),
         (
             "OneCycleLR",
@@ -640,7 +640,7 @@ def test_a_scheduler_without_rates():
             "OneCycleLR",
             (1.0, 10, None, None, 0.3, "cos", True, 0.8, 0.9, 0),
             ValueError,
-            "OneCycleLR: div_factor divides, so",
+            "OneCycleLR: div_factor must be above 0, got 0",
         ),
         (
             "ReduceLROnPlateau",
@@ -713,9 +713,9 @@ def test_momentum_that_cannot_be_cycled():
     optimizer = make_optimizer(RMSprop)
     lr_scheduler.OneCycleLR(optimizer, 1.0, 10)
     assert optimizer.param_groups[0]["momentum"] == 0.95
+    missing = "'max_lr', 'base_momentum', 'max_momentum', 'min_lr'"
     with pytest.raises(
-        ValueError,
-        match="last_epoch=3 resumes, but parameter group 0 has no max_lr, base_momentum, max_momentum, min_lr",
+        ValueError, match=f"last_epoch=3 resumes, but parameter group 0 has no {missing}; load"
     ):
         lr_scheduler.OneCycleLR(make_optimizer(RMSprop), 1.0, 10, last_epoch=3)
 
