@@ -31,23 +31,23 @@ from .declared import (
     Positive,
     PositiveInt,
     above_0,
+    as_list,
     by,
     checked,
 )
-from .scheduler import (
-    AnOptimizer,
-    LastEpoch,
-    LRScheduler,
-    Milestones,
-    PerGroup,
-    numbers_per_group,
-    per_group,
-)
+from .scheduler import AnOptimizer, LastEpoch, LRScheduler, Milestones, PerGroup, per_group
 
 __all__ = [
     "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
     "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
 ]
+
+
+def _as_function(owner: str, name: str, value: Any) -> Callable[[int], float]:
+    if not callable(value):
+        rule = "must be a function of the epoch, or a list of them"
+        raise TypeError(f"{owner}: {name} {rule}, got {value!r:.80}")
+    return value
 
 
 class LambdaLR(LRScheduler):
@@ -69,11 +69,8 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
         last_epoch: LastEpoch = -1,
     ):
-        owner = type(self).__name__
-        self.lr_lambdas = per_group(owner, "lr_lambda", lr_lambda, optimizer.param_groups)
-        if not all(map(callable, self.lr_lambdas)):
-            rule = "lr_lambda must be a function of the epoch, or a list of them"
-            raise TypeError(f"{owner}: {rule}, got {lr_lambda!r:.80}")
+        owner, groups = type(self).__name__, optimizer.param_groups
+        self.lr_lambdas = per_group(owner, "lr_lambda", lr_lambda, groups, _as_function)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
@@ -243,7 +240,7 @@ class OneCycleLR(LRScheduler):
         bounds = {"max_lr": max_lr}
         if cycle_momentum:
             bounds |= {"base_momentum": base_momentum, "max_momentum": max_momentum}
-        limits = {name: numbers_per_group(owner, name, b, groups) for name, b in bounds.items()}
+        limits = {name: per_group(owner, name, b, groups) for name, b in bounds.items()}
         if last_epoch == -1:
             for i, group in enumerate(groups):
                 group.update({name: values[i] for name, values in limits.items()})
@@ -309,13 +306,12 @@ class SequentialLR(LRScheduler):
 
     @checked
     def __init__(
-        self, optimizer: AnOptimizer, schedulers: Sequence[LRScheduler], milestones: Milestones,
-        last_epoch: LastEpoch = -1,
+        self, optimizer: AnOptimizer, schedulers: Annotated[Sequence[LRScheduler], as_list],
+        milestones: Milestones, last_epoch: LastEpoch = -1,
     ):
         owner = type(self).__name__
-        self.optimizer, self._schedulers = optimizer, list(schedulers)
-        self._milestones = list(milestones)
-        count, made = len(self._milestones), len(self._schedulers)
+        self._schedulers, self._milestones = list(schedulers), list(milestones)
+        self.optimizer, count, made = optimizer, len(self._milestones), len(self._schedulers)
         if last_epoch != -1:
             rule = f"last_epoch must be -1, got {last_epoch}"
             raise ValueError(f"{owner}: {rule}; resume with load_state_dict()")
@@ -391,7 +387,7 @@ class ReduceLROnPlateau(LRScheduler):
         if factor >= 1:
             rule = "factor must be below 1, or nothing would be reduced"
             raise ValueError(f"{owner}: {rule}; got {factor!r}")
-        floors = numbers_per_group(owner, "min_lr", min_lr, optimizer.param_groups)
+        floors = per_group(owner, "min_lr", min_lr, optimizer.param_groups)
         self.min_lr = floors if isinstance(min_lr, (list, tuple)) else floors[0]
         self.optimizer, self.mode, self.threshold_mode = optimizer, mode, threshold_mode
         self.factor, self.threshold, self.eps = factor, threshold, eps
@@ -416,7 +412,7 @@ class ReduceLROnPlateau(LRScheduler):
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
             lrs = self._current()
-            floors = numbers_per_group(owner, "min_lr", self.min_lr, self.optimizer.param_groups)
+            floors = per_group(owner, "min_lr", self.min_lr, self.optimizer.param_groups)
             lower = [max(lr * self.factor, floor) for lr, floor in zip(lrs, floors, strict=True)]
             pairs = zip(lrs, lower, strict=True)
             self._set_lr([new if lr - new > self.eps else lr for lr, new in pairs])

@@ -137,7 +137,7 @@ class Optimizer:
         array = p.array
         if g.shape != array.shape:
             shapes = f"a parameter of shape {array.shape} has a gradient of shape {g.shape}"
-            raise RuntimeError(f"{name}: {shapes}; zero_grad() forgets the gradient")
+            raise RuntimeError(f"{name}: {shapes}; was .data replaced? zero_grad() forgets it")
         if type(array) is np.ndarray is type(g):  # fast path, already inside np.errstate
             update(np, array, g, self.state[p])
         else:

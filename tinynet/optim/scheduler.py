@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from ..ops.dtypes import as_number
 from ._checks import as_int
-from .declared import by, checked
+from .declared import Rule, as_list, by, checked
 from .optimizer import Optimizer
 
 
@@ -20,9 +20,7 @@ def _as_optimizer(owner: str, name: str, value: Any) -> Optimizer:
 
 
 def _as_milestones(owner: str, name: str, value: Any) -> list[int]:
-    if not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
-        raise TypeError(f"{owner}: {name} must be a sequence of ints, got {value!r:.60}")
-    return [as_int(owner, f"each of {name}", milestone, 0) for milestone in value]
+    return [as_int(owner, f"each of {name}", m, 0) for m in as_list(owner, name, value)]
 
 
 AnOptimizer = Annotated[Optimizer, _as_optimizer]
@@ -31,18 +29,18 @@ Milestones = Annotated[Iterable[int], _as_milestones]
 PerGroup = float | Sequence[float]
 
 
-def per_group(owner: str, name: str, value: Any, groups: Sequence[Any]) -> list[Any]:
+_not_negative = by(as_number, 0)
+
+
+def per_group(
+    owner: str, name: str, value: Any, groups: Sequence[Any], rule: Rule = _not_negative
+) -> list[Any]:
     """`value` for each parameter group, or its items if it is a list of one per group."""
-    values = list(value) if isinstance(value, (list, tuple)) else [value] * len(groups)
+    values = value if isinstance(value, (list, tuple)) else [value] * len(groups)
     if len(values) != len(groups):
         numbers = f"{len(values)} values, but the optimiser {len(groups)} parameter groups"
         raise ValueError(f"{owner}: {name} has {numbers}")
-    return values
-
-
-def numbers_per_group(owner: str, name: str, value: PerGroup, groups: Sequence[Any]) -> list[Any]:
-    """`per_group`, of numbers that are at least 0."""
-    return [as_number(owner, name, v, 0) for v in per_group(owner, name, value, groups)]
+    return [rule(owner, name, v) for v in values]
 
 
 class LRScheduler:
