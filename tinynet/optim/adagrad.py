@@ -39,7 +39,7 @@ class Adagrad(Descent):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, lr_decay, eps, initial_accumulator_value) -> None:
-        t = state["step"] = state.get("step", 0) + 1
+        t = self._count(state)
         scratch = empty(xp, p.shape, p.dtype)
         s = self._buffer(xp, state, "sum", p, start=initial_accumulator_value)
         s += xp.multiply(g, g, out=scratch)

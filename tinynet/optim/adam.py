@@ -18,8 +18,8 @@ def adam_step(xp, p, g, m, v, most, beta1, beta2, rate, floor) -> None:
     `most`, unless None, is the largest v so far and stands for v in the last formula.
     """
     scratch = empty(xp, p.shape, p.dtype)
-    average(xp, m, g, beta1, scratch)
-    average_square(xp, v, g, beta2, scratch)
+    average(xp, m, g, beta1, scratch)  # m ← β₁ · m + (1 − β₁) · g
+    average_square(xp, v, g, beta2, scratch)  # v ← β₂ · v + (1 − β₂) · g²
     if most is not None:
         v = xp.maximum(most, v, out=most)
     p -= xp.multiply(over_root(xp, m, v, floor, scratch), rate, out=scratch)
@@ -62,12 +62,12 @@ class Adam(Descent):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, betas, eps, amsgrad) -> None:
-        t = state["step"] = state.get("step", 0) + 1
+        t = self._count(state)
         m = self._buffer(xp, state, "exp_avg", p)
         v = self._buffer(xp, state, "exp_avg_sq", p)
         most = self._buffer(xp, state, "max_exp_avg_sq", p) if amsgrad else None
-        # lr · m̂ / (√v̂ + eps) with numerator and denominator times √(1 − β₂ᵗ): then neither average
-        # is divided, which saves a pass over the array (end of section 2 of the paper)
+        # lr · m̂ / (√v̂ + eps), its numerator and denominator times √(1 − β₂ᵗ). So no average is
+        # divided, which saves a pass over the array (end of section 2 of the paper).
         beta1, beta2 = betas
         root = math.sqrt(1 - beta2**t)
         adam_step(xp, p, g, m, v, most, beta1, beta2, lr * root / (1 - beta1**t), eps * root)

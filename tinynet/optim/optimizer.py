@@ -54,7 +54,7 @@ class Optimizer:
         self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]
     ):
         owner = type(self).__name__
-        self.defaults = defaults
+        self.defaults = defaults  # `_checked` needs their names
         self.defaults = self._checked(owner, defaults)
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -149,12 +149,19 @@ class Optimizer:
     def _update(self, *arguments: Any, **options: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines neither _update() nor step()")
 
+    @staticmethod
+    def _count(state: dict[str, Any]) -> int:
+        """The number of this step of a parameter, from 1."""
+        t = state["step"] = state.get("step", 0) + 1
+        return t
+
     def _buffer(self, xp: Any, state: dict[str, Any], name: str, p: Any, start: float = 0) -> Any:
         """The array ``state[name]``, like the parameter's array `p`. At first it is all `start`."""
         if name not in state:
             state[name] = Tensor._wrap(xp.full_like(p, start))
         a = state[name].array
-        if (a.shape, a.dtype, type(a)) != (p.shape, p.dtype, type(p)) or a.device != p.device:
+        same_kind = type(a) is type(p) and a.device == p.device  # numpy, or cupy on the same GPU
+        if not same_kind or a.shape != p.shape or a.dtype != p.dtype:
             here, there = (f"{x.dtype} of shape {x.shape} on {device_of(x)}" for x in (a, p))
             raise RuntimeError(
                 f"{type(self).__name__}.step: {name} is {here}, but its parameter is now {there}; "

@@ -46,15 +46,15 @@ class RMSprop(Descent):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, alpha, eps, momentum, centered) -> None:
-        state["step"] = state.get("step", 0) + 1
+        self._count(state)  # unused here, but PyTorch saves the count
         scratch = empty(xp, p.shape, p.dtype)
         s = self._buffer(xp, state, "square_avg", p)
-        average_square(xp, s, g, alpha, scratch)
+        average_square(xp, s, g, alpha, scratch)  # s ← alpha · s + (1 − alpha) · g²
         if centered:
             mean = self._buffer(xp, state, "grad_avg", p)
             average(xp, mean, g, alpha, scratch)
-            s = xp.subtract(s, xp.multiply(mean, mean, out=scratch), out=scratch)
-        step = over_root(xp, g, s, eps, scratch)
+            s = xp.subtract(s, xp.multiply(mean, mean, out=scratch), out=scratch)  # s − mean²
+        step = over_root(xp, g, s, eps, scratch)  # g / (√s + eps)
         if momentum:
             v = self._buffer(xp, state, "momentum_buffer", p)
             v *= momentum
