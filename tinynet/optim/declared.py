@@ -4,7 +4,7 @@ The classes of `tinynet.optim` write their arguments like this::
 
     class StepLR(LRScheduler):
         @checked
-        def __init__(self, optimizer: AnOptimizer, step_size: PositiveInt, gamma: NotNegative):
+        def __init__(self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative):
 
 `NotNegative` is a float to a type checker. To `checked` it is also a rule: a function that returns
 the value as a plain Python number, or raises an error. An optimiser applies the same rules again to
@@ -87,8 +87,8 @@ def as_list(owner: str, name: str, value: Any) -> list[Any]:
 Number = Annotated[float, as_number]
 NotNegative = Annotated[float, by(as_number, 0)]
 Fraction = Annotated[float, by(as_number, 0, 1)]
-Positive = Annotated[float, above_0]
+Above0 = Annotated[float, above_0]
 Betas = Annotated[tuple[float, float], _as_betas]
 Flag = Annotated[bool, as_bool]
-Count = Annotated[int, by(as_int, 0)]
-PositiveInt = Annotated[int, by(as_int, 1)]
+IntFrom0 = Annotated[int, by(as_int, 0)]
+IntFrom1 = Annotated[int, by(as_int, 1)]

@@ -23,19 +23,8 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from ._checks import as_choice, as_int
-from .declared import (
-    Count,
-    Flag,
-    Fraction,
-    NotNegative,
-    Positive,
-    PositiveInt,
-    above_0,
-    as_list,
-    by,
-    checked,
-)
-from .scheduler import AnOptimizer, LastEpoch, LRScheduler, Milestones, PerGroup, per_group
+from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by, checked
+from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Schedulers, per_group
 
 __all__ = [
     "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
@@ -67,7 +56,7 @@ class LambdaLR(LRScheduler):
     def __init__(
         self, optimizer: AnOptimizer,
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
-        last_epoch: LastEpoch = -1,
+        last_epoch: Epoch = -1,
     ):
         owner, groups = type(self).__name__, optimizer.param_groups
         self.lr_lambdas = per_group(owner, "lr_lambda", lr_lambda, groups, _as_function)
@@ -96,8 +85,8 @@ class StepLR(LRScheduler):
 
     @checked
     def __init__(
-        self, optimizer: AnOptimizer, step_size: PositiveInt, gamma: NotNegative = 0.1,
-        last_epoch: LastEpoch = -1,
+        self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative = 0.1,
+        last_epoch: Epoch = -1,
     ):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
@@ -112,7 +101,7 @@ class MultiStepLR(LRScheduler):
     @checked
     def __init__(
         self, optimizer: AnOptimizer, milestones: Milestones, gamma: NotNegative = 0.1,
-        last_epoch: LastEpoch = -1,
+        last_epoch: Epoch = -1,
     ):
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer, last_epoch)
@@ -125,7 +114,7 @@ class ExponentialLR(LRScheduler):
     """The rate times `gamma` every epoch."""
 
     @checked
-    def __init__(self, optimizer: AnOptimizer, gamma: NotNegative, last_epoch: LastEpoch = -1):
+    def __init__(self, optimizer: AnOptimizer, gamma: NotNegative, last_epoch: Epoch = -1):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
@@ -143,7 +132,7 @@ class LinearLR(LRScheduler):
     @checked
     def __init__(
         self, optimizer: AnOptimizer, start_factor: Annotated[float, by(above_0, 1)] = 1.0 / 3,
-        end_factor: Fraction = 1.0, total_iters: PositiveInt = 5, last_epoch: LastEpoch = -1,
+        end_factor: Fraction = 1.0, total_iters: IntFrom1 = 5, last_epoch: Epoch = -1,
     ):
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
@@ -170,8 +159,8 @@ class CosineAnnealingLR(LRScheduler):
 
     @checked
     def __init__(
-        self, optimizer: AnOptimizer, T_max: Positive, eta_min: NotNegative = 0.0,
-        last_epoch: LastEpoch = -1,
+        self, optimizer: AnOptimizer, T_max: Above0, eta_min: NotNegative = 0.0,
+        last_epoch: Epoch = -1,
     ):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
@@ -221,8 +210,8 @@ class OneCycleLR(LRScheduler):
         epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: Fraction = 0.3,
         anneal_strategy: Annotated[str, by(as_choice, ("cos", "linear"))] = "cos",
         cycle_momentum: Flag = True, base_momentum: PerGroup = 0.85,
-        max_momentum: PerGroup = 0.95, div_factor: Positive = 25.0,
-        final_div_factor: Positive = 1e4, three_phase: Flag = False, last_epoch: LastEpoch = -1,
+        max_momentum: PerGroup = 0.95, div_factor: Above0 = 25.0,
+        final_div_factor: Above0 = 1e4, three_phase: Flag = False, last_epoch: Epoch = -1,
     ):
         owner, groups = type(self).__name__, optimizer.param_groups
         counts = {"total_steps": total_steps, "epochs": epochs, "steps_per_epoch": steps_per_epoch}
@@ -306,8 +295,8 @@ class SequentialLR(LRScheduler):
 
     @checked
     def __init__(
-        self, optimizer: AnOptimizer, schedulers: Annotated[Sequence[LRScheduler], as_list],
-        milestones: Milestones, last_epoch: LastEpoch = -1,
+        self, optimizer: AnOptimizer, schedulers: Schedulers, milestones: Milestones,
+        last_epoch: Epoch = -1,
     ):
         owner = type(self).__name__
         self._schedulers, self._milestones = list(schedulers), list(milestones)
@@ -379,9 +368,9 @@ class ReduceLROnPlateau(LRScheduler):
     @checked
     def __init__(
         self, optimizer: AnOptimizer, mode: Annotated[str, by(as_choice, ("min", "max"))] = "min",
-        factor: NotNegative = 0.1, patience: Count = 10, threshold: NotNegative = 1e-4,
-        threshold_mode: Annotated[str, by(as_choice, ("rel", "abs"))] = "rel", cooldown: Count = 0,
-        min_lr: PerGroup = 0, eps: NotNegative = 1e-8,
+        factor: NotNegative = 0.1, patience: IntFrom0 = 10, threshold: NotNegative = 1e-4,
+        threshold_mode: Annotated[str, by(as_choice, ("rel", "abs"))] = "rel",
+        cooldown: IntFrom0 = 0, min_lr: PerGroup = 0, eps: NotNegative = 1e-8,
     ):
         owner = type(self).__name__
         if factor >= 1:

@@ -24,11 +24,9 @@ def _as_milestones(owner: str, name: str, value: Any) -> list[int]:
 
 
 AnOptimizer = Annotated[Optimizer, _as_optimizer]
-LastEpoch = Annotated[int, by(as_int, -1)]
+Epoch = Annotated[int, by(as_int, -1)]
 Milestones = Annotated[Iterable[int], _as_milestones]
 PerGroup = float | Sequence[float]
-
-
 _not_negative = by(as_number, 0)
 
 
@@ -71,7 +69,7 @@ class LRScheduler:
     _not_copied: ClassVar[tuple[str, ...]] = ("optimizer",)
 
     @checked
-    def __init__(self, optimizer: AnOptimizer, last_epoch: LastEpoch = -1):
+    def __init__(self, optimizer: AnOptimizer, last_epoch: Epoch = -1):
         self.optimizer, self.last_epoch = optimizer, last_epoch
         if last_epoch == -1:
             for group in optimizer.param_groups:
@@ -170,3 +168,6 @@ class LRScheduler:
 
     def _load(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+
+
+Schedulers = Annotated[Sequence[LRScheduler], as_list]
