@@ -276,3 +276,11 @@ def as_generator(function: str, generator: Any) -> Generator | None:
         given = type(generator).__name__
         raise TypeError(f"{function}: generator must be a tinynet.Generator, got {given}")
     return generator
+
+
+def as_choice(function: str, name: str, value: Any, choices: Any) -> str:
+    """`value` if it is one of the strings `choices`; else ValueError."""
+    if not isinstance(value, str) or value not in choices:
+        rule = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
+    return value
