@@ -97,24 +97,25 @@ _DRIVER_ERRORS = (35, 34, 3, 803)
 _proven: set[tuple[Any, int]] = set()  # (cupy, index) of each GPU that has computed something
 
 
-def load_cupy(index: int = 0) -> Any:
+def load_cupy(index: int = 0, function: str = "") -> Any:
     """The cupy module, returned only after GPU `index` has computed something.
 
     RuntimeError if cupy, the driver, the GPU or CUDA's libraries are missing; the message says
-    which of them, and what to do.
+    which of them, and what to do. It begins with the name `function`, if that is given.
     """
+    name = f"{function}{': ' if function else ''}device 'cuda:{index}'"
     try:
         cupy = importlib.import_module("cupy")
     except ImportError as error:
-        raise _unusable(index, _import_problem(error)) from error
+        raise _unusable(name, _import_problem(error)) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # a CUDARuntimeError, a class of cupy's own
-        raise _unusable(index, _driver_problem(error)) from error
+        raise _unusable(name, _driver_problem(error)) from error
     if index >= count:
         gpus = {0: "no GPU", 1: "one GPU, 'cuda:0'"}.get(
             count, f"{count} GPUs, 'cuda:0' to 'cuda:{count - 1}'")
-        raise _unusable(index, f"this machine has {gpus}; choose another index")
+        raise _unusable(name, f"this machine has {gpus}; choose another index")
     if (cupy, index) not in _proven:
         # cupy loads CUDA's libraries at first use: a sum needs the compiler, a product cuBLAS
         try:
@@ -122,13 +123,21 @@ def load_cupy(index: int = 0) -> Any:
                 one = cupy.ones((1, 1), np.float32)
                 cupy.matmul(one + one, one)
         except Exception as error:
-            raise _unusable(index, _library_problem(error)) from error
+            raise _unusable(name, _library_problem(error)) from error
         _proven.add((cupy, index))
     return cupy
 
 
-def _unusable(index: int, problem: str) -> RuntimeError:
-    return RuntimeError(f"device 'cuda:{index}': {problem}, or use device='cpu'")
+def usable_device(function: str, device: Any) -> Device:
+    """`device` as a Device that this machine has; errors begin with the name `function`."""
+    found = as_device(function, device)
+    if found.type == "cuda":
+        load_cupy(found.index or 0, function)
+    return found
+
+
+def _unusable(name: str, problem: str) -> RuntimeError:
+    return RuntimeError(f"{name}: {problem}, or use device='cpu'")
 
 
 def _import_problem(error: ImportError) -> str:
@@ -246,7 +255,7 @@ def _uploaded(xp: Any, index: int, dtype: Any, shape: tuple[int, ...], content: 
 
 
 @contextlib.contextmanager
-def module_on(device: Any, function: str = "device") -> Iterator[Any]:
+def module_on(device: Any, function: str = "") -> Iterator[Any]:
     """The module, numpy or cupy, that creates arrays on `device` inside the ``with`` block.
 
     None means the CPU. An error about `device` begins with the name `function`.
@@ -255,7 +264,7 @@ def module_on(device: Any, function: str = "device") -> Iterator[Any]:
     if target.type == "cpu":
         yield np
     else:
-        cupy = load_cupy(target.index or 0)
+        cupy = load_cupy(target.index or 0, function)
         with cupy.cuda.Device(target.index):
             yield cupy
 
@@ -265,13 +274,13 @@ def device_of(array: Any) -> Device:
     return Device("cpu") if isinstance(array, np.ndarray) else Device("cuda", array.device.id)
 
 
-def to_device(array: Any, target: Device) -> Any:
+def to_device(array: Any, target: Device, function: str = "to") -> Any:
     """`array` on `target`: `array` itself if it already lives there, else a copy."""
     if device_of(array) == target:
         return array
     if target.type == "cpu":
         return to_host(array)
-    with module_on(target) as cupy:
+    with module_on(target, function) as cupy:
         return cupy.asarray(array)  # from the host, or from another GPU
 
 

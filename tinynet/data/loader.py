@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import Device, as_device, load_cupy
+from ..arrays.devices import Device, usable_device
 from ..arrays.gpu import send
 from ..arrays.random import Generator, default_generator, drawing_from
 from ..ops.arguments import as_generator, as_int
@@ -139,9 +139,7 @@ class DataLoader:
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers = as_int(name, "num_workers", num_workers, 0)
         self.collate_fn, self.generator = collate_fn, as_generator(name, generator)
-        self.device = None if device is None else as_device(name, device)
-        if self.device is not None and self.device.type == "cuda":
-            load_cupy(self.device.index or 0)  # raises unless the GPU is there
+        self.device = None if device is None else usable_device(name, device)
         if sampler is None:
             sampler = RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset)
         if batch_sampler is None and batch_size is not None:
