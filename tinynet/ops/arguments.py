@@ -215,7 +215,7 @@ def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
     try:
         sizes = tuple([operator.index(n) for n in shape])
     except TypeError:
-        raise TypeError(f"{name}: sizes must be ints, got {shape!r:.60}") from None
+        raise TypeError(f"{name}: sizes must be ints, got {shape!r}") from None
     if abs(math.prod(sizes)) >= 2**60:
         raise ValueError(f"{name}: sizes {sizes} make more elements than any memory holds")
     return sizes
@@ -282,14 +282,14 @@ def as_operand(name: str, value: Any, like: Variable) -> Any:
         f"{name}: expected a tensor, an array or a number, got {type(value).__name__}{hint}")
 
 
-def as_tensor(function: str, name: str, value: Any) -> Variable:
+def as_tensor(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor; else TypeError."""
     if not isinstance(value, Variable):
         raise TypeError(f"{function}: {name} must be a tensor, got {type(value).__name__}")
     return value
 
 
-def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Variable:
+def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Any:
     """`value` if it is a tensor whose dtype has one of numpy's `kinds` ("b", "iu", "f")."""
     if not isinstance(value, Variable) or value.array.dtype.kind not in kinds:
         given = type(value).__name__ if not isinstance(value, Variable) else value.array.dtype
@@ -298,7 +298,7 @@ def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Variable:
     return value
 
 
-def as_floats(function: str, name: str, value: Any) -> Variable:
+def as_floats(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor of floats; else TypeError."""
     if as_tensor(function, name, value).array.dtype.kind != "f":
         raise TypeError(
