@@ -186,7 +186,7 @@ def as_dim(name: str, dim: Any, ndim: int) -> int:
     try:
         number = operator.index(dim)
     except TypeError:
-        raise TypeError(f"{name}: dim must be an int, got {dim!r:.60}") from None
+        raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
     size = max(ndim, 1)
     if not -size <= number < size:
         raise IndexError(
@@ -221,10 +221,13 @@ def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
     return sizes
 
 
+_broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
+
+
 def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that `shapes` broadcast to; ValueError if they don't."""
     try:
-        return np.broadcast_shapes(*shapes)
+        return _broadcast_shapes(*shapes)
     except ValueError:
         listed = " and ".join(str(tuple(shape)) for shape in shapes)
         raise ValueError(
