@@ -9,10 +9,10 @@ of others passes its own name down to a private core.
 from __future__ import annotations
 
 import functools
-import math
 import operator
 import re
 from collections.abc import Callable, Sequence
+from math import inf, isfinite, prod
 from numbers import Number
 from typing import Any, TypeVar
 
@@ -62,9 +62,8 @@ def of_tensor(function: _F) -> _F:
     def operation(*args: Any, **keywords: Any) -> Any:
         first = args[0] if args else next(iter(keywords.values()), None)
         if not isinstance(first, Variable):
-            raise TypeError(
-                f"{name}: expected a tensor first, got {type(first).__name__}; "
-                "make one with tinynet.tensor(...)")
+            given = f"{type(first).__name__}; make one with tinynet.tensor(...)"
+            raise TypeError(f"{name}: expected a tensor first, got {given}")
         return function(*args, **keywords)
 
     return operation  # type: ignore[return-value]
@@ -76,11 +75,9 @@ def by_keyword(keyword: str) -> Callable[[_F], _F]:
     def declare(function: _F) -> _F:
         @functools.wraps(function)
         def operation(*args: Any, **keywords: Any) -> Any:
-            if "input" in keywords:
-                args = (keywords.pop("input"), *args)
-            if keyword in keywords:
-                args = (*args, keywords.pop(keyword))
-            return function(*args, **keywords)
+            first = (keywords.pop("input"),) if "input" in keywords else ()
+            last = (keywords.pop(keyword),) if keyword in keywords else ()
+            return function(*first, *args, *last, **keywords)
 
         return operation  # type: ignore[return-value]
 
@@ -90,9 +87,7 @@ def by_keyword(keyword: str) -> Callable[[_F], _F]:
 # ---------------------------------------------------------------------------- numbers and choices
 
 
-def as_number(
-    function: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf
-) -> Any:
+def as_number(function: str, name: str, value: Any, low: float = -inf, high: float = inf) -> Any:
     """`value` as a Python int or float, finite and from `low` to `high`.
 
     A numpy scalar is converted, because a float64 one would turn float32 arrays into float64.
@@ -100,14 +95,13 @@ def as_number(
     """
     if type(value) not in (int, float):  # fast path first: optimisers check numbers at every step
         if isinstance(value, Variable):
-            raise TypeError(
-                f"{function}: {name} is a tensor; it must be a Python number, tensor.item()")
+            raise TypeError(f"{function}: {name} must be a Python number: give tensor.item()")
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise TypeError(f"{function}: {name} must be a number, got {value!r:.60}")
         value = int(value) if isinstance(value, (int, np.integer)) else float(value)
-    if not low <= value <= high or not math.isfinite(value):
-        rule = "finite" if low == -math.inf else f"at least {low}"
-        rule = rule if high == math.inf else f"from {low} to {high}"
+    if not low <= value <= high or not isfinite(value):
+        rule = f"from {low} to {high}" if high < inf else f"at least {low}"
+        rule = "finite" if low == -inf else rule
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
     return value
 
@@ -118,26 +112,20 @@ def as_probability(function: str, name: str, value: Any) -> float:
 
 
 def as_int(
-    function: str, name: str, value: Any, minimum: int | None = None, below: int | None = None
+    function: str, name: str, value: Any, minimum: int | float = -inf, below: int | float = inf
 ) -> int:
     """`value` as an int, at least `minimum` and less than `below`.
 
     TypeError for what is no integer (a bool is none), ValueError for one out of range.
     """
-    if type(value) is not int:
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            rule = _int_rule(minimum, below)
-            raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}")
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         value = int(value)
-    if (minimum is not None and value < minimum) or (below is not None and value >= below):
-        raise ValueError(f"{function}: {name} must be {_int_rule(minimum, below)}, got {value!r}")
+    if type(value) is not int or not minimum <= value < below:
+        rule = f" from {minimum} " + (f"to {below - 1}" if below < inf else "up")
+        rule = rule if minimum > -inf else f" below {below}" if below < inf else ""
+        error = ValueError if type(value) is int else TypeError
+        raise error(f"{function}: {name} must be an int{rule}, got {value!r:.60}")
     return value
-
-
-def _int_rule(minimum: int | None, below: int | None) -> str:
-    if minimum is None:
-        return "an int" if below is None else f"an int below {below}"
-    return f"an int from {minimum} " + ("up" if below is None else f"to {below - 1}")
 
 
 def as_bool(function: str, name: str, value: Any) -> bool:
@@ -150,9 +138,8 @@ def as_bool(function: str, name: str, value: Any) -> bool:
 def as_choice(function: str, name: str, value: Any, choices: Sequence[str]) -> str:
     """`value` if it is one of the strings `choices`; else ValueError."""
     if not isinstance(value, str) or value not in choices:
-        listed = ", ".join(map(repr, choices[:-1]))
-        raise ValueError(
-            f"{function}: {name} must be {listed} or {choices[-1]!r}, got {value!r:.60}")
+        rule = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
     return value
 
 
@@ -164,14 +151,12 @@ def as_reduction(function: str, reduction: Any, *more: str) -> str:
 def as_dtype(name: str, dtype: Any) -> np.dtype:
     """`dtype` as numpy's; TypeError unless it is bool, an integer or a float of up to 64 bits."""
     try:
-        found = np.dtype(dtype)
+        found = None if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    known = found is not None and found.kind in KIND_RANK and found.itemsize <= 8 and found.isnative
-    if dtype is None or not known:
-        raise TypeError(
-            f"{name}: {dtype!r:.60} is not a supported dtype; expected bool, an integer dtype, "
-            "float16, float32 or float64")
+    if found is None or found.kind not in KIND_RANK or found.itemsize > 8 or not found.isnative:
+        known = "bool, an integer dtype, float16, float32 or float64"
+        raise TypeError(f"{name}: {dtype!r:.60} is not a supported dtype; expected {known}")
     return found
 
 
@@ -189,9 +174,8 @@ def as_dim(name: str, dim: Any, ndim: int) -> int:
         raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
     size = max(ndim, 1)
     if not -size <= number < size:
-        raise IndexError(
-            f"{name}: dim {number} is out of range; "
-            f"a {ndim}-d tensor has dims {-size} to {size - 1}")
+        rule = f"a {ndim}-d tensor has dims {-size} to {size - 1}"
+        raise IndexError(f"{name}: dim {number} is out of range; {rule}")
     return number % size
 
 
@@ -216,7 +200,7 @@ def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
         sizes = tuple([operator.index(n) for n in shape])
     except TypeError:
         raise TypeError(f"{name}: sizes must be ints, got {shape!r}") from None
-    if abs(math.prod(sizes)) >= 2**60:
+    if abs(prod(sizes)) >= 2**60:
         raise ValueError(f"{name}: sizes {sizes} make more elements than any memory holds")
     return sizes
 
@@ -229,13 +213,9 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     try:
         return _broadcast_shapes(*shapes)
     except ValueError:
-        listed = " and ".join(str(tuple(shape)) for shape in shapes)
-        raise ValueError(
-            f"{name}: shapes {listed} don't broadcast; "
-            "aligned at the right, sizes must be equal or 1") from None
-
-
-_BOTH = [True, True]
+        given = " and ".join(str(tuple(shape)) for shape in shapes)
+        rule = "aligned at the right, sizes must be equal or 1"
+        raise ValueError(f"{name}: shapes {given} don't broadcast; {rule}") from None
 
 
 def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
@@ -243,24 +223,25 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
 
     Each must be at least `minimum` and below 2**31.
     """
-    if type(value) is int and minimum <= value < 2**31:  # fast paths
-        return value, value
-    if type(value) is tuple and [type(v) is int and minimum <= v < 2**31 for v in value] == _BOTH:
-        return value
+    given = (value, value) if type(value) is int else value
+    if type(given) is tuple and [type(n) is int and minimum <= n < 2**31 for n in given] == _BOTH:
+        return given  # fast path
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     try:
-        values = tuple(map(operator.index, value if isinstance(value, (tuple, list)) else (value,)))
+        height, width = map(operator.index, given * 2 if len(given) == 1 else given)
     except TypeError:
-        raise TypeError(
-            f"{function}: {name} must be an int or a pair of ints, got {value!r:.60}") from None
-    if len(values) == 1:
-        values *= 2
-    if len(values) != 2:
-        raise ValueError(
-            f"{function}: {name} must be an int or a pair (height, width), got {value!r:.60}")
-    if min(values) < minimum or max(values) >= 2**31:
-        rule = f"at least {minimum}" if min(values) < minimum else "below 2**31"
+        rule = "an int or a pair of ints"
+        raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+    except ValueError:
+        rule = "an int or a pair (height, width)"
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+    if min(height, width) < minimum or max(height, width) >= 2**31:
+        rule = f"at least {minimum}" if min(height, width) < minimum else "below 2**31"
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
-    return values
+    return height, width
+
+
+_BOTH = [True, True]
 
 
 # --------------------------------------------------------------------------------------- tensors
@@ -280,9 +261,9 @@ def as_operand(name: str, value: Any, like: Variable) -> Any:
         return like._make(np.array(value, value.dtype.newbyteorder("=")))
     if isinstance(value, Number):
         raise TypeError(f"{name}: tinynet has no complex numbers; got {value!r}")
-    hint = "; make a tensor with tinynet.tensor(...)" if isinstance(value, (list, tuple)) else ""
-    raise TypeError(
-        f"{name}: expected a tensor, an array or a number, got {type(value).__name__}{hint}")
+    given = type(value).__name__
+    given += "; make a tensor with tinynet.tensor(...)" if given in ("list", "tuple") else ""
+    raise TypeError(f"{name}: expected a tensor, an array or a number, got {given}")
 
 
 def as_tensor(function: str, name: str, value: Any) -> Any:
@@ -304,20 +285,9 @@ def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Any:
 def as_floats(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor of floats; else TypeError."""
     if as_tensor(function, name, value).array.dtype.kind != "f":
-        raise TypeError(
-            f"{function}: {name} must hold floats, got {value.dtype}; convert it with .float()")
+        given = f"{value.array.dtype}; convert it with .float()"
+        raise TypeError(f"{function}: {name} must hold floats, got {given}")
     return value
-
-
-def as_tensors(function: str, values: Any) -> Sequence[Variable]:
-    """`values` if it is a list or tuple of tensors, at least one; else TypeError."""
-    given = type(values).__name__
-    if isinstance(values, (tuple, list)):
-        given = ", ".join(type(v).__name__ for v in values if not isinstance(v, Variable))
-        given = given or ("" if values else "an empty one")
-    if given:
-        raise TypeError(f"{function}: expected a non-empty sequence of tensors, got {given:.60}")
-    return values
 
 
 def same_dtype(function: str, **tensors: Variable | None) -> None:
@@ -325,12 +295,10 @@ def same_dtype(function: str, **tensors: Variable | None) -> None:
     arrays = {name: tensor.array for name, tensor in tensors.items() if tensor is not None}
     if len({array.dtype for array in arrays.values()}) > 1:
         listed = ", ".join(f"{name} is {array.dtype}" for name, array in arrays.items())
-        raise RuntimeError(
-            f"{function}: {listed}; they must be the same, convert with .to(dtype)")
+        raise RuntimeError(f"{function}: {listed}; they must be the same, convert with .to(dtype)")
     try:
         array_module(*arrays.values())
     except RuntimeError as error:
         listed = ", ".join(f"{name} is on {device_of(array)}" for name, array in arrays.items())
-        raise RuntimeError(
-            f"{function}: {listed}; they must be on one device, move them with .to(device)"
-        ) from error
+        rule = "they must be on one device, move them with .to(device)"
+        raise RuntimeError(f"{function}: {listed}; {rule}") from error

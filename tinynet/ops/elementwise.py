@@ -23,45 +23,22 @@ from ..autograd.engine import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
 from .dtypes import result_type
 from .layout import map_in_memory_order
-from .operands import elementwise, introduce, number_for, without_gradient
+from .operands import elementwise, named, number_for, rule, without_gradient
 from .shapes import fitted
 
 # ------------------------------------------------------------------------------------ arithmetic
 
 
-@elementwise(bools=True)
-def _add(xp, a, b):
-    return a + b
-
-
-@elementwise()
-def _sub(xp, a, b):
-    return a - b
-
-
-@elementwise(bools=True)
-def mul(xp, a, b):
-    """``input * other``, element by element."""
-    return a * b
-
-
-@elementwise(floating=True)
-def div(xp, a, b):
-    """``input / other``, element by element; integers become floats."""
-    return xp.true_divide(a, b)  # unlike a / b, gives inf for the Python number 0
-
-
-@elementwise()
-def neg(xp, a):
-    """``-input``."""
-    return -a
-
-
-_add.derivatives(a=lambda g: g, b=lambda g: g)
-_sub.derivatives(a=lambda g: g, b=lambda g: -g)
-mul.derivatives(a=lambda g, b: g * b, b=lambda g, a: g * a)
-div.derivatives(a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
-neg.derivatives(a=lambda g: -g)
+_add = rule("add", "", lambda xp, a, b: a + b, bools=True, a=lambda g: g, b=lambda g: g)
+_sub = rule("sub", "", lambda xp, a, b: a - b, a=lambda g: g, b=lambda g: -g)
+mul = rule(
+    "mul", "``input * other``, element by element.", lambda xp, a, b: a * b, bools=True,
+    a=lambda g, b: g * b, b=lambda g, a: g * a)
+div = rule(  # not a / b, because numpy refuses to divide by the Python number 0
+    "div", "``input / other``, element by element; integers become floats.",
+    lambda xp, a, b: xp.true_divide(a, b), floating=True,
+    a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
+neg = rule("neg", "``-input``.", lambda xp, a: -a, a=lambda g: -g)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
@@ -78,9 +55,8 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 def pow(xp, a, b):
     """``input ** other``, element by element."""
     if xp is np and np.asarray(a).dtype.kind in "iu" and np.any(np.less(b, 0)):
-        raise RuntimeError(
-            "pow: integers to negative integer powers are no integers; "
-            "convert to floats first, with .float()")
+        hint = "convert to floats first, with .float()"
+        raise RuntimeError(f"pow: integers to negative integer powers are no integers; {hint}")
     return a**b
 
 
@@ -105,9 +81,8 @@ def _refuse_zero(xp: Any, name: str, b: Any) -> None:
     # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for the
     # values; the result is undefined there, as in PyTorch.
     if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b):
-        raise RuntimeError(
-            f"{name}: ZeroDivisionError, an integer can't be divided by 0; "
-            "floats can, to inf or nan")
+        hint = "floats can, to inf or nan"
+        raise RuntimeError(f"{name}: ZeroDivisionError, an integer can't be divided by 0; {hint}")
 
 
 @elementwise()
@@ -132,51 +107,36 @@ floor_divide.derivatives(a=lambda g: g * 0.0, b=lambda g: g * 0.0)  # steps are 
 
 
 def _step(name: str, function: str, doc: str) -> Any:
-    """Declare numpy's `function`, which rounds: its derivative is 0, and integers stay."""
-
-    @elementwise(name=name, doc=doc)
-    def step(xp, a):
-        return getattr(xp, function)(a) if a.dtype.kind == "f" or name == "sign" else a.copy()
-
-    step.derivatives(a=lambda g: g * 0.0)
-    return step
+    """Declare a function that rounds: its derivative is 0, and integers stay as they are."""
+    return rule(
+        name, doc, lambda xp, a: getattr(xp, function)(a) if a.dtype.kind == "f" else a.copy(),
+        a=lambda g: g * 0.0)
 
 
-sign = _step("sign", "sign", "-1, 0 or 1; nan stays nan.")
 floor: Any = _step("floor", "floor", "The next whole number below or equal.")
 ceil = _step("ceil", "ceil", "The next whole number above or equal.")
 round = _step("round", "rint", "The nearest whole number; halves go to the even neighbour.")
+sign = rule(
+    "sign", "-1, 0 or 1; nan stays nan.", lambda xp, a: xp.sign(a), a=lambda g: g * 0.0)
+abs = rule(
+    "abs", "``|input|``; at 0 the gradient is 0.", lambda xp, a: xp.abs(a),
+    a=lambda g, a: g * sign(a))
 
 
 def _smooth(name: str, derivative: Callable[..., Any], doc: str) -> Any:
     """Declare numpy's function `name` of floats by its derivative."""
-
-    @elementwise(floating=True, name=name, doc=doc)
-    def smooth(xp, a):
-        return getattr(xp, name)(a)
-
-    smooth.derivatives(a=derivative)
-    return smooth
+    return rule(name, doc, lambda xp, a: getattr(xp, name)(a), floating=True, a=derivative)
 
 
 exp = _smooth("exp", lambda g, y: g * y, "e to the power of each element.")
 log = _smooth("log", lambda g, a: g / a, "The natural logarithm; nan below 0.")
-log1p = _smooth("log1p", lambda g, a: g / (1.0 + a), "``log(1 + input)``, exact for small ones too.")
+log1p = _smooth("log1p", lambda g, a: g / (1.0 + a), "``log(1 + input)``, exact for small ones.")
 # the derivative of expm1 is not y + 1, which rounds to 0 far below 0
-expm1 = _smooth("expm1", lambda g, a: g * exp(a), "``exp(input) - 1``, exact for small ones too.")
+expm1 = _smooth("expm1", lambda g, a: g * exp(a), "``exp(input) - 1``, exact for small ones.")
 sqrt = _smooth("sqrt", lambda g, y: g / (2.0 * y), "The square root; nan below 0.")
 sin = _smooth("sin", lambda g, a: g * cos(a), "The sine, of radians.")
 cos: Any = _smooth("cos", lambda g, a: -g * sin(a), "The cosine, of radians.")
 tanh = _smooth("tanh", lambda g, y: g * (1.0 - y * y), "The hyperbolic tangent.")
-
-
-@elementwise()
-def abs(xp, a):
-    """``|input|``; at 0 the gradient is 0."""
-    return xp.abs(a)
-
-
-abs.derivatives(a=lambda g, a: g * sign(a))
 
 
 def _sigmoid(xp: Any, a: Any) -> Any:
@@ -185,16 +145,19 @@ def _sigmoid(xp: Any, a: Any) -> Any:
     return xp.where(a >= 0, 1.0, e) / (1.0 + e)
 
 
-@elementwise(floating=True)
-def sigmoid(xp, a):
-    """``1 / (1 + exp(-input))``."""
-    return _sigmoid(xp, a)
+sigmoid = rule(
+    "sigmoid", "``1 / (1 + exp(-input))``.", _sigmoid, floating=True,
+    a=lambda g, y: g * (y * (1.0 - y)))
 
 
-@elementwise(floating=True)
-def silu(xp, a):
-    """``input * sigmoid(input)``."""
-    return a * _sigmoid(xp, a)
+def _silu_slope(a: Any) -> Any:
+    s = sigmoid(a)
+    return s * (1.0 + a * (1.0 - s))
+
+
+silu = rule(  # slope first: g * a may be infinite where the slope is 0, and inf * 0 is nan
+    "silu", "``input * sigmoid(input)``.", lambda xp, a: a * _sigmoid(xp, a), floating=True,
+    a=lambda g, a: g * _silu_slope(a))
 
 
 @elementwise(floating=True)
@@ -203,14 +166,6 @@ def softplus(xp, a):
     return xp.maximum(a, 0) + xp.log1p(xp.exp(-xp.abs(a)))
 
 
-def _silu_slope(a: Any) -> Any:
-    s = sigmoid(a)
-    return s * (1.0 + a * (1.0 - s))
-
-
-sigmoid.derivatives(a=lambda g, y: g * (y * (1.0 - y)))
-# slope first: g * a may be infinite where the slope is 0, and infinity times 0 is a nan
-silu.derivatives(a=lambda g, a: g * _silu_slope(a))
 softplus.derivatives(a=lambda g, a: g * sigmoid(a))
 
 
@@ -244,22 +199,14 @@ def _erf(a: Any) -> Any:
     return np.copysign(at_x + 2 / math.sqrt(math.pi) * np.exp(-x * x) * series, a)
 
 
-@of_tensor
-def square(input: Any) -> Any:
-    """``input * input``."""
-    return input * input
-
-
-@of_tensor
-def rsqrt(input: Any) -> Any:
-    """``1 / sqrt(input)``."""
-    return 1.0 / sqrt(input)
-
-
-@of_tensor
-def reciprocal(input: Any) -> Any:
-    """``1 / input``."""
-    return 1.0 / input
+square = rule(
+    "square", "``input * input``.", lambda xp, a: a * a, bools=True, a=lambda g, a: g * a * 2.0)
+reciprocal = rule(
+    "reciprocal", "``1 / input``.", lambda xp, a: xp.true_divide(1.0, a), floating=True,
+    a=lambda g, y: -g * y * y)
+rsqrt = rule(
+    "rsqrt", "``1 / sqrt(input)``.", lambda xp, a: xp.true_divide(1.0, xp.sqrt(a)), floating=True,
+    a=lambda g, y: -0.5 * g * y * y * y)
 
 
 # -------------------------------------------------------------------------------------- selection
@@ -316,18 +263,13 @@ relu.derivatives(a=lambda g, y: gated(g, y))
 
 
 def _extremum(name: str, adjective: str) -> Any:
-    doc = (
+    return rule(
+        name,
         f"The {adjective} of two, element by element, nan if either is; "
-        "where they are equal each gets half of the gradient.")
-
-    @elementwise(bools=True, name=name, doc=doc)
-    def extremum(xp, a, b):
-        return getattr(xp, name)(a, b)
-
-    extremum.derivatives(
+        "where they are equal each gets half of the gradient.",
+        lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
         a=lambda g, y, a, b: _to_the_chosen(g, y, a, b),
         b=lambda g, y, a, b: _to_the_chosen(g, y, b, a))
-    return extremum
 
 
 def _to_the_chosen(g: Any, y: Any, one: Any, other: Any) -> Any:
@@ -373,9 +315,8 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
         raise ValueError("clamp: give min, max or both")
     for name, bound in (("min", min), ("max", max)):
         if isinstance(bound, Variable):
-            raise TypeError(
-                f"clamp: {name} must be a number; "
-                "for a tensor use tinynet.maximum and tinynet.minimum")
+            hint = "for a tensor use tinynet.maximum and tinynet.minimum"
+            raise TypeError(f"clamp: {name} must be a number; {hint}")
         if bound is not None and not isinstance(bound, (bool, int, float, np.generic)):
             raise TypeError(f"clamp: {name} must be a number, got {type(bound).__name__}")
     dtype = result_type(input, *[bound for bound in (min, max) if bound is not None])
@@ -385,11 +326,7 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
         min=None if min is None else kind(min), max=None if max is None else kind(max))
 
 
-@Primitive
-def _where(xp, condition, a, b):
-    return xp.where(condition, a, b)
-
-
+_where = Primitive(lambda xp, condition, a, b: xp.where(condition, a, b), name="where")
 _where.derivatives(
     condition=lambda g: g,  # never called: bools have no gradient
     a=lambda g, condition: _where(condition, g, 0.0),
@@ -415,9 +352,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if not isinstance(value, Variable):
         value = input._make(beside(input.array, number_for("masked_fill", value, dtype), dtype))
     if value.array.ndim:
-        raise ValueError(
-            "masked_fill: the value must be a number or a 0-d tensor, "
-            f"got shape {tuple(value.array.shape)}")
+        given = f"shape {value.array.shape}"
+        raise ValueError(f"masked_fill: the value must be a number or a 0-d tensor, got {given}")
     return _chosen("masked_fill", mask, fitted(value, (), dtype), input)
 
 
@@ -443,8 +379,7 @@ def _comparison(name: str, sign: str) -> Any:
     def comparison(input: Any, other: Any) -> Any:
         return without_gradient(name, lambda xp, a, b: compare(a, b), input, other, fit=False)
 
-    doc = f"``input {sign} other``, element by element: a bool tensor."
-    return introduce(comparison, name, doc, 2)
+    return named(comparison, name, f"``input {sign} other``, element by element: a bool tensor.")
 
 
 eq, ne = _comparison("eq", "=="), _comparison("ne", "!=")
@@ -456,7 +391,7 @@ def _test(name: str, what: str) -> Any:
     def test(input: Any) -> Any:
         return without_gradient(name, lambda xp, a: getattr(xp, name)(a), input)
 
-    return introduce(test, name, f"Which elements are {what}: a bool tensor.", 1)
+    return named(test, name, f"Which elements are {what}: a bool tensor.")
 
 
 isnan = _test("isnan", "not a number")
@@ -476,7 +411,7 @@ def _bitwise(name: str, sign: str, compute: Callable[..., Any]) -> Any:
         _refuse_floats(name, input, other)
         return without_gradient(name, lambda xp, a, b: compute(a, b), input, other)
 
-    return introduce(bitwise, name, f"``input {sign} other`` of bools or integers.", 2)
+    return named(bitwise, name, f"``input {sign} other`` of bools or integers.")
 
 
 bitwise_and = _bitwise("bitwise_and", "&", operator.and_)
@@ -495,7 +430,7 @@ def _logical(name: str, quantity: str, combine: Callable[..., Any]) -> Any:
         nonzero = [ne(as_tensor(name, *named), 0) for named in (("input", input), ("other", other))]
         return without_gradient(name, lambda xp, a, b: combine(a, b), *nonzero)
 
-    return introduce(logical, name, f"Whether {quantity} non-zero, element by element.", 2)
+    return named(logical, name, f"Whether {quantity} non-zero, element by element.")
 
 
 logical_and = _logical("logical_and", "both are", operator.and_)
@@ -508,17 +443,13 @@ def logical_not(input: Any) -> Any:
 
 
 @of_tensor
-def isclose(
-    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Any:
+def isclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Where ``|input - other| <= atol + rtol * |other|``: a bool tensor."""
     return _isclose("isclose", input, other, rtol, atol, equal_nan)
 
 
 @of_tensor
-def allclose(
-    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> bool:
+def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
     return _everywhere(_isclose("allclose", input, other, rtol, atol, equal_nan))
 

@@ -26,9 +26,8 @@ def _view(xp, a, *, index):
     return a[index if Ellipsis in index else (*index, ...)]  # without ..., one element is a copy
 
 
-@Primitive
-def _index(xp, a, *, index):
-    return a[index]
+select = Primitive(_view, name="select", view=True)  # x[index] for a basic index
+_index = Primitive(lambda xp, a, *, index: a[index], name="index")
 
 
 @Primitive
@@ -43,7 +42,6 @@ def _unindex(xp, a, *, index, shape):
     return out
 
 
-select = Primitive(_view, name="select", view=True)  # x[index] for a basic index
 select.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
 _index.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
 _unindex.derivatives(
@@ -100,11 +98,11 @@ def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ..
     """An index made by `as_index` as a basic one, and one with the arrays for what that gives.
 
     PyTorch indexes in these two steps. numpy counts an int beside arrays as an array too, and may
-    put the dimensions in another order: for x of shape (2, 3, 4), ``x[0, :, [1, 2]]`` has shape
+    put the dimensions in another order: for x of shape (2, 3, 4), ``x[0, ..., [1, 2]]`` has shape
     (3, 2) in PyTorch and (2, 3) in numpy.
 
-    >>> in_two_steps((0, slice(None), np.array([1, 2])))
-    ((0, slice(None, None, None), slice(None, None, None)), (slice(None, None, None), array([1, 2])))
+    >>> in_two_steps((0, ..., np.array([1, 2])))
+    ((0, Ellipsis, slice(None, None, None)), (Ellipsis, array([1, 2])))
     """
     basic: list[Any] = []
     for part in index:
@@ -159,16 +157,15 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         part = np.asarray(part)
     if _is_array(part) and (part.ndim or part.dtype == bool):
         if part.dtype.kind not in "biu":
-            raise IndexError(
-                f"{name}: an index must be a tensor of integers or bools, got one of {part.dtype}")
+            given = f"one of {part.dtype}"
+            raise IndexError(f"{name}: an index must be a tensor of integers or bools, got {given}")
         with computing(array):
             return array_module(array).array(part)
     try:
         return operator.index(part)
     except TypeError:
-        raise IndexError(
-            f"{name}: an index is an int, a slice, None, ..., or a tensor of ints or bools; "
-            f"got {type(part).__name__}") from None
+        rule = "an index is an int, a slice, None, ..., or a tensor of ints or bools"
+        raise IndexError(f"{name}: {rule}; got {type(part).__name__}") from None
 
 
 def _as_slice(name: str, part: slice) -> slice:
@@ -195,8 +192,8 @@ def _listed(name: str, part: Any) -> np.ndarray:
     try:
         return np.asarray(part, dtype=None if len(part) else np.int64)
     except ValueError:
-        raise IndexError(
-            f"{name}: the lists in an index must form a box, got {part!r:.60}") from None
+        rule = "the lists in an index must form a box"
+        raise IndexError(f"{name}: {rule}, got {part!r:.60}") from None
 
 
 # ------------------------------------------------------------------------- does the index fit?
@@ -208,25 +205,20 @@ def _check_index(name: str, array: Any, parts: tuple[Any, ...]) -> None:
     if sum(part is Ellipsis for part in parts) > 1:
         raise IndexError(f"{name}: an index can have one '...' only")
     if taken > array.ndim:
-        raise IndexError(
-            f"{name}: {taken} indices for a tensor with {array.ndim} dims, "
-            f"of shape {tuple(array.shape)}")
+        given = f"{array.ndim} dims, of shape {array.shape}"
+        raise IndexError(f"{name}: {taken} indices for a tensor with {given}")
     dim = 0
     for part in parts:
         if part is Ellipsis:
             dim += array.ndim - taken
         elif _is_mask(part):
-            _check_mask(name, part, array.shape[dim : dim + part.ndim])
+            shape = array.shape[dim : dim + part.ndim]
+            if part.shape != shape:
+                rule = f"but what it selects from {shape}"
+                raise IndexError(f"{name}: the mask has shape {part.shape}, {rule}")
         elif part is not None and not isinstance(part, slice):
             _check_range(name, part, dim, array.shape[dim])
         dim += _dims_taken(part)
-
-
-def _check_mask(name: str, mask: Any, shape: tuple[int, ...]) -> None:
-    if mask.shape != shape:
-        raise IndexError(
-            f"{name}: the mask has shape {tuple(mask.shape)}, "
-            f"but what it selects from {tuple(shape)}")
 
 
 def _check_range(name: str, part: Any, dim: int, size: int) -> None:
@@ -235,12 +227,12 @@ def _check_range(name: str, part: Any, dim: int, size: int) -> None:
     The values of a GPU array are not looked at, because the program would have to wait for them.
     """
     if isinstance(part, int):
-        out_of_range = not -size <= part < size
+        least, most, given = part, part, str(part)
+    elif isinstance(part, np.ndarray) and part.size:
+        least, most, given = part.min(), part.max(), "array"
     else:
-        looked_at = isinstance(part, np.ndarray) and part.size
-        out_of_range = bool(looked_at) and (part.min() < -size or part.max() >= size)
-    if out_of_range:
-        given = part if isinstance(part, int) else "array"
+        return
+    if least < -size or most >= size:
         raise IndexError(f"{name}: index {given} is out of range for dim {dim}, of size {size}")
 
 
@@ -249,17 +241,17 @@ def _check_range(name: str, part: Any, dim: int, size: int) -> None:
 
 @of_tensor
 def gather(input: Variable, dim: int, index: Variable) -> Any:
-    """Along `dim`, the elements that `index` names: ``out[i][j] = input[index[i][j]][j]`` for dim 0.
+    """Along `dim`, the elements that `index` names.
 
-    `index` holds int64 and has as many dims as `input`; its other sizes may be smaller.
+    For dim 0, ``out[i][j] = input[index[i][j]][j]``. `index` holds int64 and has as many dims as
+    `input`; its other sizes may be smaller.
     """
     shape, ndim = input.array.shape, input.array.ndim
     dim = as_dim("gather", dim, ndim)
     wanted = as_tensor_of("gather", "the index", index, "iu").array.shape
     if len(wanted) != ndim or [d for d in range(ndim) if d != dim and wanted[d] > shape[d]]:
-        raise ValueError(
-            f"gather: index {tuple(wanted)} must have the dims of input {tuple(shape)} "
-            f"and be no larger, but for dim {dim}")
+        rule = f"must have the dims of input {shape} and be no larger, but for dim {dim}"
+        raise ValueError(f"gather: index {wanted} {rule}")
     xp = array_module(input.array, index.array, function="gather")
     with computing(input.array):
         positions = [
@@ -274,7 +266,7 @@ def index_select(input: Variable, dim: int, index: Variable) -> Any:
     """The slices along `dim` that the 1-d integer tensor `index` names, in its order."""
     shape = as_tensor_of("index_select", "the index", index, "iu").array.shape
     if len(shape) != 1:
-        raise TypeError(
-            f"index_select: the index must be a 1-d tensor of integers, got shape {tuple(shape)}")
+        rule = "the index must be a 1-d tensor of integers"
+        raise TypeError(f"index_select: {rule}, got shape {shape}")
     before = (slice(None),) * as_dim("index_select", dim, input.array.ndim)
     return getitem(input, (*before, index), "index_select")

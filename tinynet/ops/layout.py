@@ -9,7 +9,6 @@ depends on the order.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 

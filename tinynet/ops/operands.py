@@ -60,9 +60,8 @@ def number_for(name: str, value: Any, dtype: Any) -> Any:
     if dtype.kind in "iu":
         low, high = _limits(dtype)
         if not low <= value <= high:
-            raise ValueError(
-                f"{name}: the number {value} does not fit into {dtype}; "
-                "convert the tensor first, with .to(...)")
+            hint = "convert the tensor first, with .to(...)"
+            raise ValueError(f"{name}: the number {value} does not fit into {dtype}; {hint}")
     return value
 
 
@@ -73,60 +72,59 @@ def _limits(dtype: Any) -> tuple[int, int]:
     return int(info.min), int(info.max)
 
 
-_ONE, _TWO = inspect.signature(lambda input: 0), inspect.signature(lambda input, other: 0)
-
-
-def introduce(operation: Any, name: str, doc: str | None, inputs: int) -> Any:
-    """`operation` with the name, docstring and signature that ``help`` shows."""
+def named(operation: Any, name: str, doc: str | None) -> Any:
+    """`operation` with the name and the docstring that ``help`` shows."""
     operation.__name__ = operation.__qualname__ = name
-    operation.__doc__, operation.__signature__ = doc, _ONE if inputs == 1 else _TWO
+    operation.__doc__ = doc
     return operation
 
 
-def elementwise(
-    *, floating: bool = False, bools: bool = False, name: str = "", doc: str = ""
-) -> Callable[[Callable[..., Any]], Any]:
+def elementwise(*, floating: bool = False, bools: bool = False) -> Callable[..., Any]:
     """Declare an element-wise operation of one or two operands by its function of arrays.
 
     With `floating`, integers and bools become float32 first. Otherwise `bools` says whether the
     operation takes bools.
     """
+    return lambda forward: _declared(Primitive(forward), forward.__doc__, floating, bools)
 
-    def declare(forward: Callable[..., Any]) -> Any:
-        primitive = Primitive(forward, name=name)
 
-        def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
-            if not (floating or bools):
-                _refuse_bools(primitive.name, operands)
-            return primitive(*aligned(primitive.name, operands, floating), **constants)
+def rule(
+    name: str, doc: str, forward: Callable[..., Any], *,
+    floating: bool = False, bools: bool = False, **derivatives: Callable[..., Any],
+) -> Any:
+    """The same in one call, with the derivatives."""
+    operation = _declared(Primitive(forward, name=name), doc, floating, bools)
+    operation.derivatives(**derivatives)
+    return operation
 
-        def of_one(input: Any, **constants: Any) -> Any:
-            ready = isinstance(input, Variable) and input.array.dtype.kind == "f"
-            return (primitive if ready else prepare_and_apply)(input, **constants)
 
-        def of_two(input: Any, other: Any, **constants: Any) -> Any:
-            ready = _alike(input, other)
-            return (primitive if ready else prepare_and_apply)(input, other, **constants)
+def _declared(primitive: Primitive, doc: str | None, floating: bool, bools: bool) -> Any:
+    def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
+        if not (floating or bools):
+            _refuse_bools(primitive.name, operands)
+        return primitive(*aligned(primitive.name, operands, floating), **constants)
 
-        inputs = len(primitive.inputs)
-        operation = introduce(
-            of_one if inputs == 1 else of_two, primitive.name, doc or forward.__doc__, inputs)
-        operation.derivatives = primitive.derivatives
-        return operation
+    def of_one(input: Any, **constants: Any) -> Any:
+        ready = isinstance(input, Variable) and input.array.dtype.kind == "f"
+        return (primitive if ready else prepare_and_apply)(input, **constants)
 
-    return declare
+    def of_two(input: Any, other: Any, **constants: Any) -> Any:
+        return (primitive if _alike(input, other) else prepare_and_apply)(input, other, **constants)
+
+    operation: Any = of_one if len(primitive.inputs) == 1 else of_two
+    parameters = list(inspect.signature(operation).parameters.values())
+    operation.__signature__ = inspect.Signature(parameters[:-1])  # constants are for insiders
+    operation.derivatives = primitive.derivatives
+    return named(operation, primitive.name, doc)
 
 
 def _refuse_bools(name: str, operands: tuple[Any, ...]) -> None:
     if any(isinstance(v, Variable) and v.array.dtype == bool for v in operands):
-        raise TypeError(
-            f"{name}: bool tensors can't be computed with like this; "
-            "convert with .to(...), or use ~ & | ^")
+        hint = "convert with .to(...), or use ~ & | ^"
+        raise TypeError(f"{name}: bool tensors can't be computed with like this; {hint}")
 
 
-def without_gradient(
-    name: str, forward: Callable[..., Any], *operands: Any, fit: bool = True
-) -> Any:
+def without_gradient(name: str, forward: Any, *operands: Any, fit: bool = True) -> Any:
     """The array function ``forward(xp, *arrays)`` of the aligned operands, outside the graph."""
     if len(operands) == 1 or not _alike(*operands):
         operands = aligned(name, operands, fit=fit)

@@ -40,11 +40,7 @@ def _product(xp: Any, a: Any, b: Any, by_rows: bool = False) -> Any:
     return out
 
 
-@Primitive
-def _matmul(xp, a, b):
-    return _product(xp, a, b)
-
-
+_matmul = Primitive(lambda xp, a, b: _product(xp, a, b), name="matmul")
 _matmul.derivatives(
     a=lambda g, b: _matmul(g, transpose(b, -1, -2)),  # (..., n, k) = (..., n, m) @ (..., m, k)
     b=lambda g, a: _matmul(transpose(a, -1, -2), g))  # (..., k, m) = (..., k, n) @ (..., n, m)
@@ -79,18 +75,15 @@ def _reshaped(input: Any, shape: tuple[int, ...]) -> Any:
 def _check_product(input: Variable, other: Variable) -> None:
     a, b = input.array, other.array
     if not a.ndim or not b.ndim:
-        raise ValueError(
-            "matmul: both tensors need at least one dim, "
-            f"got shapes {tuple(a.shape)} and {tuple(b.shape)}")
+        given = f"shapes {a.shape} and {b.shape}"
+        raise ValueError(f"matmul: both tensors need at least one dim, got {given}")
     if a.dtype != b.dtype:
-        raise RuntimeError(
-            f"matmul: both tensors must have one dtype, got {a.dtype} and {b.dtype}; "
-            f"convert one with .to(tinynet.{result_type(input, other)})")
+        hint = f"{a.dtype} and {b.dtype}; convert one with .to(tinynet.{result_type(input, other)})"
+        raise RuntimeError(f"matmul: both tensors must have one dtype, got {hint}")
     which, inner = ("second last", b.shape[-2]) if b.ndim > 1 else ("only", b.shape[0])
     if a.shape[-1] != inner:
-        raise ValueError(
-            f"matmul: input {tuple(a.shape)} and other {tuple(b.shape)} don't fit: the last size "
-            f"of the first, {a.shape[-1]}, must equal the {which} size of the second, {inner}")
+        rule = f"the last size of the first, {a.shape[-1]}, must equal the {which} of the second, {inner}"
+        raise ValueError(f"matmul: input {a.shape} and other {b.shape} don't fit: {rule}")
 
 
 @Primitive

@@ -47,12 +47,12 @@ def _dims(name: str, input: Any, dim: Any, keepdim: bool) -> tuple[int, ...]:
 
 
 def as_floating(name: str, input: Any, dtype: Any = None) -> Any:
-    """`input` in `dtype`, if that is given; RuntimeError unless it holds floats then, as in PyTorch."""
+    """`input` in `dtype`, if given; RuntimeError unless it holds floats then, as in PyTorch."""
     if dtype is not None and input.array.dtype != as_dtype(name, dtype):
         input = cast(input, dtype=np.dtype(dtype))
     if input.array.dtype.kind != "f":
-        raise RuntimeError(
-            f"{name}: expected floats, got {input.array.dtype}; convert with .float()")
+        given = f"{input.array.dtype}; convert with .float()"
+        raise RuntimeError(f"{name}: expected floats, got {given}")
     return input
 
 
@@ -70,11 +70,7 @@ def _narrowed(result: Any, like: Any) -> Any:
 # ----------------------------------------------------------------------------------------- sums
 
 
-@Primitive
-def _sum(xp, a, *, dims, keepdim):
-    return total(xp, a, dims, keepdim)
-
-
+_sum = Primitive(lambda xp, a, *, dims, keepdim: total(xp, a, dims, keepdim), name="sum")
 # every summand gets the whole gradient
 _sum.derivatives(a=lambda g, a_shape, dims: unreduced(g, a_shape, dims))
 
@@ -123,10 +119,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 
 @of_tensor
-def var(
-    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: float | None = None,
-) -> Any:
+def var(input, dim=None, unbiased: bool | None = None, keepdim=False, *, correction=None) -> Any:
     """The variance over `dim`: the sum of squared distances from the mean, divided by a count.
 
     The count is the number of values less `correction`, which is 1 by default and makes the
@@ -137,18 +130,13 @@ def var(
 
 
 @of_tensor
-def std(
-    input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *,
-    correction: float | None = None,
-) -> Any:
+def std(input, dim=None, unbiased: bool | None = None, keepdim=False, *, correction=None) -> Any:
     """The square root of `var`, with the same arguments. At 0 the gradient is 0."""
     input = as_floating("std", input)
     return _narrowed(_root(_variance("std", input, dim, unbiased, keepdim, correction), 0.5), input)
 
 
-def _variance(
-    name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any
-) -> Any:
+def _variance(name: str, input, dim, unbiased, keepdim, correction) -> Any:
     """The variance, in float32 if `input` is float16."""
     if unbiased is not None and correction is not None:
         raise ValueError(f"{name}: give unbiased or correction, not both")
@@ -158,9 +146,9 @@ def _variance(
         correction = 1 if as_bool(name, "unbiased", unbiased) else 0
     correction = 1 if correction is None else as_number(name, "correction", correction)
     dims = _dims(name, input, dim, keepdim)
+    # of too few values, the variance is 0 / 0, a nan, as in PyTorch
     count = builtins.max(_count(input.array.shape, dims) - correction, 0.0)
-    squares = moments(_widened(input), dims)[2]
-    return _without(squares, dims, keepdim) / count  # 0 / 0, a nan, of too few values, as in PyTorch
+    return _without(moments(_widened(input), dims)[2], dims, keepdim) / count
 
 
 def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
@@ -228,14 +216,8 @@ class MinMax(NamedTuple):
     indices: Any
 
 
-@Primitive
-def _amax(xp, a, *, dims, keepdim):
-    return a.max(axis=dims, keepdims=keepdim)
-
-
-@Primitive
-def _amin(xp, a, *, dims, keepdim):
-    return a.min(axis=dims, keepdims=keepdim)
+_amax = Primitive(lambda xp, a, *, dims, keepdim: a.max(dims, keepdims=keepdim), name="amax")
+_amin = Primitive(lambda xp, a, *, dims, keepdim: a.min(dims, keepdims=keepdim), name="amin")
 
 
 def _split_evenly(g, y, a, dims):
@@ -249,10 +231,8 @@ _amax.derivatives(a=_split_evenly)
 _amin.derivatives(a=_split_evenly)
 
 
-@Primitive
-def pick(xp, a, *, indices, dim):
-    # one element of each line along `dim`
-    return xp.take_along_axis(a, indices, dim)
+# one element of each line along `dim`
+pick = Primitive(lambda xp, a, *, indices, dim: xp.take_along_axis(a, indices, dim), name="pick")
 
 
 @Primitive
@@ -273,9 +253,7 @@ def _refuse_empty(name: str, input: Any, dims: tuple[int, ...]) -> None:
         raise ValueError(f"{name}: shape {shape} has no element to choose from along dim {dims}")
 
 
-def _extreme_over(
-    name: str, extreme: Primitive, input: Any, dims: tuple[int, ...], keepdim: bool
-) -> Any:
+def _extreme_over(name: str, extreme: Primitive, input, dims, keepdim) -> Any:
     _refuse_empty(name, input, dims)
     return extreme(input, dims=dims, keepdim=keepdim)
 
@@ -287,9 +265,7 @@ def _arg_extreme(name: str, function: str, input: Any, dim: int) -> Any:
         return getattr(array_module(input.array), function)(input.array, axis=dim, keepdims=True)
 
 
-def _extreme(
-    name: str, over: Primitive, of_two: Callable[..., Any], input: Any, dim: Any, keepdim: bool
-) -> Any:
+def _extreme(name: str, over: Primitive, of_two: Callable[..., Any], input, dim, keepdim) -> Any:
     if isinstance(dim, Variable):
         return of_two(*aligned(name, (input, dim)))
     as_bool(name, "keepdim", keepdim)
@@ -301,8 +277,8 @@ def _extreme(
     indices = _arg_extreme(name, f"arg{name}", input, dim)
     values = pick(input, indices=indices, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
-    copied = input._make(indices.copy())
-    return MinMax(_without(values, (dim,), keepdim), _without(copied, (dim,), keepdim))
+    found = values, input._make(indices.copy())
+    return MinMax(*[_without(tensor, (dim,), keepdim) for tensor in found])
 
 
 @of_tensor

@@ -15,8 +15,7 @@ from typing import Any
 
 from ..arrays.devices import array_module
 from ..autograd.engine import Primitive, Variable, cast
-from .arguments import (
-    as_dim, as_dims, as_int, as_shape, as_tensor, as_tensors, by_keyword, of_tensor)
+from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
 from .dtypes import result_type
 from .indexing import select
 from .summing import total
@@ -49,26 +48,23 @@ def reshape(input: Variable, *shape: Any) -> Any:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    wanted = _complete("reshape", input.array.shape, as_shape("reshape", shape))
+    wanted = _complete("reshape", as_shape("reshape", shape), input.array.shape)
     return _reshape(input, shape=wanted)
 
 
-def _complete(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
-    """`wanted` with its -1 worked out; ValueError unless it has the elements of `shape`."""
-    size, given = math.prod(shape), math.prod([n for n in wanted if n != -1])
-    if wanted.count(-1) > 1 or [n for n in wanted if n < -1]:
-        raise ValueError(
-            f"{name}: {wanted} is no shape; sizes are from 0 up, and one of them may be -1")
-    if -1 in wanted:
-        if given == 0 or size % given:
-            raise ValueError(
-                f"{name}: {size} elements of shape {tuple(shape)} don't fit into {wanted}: "
-                "no size can stand for -1")
+def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: int = -1) -> Any:
+    """`wanted` with its -1 worked out; ValueError unless it has the elements of `shape`.
+
+    (Or those of one dimension, if `dim` is given.)
+    """
+    size, given = math.prod(shape if dim < 0 else shape[dim : dim + 1]), -math.prod(wanted)
+    if wanted.count(-1) > 1 or min(wanted, default=0) < -1:
+        raise ValueError(f"{name}: {wanted} is no shape; sizes are from 0 up, and one may be -1")
+    if -1 in wanted and given and size % given == 0:
         return tuple([size // given if n == -1 else n for n in wanted])
-    if given != size:
-        raise ValueError(
-            f"{name}: shape {tuple(shape)} has {size} elements, but {wanted} has {given}; "
-            "they must be the same")
+    if -1 in wanted or math.prod(wanted) != size:
+        what = f"shape {shape}" if dim < 0 else f"dim {dim}"
+        raise ValueError(f"{name}: {what} has {size} elements, which {wanted} don't multiply to")
     return wanted
 
 
@@ -76,7 +72,7 @@ def _complete(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tup
 def view_as(input: Variable, other: Variable) -> Any:
     """`input` in the shape of `other`."""
     wanted = as_tensor("view_as", "other", other).array.shape
-    return _reshape(input, shape=_complete("view_as", input.array.shape, wanted))
+    return _reshape(input, shape=_complete("view_as", wanted, input.array.shape))
 
 
 @of_tensor
@@ -95,13 +91,7 @@ def unflatten(input: Variable, dim: int, sizes: Sequence[int]) -> Any:
     """One dimension split into several: the reverse of `flatten`. One of `sizes` may be -1."""
     shape = input.array.shape
     dim = as_dim("unflatten", dim, len(shape))
-    inner = as_shape("unflatten", (sizes,))
-    known = math.prod(n for n in inner if n != -1)
-    if -1 in inner and known:
-        inner = tuple([shape[dim] // known if n == -1 else n for n in inner])
-    if not inner or min(inner) < 0 or math.prod(inner) != shape[dim]:
-        raise ValueError(
-            f"unflatten: dim {dim} has size {shape[dim]}, which {inner} don't multiply to")
+    inner = _complete("unflatten", as_shape("unflatten", (sizes,)), shape, dim)
     return _reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
@@ -147,9 +137,7 @@ def permute(input: Variable, *dims: Any) -> Any:
     given = as_shape("permute", dims)
     order = as_dims("permute", given, input.array.ndim) if given else ()
     if len(order) != input.array.ndim:
-        raise ValueError(
-            f"permute: {given} must name each of the {input.array.ndim} dims of "
-            f"{tuple(input.array.shape)} once")
+        raise ValueError(f"permute: {given} must name each of the {input.array.ndim} dims once")
     return _permute(input, dims=order)
 
 
@@ -158,27 +146,19 @@ def transpose(input: Variable, dim0: int, dim1: int) -> Any:
     """Two dimensions exchanged."""
     ndim = input.array.ndim
     a, b = as_dim("transpose", dim0, ndim), as_dim("transpose", dim1, ndim)
-    dims = list(range(ndim))
-    if ndim:
-        dims[a], dims[b] = b, a
-    return _permute(input, dims=tuple(dims))
+    exchanged = {a: b, b: a}
+    return _permute(input, dims=tuple([exchanged.get(d, d) for d in range(ndim)]))
 
 
 @of_tensor
 def t(input: Variable) -> Any:
     """A matrix transposed; 0-d and 1-d tensors as they are."""
     if input.array.ndim > 2:
-        raise ValueError(
-            f"t: expected at most 2 dims, got shape {tuple(input.array.shape)}; "
-            "use transpose or permute")
+        raise ValueError(f"t: expected at most 2 dims, got shape {input.array.shape}; use permute")
     return _permute(input, dims=tuple(range(input.array.ndim))[::-1])
 
 
-@Primitive
-def _flip(xp, a, *, dims):
-    return xp.flip(a, dims)
-
-
+_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims), name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 
@@ -198,9 +178,8 @@ _expand = Primitive(lambda xp, a, *, shape: xp.broadcast_to(a, shape), name="exp
 @Primitive
 def _sum_to(xp, a, *, shape):
     # `a` summed over what broadcasting `shape` to a.shape repeats
-    new = a.ndim - len(shape)
-    repeated = tuple([
-        d for d in range(a.ndim) if d < new or (shape[d - new] == 1 and a.shape[d] != 1)])
+    sizes = zip((1,) * (a.ndim - len(shape)) + shape, a.shape, strict=True)
+    repeated = tuple([d for d, (n, repeated_n) in enumerate(sizes) if n != repeated_n])
     return total(xp, a, repeated, False).reshape(shape)
 
 
@@ -238,9 +217,8 @@ def _expanded(name: str, input: Variable, wanted: tuple[int, ...]) -> Any:
     full = tuple([shape[d - new] if n == -1 and d >= new else n for d, n in enumerate(wanted)])
     fits = new >= 0 and min(full, default=0) >= 0
     if not fits or [n for n, m in zip(shape, full[new:], strict=True) if n not in (m, 1)]:
-        raise ValueError(
-            f"{name}: shape {tuple(shape)} can't be expanded to {wanted}; "
-            "aligned at the right, sizes must be equal or 1")
+        rule = "aligned at the right, sizes must be equal or 1"
+        raise ValueError(f"{name}: shape {shape} can't be expanded to {wanted}; {rule}")
     return _expand(input, shape=full)
 
 
@@ -253,9 +231,8 @@ def repeat(input: Variable, *repeats: Any) -> Any:
     """
     counts, ndim = as_shape("repeat", repeats), input.array.ndim
     if len(counts) < ndim or min(counts, default=0) < 0:
-        raise ValueError(
-            f"repeat: {counts} must have a number from 0 up for each of the {ndim} dims, "
-            "or more numbers")
+        rule = f"must have a number from 0 up for each of the {ndim} dims, or more numbers"
+        raise ValueError(f"repeat: {counts} {rule}")
     shape = (1,) * (len(counts) - ndim) + input.array.shape
     # (2, 3) repeated (4, 5) times: (1, 2, 1, 3) is expanded to (4, 2, 5, 3), and that is (8, 15)
     tiles = list(zip(counts, shape, strict=True))
@@ -272,9 +249,7 @@ def _slices(input: Any, dim: int, start: int, stop: int) -> Any:
     return select(input, index=(*(slice(None),) * dim, slice(start, stop)))
 
 
-@Primitive
-def _cat(xp, *inputs, dim):
-    return xp.concatenate(inputs, axis=dim)
+_cat = Primitive(lambda xp, *inputs, dim: xp.concatenate(inputs, axis=dim), name="cat")
 
 
 def _cat_part(g, i, shapes, dim):
@@ -285,40 +260,43 @@ def _cat_part(g, i, shapes, dim):
 _cat.derivatives(_cat_part)
 
 
+def _tensors(name: str, tensors: Any) -> list[Variable]:
+    """The tensors to join, if they are a list or tuple of tensors on one device."""
+    is_sequence = isinstance(tensors, (tuple, list)) and len(tensors) > 0
+    if not is_sequence or [v for v in tensors if not isinstance(v, Variable)]:
+        raise TypeError(f"{name}: expected a non-empty sequence of tensors, got {tensors!r:.60}")
+    array_module(*[v.array for v in tensors], function=name)
+    dtype = result_type(*tensors)
+    return [v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors]
+
+
 def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors joined along `dim`; the other sizes must agree. Different dtypes are promoted.
 
     An empty vector, ``tensor([])``, joins with anything, so that a loop can start from it.
     """
-    given = as_tensors("cat", tensors)
-    dtype = result_type(*given)
+    given = _tensors("cat", tensors)
     given = [v for v in given if v.array.shape != (0,)] or given[:1]
     shapes = [v.array.shape for v in given]
-    if () in shapes[:1]:
+    if not shapes[0]:
         raise ValueError("cat: 0-d tensors can't be joined; use stack")
     dim = as_dim("cat", dim, len(shapes[0]))
     if len({(len(shape), shape[:dim], shape[dim + 1 :]) for shape in shapes}) != 1:
-        listed = ", ".join(str(tuple(shape)) for shape in shapes)
+        listed = ", ".join(map(str, shapes))
         raise ValueError(f"cat: shapes {listed} must be the same but for dim {dim}")
-    return _joined("cat", given, dim, dtype)
+    return _cat(*given, dim=dim)
 
 
 def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors of one shape joined along a new dimension."""
-    given = as_tensors("stack", tensors)
+    given = _tensors("stack", tensors)
     shapes = [v.array.shape for v in given]
     if len(set(shapes)) != 1:
-        listed = ", ".join(str(tuple(shape)) for shape in shapes)
+        listed = ", ".join(map(str, shapes))
         raise ValueError(f"stack: all shapes must be the same, got {listed}")
     dim = as_dim("stack", dim, len(shapes[0]) + 1)
     shape = (*shapes[0][:dim], 1, *shapes[0][dim:])
-    rows = [_reshape(v, shape=shape) for v in given]
-    return _joined("stack", rows, dim, result_type(*given))
-
-
-def _joined(name: str, tensors: Sequence[Variable], dim: int, dtype: Any) -> Any:
-    array_module(*[v.array for v in tensors], function=name)
-    return _cat(*[v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors], dim=dim)
+    return _cat(*[_reshape(v, shape=shape) for v in given], dim=dim)
 
 
 @of_tensor
@@ -334,15 +312,13 @@ def narrow(input: Variable, dim: int, start: int, length: int) -> Any:
     size = input.array.shape[dim]
     first = start + size if start < 0 else start
     if not 0 <= first <= size or not 0 <= length <= size - first:
-        raise ValueError(
-            f"narrow: {length} slices from {start} on don't lie within the {size} of dim {dim}")
+        given = f"{length} slices from {start} on"
+        raise ValueError(f"narrow: {given} don't lie within the {size} of dim {dim}")
     return _slices(input, dim, first, first + length)
 
 
 @of_tensor
-def split(
-    tensor: Variable, split_size_or_sections: int | Sequence[int], dim: int = 0
-) -> tuple[Any, ...]:
+def split(tensor: Variable, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """`tensor` cut along `dim` into pieces of one size (the last may be smaller) or given sizes."""
     dim, sections = _dim_to_cut("split", dim, tensor), split_size_or_sections
     size = tensor.array.shape[dim]
@@ -361,7 +337,8 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 
     The last may be smaller.
     """
-    chunks, dim = as_int("chunk", "the number of chunks", chunks, 1), _dim_to_cut("chunk", dim, input)
+    chunks = as_int("chunk", "the number of chunks", chunks, 1)
+    dim = _dim_to_cut("chunk", dim, input)
     return _pieces(input, dim, max(1, -(-input.array.shape[dim] // chunks)))
 
 
@@ -413,8 +390,7 @@ def as_batch(function: str, x: Any, dims: str = "(N, C, H, W)") -> tuple[Any, bo
     ndim = dims.count(",") + 1
     shape = as_tensor(function, "input", x).array.shape
     if len(shape) not in (ndim, ndim - 1):
-        raise ValueError(
-            f"{function}: input must be {dims}, or without N; got shape {tuple(shape)}")
+        raise ValueError(f"{function}: input must be {dims}, or without N; got shape {shape}")
     return (x, False) if len(shape) == ndim else (_reshape(x, shape=(1, *shape)), True)
 
 

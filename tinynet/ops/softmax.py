@@ -26,7 +26,7 @@ def _logsumexp(xp, a, *, dims, keepdim):
 
 
 def _logsumexp_gradient(g: Any, y: Any, a: Any, dims: tuple[int, ...]) -> Any:
-    # The gradient is the softmax of `a`: e^(a - y). Where all of `a` are -inf, so is y; then it is 0.
+    # The gradient is softmax(a) = e^(a - y). Where all of `a` are -inf, so is y; it is 0 then.
     g, y = unreduced(g, a.array.shape, dims), unreduced(y, a.array.shape, dims)
     powers = exp(a - where(y == -math.inf, 0.0, y))
     # They should add up to 1. Far from 0 the rounded y makes all of them wrong by one factor.
@@ -85,8 +85,7 @@ def log_softmax(input: Any, dim: Any = None, *, dtype: Any = None) -> Any:
 
 def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any) -> Any:
     if dim is None:
-        raise TypeError(
-            f"{name}: say which dim the probabilities must add up to 1 along; for (N, C), dim=1")
+        raise TypeError(f"{name}: say which dim probabilities add up to 1 along; for (N, C), dim=1")
     input = as_floating(name, input, dtype)
     dim = as_dim(name, dim, input.array.ndim)
     if input.array.ndim == 0:
@@ -98,10 +97,12 @@ def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any)
 
 
 def _places(xp: Any, classes: Any) -> tuple[Any, ...]:
-    """The index of the scores (N, C, ...) of `classes` (N, ...); twice as fast as take_along_axis."""
-    n, *others = (
-        xp.arange(size).reshape(-1, *[1] * (classes.ndim - 1 - d))
-        for d, size in enumerate(classes.shape))
+    """What indexes the scores (N, C, ...) of `classes` (N, ...).
+
+    (It takes less than half the time of take_along_axis.)
+    """
+    last, sizes = classes.ndim - 1, classes.shape
+    n, *others = [xp.arange(m).reshape(-1, *[1] * (last - d)) for d, m in enumerate(sizes)]
     return n, classes, *others
 
 

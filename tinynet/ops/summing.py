@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 _ROWS = 256  # rows that may be added one after the other; of more, add blocks of so many first
-_PIECE = 8192  # elements of a row to add at once: numpy before 2.3 adds pieces of this length in turn
+# elements of a row to add at once, because numpy before 2.3 adds pieces of this length in turn
+_PIECE = 8192
 
 
 def total(xp: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -48,9 +49,7 @@ def _total(a: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     return _total(blocks, dims) + _total(a[(*before, slice(end, n))], dims)
 
 
-def _inside_and_outside_row(
-    a: np.ndarray, dims: tuple[int, ...]
-) -> tuple[list[int], list[int]]:
+def _inside_and_outside_row(a: Any, dims: tuple[int, ...]) -> tuple[list[int], list[int]]:
     """Those of `dims` that make up the innermost row in memory, and the others, outermost last."""
     inside: list[int] = []
     outside: list[int] = []
