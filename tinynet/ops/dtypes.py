@@ -28,7 +28,8 @@ def result_type(*operands: Any) -> np.dtype:
     with_dims, without_dims, numbers = None, None, None
     for operand in operands:
         if not isinstance(operand, Variable):
-            numbers = _promote(numbers, _dtype_of_number(operand))
+            dtype: Any = np.int64 if isinstance(operand, int) else default_dtype
+            numbers = _promote(numbers, np.dtype(bool if isinstance(operand, bool) else dtype))
         elif operand.array.ndim:
             with_dims = _promote(with_dims, operand.array.dtype)
         else:
@@ -37,12 +38,6 @@ def result_type(*operands: Any) -> np.dtype:
     if found is None:
         raise ValueError("result_type: expected at least one operand")
     return found
-
-
-def _dtype_of_number(number: Any) -> np.dtype:
-    if isinstance(number, bool):
-        return np.dtype(bool)
-    return np.dtype(np.int64) if isinstance(number, int) else default_dtype
 
 
 def _higher_kind(a: np.dtype | None, b: np.dtype | None) -> np.dtype | None:

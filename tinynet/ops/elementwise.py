@@ -55,8 +55,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
 def pow(xp, a, b):
     """``input ** other``, element by element."""
     if xp is np and np.asarray(a).dtype.kind in "iu" and np.any(np.less(b, 0)):
-        hint = "convert to floats first, with .float()"
-        raise RuntimeError(f"pow: integers to negative integer powers are no integers; {hint}")
+        raise RuntimeError("pow: integers to negative integer powers are no integers; use .float()")
     return a**b
 
 
@@ -81,8 +80,7 @@ def _refuse_zero(xp: Any, name: str, b: Any) -> None:
     # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for the
     # values; the result is undefined there, as in PyTorch.
     if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b):
-        hint = "floats can, to inf or nan"
-        raise RuntimeError(f"{name}: ZeroDivisionError, an integer can't be divided by 0; {hint}")
+        raise RuntimeError(f"{name}: ZeroDivisionError, integers can't be divided by 0; floats can")
 
 
 @elementwise()
@@ -116,10 +114,8 @@ def _step(name: str, function: str, doc: str) -> Any:
 floor: Any = _step("floor", "floor", "The next whole number below or equal.")
 ceil = _step("ceil", "ceil", "The next whole number above or equal.")
 round = _step("round", "rint", "The nearest whole number; halves go to the even neighbour.")
-sign = rule(
-    "sign", "-1, 0 or 1; nan stays nan.", lambda xp, a: xp.sign(a), a=lambda g: g * 0.0)
-abs = rule(
-    "abs", "``|input|``; at 0 the gradient is 0.", lambda xp, a: xp.abs(a),
+sign = rule("sign", "-1, 0 or 1; nan stays nan.", lambda xp, a: xp.sign(a), a=lambda g: g * 0.0)
+abs = rule("abs", "``|input|``; at 0 the gradient is 0.", lambda xp, a: xp.abs(a),
     a=lambda g, a: g * sign(a))
 
 
@@ -234,7 +230,7 @@ def copy_where(xp: Any, source: Any, condition: Any, out: Any) -> None:
 
 @elementwise()
 def gated(xp, a, gate):
-    """`a` where `gate` isn't 0 (a nan isn't), and 0 elsewhere."""
+    """`a` where `gate` is not 0 (a nan is not), and 0 elsewhere."""
     if xp is not np:
         return xp.where(gate != 0, a, 0.0)
 
@@ -339,9 +335,7 @@ def where(condition: Any, input: Any, other: Any) -> Any:
     All three broadcast to one shape.
     """
     as_tensor_of("where", "the condition", condition, "b")
-    return _chosen(
-        "where", condition,
-        as_operand("where", input, condition), as_operand("where", other, condition))
+    return _chosen("where", condition, input, other)
 
 
 @of_tensor
@@ -357,17 +351,16 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     return _chosen("masked_fill", mask, fitted(value, (), dtype), input)
 
 
-def _chosen(name: str, condition: Any, input: Any, other: Any) -> Any:
-    arrays = [v.array for v in (condition, input, other) if isinstance(v, Variable)]
+def _chosen(name: str, condition: Any, *operands: Any) -> Any:
+    values = [as_operand(name, v, condition) for v in operands]
+    arrays = [v.array for v in (condition, *values) if isinstance(v, Variable)]
     array_module(*arrays, function=name)
-    shape, dtype = broadcast_shape(name, *[a.shape for a in arrays]), result_type(input, other)
-    # a number becomes a 0-d tensor: with two numbers, numpy could not tell the dtype of the result
-    values = [
-        v if isinstance(v, Variable)
-        else condition._make(beside(condition.array, number_for(name, v, dtype), dtype))
-        for v in (input, other)]
-    condition, (a, b) = fitted(condition, shape), [fitted(v, shape, dtype) for v in values]
-    return _where(condition, a, b)
+    shape, dtype = broadcast_shape(name, *[a.shape for a in arrays]), result_type(*values)
+    for i, v in enumerate(values):
+        if not isinstance(v, Variable):  # else numpy could not tell the dtype of two numbers
+            v = condition._make(beside(condition.array, number_for(name, v, dtype), dtype))
+        values[i] = fitted(v, shape, dtype)
+    return _where(fitted(condition, shape), *values)
 
 
 # -------------------------------------------------------- comparisons and logic: no gradient flows

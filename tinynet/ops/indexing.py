@@ -150,7 +150,9 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
     if isinstance(part, slice):
         return _as_slice(name, part)
     if isinstance(part, Variable):
-        part = _unwrapped(name, array, part)
+        part = part.array
+        if not isinstance(part, np.ndarray):  # else it is uploaded below if need be, as in PyTorch
+            array_module(array, part, function=name)
     elif isinstance(part, (list, range)):
         part = _listed(name, part)
     if isinstance(part, bool):
@@ -162,7 +164,7 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         with computing(array):
             return array_module(array).array(part)
     try:
-        return operator.index(part)
+        return operator.index(part.item() if _is_array(part) else part)
     except TypeError:
         rule = "an index is an int, a slice, None, ..., or a tensor of ints or bools"
         raise IndexError(f"{name}: {rule}; got {type(part).__name__}") from None
@@ -179,21 +181,11 @@ def _as_slice(name: str, part: slice) -> slice:
     return slice(start, stop, step)
 
 
-def _unwrapped(name: str, array: Any, part: Variable) -> Any:
-    """The array of a tensor; the number in a 0-d tensor of integers on a GPU."""
-    found = part.array
-    if isinstance(found, np.ndarray):
-        return found  # uploaded later if `array` is on a GPU, as in PyTorch
-    array_module(array, found, function=name)
-    return found if found.ndim or found.dtype == bool else found.item()
-
-
 def _listed(name: str, part: Any) -> np.ndarray:
     try:
         return np.asarray(part, dtype=None if len(part) else np.int64)
     except ValueError:
-        rule = "the lists in an index must form a box"
-        raise IndexError(f"{name}: {rule}, got {part!r:.60}") from None
+        raise IndexError(f"{name}: the lists in an index must form a box, got {part!r:.60}") from None
 
 
 # ------------------------------------------------------------------------- does the index fit?
@@ -205,8 +197,7 @@ def _check_index(name: str, array: Any, parts: tuple[Any, ...]) -> None:
     if sum(part is Ellipsis for part in parts) > 1:
         raise IndexError(f"{name}: an index can have one '...' only")
     if taken > array.ndim:
-        given = f"{array.ndim} dims, of shape {array.shape}"
-        raise IndexError(f"{name}: {taken} indices for a tensor with {given}")
+        raise IndexError(f"{name}: {taken} indices for a tensor with {array.ndim} dims, {array.shape}")
     dim = 0
     for part in parts:
         if part is Ellipsis:
@@ -266,7 +257,6 @@ def index_select(input: Variable, dim: int, index: Variable) -> Any:
     """The slices along `dim` that the 1-d integer tensor `index` names, in its order."""
     shape = as_tensor_of("index_select", "the index", index, "iu").array.shape
     if len(shape) != 1:
-        rule = "the index must be a 1-d tensor of integers"
-        raise TypeError(f"index_select: {rule}, got shape {shape}")
+        raise TypeError(f"index_select: the index must be a 1-d tensor of integers, got {shape}")
     before = (slice(None),) * as_dim("index_select", dim, input.array.ndim)
     return getitem(input, (*before, index), "index_select")

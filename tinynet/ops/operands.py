@@ -44,8 +44,8 @@ def aligned(name: str, operands: tuple[Any, ...], floating: bool = False, fit: b
     if floating and dtype.kind != "f":
         dtype = default_dtype
     arrays = [v.array for v in values if isinstance(v, Variable)]
+    array_module(*arrays, function=name)  # all on one device?
     if [a for a in arrays if a.shape != shape]:
-        array_module(*arrays, function=name)  # if devices differ too, that is the clearer error
         shape = broadcast_shape(name, *[a.shape for a in arrays])
     return [
         fitted(v, shape, dtype) if isinstance(v, Variable)
@@ -88,11 +88,8 @@ def elementwise(*, floating: bool = False, bools: bool = False) -> Callable[...,
     return lambda forward: _declared(Primitive(forward), forward.__doc__, floating, bools)
 
 
-def rule(
-    name: str, doc: str, forward: Callable[..., Any], *,
-    floating: bool = False, bools: bool = False, **derivatives: Callable[..., Any],
-) -> Any:
-    """The same in one call, with the derivatives."""
+def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, **derivatives) -> Any:
+    """Declare an element-wise operation in one call, with its derivatives by the input's name."""
     operation = _declared(Primitive(forward, name=name), doc, floating, bools)
     operation.derivatives(**derivatives)
     return operation
@@ -115,6 +112,7 @@ def _declared(primitive: Primitive, doc: str | None, floating: bool, bools: bool
     parameters = list(inspect.signature(operation).parameters.values())
     operation.__signature__ = inspect.Signature(parameters[:-1])  # constants are for insiders
     operation.derivatives = primitive.derivatives
+    operation.__module__ = primitive.forward.__module__
     return named(operation, primitive.name, doc)
 
 

@@ -82,7 +82,7 @@ def _check_product(input: Variable, other: Variable) -> None:
         raise RuntimeError(f"matmul: both tensors must have one dtype, got {hint}")
     which, inner = ("second last", b.shape[-2]) if b.ndim > 1 else ("only", b.shape[0])
     if a.shape[-1] != inner:
-        rule = f"the last size of the first, {a.shape[-1]}, must equal the {which} of the second, {inner}"
+        rule = f"the last size of input, {a.shape[-1]}, must equal the {which} of other, {inner}"
         raise ValueError(f"matmul: input {a.shape} and other {b.shape} don't fit: {rule}")
 
 

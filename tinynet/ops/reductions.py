@@ -18,7 +18,7 @@ from ..autograd.engine import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
 from .operands import aligned
-from .shapes import _expand, _reshape
+from .shapes import _expand, _reshape, fitted
 from .summing import total
 
 
@@ -51,8 +51,7 @@ def as_floating(name: str, input: Any, dtype: Any = None) -> Any:
     if dtype is not None and input.array.dtype != as_dtype(name, dtype):
         input = cast(input, dtype=np.dtype(dtype))
     if input.array.dtype.kind != "f":
-        given = f"{input.array.dtype}; convert with .float()"
-        raise RuntimeError(f"{name}: expected floats, got {given}")
+        raise RuntimeError(f"{name}: expected floats, got {input.dtype}; convert with .float()")
     return input
 
 
@@ -63,8 +62,7 @@ def _widened(input: Any) -> Any:
 
 def _narrowed(result: Any, like: Any) -> Any:
     """`result` in the dtype of `like`."""
-    dtype = like.array.dtype
-    return result if result.array.dtype == dtype else cast(result, dtype=dtype)
+    return fitted(result, result.array.shape, like.array.dtype)
 
 
 # ----------------------------------------------------------------------------------------- sums
@@ -115,6 +113,10 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = as_floating("mean", input, dtype)
     dims = _dims("mean", input, dim, keepdim)
+    return _average(input, dims, keepdim)
+
+
+def _average(input: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     return _narrowed(_mean(_widened(input), dims=dims, keepdim=keepdim), input)
 
 
@@ -156,13 +158,13 @@ def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
 
     `dims` stay, with size 1.
     """
-    average = mean(input, dims, keepdim=True)
+    average = _average(input, dims, keepdim=True)
     centred = input - average
-    squares = sum(centred * centred, dims, keepdim=True)
+    squares = _sum(centred * centred, dims=dims, keepdim=True)
     if _far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
-        rest = mean(centred, dims, keepdim=True)
+        rest = _average(centred, dims, keepdim=True)
         average, centred = average + rest, centred - rest
-        squares = sum(centred * centred, dims, keepdim=True)
+        squares = _sum(centred * centred, dims=dims, keepdim=True)
     return average, centred, squares
 
 
@@ -249,7 +251,7 @@ unpick.derivatives(a=lambda g, indices, dim: pick(g, indices=indices, dim=dim))
 
 def _refuse_empty(name: str, input: Any, dims: tuple[int, ...]) -> None:
     if 0 in [input.array.shape[d] for d in dims]:
-        shape = tuple(input.array.shape)
+        shape = input.array.shape
         raise ValueError(f"{name}: shape {shape} has no element to choose from along dim {dims}")
 
 
