@@ -229,12 +229,9 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     try:
         height, width = map(operator.index, given * 2 if len(given) == 1 else given)
-    except TypeError:
-        rule = "an int or a pair of ints"
-        raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
-    except ValueError:
-        rule = "an int or a pair (height, width)"
-        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+    except (TypeError, ValueError) as error:
+        rule = "an int or a pair " + ("of ints" if type(error) is TypeError else "(height, width)")
+        raise type(error)(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
     if min(height, width) < minimum or max(height, width) >= 2**31:
         rule = f"at least {minimum}" if min(height, width) < minimum else "below 2**31"
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")

@@ -455,9 +455,7 @@ def _isclose(name: str, a: Any, b: Any, rtol: float, atol: float, equal_nan: boo
 @of_tensor
 def equal(input: Variable, other: Variable) -> bool:
     """Whether two tensors have the same shape and the same values."""
-    if not isinstance(other, Variable):
-        raise TypeError(f"equal: expected a tensor to compare with, got {type(other).__name__}")
-    same = input.array.shape == other.array.shape
+    same = input.array.shape == as_tensor("equal", "other", other).array.shape
     return same and _everywhere(without_gradient("equal", lambda xp, a, b: a == b, input, other))
 
 

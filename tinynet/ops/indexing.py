@@ -185,7 +185,8 @@ def _listed(name: str, part: Any) -> np.ndarray:
     try:
         return np.asarray(part, dtype=None if len(part) else np.int64)
     except ValueError:
-        raise IndexError(f"{name}: the lists in an index must form a box, got {part!r:.60}") from None
+        rule = "the lists in an index must form a box"
+        raise IndexError(f"{name}: {rule}, got {part!r:.60}") from None
 
 
 # ------------------------------------------------------------------------- does the index fit?
@@ -197,7 +198,8 @@ def _check_index(name: str, array: Any, parts: tuple[Any, ...]) -> None:
     if sum(part is Ellipsis for part in parts) > 1:
         raise IndexError(f"{name}: an index can have one '...' only")
     if taken > array.ndim:
-        raise IndexError(f"{name}: {taken} indices for a tensor with {array.ndim} dims, {array.shape}")
+        given = f"a tensor with {array.ndim} dims, of shape {array.shape}"
+        raise IndexError(f"{name}: {taken} indices for {given}")
     dim = 0
     for part in parts:
         if part is Ellipsis:

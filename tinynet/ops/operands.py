@@ -97,7 +97,7 @@ def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, **de
 
 def _declared(primitive: Primitive, doc: str | None, floating: bool, bools: bool) -> Any:
     def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
-        if not (floating or bools):
+        if not floating and not bools:
             _refuse_bools(primitive.name, operands)
         return primitive(*aligned(primitive.name, operands, floating), **constants)
 

@@ -17,7 +17,7 @@ from ..arrays.devices import array_module, beside, computing
 from ..autograd.engine import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
-from .operands import aligned
+from .operands import aligned, named
 from .shapes import _expand, _reshape, fitted
 from .summing import total
 
@@ -350,21 +350,16 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return _argument("argmin", input, dim, keepdim)
 
 
-def _truth(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
-    as_bool(name, "keepdim", keepdim)
-    array, dims = input.array, as_dims(name, dim, input.array.ndim)
-    with computing(array):
-        found = getattr(array, name)(axis=dims, keepdims=keepdim)
-        return input._make(array_module(array).asarray(found))
+def _truth(name: str, which: str) -> Any:
+    def truth(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        as_bool(name, "keepdim", keepdim)
+        array, dims = input.array, as_dims(name, dim, input.array.ndim)
+        with computing(array):
+            found = getattr(array, name)(axis=dims, keepdims=keepdim)
+            return input._make(array_module(array).asarray(found))
+
+    doc = f"Whether {which} element along `dim` (an int, several, or None for all) is non-zero."
+    return of_tensor(named(truth, name, doc))
 
 
-@of_tensor
-def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether every element along `dim` (an int, several, or None for all) is non-zero."""
-    return _truth("all", input, dim, keepdim)
-
-
-@of_tensor
-def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether some element along `dim` (an int, several, or None for all) is non-zero."""
-    return _truth("any", input, dim, keepdim)
+all, any = _truth("all", "every"), _truth("any", "some")

@@ -305,9 +305,7 @@ def narrow(input: Variable, dim: int, start: int, length: int) -> Any:
 
     A negative `start` counts from the end.
     """
-    dim = as_dim("narrow", dim, input.array.ndim)
-    if not input.array.ndim:
-        raise ValueError("narrow: a 0-d tensor has no dimension to take slices of")
+    dim = _dim_to_cut("narrow", dim, input)
     start, length = as_shape("narrow", (start, length))
     size = input.array.shape[dim]
     first = start + size if start < 0 else start
