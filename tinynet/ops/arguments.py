@@ -75,9 +75,11 @@ def by_keyword(keyword: str) -> Callable[[_F], _F]:
     def declare(function: _F) -> _F:
         @functools.wraps(function)
         def operation(*args: Any, **keywords: Any) -> Any:
-            first = (keywords.pop("input"),) if "input" in keywords else ()
-            last = (keywords.pop(keyword),) if keyword in keywords else ()
-            return function(*first, *args, *last, **keywords)
+            if "input" in keywords:
+                args = (keywords.pop("input"), *args)
+            if keyword in keywords:
+                args = (*args, keywords.pop(keyword))
+            return function(*args, **keywords)
 
         return operation  # type: ignore[return-value]
 
@@ -223,9 +225,10 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
 
     Each must be at least `minimum` and below 2**31.
     """
-    given = (value, value) if type(value) is int else value
-    if type(given) is tuple and [type(n) is int and minimum <= n < 2**31 for n in given] == _BOTH:
-        return given  # fast path
+    if type(value) is int and minimum <= value < 2**31:  # fast paths
+        return value, value
+    if type(value) is tuple and [type(n) is int and minimum <= n < 2**31 for n in value] == _BOTH:
+        return value
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     try:
         height, width = map(operator.index, given * 2 if len(given) == 1 else given)

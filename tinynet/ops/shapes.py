@@ -57,15 +57,16 @@ def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: i
 
     (Or those of one dimension, if `dim` is given.)
     """
-    size, given = math.prod(shape if dim < 0 else shape[dim : dim + 1]), -math.prod(wanted)
-    if wanted.count(-1) > 1 or min(wanted, default=0) < -1:
+    size, product = math.prod(shape if dim < 0 else shape[dim : dim + 1]), math.prod(wanted)
+    least = min(wanted, default=0)
+    if product == size and least >= 0:
+        return wanted
+    if least < -1 or wanted.count(-1) > 1:
         raise ValueError(f"{name}: {wanted} is no shape; sizes are from 0 up, and one may be -1")
-    if -1 in wanted and given and size % given == 0:
-        return tuple([size // given if n == -1 else n for n in wanted])
-    if -1 in wanted or math.prod(wanted) != size:
-        what = f"shape {shape}" if dim < 0 else f"dim {dim}"
-        raise ValueError(f"{name}: {what} has {size} elements, which {wanted} don't multiply to")
-    return wanted
+    if least == -1 and product and size % product == 0:
+        return tuple([size // -product if n == -1 else n for n in wanted])
+    what = f"shape {shape}" if dim < 0 else f"dim {dim}"
+    raise ValueError(f"{name}: {what} has {size} elements, which {wanted} don't multiply to")
 
 
 @of_tensor
@@ -146,8 +147,9 @@ def transpose(input: Variable, dim0: int, dim1: int) -> Any:
     """Two dimensions exchanged."""
     ndim = input.array.ndim
     a, b = as_dim("transpose", dim0, ndim), as_dim("transpose", dim1, ndim)
-    exchanged = {a: b, b: a}
-    return _permute(input, dims=tuple([exchanged.get(d, d) for d in range(ndim)]))
+    dims = list(range(ndim or 1))
+    dims[a], dims[b] = b, a
+    return _permute(input, dims=tuple(dims[:ndim]))
 
 
 @of_tensor
