@@ -170,7 +170,7 @@ CASES = [
     (
         lambda: X.unflatten(1, (2, 2)),
         ValueError,
-        r"unflatten: dim 1 has 3 elements, which \(2, 2\) don't multiply to",
+        r"unflatten: dim 1 has size 3, which \(2, 2\) don't multiply to",
     ),
     (
         lambda: X.squeeze(2),

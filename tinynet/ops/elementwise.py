@@ -322,7 +322,11 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
         min=None if min is None else kind(min), max=None if max is None else kind(max))
 
 
-_where = Primitive(lambda xp, condition, a, b: xp.where(condition, a, b), name="where")
+@Primitive
+def _where(xp, condition, a, b):
+    return xp.where(condition, a, b)
+
+
 _where.derivatives(
     condition=lambda g: g,  # never called: bools have no gradient
     a=lambda g, condition: _where(condition, g, 0.0),

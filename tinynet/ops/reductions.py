@@ -218,8 +218,14 @@ class MinMax(NamedTuple):
     indices: Any
 
 
-_amax = Primitive(lambda xp, a, *, dims, keepdim: a.max(dims, keepdims=keepdim), name="amax")
-_amin = Primitive(lambda xp, a, *, dims, keepdim: a.min(dims, keepdims=keepdim), name="amin")
+@Primitive
+def _amax(xp, a, *, dims, keepdim):
+    return a.max(axis=dims, keepdims=keepdim)
+
+
+@Primitive
+def _amin(xp, a, *, dims, keepdim):
+    return a.min(axis=dims, keepdims=keepdim)
 
 
 def _split_evenly(g, y, a, dims):

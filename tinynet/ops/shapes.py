@@ -65,8 +65,8 @@ def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: i
         raise ValueError(f"{name}: {wanted} is no shape; sizes are from 0 up, and one may be -1")
     if least == -1 and product and size % product == 0:
         return tuple([size // -product if n == -1 else n for n in wanted])
-    what = f"shape {shape}" if dim < 0 else f"dim {dim}"
-    raise ValueError(f"{name}: {what} has {size} elements, which {wanted} don't multiply to")
+    given = f"shape {shape} has {size} elements" if dim < 0 else f"dim {dim} has size {size}"
+    raise ValueError(f"{name}: {given}, which {wanted} don't multiply to")
 
 
 @of_tensor
