@@ -1,35 +1,51 @@
-"""Functions that make tensors: from data, from a rule, or at random.
+"""Functions that make tensors: from data, of one value, from a rule, or at random.
 
-All take the keywords ``dtype`` (default float32, or what the data suggest), ``device`` (default the CPU) and
-``requires_grad`` (default False); random ones also ``generator`` (default the one that `manual_seed` seeds).
+All take the keywords ``dtype`` (default float32, or what the data suggest), ``device`` (default the
+CPU) and ``requires_grad`` (default False); random ones also ``generator`` (default: the one that
+`manual_seed` seeds). Functions with ``_like`` in their name take shape, dtype and device from a
+tensor, unless a keyword says otherwise.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .arrays.devices import Device, computing, device_of, module_on, to_device
+from .arrays.devices import as_device, computing, device_of, module_on, to_device
 from .arrays.random import Generator, default_generator
-from .autograd.engine import Variable
-from .ops.arguments import as_dtype, as_number, as_shape, by_keyword, in_own_name
+from .autograd import Variable
+from .ops.arguments import as_dtype, as_int, as_number, as_shape, by_keyword
 from .ops.dtypes import default_dtype
 from .tensor import Tensor
 
+__all__ = [
+    "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
+    "full", "full_like", "linspace", "normal", "ones", "ones_like", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
+]  # fmt: skip
 
-def _finish(array: Any, device: Any, requires_grad: bool) -> Tensor:
-    result = Tensor._wrap(array if device is None else to_device(array, Device(device)))
+
+def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
+    """`array` as a tensor on `device` (None: where the array is)."""
+    if requires_grad and array.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name}: only floating-point tensors can require gradients, this one is {array.dtype}"
+        )
+    result = Tensor._wrap(array if device is None else to_device(array, as_device(name, device)))
     return result.requires_grad_() if requires_grad else result
 
 
 def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
-    """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold, which numpy would turn into others."""
+    """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold."""
     if dtype.kind in "iu" and array.dtype != dtype and array.size:
         lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if not (lowest <= array.min() and array.max() <= highest):  # nan is neither
-            raise ValueError(f"{name}: some numbers don't fit into {dtype}, which goes from {lowest} to {highest}")
+        if not (lowest <= array.min() and array.max() <= highest):  # False for nan too
+            raise ValueError(
+                f"{name}: some numbers don't fit into {dtype}, from {lowest} to {highest}"
+            )
     return array.astype(dtype, copy=False)
 
 
@@ -41,12 +57,10 @@ def _sizes(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _count(name: str, argument: str, value: Any) -> int:
-    if isinstance(value, (tuple, list)):
-        raise TypeError(f"{name}: {argument} must be an int, got {value!r}")
-    return _sizes(name, (value,))[0]
+    return _sizes(name, (as_int(name, argument, value),))[0]
 
 
-# -------------------------------------------------------------------------------------------------- from data
+# ---------------------------------------------------------------------------------- from data
 
 
 def _first_element(data: Any) -> Any:
@@ -56,136 +70,300 @@ def _first_element(data: Any) -> Any:
 
 
 def _unwrapped(data: Any) -> Any:
-    """Nested sequences with the tensors in them replaced by arrays."""
-    if isinstance(data, Variable):
-        return data.detach().numpy(force=True)  # type: ignore[attr-defined]
+    """Nested sequences, with arrays in place of tensors."""
+    if isinstance(data, Tensor):
+        return data.detach().numpy(force=True)
     return [_unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
-@in_own_name
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, *, dtype: Any = None, device: Any = None,
+           requires_grad: bool = False) -> Tensor:  # fmt: skip
     """A tensor with a copy of `data`: a number, nested sequences of numbers, an array or a tensor.
 
-    Without `dtype`, Python floats become float32, ints int64 and bools bool; arrays and tensors keep theirs.
-    ValueError for sequences of unequal lengths, TypeError for anything that is not a number.
+    Without `dtype`, Python floats become float32, ints int64 and bools bool; arrays and tensors
+    keep their dtype.
+
+    Raises:
+        ValueError: sequences have unequal lengths, or numbers don't fit into the dtype.
+        TypeError: something is not a number.
 
     >>> tensor([[1, 2], [3, 4.5]])
     tensor([[1.0000, 2.0000],
             [3.0000, 4.5000]])
     """
-    if isinstance(data, Tensor):
-        return _finish(data.detach().clone().to(dtype=dtype or data.dtype).array, device, requires_grad)
-    if hasattr(data, "__cuda_array_interface__"):
-        with computing(data):
-            return _finish(data.astype(as_dtype("tensor", dtype or data.dtype)), device, requires_grad)
     wanted = None if dtype is None else as_dtype("tensor", dtype)
+    if isinstance(data, Tensor) or hasattr(data, "__cuda_array_interface__"):
+        array = data.array if isinstance(data, Tensor) else data
+        with computing(array):
+            copy = array.astype(wanted or as_dtype("tensor", array.dtype))
+        return _finish("tensor", copy, device, requires_grad)
     try:
         array = np.array(_unwrapped(data))
     except ValueError as error:
-        raise ValueError("tensor: the sequences in data don't form a box, each must be as long as its neighbours") from error
+        raise ValueError(
+            "tensor: the sequences in data don't form a box, each must be as long as its neighbours"
+        ) from error
+    first = _first_element(data)
     if array.size == 0 and isinstance(data, (list, tuple)):
         array = array.astype(default_dtype)
-    if array.dtype.kind in "Ou" and type(_first_element(data)) is int:
+    if array.dtype.kind in "Ou" and type(first) is int:
         raise ValueError("tensor: some of the ints don't fit into int64; write them as floats")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"tensor: can't make a tensor of {type(_first_element(data)).__name__} data; expected numbers or bools")
-    if wanted is None and array.dtype == np.float64 and type(_first_element(data)) in (bool, int, float):
+        raise TypeError(
+            f"tensor: can't make a tensor of {type(first).__name__} data; expected numbers or bools"
+        )
+    if wanted is None and array.dtype == np.float64 and type(first) in (bool, int, float):
         wanted = default_dtype
-    return _finish(_converted("tensor", array, wanted or array.dtype.newbyteorder("=")), device, requires_grad)
+    array = _converted("tensor", array, wanted or array.dtype.newbyteorder("="))
+    return _finish("tensor", array, device, requires_grad)
 
 
-@in_own_name
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing its memory where that is possible."""
-    if isinstance(data, Tensor):
-        return data.to(**{k: v for k, v in (("dtype", dtype), ("device", device)) if v is not None})
+    dtype = None if dtype is None else as_dtype("as_tensor", dtype)
+    device = None if device is None else as_device("as_tensor", device)
     if isinstance(data, np.ndarray):
-        return as_tensor(from_numpy(data), dtype, device)
-    return tensor(data, dtype=dtype, device=device)
+        as_dtype("as_tensor", data.dtype)
+        data = from_numpy(data)
+    elif not isinstance(data, Tensor):
+        try:
+            return tensor(data, dtype=dtype, device=device)
+        except (TypeError, ValueError) as error:
+            raise type(error)(str(error).replace("tensor", "as_tensor", 1)) from error.__cause__
+    return data.to(dtype=dtype, device=device)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
-    """A tensor that shares the memory of a numpy array: what is written to one is seen in the other."""
+    """A tensor that shares the memory of a numpy array: a write to one is seen in the other."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected a numpy array, got {type(ndarray).__name__}")
     as_dtype("from_numpy", ndarray.dtype)
-    result = Tensor._wrap(ndarray.view(np.ndarray))
-    result._export()  # its memory is in other hands from the start
-    return result
+    return Tensor._wrap(ndarray.view(np.ndarray))
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares the memory of another library's CPU tensor."""
+    kind = type(ext_tensor).__name__
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise TypeError(f"from_dlpack: expected a tensor of a library that speaks DLPack, got {type(ext_tensor).__name__}")
+        raise TypeError(
+            f"from_dlpack: expected a tensor of a library that speaks DLPack, got {kind}"
+        )
     try:
         return from_numpy(np.from_dlpack(ext_tensor))
     except BufferError as error:
-        raise ValueError(f"from_dlpack: this {type(ext_tensor).__name__} can't be shared: {error}") from error
+        raise ValueError(f"from_dlpack: this {kind} can't be shared: {error}") from error
 
 
-# -------------------------------------------------------------------------------------------------- from a rule
+# --------------------------------------------------------------------- of one value, or at random
 
 
-@in_own_name
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of shape `size` with `fill_value` everywhere, whose kind decides the dtype unless `dtype` is given."""
-    if isinstance(fill_value, Variable):
-        fill_value = fill_value.item()  # type: ignore[attr-defined]
+def _generator(name: str, generator: Any) -> np.random.Generator:
+    if generator is None:
+        return default_generator.numpy
+    if not isinstance(generator, Generator):
+        raise TypeError(f"{name}: expected a tinynet.Generator, got {type(generator).__name__}")
+    return generator.numpy
+
+
+def _constant(name: str, xp_function: str, size: tuple[int, ...], dtype: Any, device: Any,
+              requires_grad: bool) -> Tensor:  # fmt: skip
+    kind = as_dtype(name, dtype or default_dtype)
+    with module_on(device, name) as xp:
+        return _finish(name, getattr(xp, xp_function)(size, kind), None, requires_grad)
+
+
+def _drawn(name: str, method: str, size: tuple[int, ...], dtype: Any, device: Any,
+           requires_grad: bool, generator: Any) -> Tensor:  # fmt: skip
+    kind = as_dtype(name, dtype or default_dtype)
+    if kind.kind != "f":
+        raise TypeError(f"{name}: draws floats, so dtype must be a floating one, got {kind}")
+    draw = getattr(_generator(name, generator), method)
+    array = draw(size, np.float64 if kind == np.float64 else np.float32).astype(kind, copy=False)
+    return _finish(name, array, device, requires_grad)
+
+
+def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: Any, device: Any,
+              requires_grad: bool, generator: Any) -> Tensor:  # fmt: skip
+    low, high = as_int(name, "low", bounds[0]), as_int(name, "high", bounds[1])
+    if low >= high:
+        raise ValueError(f"{name}: low must be less than high, got {low} and {high}")
+    if not -(2**63) <= low < high <= 2**63:
+        raise ValueError(f"{name}: low and high must fit in 64 bits, got {low} and {high}")
+    kind = as_dtype(name, dtype or np.int64)
+    array = _generator(name, generator).integers(low, high, size)
+    return _finish(name, array.astype(kind, copy=False), device, requires_grad)
+
+
+def _full(name: str, size: tuple[int, ...], fill_value: Any, dtype: Any, device: Any,
+          requires_grad: bool) -> Tensor:  # fmt: skip
+    if isinstance(fill_value, Tensor) and fill_value.numel() == 1:
+        fill_value = fill_value.item()
     if not isinstance(fill_value, (bool, int, float, np.generic)):
-        raise TypeError(f"full: fill_value must be a number, got {type(fill_value).__name__}")
+        raise TypeError(f"{name}: fill_value must be a number, got {type(fill_value).__name__}")
     if dtype is None:
-        dtype = {"b": bool, "i": np.int64, "u": np.int64}.get(np.asarray(fill_value).dtype.kind, default_dtype)
-    shape = _sizes("full", (size,))
-    value = _converted("full", np.asarray(fill_value), as_dtype("full", dtype))
-    with module_on(device) as xp:
-        array = xp.full(shape, value.item(), value.dtype)
-    return _finish(array, None, requires_grad)
+        kinds = {"b": bool, "i": np.int64, "u": np.int64}
+        dtype = kinds.get(np.asarray(fill_value).dtype.kind, default_dtype)
+    value = _converted(name, np.asarray(fill_value), as_dtype(name, dtype))
+    with module_on(device, name) as xp:
+        return _finish(name, xp.full(size, value.item(), value.dtype), None, requires_grad)
 
 
-@by_keyword("size")
-@in_own_name
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of zeros; the sizes as separate arguments or as one sequence."""
-    with module_on(device) as xp:
-        array = xp.zeros(_sizes("zeros", size), as_dtype("zeros", dtype or default_dtype))
-    return _finish(array, None, requires_grad)
+def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Any, Any]:
+    """Shape, dtype and device, from `input` where the keyword is None."""
+    if not isinstance(input, Variable):
+        raise TypeError(
+            f"{name}: expected a tensor to take shape, dtype and device from, "
+            f"got {type(input).__name__}"
+        )
+    array = input.array
+    return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
 
-@by_keyword("size")
-@in_own_name
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor of ones; the sizes as separate arguments or as one sequence."""
-    with module_on(device) as xp:
-        array = xp.ones(_sizes("ones", size), as_dtype("ones", dtype or default_dtype))
-    return _finish(array, None, requires_grad)
+def _named(name: str, doc: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
 
 
-@by_keyword("size")
-@in_own_name
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor whose values are whatever the memory held; the sizes as separate arguments or as one sequence."""
-    with module_on(device) as xp:
-        array = xp.empty(_sizes("empty", size), as_dtype("empty", dtype or default_dtype))
-    return _finish(array, None, requires_grad)
+def _of_sizes(name: str, doc: str) -> Callable[..., Tensor]:
+    """``zeros(*size)`` and its like, which fill a tensor with what xp's function gives."""
+
+    def make(*size, dtype=None, device=None, requires_grad=False):
+        return _constant(name, name, _sizes(name, size), dtype, device, requires_grad)
+
+    doc += " The sizes are separate arguments, or one sequence."
+    return by_keyword("size")(_named(name, doc, make))
 
 
-@in_own_name
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """An n x m matrix (m is n by default) with ones on the diagonal and zeros elsewhere."""
+def _of_sizes_like(of: str, doc: str) -> Callable[..., Tensor]:
+    name = f"{of}_like"
+
+    def make(input, *, dtype=None, device=None, requires_grad=False):
+        return _constant(name, of, *_like(name, input, dtype, device), requires_grad)
+
+    return _named(name, doc, make)
+
+
+def _random(name: str, method: str, doc: str) -> Callable[..., Tensor]:
+    """``rand(*size)`` and ``randn(*size)``: draws of a method of numpy's generators."""
+
+    def make(*size, generator=None, dtype=None, device=None, requires_grad=False):
+        sizes = _sizes(name, size)
+        return _drawn(name, method, sizes, dtype, device, requires_grad, generator)
+
+    doc += " The sizes are separate arguments, or one sequence."
+    return by_keyword("size")(_named(name, doc, make))
+
+
+def _random_like(of: str, method: str, doc: str) -> Callable[..., Tensor]:
+    name = f"{of}_like"
+
+    def make(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+        like = _like(name, input, dtype, device)
+        return _drawn(name, method, *like, requires_grad, generator)
+
+    return _named(name, doc, make)
+
+
+zeros = _of_sizes("zeros", "A tensor of zeros.")
+ones = _of_sizes("ones", "A tensor of ones.")
+empty = _of_sizes("empty", "A tensor that is not initialised: it holds whatever the memory held.")
+zeros_like = _of_sizes_like("zeros", "Zeros in the shape, dtype and device of `input`.")
+ones_like = _of_sizes_like("ones", "Ones in the shape, dtype and device of `input`.")
+empty_like = _of_sizes_like("empty", "Not initialised, in the shape, dtype and device of `input`.")
+rand = _random("rand", "random", "Numbers evenly distributed over [0, 1).")
+randn = _random("randn", "standard_normal", "Normally distributed numbers, mean 0 and variance 1.")
+rand_like = _random_like("rand", "random", "`rand` in the shape, dtype and device of `input`.")
+randn_like = _random_like(
+    "randn", "standard_normal", "`randn` in the shape, dtype and device of `input`."
+)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+         requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """A tensor of shape `size` that holds `fill_value`.
+
+    Without `dtype`, a bool gives bool, an int int64, a float float32.
+    """
+    return _full("full", _sizes("full", (size,)), fill_value, dtype, device, requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
+              requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """`fill_value` in the shape, dtype and device of `input`."""
+    shape, dtype, device = _like("full_like", input, dtype, device)
+    return _full("full_like", shape, fill_value, dtype, device, requires_grad)
+
+
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+            dtype: Any = None, device: Any = None,
+            requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Integers evenly distributed over [low, high), int64; ``randint(high, size)`` starts at 0."""
+    if size is None:
+        low, high, size = 0, low, high
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"randint: size must be a tuple, got {size!r}")
+    sizes = _sizes("randint", (size,))
+    return _integers("randint", (low, high), sizes, dtype, device, requires_grad, generator)
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None,
+                 device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Integers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
+    bounds = (0, low) if high is None else (low, high)
+    like = _like("randint_like", input, dtype, device)
+    return _integers("randint_like", bounds, *like, requires_grad, None)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The integers from 0 to n - 1 in random order, int64."""
+    array = _generator("randperm", generator).permutation(_count("randperm", "n", n))
+    kind = as_dtype("randperm", dtype or np.int64)
+    return _finish("randperm", array.astype(kind, copy=False), device, requires_grad)
+
+
+def normal(mean: float, std: float, size: Any, *, generator: Generator | None = None,
+           dtype: Any = None, device: Any = None,
+           requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Normally distributed numbers with the given mean and standard deviation (0 or more)."""
+    mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std, 0)
+    sizes = _sizes("normal", (size,))
+    draws = _drawn("normal", "standard_normal", sizes, dtype, device, False, generator)
+    return (draws * float(std) + float(mean)).requires_grad_(requires_grad)
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that each element of `input` gives, else 0, in `input`'s dtype."""
+    if not isinstance(input, Tensor) or not input.is_floating_point():
+        given = getattr(input, "dtype", type(input).__name__)
+        raise TypeError(
+            f"bernoulli: expected a tensor of floats, the probabilities; got {given}"
+        )
+    if not bool(((input >= 0) & (input <= 1)).all()):
+        raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
+    shape = input.array.shape
+    draws = _drawn("bernoulli", "random", shape, np.float64, input.device, False, generator)
+    return (draws < input.detach()).to(input.dtype)
+
+
+# --------------------------------------------------------------------------------- from a rule
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
+        requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """An n x m matrix (default m: n) with ones on the diagonal and zeros elsewhere."""
     rows, columns = _sizes("eye", (n, n if m is None else m))
-    with module_on(device) as xp:
-        array = xp.eye(rows, columns, dtype=as_dtype("eye", dtype or default_dtype))
-    return _finish(array, None, requires_grad)
+    kind = as_dtype("eye", dtype or default_dtype)
+    with module_on(device, "eye") as xp:
+        return _finish("eye", xp.eye(rows, columns, dtype=kind), None, requires_grad)
 
 
-@in_own_name
-def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """The numbers from `start` on in steps of `step`, `end` not included; ``arange(end)`` starts at 0.
+def arange(start: float, end: float | None = None, step: float = 1, *, dtype: Any = None,
+           device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """The numbers from `start` in steps of `step`, without `end`; ``arange(end)`` starts at 0.
 
-    int64 if all three are ints, else float32.
+    The dtype is int64 if all three are ints, else float32.
 
     >>> arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
@@ -202,168 +380,15 @@ def arange(
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
     kind = as_dtype("arange", dtype or (np.int64 if whole else default_dtype))
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
-    with module_on(device) as xp:
+    with module_on(device, "arange") as xp:
         array = (start + step * xp.arange(_count("arange", "end", int(count)))).astype(kind)
-    return _finish(array, None, requires_grad)
+        return _finish("arange", array, None, requires_grad)
 
 
-@in_own_name
-def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
+             requires_grad: bool = False) -> Tensor:  # fmt: skip
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
-    count = _count("linspace", "steps", steps)
-    return _finish(np.linspace(float(start), float(end), count).astype(as_dtype("linspace", dtype or default_dtype)), device, requires_grad)
-
-
-# ------------------------------------------------------------------------------------------------------ random
-
-
-def _generator(name: str, generator: Any) -> np.random.Generator:
-    if generator is None:
-        return default_generator.numpy
-    if not isinstance(generator, Generator):
-        raise TypeError(f"{name}: expected a tinynet.Generator, got {type(generator).__name__}")
-    return generator.numpy
-
-
-def _float_dtype(name: str, dtype: Any) -> np.dtype:
-    kind = as_dtype(name, dtype or default_dtype)
-    if kind.kind != "f":
-        raise TypeError(f"{name}: draws floats, so dtype must be a floating one, got {kind}")
-    return kind
-
-
-@by_keyword("size")
-@in_own_name
-def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Numbers evenly distributed over [0, 1)."""
-    kind = _float_dtype("rand", dtype)
-    draw = np.float64 if kind == np.float64 else np.float32
-    array = _generator("rand", generator).random(_sizes("rand", size), draw).astype(kind, copy=False)
-    return _finish(array, device, requires_grad)
-
-
-@by_keyword("size")
-@in_own_name
-def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Normally distributed numbers with mean 0 and standard deviation 1."""
-    kind = _float_dtype("randn", dtype)
-    draw = np.float64 if kind == np.float64 else np.float32
-    array = _generator("randn", generator).standard_normal(_sizes("randn", size), draw).astype(kind, copy=False)
-    return _finish(array, device, requires_grad)
-
-
-@in_own_name
-def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-    device: Any = None, requires_grad: bool = False,
-) -> Tensor:
-    """Whole numbers evenly distributed over [low, high), int64; ``randint(high, size)`` starts at 0."""
-    if size is None:
-        low, high, size = 0, low, high
-    if not all(isinstance(bound, (int, np.integer)) for bound in (low, high)) or not isinstance(size, (tuple, list)):
-        raise TypeError(f"randint: expected ints low and high and a tuple size, got {low!r}, {high!r}, {size!r}")
-    if low >= high:
-        raise ValueError(f"randint: low must be less than high, got {low} and {high}")
-    if not -(2**63) <= low < high <= 2**63:
-        raise ValueError(f"randint: low and high must fit in 64 bits, got {low} and {high}")
-    array = _generator("randint", generator).integers(low, high, _sizes("randint", (size,)))
-    return _finish(array.astype(as_dtype("randint", dtype or np.int64), copy=False), device, requires_grad)
-
-
-@in_own_name
-def randperm(
-    n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """The numbers from 0 to n - 1 in random order, int64."""
-    count = _count("randperm", "n", n)
-    array = _generator("randperm", generator).permutation(count)
-    return _finish(array.astype(as_dtype("randperm", dtype or np.int64), copy=False), device, requires_grad)
-
-
-@in_own_name
-def normal(
-    mean: float, std: float, size: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Normally distributed numbers with the given mean and standard deviation."""
-    mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std, 0)
-    draws = randn(size, generator=generator, dtype=dtype, device=device)
-    return (draws * float(std) + float(mean)).requires_grad_(requires_grad)
-
-
-@in_own_name
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that each element of `input` gives, else 0, in the dtype of `input`."""
-    if not isinstance(input, Tensor) or not input.is_floating_point():
-        raise TypeError(f"bernoulli: expected a tensor of floats, the probabilities; got {getattr(input, 'dtype', type(input).__name__)}")
-    if not bool(((input >= 0) & (input <= 1)).all()):
-        raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
-    draws = rand(input.shape, generator=generator, dtype=np.float64, device=input.device)
-    return (draws < input.detach()).to(input.dtype)
-
-
-# -------------------------------------------------------------------------------------------- like another tensor
-
-
-def _like(name: str, input: Any, dtype: Any, device: Any) -> dict[str, Any]:
-    if not isinstance(input, Variable):
-        raise TypeError(f"{name}: expected a tensor to take shape, dtype and device from, got {type(input).__name__}")
-    return {
-        "size": tuple(input.array.shape),
-        "dtype": dtype or input.array.dtype,
-        "device": device_of(input.array) if device is None else device,
-    }
-
-
-@in_own_name
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape, dtype and device of `input`."""
-    return zeros(**_like("zeros_like", input, dtype, device), requires_grad=requires_grad)
-
-
-@in_own_name
-def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape, dtype and device of `input`."""
-    return ones(**_like("ones_like", input, dtype, device), requires_grad=requires_grad)
-
-
-@in_own_name
-def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Whatever the memory held, in the shape, dtype and device of `input`."""
-    return empty(**_like("empty_like", input, dtype, device), requires_grad=requires_grad)
-
-
-@in_own_name
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` in the shape, dtype and device of `input`."""
-    return full(fill_value=fill_value, **_like("full_like", input, dtype, device), requires_grad=requires_grad)
-
-
-@in_own_name
-def rand_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Numbers evenly distributed over [0, 1), in the shape, dtype and device of `input`."""
-    return rand(generator=generator, **_like("rand_like", input, dtype, device), requires_grad=requires_grad)
-
-
-@in_own_name
-def randn_like(
-    input: Tensor, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
-    """Normally distributed numbers in the shape, dtype and device of `input`."""
-    return randn(generator=generator, **_like("randn_like", input, dtype, device), requires_grad=requires_grad)
-
-
-@in_own_name
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Whole numbers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
-    bounds = (0, low) if high is None else (low, high)
-    return randint(*bounds, **_like("randint_like", input, dtype, device))
+    kind = as_dtype("linspace", dtype or default_dtype)
+    array = np.linspace(float(start), float(end), _count("linspace", "steps", steps)).astype(kind)
+    return _finish("linspace", array, device, requires_grad)

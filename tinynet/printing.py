@@ -1,9 +1,10 @@
 """How a tensor prints: the same text as PyTorch, with ``tinynet.`` where PyTorch writes ``torch.``.
 
-One format serves a whole tensor, so that its columns line up, and it is chosen from the elements that are
-shown: whole numbers print as ``3.``, other floats with ``precision`` decimals, and values too large, too
-small or too far apart for that in scientific notation.  A tensor of more than ``threshold`` elements shows
-only the first and the last ``edgeitems`` along each axis, with ``...`` between.
+All elements of a tensor have one format, so that columns line up. It depends on the elements that
+are shown: whole numbers print as ``3.``, other floats with ``precision`` decimals, and values that
+are too large, too small or too far apart in scientific notation. A tensor of more than
+``threshold`` elements shows the first and the last ``edgeitems`` along each axis, with ``...``
+between.
 """
 
 from __future__ import annotations
@@ -46,22 +47,23 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Choose how tensors print from now on.  What is left ``None`` stays as it is, except ``sci_mode``.
+    """Choose how tensors print from now on. An option that is None stays, except ``sci_mode``.
 
     Args:
         precision: digits after the decimal point, 0 or more (at first 4).
-        threshold: a tensor of more elements than this is summarised (at first 1000); ``math.inf`` shows all.
-        edgeitems: elements shown at each end of a summarised axis, 0 or more (at first 3).  With 0, a
-            summarised tensor prints as ``[...]``, and every tensor that has elements says its size.
+        threshold: a tensor of more elements is summarised (at first 1000); ``math.inf`` shows all.
+        edgeitems: elements shown at each end of a summarised axis, 0 or more (at first 3). With 0,
+            a summarised tensor prints as ``[...]``, and tensors with elements show their size.
         linewidth: characters after which a line is wrapped, 1 or more (at first 80).
-        profile: start from the defaults (``"default"``), from a precision and edgeitems of 2 (``"short"``),
-            or from the defaults without summarising (``"full"``); the other arguments then override it.
-        sci_mode: use scientific notation always (``True``) or never (``False``).  As in PyTorch, every call
-            sets it: ``None`` goes back to choosing by the values of each tensor.
+        profile: start from the defaults (``"default"``), from a precision and edgeitems of 2
+            (``"short"``), or from the defaults without summarising (``"full"``); the other
+            arguments override it.
+        sci_mode: scientific notation always (True), never (False), or by the values (None). As in
+            PyTorch, every call sets it.
 
     Raises:
-        TypeError: if an argument has the wrong type.
-        ValueError: if an argument is out of its range.  In both cases all options stay as they were.
+        TypeError: an argument has the wrong type.
+        ValueError: an argument is out of its range. In both cases all options stay as they were.
 
     >>> import numpy as np
     >>> set_printoptions(precision=2)
@@ -74,7 +76,7 @@ def set_printoptions(
         names = ", ".join(map(repr, PROFILES))
         raise ValueError(f"set_printoptions: profile={profile!r} is unknown; choose one of {names}")
     if sci_mode is not None and not isinstance(sci_mode, bool):
-        raise TypeError(f"set_printoptions: sci_mode={sci_mode!r}; give True, False or None (by the values)")
+        raise TypeError(f"set_printoptions: sci_mode={sci_mode!r}; give True, False or None")
     changes: dict[str, Any] = {"sci_mode": sci_mode}
     for name, value, least, kind in (
         ("precision", precision, 0, numbers.Integral),
@@ -86,11 +88,14 @@ def set_printoptions(
             continue
         if isinstance(value, bool) or not isinstance(value, kind):
             wanted = "an int" if kind is numbers.Integral else "a number"
+            given = type(value).__name__
             raise TypeError(
-                f"set_printoptions: {name}={value!r} is a {type(value).__name__}; give {wanted} >= {least}"
+                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}"
             )
         if not value >= least:  # so that nan is refused too
-            raise ValueError(f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
+            raise ValueError(
+                f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}"
+            )
         changes[name] = value
     _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
 
@@ -99,14 +104,14 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     """The text that ``repr`` gives for a tensor.
 
     Args:
-        array: the elements, in host memory: bool, integers, or floats of at most 64 bits; any shape, any
-            memory order.
-        suffixes: what else to say about the tensor, such as ``"device='cuda:0'"``, ``"requires_grad=True"``.
-            The size and the dtype are added here: the size where brackets cannot show it, the dtype where it
-            is not what such numbers get by default (float32, int64, bool).  A device comes before them.
+        array: the elements, in host memory: bools, integers, or floats of at most 64 bits; any
+            shape, any memory order.
+        suffixes: what else to print, such as ``"device='cuda:0'"`` or ``"requires_grad=True"``.
+            After a device come the size, where brackets can't show it, and the dtype, where it is
+            not the default for such numbers (float32, int64, bool).
 
     Raises:
-        TypeError: if the array holds something else, such as complex numbers or objects.
+        TypeError: the array holds something else, such as complex numbers or objects.
 
     >>> import numpy as np
     >>> print(format_tensor(np.arange(3.0), ["requires_grad=True"]))
@@ -116,22 +121,22 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     """
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(
-            f"format_tensor: the array has dtype {array.dtype}; a tensor holds bool, integers or floats of "
-            "at most 64 bits; convert it with .astype(...)"
+            f"format_tensor: the array has dtype {array.dtype}; a tensor holds bool, integers or "
+            "floats of at most 64 bits; convert it with .astype(...)"
         )
     first = [suffix for suffix in suffixes if suffix.startswith("device=")]
     last = [suffix for suffix in suffixes if suffix not in first]
     empty = array.size == 0
     if (empty and array.ndim != 1) or (not empty and _options.edgeitems == 0):
         first.append(f"size={array.shape}")
-    # Nothing in an empty tensor shows that it holds integers or bools: there only float32 stays unsaid.
+    # an empty tensor shows no elements, so only float32 goes without saying
     unsaid = ["float32"] if empty else ["float32", "int64", "bool"]
     if array.dtype.name not in unsaid:
         first.append(f"dtype=tinynet.{array.dtype.name}")
 
     text = PREFIX + _format_elements(array)
-    # Lines break where PyTorch's do: it counts 2 characters too many in the last line of the elements, and
-    # tinynet's name counts as torch's.
+    # Lines break where PyTorch breaks them: 2 characters too many count in the elements' last line,
+    # and "tinynet." counts as "torch.".
     column = len(text) - (text.rfind("\n") + 1) + 2
     for suffix in first + last:
         length = len(suffix.replace("tinynet.", "torch."))
@@ -151,14 +156,16 @@ def _format_elements(array: np.ndarray) -> str:
     cut = [array.size > _options.threshold and n > 2 * edge for n in array.shape]
     if edge == 0 and any(cut):
         return "[...]"
-    kept = [np.r_[:edge, n - edge : n] if cut[axis] else np.arange(n) for axis, n in enumerate(array.shape)]
+    kept = [np.r_[:edge, n - edge : n] if short else np.arange(n)
+            for short, n in zip(cut, array.shape, strict=True)]  # fmt: skip
     shown = array[np.ix_(*kept)]
     write, width = _choose_format(shown.ravel().tolist())
     return _format_block(shown, cut, write, width)
 
 
-def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str], width: int) -> str:
-    """One bracket and all inside it; ``cut`` says for each axis of the tensor whether it is shortened."""
+def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str],
+                  width: int) -> str:  # fmt: skip
+    """One bracket and all inside it; ``cut`` has, per axis, whether it is summarised."""
     if part.ndim == 0:
         return write(part.item()).rjust(width)
     axis = len(cut) - part.ndim
@@ -172,15 +179,15 @@ def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str]
         newlines = 1
     else:
         lines = items
-        newlines = part.ndim - 1  # a blank line between matrices, two between stacks of matrices, ...
+        newlines = part.ndim - 1  # a blank line between matrices, two between stacks of them
     return "[" + ("," + "\n" * newlines + " " * (indent + 1)).join(lines) + "]"
 
 
 def _choose_format(values: list) -> tuple[Callable[[Any], str], int]:
-    """How to write one element, and the width to pad it to, given all the elements that will be shown."""
+    """How to write one element, and to which width, so that all of `values` line up."""
     if not isinstance(values[0], float):
         return str, max(len(str(value)) for value in values)
-    # As in PyTorch, zeros and non-finite values have no say, even where they then stick out of their column.
+    # as in PyTorch, zeros and non-finite values don't count, even if they don't fit their column
     counted = [value for value in values if value != 0 and math.isfinite(value)]
     whole = all(value.is_integer() for value in counted)
     scientific = False

@@ -1,27 +1,20 @@
-"""`Tensor`: what users hold. A table of methods and operators over the functions in `ops`, and in-place changes."""
+"""`Tensor`: a table of methods and operators over the functions in `ops`."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from . import autograd
 from .arrays.devices import (
-    Device,
-    array_module,
-    beside,
-    computing,
-    device_of,
-    full_like,
-    to_device,
-    to_host,
+    Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host,
 )
 from .arrays.random import default_generator
-from .autograd import engine as autograd
-from .autograd.engine import Node, Primitive, Variable, cast
-from .ops import arguments, elementwise, indexing, products, reductions, shapes
+from .autograd import Node, Primitive, Recorded, Variable, cast
+from .ops import arguments, indexing, products, reductions, shapes
+from .ops import elementwise as each
 from .ops import softmax as softmaxes
 from .ops.arguments import as_dtype, as_number, as_operand
 from .ops.dtypes import default_dtype
@@ -43,12 +36,16 @@ class Size(tuple):
         return f"tinynet.Size([{', '.join(map(str, self))}])"
 
 
+def _names_a_device(argument: Any) -> bool:
+    return isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")
+
+
 def _swapped(operation: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: operation(other, self)
 
 
 def _checked(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """An operator method: what it can't compute with is left to the other operand, and to Python's TypeError."""
+    """An operator's method. For operands that it can't compute with, Python tries theirs."""
 
     def method(self: Tensor, other: Any) -> Any:
         if not isinstance(other, (Variable, np.ndarray, np.generic, bool, int, float)):
@@ -58,22 +55,34 @@ def _checked(operation: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def _converter(dtype: Any) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return self.to(dtype)
+
+    method.__doc__ = f"This tensor as {np.dtype(dtype)}."
+    return method
+
+
 def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The operation that writes its result into its first operand and returns that."""
+    """The method that writes an operation's result into the tensor, and returns the tensor."""
 
     def method(self: Tensor, *operands: Any, **constants: Any) -> Tensor:
         return self._replace(operation(self, *operands, **constants), name)
 
     method.__name__ = name
-    method.__doc__ = f"`{name.rstrip('_')}` in place; returns self. RuntimeError on a leaf that requires grad, outside no_grad()."
+    method.__doc__ = (
+        f"`{name.rstrip('_')}` in place; returns self. RuntimeError on a leaf that requires grad, "
+        "outside no_grad()."
+    )
     return method
 
 
-class Tensor(Variable):
+class Tensor(Recorded):
     """An n-dimensional array that remembers how it was computed.
 
-    Make one with `tinynet.tensor`, `zeros`, `randn` and so on; as in PyTorch, ``Tensor(data)`` copies `data` as float32. ``.array`` is
-    the numpy (or cupy) array itself. Elements may lie in memory in any order; nothing but speed depends on it.
+    Make one with `tinynet.tensor`, `zeros`, `randn` and so on; as in PyTorch, ``Tensor(data)``
+    copies `data` as float32. ``.array`` is the numpy (or cupy) array itself. The memory order of
+    the elements is free; only speed depends on it.
     """
 
     __slots__ = ()
@@ -82,12 +91,17 @@ class Tensor(Variable):
 
     def __init__(self, data: Any = (), *sizes: Any):
         if sizes or isinstance(data, (bool, int, float)):
-            raise TypeError("Tensor: give the data as a sequence; for sizes use tinynet.zeros, for one number tinynet.tensor")
+            raise TypeError(
+                "Tensor: give the data as a sequence; for sizes use tinynet.zeros, for one number "
+                "tinynet.tensor"
+            )
         source = to_host(data.array) if isinstance(data, Variable) else data
         try:
             super().__init__(np.array(source, dtype=default_dtype))
         except (TypeError, ValueError) as error:
-            raise type(error)(f"Tensor: expected nested sequences of numbers, of equal lengths ({error})") from None
+            raise type(error)(
+                f"Tensor: expected nested sequences of numbers, of equal lengths ({error})"
+            ) from None
 
     @staticmethod
     def _wrap(array: Any) -> Tensor:
@@ -97,7 +111,7 @@ class Tensor(Variable):
 
     _make = _wrap
 
-    # ----------------------------------------------------------------------------------- what it is
+    # ---------------------------------------------------------------------------------- what it is
 
     @property
     def shape(self) -> Size:
@@ -106,7 +120,9 @@ class Tensor(Variable):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its size at `dim`."""
-        return self.shape if dim is None else self.array.shape[arguments.as_dim("size", dim, self.array.ndim)]
+        if dim is None:
+            return self.shape
+        return self.array.shape[arguments.as_dim("size", dim, self.array.ndim)]
 
     @property
     def dtype(self) -> np.dtype:
@@ -123,14 +139,11 @@ class Tensor(Variable):
         """Whether the elements live on a GPU."""
         return self.device.type == "cuda"
 
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self.array.ndim
-
     def dim(self) -> int:
         """The number of dimensions."""
         return self.array.ndim
+
+    ndim = property(dim)
 
     def numel(self) -> int:
         """The number of elements."""
@@ -157,124 +170,35 @@ class Tensor(Variable):
         return format_tensor(to_host(self.array), suffixes)
 
     def __format__(self, spec: str) -> str:
-        # a 0-d tensor as the number that it holds, in PyTorch's way: f"{loss:.3f}"
+        # a 0-d tensor is formatted as a number: f"{loss:.3f}"
         return object.__format__(self, spec) if self.array.ndim else format(self.item(), spec)
 
-    # ------------------------------------------------------------------------- its place in the graph
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether gradients flow to or through this tensor. It can be set on leaves."""
-        return self._vertex() is not None
-
-    @requires_grad.setter
-    def requires_grad(self, value: bool) -> None:
-        self.requires_grad_(value)
-
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Say whether `backward` shall leave a gradient here; returns self. Only for leaves, and only floats can."""
-        if self._node is not None and not requires_grad:
-            raise RuntimeError(
-                "requires_grad_: this tensor was computed from others that require grad; tensor.detach() cuts it off"
-            )
-        if requires_grad and self.array.dtype.kind != "f":
-            raise RuntimeError(f"requires_grad_: only floating-point tensors can require gradients, this one is {self.dtype}")
-        self._requires_grad = bool(requires_grad) and self._node is None
-        return self
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether this tensor was made by the user, not computed from tensors that require grad."""
-        return not isinstance(self._vertex(), Node)
-
-    @property
-    def grad_fn(self) -> Node | None:
-        """The node of the graph that this tensor came out of; None for a leaf."""
-        vertex = self._vertex()
-        return vertex if isinstance(vertex, Node) else None
-
-    @property
-    def retains_grad(self) -> bool:
-        """Whether `retain_grad` was called on this intermediate result."""
-        return self._node is not None and self._node._retained is not None
-
-    def retain_grad(self) -> None:
-        """Ask `backward` to leave the gradient of this intermediate result in ``.grad``, as it does for leaves."""
-        vertex = self._vertex()
-        if vertex is None:
-            raise RuntimeError("retain_grad: this tensor does not require grad")
-        if isinstance(vertex, Node):
-            vertex._retained = weakref.ref(self)
-
-    def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
-    ) -> None:
-        """Add the gradient of this tensor to the ``.grad`` of every leaf it depends on; see `tinynet.autograd.backward`.
-
-        >>> import tinynet
-        >>> x = tinynet.tensor([1.0, 2.0], requires_grad=True)
-        >>> (x * x).sum().backward()
-        >>> x.grad
-        tensor([2., 4.])
-        """
-        autograd.backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
-
-    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> autograd.RemovableHandle:
-        """Have ``hook(tensor)`` called by every `backward` as soon as all of its gradient is in this leaf's ``.grad``.
-
-        That is during the pass, while other gradients are still being computed. The hook may change ``.grad`` and must return None.
-        `tinynet.grad`, which leaves no gradient, calls no hooks. RuntimeError for a tensor that is no leaf or doesn't require grad. When
-        a backward pass fails, what was given to leaves with hooks before stays there.
-
-        >>> import tinynet
-        >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
-        >>> with w.register_post_accumulate_grad_hook(lambda w: print(w.grad)):
-        ...     (w * w).sum().backward()
-        tensor([6., 8.])
-        """
-        return autograd.add_leaf_hook(self, hook)
-
-    def detach(self) -> Tensor:
-        """The same values in the same memory, cut off from the graph."""
-        tensor = Tensor._wrap(self.array)
-        tensor._version = self._version
-        return tensor
-
-    @property
-    def data(self) -> Tensor:
-        """Like `detach`, but changes to it go unnoticed by `backward`. It can be set to replace the values."""
-        return Tensor._wrap(self.array)
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        if not isinstance(value, Tensor):
-            raise TypeError(f"data: expected a tensor, got {type(value).__name__}")
-        self.array = value.array
-        self._version.count += 1
-        self._version.changed_by = "an assignment to .data"
-
-    # ------------------------------------------------------------------------------- leaving tinynet
+    # ----------------------------------------------------------------------------- leaving tinynet
 
     def item(self) -> Any:
         """The one element as a Python number."""
-        if self.array.size != 1:
-            raise RuntimeError(f"item: a tensor of shape {tuple(self.shape)} has {self.array.size} elements, not one; use tolist()")
-        return self.array.item()
+        return self._number("item", "; use tolist()")
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers; a number for a 0-d tensor."""
         return self.array.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The values as a numpy array that shares their memory; with `force`, detached and copied to the CPU first if need be.
+        """The values as a numpy array that shares the tensor's memory.
 
-        Writing to that array changes the tensor. A backward pass that needs the values as they were raises RuntimeError then.
+        With `force`, the tensor is first detached, and copied to the CPU, where that is needed.
+
+        Writing to that array changes the tensor. Only inside `detect_anomaly` does a backward pass
+        that needs the old values notice.
         """
         if not force and self.requires_grad:
-            raise RuntimeError("numpy: the tensor requires grad, and numpy records no history; use tensor.detach().numpy()")
+            raise RuntimeError(
+                "numpy: the tensor requires grad, and numpy records no history; "
+                "use tensor.detach().numpy()"
+            )
         if not force and self.is_cuda:
-            raise TypeError(f"numpy: the tensor is on {self.device}; copy it with tensor.cpu() first")
-        return self._export() if isinstance(self.array, np.ndarray) else to_host(self.array)
+            raise TypeError(f"numpy: the tensor is on {self.device}; copy it, tensor.cpu()")
+        return self.array.view() if isinstance(self.array, np.ndarray) else to_host(self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -285,21 +209,21 @@ class Tensor(Variable):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError("dlpack: the tensor requires grad; export tensor.detach()")
-        return (self.array if self.is_cuda else self._export()).__dlpack__(**options)
+        return self.array.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()
 
-    def _number(self, what: str) -> Any:
+    def _number(self, function: str, way_out: str = "") -> Any:
         if self.array.size != 1:
             raise RuntimeError(
-                f"{what}: a tensor of shape {tuple(self.shape)} has {self.array.size} elements, not one"
-                + ("; which is meant, .any() or .all()?" if what == "bool" else "")
+                f"{function}: a tensor of shape {tuple(self.shape)} has {self.array.size} "
+                f"elements, not one{way_out}"
             )
         return self.array.item()
 
     def __bool__(self) -> bool:
-        return bool(self._number("bool"))
+        return bool(self._number("bool", "; which is meant, .any() or .all()?"))
 
     def __int__(self) -> int:
         return int(self._number("int"))
@@ -308,15 +232,20 @@ class Tensor(Variable):
         return float(self._number("float"))
 
     def __index__(self) -> int:
+        # TypeErrors, because operator.index() is also used to ask whether something is an integer
+        rule = "index: only a tensor with one integer can stand for an index, this one "
         if self.array.dtype.kind not in "iu":
-            raise TypeError(f"index: only a tensor with one integer can stand for an index, this one is {self.dtype}")
-        if self.array.size != 1:  # a TypeError, as of anything that is no int: operator.index() is asked in order to find that out
-            raise TypeError(f"index: only a tensor with one integer can stand for an index, this one has shape {tuple(self.shape)}")
-        return int(self._number("index"))
+            raise TypeError(f"{rule}is {self.dtype}")
+        if self.array.size != 1:
+            raise TypeError(f"{rule}has shape {tuple(self.shape)}")
+        return int(self.array.item())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
-            raise RuntimeError("deepcopy: only leaves can be copied with their role in the graph; use tensor.detach().clone()")
+            raise RuntimeError(
+                "deepcopy: only leaves can be copied with their place in the graph; "
+                "use tensor.detach().clone()"
+            )
         copy = type(self).__new__(type(self))
         Variable.__init__(copy, self.detach().clone().array, self._requires_grad)
         memo[id(self)] = copy
@@ -329,28 +258,32 @@ class Tensor(Variable):
             raise RuntimeError("pickle: only leaves can be pickled; use tensor.detach()")
         return _rebuild, (type(self), to_host(self.array), self._requires_grad, str(self.device))
 
-    # ---------------------------------------------------------------------------- dtypes and devices
+    # -------------------------------------------------------------------------- dtypes and devices
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False) -> Tensor:
-        """This tensor with another dtype, on another device, or both: ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other)``.
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False,
+           non_blocking: bool = False) -> Tensor:  # fmt: skip
+        """This tensor in another dtype, on another device, or both.
 
-        Without a change, and unless `copy` is true, this tensor itself. Gradients flow back. Copies always
-        finish before they are used, with `non_blocking` or not.
+        ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``, which takes both from
+        another tensor. Where nothing changes, and `copy` is False, this tensor itself. Gradients
+        flow back. Whether `non_blocking` or not, a copy is finished before it is used.
         """
         for position, argument in enumerate(args):
             if isinstance(argument, Variable) and len(args) == 1:
                 device, dtype = device_of(argument.array), argument.array.dtype
-            elif isinstance(argument, Device) or (isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")):
+            elif isinstance(argument, Device) or _names_a_device(argument):
                 device = argument
             elif position < 2 and not isinstance(argument, Variable):
                 dtype = as_dtype("to", argument)
             else:
-                raise TypeError(f"to: expected a dtype, a device or one tensor, got {argument!r:.60}")
+                raise TypeError(
+                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}"
+                )
         tensor = self
-        if dtype is not None and as_dtype("to", dtype) != self.dtype:
-            tensor = cast(tensor, dtype=as_dtype("to", dtype))
-        if device is not None and Device(device) != self.device:
-            tensor = _move(tensor, target=Device(device), source=self.device)
+        if dtype is not None and (wanted := as_dtype("to", dtype)) != self.dtype:
+            tensor = cast(tensor, dtype=wanted)
+        if device is not None and (target := as_device("to", device)) != self.device:
+            tensor = _move(tensor, target=target, source=self.device)
         return tensor.clone() if copy and tensor is self else tensor
 
     def cpu(self) -> Tensor:
@@ -365,39 +298,39 @@ class Tensor(Variable):
         """In the dtype of `other`."""
         return self.to(other.dtype)
 
-    # --------------------------------------------------------------------------------------- operators
+    # ----------------------------------------------------------------------------------- operators
 
-    __add__ = _checked(elementwise.add)
-    __sub__ = _checked(elementwise.sub)
-    __mul__ = _checked(elementwise.mul)
-    __truediv__ = _checked(elementwise.div)
-    __floordiv__ = _checked(elementwise.floor_divide)
-    __mod__ = _checked(elementwise.remainder)
-    __pow__ = _checked(elementwise.pow)
-    __and__ = _checked(elementwise.bitwise_and)
-    __or__ = _checked(elementwise.bitwise_or)
-    __xor__ = _checked(elementwise.bitwise_xor)
-    __radd__ = _checked(_swapped(elementwise.add))
-    __rsub__ = _checked(_swapped(elementwise.sub))
-    __rmul__ = _checked(_swapped(elementwise.mul))
-    __rtruediv__ = _checked(_swapped(elementwise.div))
-    __rfloordiv__ = _checked(_swapped(elementwise.floor_divide))
-    __rmod__ = _checked(_swapped(elementwise.remainder))
-    __rpow__ = _checked(_swapped(elementwise.pow))
-    __rand__ = _checked(elementwise.bitwise_and)
-    __ror__ = _checked(elementwise.bitwise_or)
-    __rxor__ = _checked(elementwise.bitwise_xor)
-    __lt__ = _checked(elementwise.lt)
-    __le__ = _checked(elementwise.le)
-    __gt__ = _checked(elementwise.gt)
-    __ge__ = _checked(elementwise.ge)
-    __eq__ = _checked(elementwise.eq)
-    __ne__ = _checked(elementwise.ne)
-    __invert__ = elementwise.bitwise_not
-    __abs__ = elementwise.abs
+    __add__ = _checked(each.add)
+    __sub__ = _checked(each.sub)
+    __mul__ = _checked(each.mul)
+    __truediv__ = _checked(each.div)
+    __floordiv__ = _checked(each.floor_divide)
+    __mod__ = _checked(each.remainder)
+    __pow__ = _checked(each.pow)
+    __and__ = _checked(each.bitwise_and)
+    __or__ = _checked(each.bitwise_or)
+    __xor__ = _checked(each.bitwise_xor)
+    __radd__ = _checked(_swapped(each.add))
+    __rsub__ = _checked(_swapped(each.sub))
+    __rmul__ = _checked(_swapped(each.mul))
+    __rtruediv__ = _checked(_swapped(each.div))
+    __rfloordiv__ = _checked(_swapped(each.floor_divide))
+    __rmod__ = _checked(_swapped(each.remainder))
+    __rpow__ = _checked(_swapped(each.pow))
+    __rand__ = _checked(each.bitwise_and)
+    __ror__ = _checked(each.bitwise_or)
+    __rxor__ = _checked(each.bitwise_xor)
+    __lt__ = _checked(each.lt)
+    __le__ = _checked(each.le)
+    __gt__ = _checked(each.gt)
+    __ge__ = _checked(each.ge)
+    __eq__ = _checked(each.eq)
+    __ne__ = _checked(each.ne)
+    __invert__ = each.bitwise_not
+    __abs__ = each.abs
 
     def __neg__(self) -> Tensor:
-        return elementwise.neg(self)
+        return each.neg(self)
 
     def __pos__(self) -> Tensor:
         return self
@@ -424,8 +357,8 @@ class Tensor(Variable):
         value = as_operand(operation, value, self)
         checked = indexing.as_index(operation, self.array, index)
         if isinstance(value, Variable):
-            while value.array.ndim > 1 and value.array.shape[0] == 1:  # as in PyTorch, sizes of 1 in front don't count
-                value = shapes.squeeze(value, 0)
+            while value.array.ndim > 1 and value.array.shape[0] == 1:
+                value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
         first, then = indexing.in_two_steps(checked)
         target = self[first]
         if indexing.is_basic(then):
@@ -437,46 +370,52 @@ class Tensor(Variable):
             target._replace(indexing.index_put(target, then, value), operation)
 
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
-        # `value` as a tensor of this one's dtype and device, expanded to `shape`
+        """`value` as a tensor of this tensor's dtype, expanded to `shape`."""
         if not isinstance(value, Variable):
             value = Tensor._wrap(beside(self.array, value))
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(
-                f"{operation}: a value of shape {tuple(value.array.shape)} can't be broadcast to the shape {tuple(shape)} it is written to"
+                f"{operation}: a value of shape {tuple(value.array.shape)} can't be broadcast to "
+                f"the shape {tuple(shape)} it is written to"
             )
         array_module(self.array, value.array)  # both on one device?
-        return shapes.expand(value if value.array.dtype == self.dtype else cast(value, dtype=self.dtype), shape)
+        if value.array.dtype != self.dtype:
+            value = cast(value, dtype=self.dtype)
+        return shapes.expand(value, shape)
 
-    # --------------------------------------------------------------------------------------- functions
+    # ----------------------------------------------------------------------------------- functions
 
-    add, sub, mul, div = elementwise.add, elementwise.sub, elementwise.mul, elementwise.div
-    neg, pow, remainder, floor_divide = elementwise.neg, elementwise.pow, elementwise.remainder, elementwise.floor_divide
-    abs, sign, floor, ceil, round = elementwise.abs, elementwise.sign, elementwise.floor, elementwise.ceil, elementwise.round
-    exp, expm1, log, log1p = elementwise.exp, elementwise.expm1, elementwise.log, elementwise.log1p
-    sqrt, rsqrt, square, reciprocal = elementwise.sqrt, elementwise.rsqrt, elementwise.square, elementwise.reciprocal
-    sin, cos, tanh, sigmoid, relu = elementwise.sin, elementwise.cos, elementwise.tanh, elementwise.sigmoid, elementwise.relu
-    clamp, clip = elementwise.clamp, elementwise.clamp
-    maximum, minimum, masked_fill = elementwise.maximum, elementwise.minimum, elementwise.masked_fill
-    eq, ne, lt, le, gt, ge = elementwise.eq, elementwise.ne, elementwise.lt, elementwise.le, elementwise.gt, elementwise.ge
-    isnan, isinf, isfinite = elementwise.isnan, elementwise.isinf, elementwise.isfinite
-    isclose, allclose, equal = elementwise.isclose, elementwise.allclose, elementwise.equal
-    logical_and, logical_or, logical_not = elementwise.logical_and, elementwise.logical_or, elementwise.logical_not
+    add, sub, mul, div, neg = each.add, each.sub, each.mul, each.div, each.neg
+    pow, remainder, floor_divide = each.pow, each.remainder, each.floor_divide
+    abs, sign, floor, ceil, round = each.abs, each.sign, each.floor, each.ceil, each.round
+    exp, expm1, log, log1p = each.exp, each.expm1, each.log, each.log1p
+    sqrt, rsqrt, square, reciprocal = each.sqrt, each.rsqrt, each.square, each.reciprocal
+    sin, cos, tanh, sigmoid, relu = each.sin, each.cos, each.tanh, each.sigmoid, each.relu
+    clamp = clip = each.clamp
+    maximum, minimum, masked_fill = each.maximum, each.minimum, each.masked_fill
+    eq, ne, lt, le, gt, ge = each.eq, each.ne, each.lt, each.le, each.gt, each.ge
+    isnan, isinf, isfinite = each.isnan, each.isinf, each.isfinite
+    isclose, allclose, equal = each.isclose, each.allclose, each.equal
+    logical_and, logical_or, logical_not = each.logical_and, each.logical_or, each.logical_not
 
-    sum, mean, var, std, norm = reductions.sum, reductions.mean, reductions.var, reductions.std, reductions.norm
+    sum, mean, var, std = reductions.sum, reductions.mean, reductions.var, reductions.std
     max, min, amax, amin = reductions.max, reductions.min, reductions.amax, reductions.amin
     argmax, argmin, all, any = reductions.argmax, reductions.argmin, reductions.all, reductions.any
-    logsumexp, softmax, log_softmax = softmaxes.logsumexp, softmaxes.softmax, softmaxes.log_softmax
+    norm, logsumexp = reductions.norm, softmaxes.logsumexp
+    softmax, log_softmax = softmaxes.softmax, softmaxes.log_softmax
     matmul = mm = products.matmul
 
-    reshape, view, view_as, flatten, unflatten = shapes.reshape, shapes.reshape, shapes.view_as, shapes.flatten, shapes.unflatten
-    squeeze, unsqueeze, expand, expand_as = shapes.squeeze, shapes.unsqueeze, shapes.expand, shapes.expand_as
-    repeat, permute, transpose, t, flip = shapes.repeat, shapes.permute, shapes.transpose, shapes.t, shapes.flip
+    reshape = view = shapes.reshape
+    view_as, flatten, unflatten = shapes.view_as, shapes.flatten, shapes.unflatten
+    squeeze, unsqueeze, repeat = shapes.squeeze, shapes.unsqueeze, shapes.repeat
+    expand, expand_as = shapes.expand, shapes.expand_as
+    permute, transpose, t, flip = shapes.permute, shapes.transpose, shapes.t, shapes.flip
     narrow, split, chunk, unbind = shapes.narrow, shapes.split, shapes.chunk, shapes.unbind
     gather, index_select = indexing.gather, indexing.index_select
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """This tensor where `condition` holds, `other` elsewhere."""
-        return elementwise.where(condition, self, other)
+        return each.where(condition, self, other)
 
     @property
     def T(self) -> Tensor:
@@ -493,26 +432,30 @@ class Tensor(Variable):
         return autograd.clone(self)
 
     def contiguous(self) -> Tensor:
-        """This tensor itself: how elements lie in memory is never visible, so every tensor counts as contiguous."""
+        """This tensor itself: memory order is never visible, so every tensor is contiguous."""
         return self
 
     def is_contiguous(self) -> bool:
         """True; see `contiguous`."""
         return True
 
-    # ---------------------------------------------------------------------------------------- in place
+    # ------------------------------------------------------------------------------------ in place
 
-    add_, sub_ = _in_place(elementwise.add, "add_"), _in_place(elementwise.sub, "sub_")
-    mul_, div_ = _in_place(elementwise.mul, "mul_"), _in_place(elementwise.div, "div_")
-    pow_, clamp_ = _in_place(elementwise.pow, "pow_"), _in_place(elementwise.clamp, "clamp_")
-    relu_, neg_ = _in_place(elementwise.relu, "relu_"), _in_place(elementwise.neg, "neg_")
-    exp_, sqrt_ = _in_place(elementwise.exp, "exp_"), _in_place(elementwise.sqrt, "sqrt_")
-    tanh_, sigmoid_ = _in_place(elementwise.tanh, "tanh_"), _in_place(elementwise.sigmoid, "sigmoid_")
-    masked_fill_ = _in_place(elementwise.masked_fill, "masked_fill_")
-    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
-    __ifloordiv__, __imod__ = _in_place(elementwise.floor_divide, "floor_divide_"), _in_place(elementwise.remainder, "remainder_")
-    __iand__, __ior__ = _in_place(elementwise.bitwise_and, "bitwise_and_"), _in_place(elementwise.bitwise_or, "bitwise_or_")
-    __ixor__ = _in_place(elementwise.bitwise_xor, "bitwise_xor_")
+    add_ = __iadd__ = _in_place(each.add, "add_")
+    sub_ = __isub__ = _in_place(each.sub, "sub_")
+    mul_ = __imul__ = _in_place(each.mul, "mul_")
+    div_ = __itruediv__ = _in_place(each.div, "div_")
+    pow_ = __ipow__ = _in_place(each.pow, "pow_")
+    __ifloordiv__ = _in_place(each.floor_divide, "floor_divide_")
+    __imod__ = _in_place(each.remainder, "remainder_")
+    __iand__ = _in_place(each.bitwise_and, "bitwise_and_")
+    __ior__ = _in_place(each.bitwise_or, "bitwise_or_")
+    __ixor__ = _in_place(each.bitwise_xor, "bitwise_xor_")
+    neg_, clamp_ = _in_place(each.neg, "neg_"), _in_place(each.clamp, "clamp_")
+    relu_, exp_ = _in_place(each.relu, "relu_"), _in_place(each.exp, "exp_")
+    sqrt_, tanh_ = _in_place(each.sqrt, "sqrt_"), _in_place(each.tanh, "tanh_")
+    sigmoid_ = _in_place(each.sigmoid, "sigmoid_")
+    masked_fill_ = _in_place(each.masked_fill, "masked_fill_")
 
     def copy_(self, src: Any) -> Tensor:
         """Write the values of `src`, which is broadcast and converted; returns self."""
@@ -521,11 +464,13 @@ class Tensor(Variable):
     def fill_(self, value: Any) -> Tensor:
         """Write `value`, a number or a 0-d tensor, everywhere; returns self."""
         if isinstance(value, Variable) and value.array.ndim:
-            raise ValueError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.array.shape)}")
+            shape = tuple(value.array.shape)
+            raise ValueError(f"fill_: expected a number or a 0-d tensor, got shape {shape}")
         return self._overwrite(as_operand("fill_", value, self), "fill_")
 
     def _overwrite(self, value: Any, operation: str) -> Tensor:
-        return self._replace(_overwrite(self, self._like(value, self.array.shape, operation)), operation)
+        new = self._like(value, self.array.shape, operation)
+        return self._replace(_overwrite(self, new), operation)
 
     def zero_(self) -> Tensor:
         """Write zeros; returns self."""
@@ -545,38 +490,23 @@ class Tensor(Variable):
         draw = (generator or default_generator).numpy.random
         return self._replace(self._drawn("uniform_", draw, a, b - a), "uniform_")
 
-    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift: Any, scale: Any) -> Tensor:
+    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift: Any,
+               scale: Any) -> Tensor:  # fmt: skip
         if self.dtype.kind != "f":
-            raise RuntimeError(f"{operation}: draws floats, which can't be written into {self.dtype}")
+            raise RuntimeError(
+                f"{operation}: draws floats, which can't be written into {self.dtype}"
+            )
         draws = draw(self.array.shape, np.float64 if self.dtype == np.float64 else np.float32)
         return Tensor._wrap(to_device(np.asarray(draws * scale + shift, self.dtype), self.device))
 
-    # ----------------------------------------------------------------------- conversions to one dtype
-    # At the end of the class, since after these definitions the names float, int and bool no longer mean Python's types in here.
+    # conversions to one dtype, at the end because they hide Python's float, int and bool below
 
-    def float(self) -> Tensor:
-        """As float32."""
-        return self.to(np.dtype(np.float32))
-
-    def double(self) -> Tensor:
-        """As float64."""
-        return self.to(np.dtype(np.float64))
-
-    def half(self) -> Tensor:
-        """As float16."""
-        return self.to(np.dtype(np.float16))
-
-    def long(self) -> Tensor:
-        """As int64; fractions are cut off."""
-        return self.to(np.dtype(np.int64))
-
-    def int(self) -> Tensor:
-        """As int32; fractions are cut off."""
-        return self.to(np.dtype(np.int32))
-
-    def bool(self) -> Tensor:
-        """As bool: whether each element is non-zero."""
-        return self.to(np.dtype(np.bool_))
+    half = _converter(np.float16)
+    float = _converter(np.float32)
+    double = _converter(np.float64)
+    int = _converter(np.int32)
+    long = _converter(np.int64)
+    bool = _converter(np.bool_)
 
 
 def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device: str) -> Tensor:
@@ -585,7 +515,7 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
     return tensor
 
 
-# the old values have no influence on the new ones, but what is written over stays part of the graph
+# the old values have no influence on the new ones, but the overwritten tensor stays in the graph
 _overwrite = Primitive(lambda xp, old, new: new, name="copy")
 _overwrite.derivatives(old=lambda g: g._make(full_like(g.array, 0)), new=lambda g: g)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinynet
+from tinynet import autograd
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_a_derivative_of_the_wrong_shape_or_dtype_is_an_error():
     wrong = tinynet.autograd.Primitive(lambda xp, a: a * 2, name="wrong")
     wrong.derivatives(a=lambda g: g.sum())
     with pytest.raises(
-        RuntimeError, match=r"derivative of wrong with respect to input 'a' has shape \(\)"
+        RuntimeError, match=r"mistake in the primitive wrong: its gradient for input 'a' is float32 \(\)"
     ):
         wrong(leaf(1.0, 2.0)).sum().backward()
 
@@ -473,3 +474,42 @@ def test_gradients_lie_in_memory_as_their_parameters_do(threads):
             assert p.grad.array.strides == p.array.strides, name
     finally:
         tinynet.set_num_threads(before)
+
+
+@autograd.Primitive
+def _scaled_sum(xp, a, b, c, *, factor):
+    return (a + b + c) * factor
+
+
+_calls: list[tuple[bool, ...]] = []
+
+
+def _all_gradients(g, factor, wanted):
+    _calls.append(wanted)
+    return tuple(g * factor if want else None for want in wanted)
+
+
+_scaled_sum.joint_derivative(_all_gradients)
+
+
+def test_a_joint_derivative_is_called_once_with_what_is_wanted():
+    a, c = (tinynet.ones(2, dtype=tinynet.float64, requires_grad=True) for _ in range(2))
+    b = tinynet.ones(2, dtype=tinynet.float64)
+    _calls.clear()
+    _scaled_sum(a, b, c, factor=3.0).sum().backward()
+    assert _calls == [(True, False, True)]
+    assert a.grad.tolist() == c.grad.tolist() == [3, 3] and b.grad is None
+    (only,) = tinynet.grad(_scaled_sum(a, b, c, factor=2.0).sum(), c)
+    assert _calls[1:] == [(False, False, True)] and only.tolist() == [2, 2]
+    assert tinynet.gradcheck(lambda *x: _scaled_sum(*x, factor=2.0) ** 2, (a, b, c))
+
+
+def test_a_joint_derivative_of_the_wrong_shape_is_an_error():
+    @autograd.Primitive
+    def wrong(xp, a, b):
+        return a + b
+
+    wrong.joint_derivative(lambda g: (g, g.sum()))
+    x = tinynet.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="mistake in .* wrong: its gradient for input 'b'"):
+        wrong(x, x).sum().backward()

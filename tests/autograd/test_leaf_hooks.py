@@ -10,7 +10,7 @@ import pytest
 
 import tinynet
 from tinynet import autograd
-from tinynet.autograd import engine
+from tinynet.autograd import hooks
 
 
 def scenario(framework):
@@ -154,10 +154,10 @@ def test_a_hook_that_returns_something():
 
 def test_hooks_go_with_their_leaf():
     gc.collect()
-    before = len(engine._hooked)
+    before = len(hooks._hooked)
     a = tinynet.ones(2, requires_grad=True)
     a.register_post_accumulate_grad_hook(lambda a: None)
-    assert len(engine._hooked) == before + 1
+    assert len(hooks._hooked) == before + 1
     gone = weakref.ref(a)
     gc.disable()
     try:
@@ -166,7 +166,7 @@ def test_hooks_go_with_their_leaf():
         assert gone() is None
     finally:
         gc.enable()
-    assert len(engine._hooked) == before
+    assert len(hooks._hooked) == before
 
 
 def test_a_callback_at_the_end_of_a_pass_is_called_once():

@@ -34,7 +34,7 @@ CASES = [
     (
         lambda: T.tensor([-1, 300], dtype=T.uint8),
         ValueError,
-        "tensor: some numbers don't fit into uint8, which goes from 0 to 255",
+        "tensor: some numbers don't fit into uint8, from 0 to 255",
     ),
     (
         lambda: T.tensor([math.nan], dtype=T.int64),
@@ -85,7 +85,7 @@ CASES = [
     ),
     (lambda: T.rand(2, generator=3), TypeError, "rand: expected a tinynet.Generator, got int"),
     (lambda: T.randint(3, 3, (2,)), ValueError, "randint: low must be less than high, got 3 and 3"),
-    (lambda: T.randint(0, 2.5, (2,)), TypeError, "randint: expected ints low and high"),
+    (lambda: T.randint(0, 2.5, (2,)), TypeError, "randint: high must be an int"),
     (lambda: T.randperm(-1), ValueError, "randperm: sizes must be .*"),
     (lambda: T.normal(0.0, -1.0, (2,)), ValueError, "normal: std must be .*, got -1.0"),
     (
@@ -335,7 +335,7 @@ CASES = [
     (lambda: np.from_dlpack(leaf()), BufferError, "dlpack: the tensor requires grad"),
     (lambda: X.size(2), IndexError, "size: dim 2 is out of range"),
     (lambda: X.to(5), TypeError, "to: 5 is not a supported dtype"),
-    (lambda: X.to("cpu:1"), ValueError, "device: there is one CPU device"),
+    (lambda: X.to("cpu:1"), ValueError, "to: there is one CPU device"),
     (lambda: X.normal_(0, -1), ValueError, "normal_: std must be .*, got -1"),
     (lambda: X.uniform_(1, 0), ValueError, "uniform_: expected a <= b, got a=1 and b=0"),
     (lambda: I.normal_(), RuntimeError, "normal_: draws floats, which can't be written into int64"),
@@ -345,7 +345,7 @@ CASES = [
     (
         lambda: leaf().backward(),
         RuntimeError,
-        r"backward: the gradient of a tensor of shape \(2,\) needs a direction",
+        r"backward: a tensor of shape \(2,\), not a single number, needs a direction",
     ),
     (
         lambda: V.sum().backward(),
@@ -355,12 +355,12 @@ CASES = [
     (
         lambda: leaf().sum().backward(V),
         RuntimeError,
-        r"backward: the gradient has shape \(3,\), but the tensor it belongs to \(\)",
+        r"backward: the gradient has shape \(3,\), but its tensor \(\)",
     ),
     (
         lambda: leaf().backward(T.ones(2).double()),
         RuntimeError,
-        "backward: the gradient is float64, but the tensor it belongs to float32",
+        "backward: the gradient is float64, but its tensor float32",
     ),
     (
         lambda: leaf().backward(3.0),

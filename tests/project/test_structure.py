@@ -17,7 +17,8 @@ ROOT = Path(tinynet.__file__).parent
 # before its own entry; the longest entry that names it counts.
 ORDER = """
 arrays.devices arrays.random arrays.memory arrays.threads arrays.gpu arrays cuda
-autograd.grad_mode autograd.anomaly autograd.engine autograd.hooks autograd.inplace autograd
+autograd.grad_mode autograd.anomaly autograd.versions autograd.hooks autograd.requests
+autograd.engine autograd.primitives autograd.inplace autograd.recorded autograd
 ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.operands ops.elementwise
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
@@ -76,7 +77,7 @@ def test_imports_go_only_down(path):
 
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
-    heavy = "cupy torch matplotlib requests tqdm platformdirs filelock scipy IPython safetensors asyncio"
+    heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython safetensors asyncio"
     code = (
         "import sys, threading, tinynet\n"
         f"print([m for m in '{heavy}'.split() if m in sys.modules], threading.active_count())"

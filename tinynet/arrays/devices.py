@@ -65,6 +65,14 @@ class Device:
         return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
 
 
+def as_device(function: str, device: Any) -> Device:
+    """`device` as a Device; errors begin with the name `function`."""
+    try:
+        return Device(device)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("device", function, 1)) from None
+
+
 _INSTALL = "pip install 'tinynet[cuda13]' (or 'tinynet[cuda12]', for an older driver)"
 # CUDA's cudaErrorInsufficientDriver, cudaErrorStubLibrary, cudaErrorInitializationError, cudaErrorSystemDriverMismatch
 _NO_DRIVER = (35, 34, 3, 803)
@@ -191,9 +199,9 @@ def _uploaded(xp: Any, index: int, dtype: Any, shape: tuple[int, ...], content: 
 
 
 @contextlib.contextmanager
-def module_on(device: Any) -> Iterator[Any]:
+def module_on(device: Any, function: str = "device") -> Iterator[Any]:
     """The module, numpy or cupy, whose functions make arrays on `device` (None: the CPU) inside the block."""
-    where = Device("cpu" if device is None else device)
+    where = as_device(function, "cpu" if device is None else device)
     if where.type == "cpu":
         yield np
     else:

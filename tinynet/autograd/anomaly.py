@@ -1,6 +1,7 @@
 """Anomaly mode: which operation, called where, was the first to make a nan or an infinity.
 
-The engine asks these functions only while a `detect_anomaly` block is open somewhere; else they cost one look at a number.
+The engine calls these functions only while a `detect_anomaly` block is open in some thread; else
+they cost one look at a number.
 """
 
 from __future__ import annotations
@@ -12,27 +13,35 @@ import math
 import os
 import sys
 import threading
+import zlib
 from typing import Any
+
+import numpy as np
 
 from ..arrays.devices import array_module
 
+# _ORIGINS: inside a derivative. Its own intermediate results are not checked, because where()
+# often discards an infinity that it had to compute; but its operations remember their origin.
 _OFF, _ORIGINS, _CHECKS = range(3)
 _mode: contextvars.ContextVar[int] = contextvars.ContextVar("tinynet_anomaly_mode", default=_OFF)
-# How many blocks are open, in whatever thread: a plain number is looked at faster than a context variable.
-watching = 0
+watching = 0  # open blocks in all threads; a number, because that is quicker to look at than _mode
 _lock = threading.Lock()
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 class detect_anomaly(contextlib.ContextDecorator):
-    """Raise RuntimeError at the first operation whose result, or whose gradient, is nan or infinite where its inputs were not.
+    """Raise RuntimeError at the first result or gradient that is nan or infinite.
 
-    The error names the operation, the module and the line of the user's program; for a gradient, the line that called the
-    operation in the forward pass. It also says if a nan was in the data or the weights before any operation saw them. Infinities
-    that are put in on purpose, such as -inf to mask scores, are let through: only who makes one of finite numbers is blamed.
+    The error names the operation, the module and the line of the user's program; for a gradient,
+    the line that called the operation in the forward pass. It also says if a nan was in the data or
+    the weights before any operation. Only an operation that makes an infinity of finite numbers is
+    blamed, so infinities put in on purpose, such as -inf to mask scores, pass.
 
-    A context manager and a decorator, per thread. Inside, small operations take several times as long, a convolutional net about a
-    quarter longer.
+    Inside the block the backward pass also notices if a value that it needs was changed through a
+    numpy array that shares the tensor's memory.
+
+    A context manager and a decorator, for the current thread. Small operations take several times
+    as long inside, a convolutional net about half as long again.
 
     >>> import tinynet
     >>> x = tinynet.tensor([1.0, 0.0])
@@ -44,18 +53,18 @@ class detect_anomaly(contextlib.ContextDecorator):
     """
 
     def __init__(self) -> None:
-        self._before: list[contextvars.Token[int]] = []
+        self._tokens: list[contextvars.Token[int]] = []
 
     def __enter__(self) -> None:
-        self._before.append(_mode.set(_CHECKS))
+        self._tokens.append(_mode.set(_CHECKS))
         _count(1)
 
     def __exit__(self, *error: object) -> None:
         _count(-1)
-        _mode.reset(self._before.pop())
+        _mode.reset(self._tokens.pop())
 
     def _recreate_cm(self) -> detect_anomaly:
-        return detect_anomaly()  # one for each call of a decorated function, for threads and recursion
+        return detect_anomaly()  # one for each call of a decorated function
 
 
 def _count(change: int) -> None:
@@ -64,79 +73,113 @@ def _count(change: int) -> None:
         watching += change
 
 
-def origin() -> str:
-    """Where in the user's program we are, and in which module, in words; empty outside anomaly mode."""
-    if _mode.get() == _OFF:
-        return ""
+def checksum(array: np.ndarray) -> int:
+    """A number that changes if the values of `array` change."""
+    return zlib.crc32(memoryview(array.ravel(order="K")).cast("B"))
+
+
+def fingerprint(array: Any) -> int | None:
+    """The checksum of a value that a node keeps; None outside `detect_anomaly` and on a GPU."""
+    if not watching or _mode.get() != _CHECKS or not isinstance(array, np.ndarray):
+        return None
+    return checksum(array)
+
+
+def check_result(primitive: Any, inputs: tuple[Any, ...], constants: dict, result: Any) -> None:
+    """Raise if `primitive` made the first nan or infinity; else remember where it was called."""
+    mode = _mode.get()
+    if mode == _CHECKS and (wrong := _wrong(result.array)):
+        labels = map(str, range(len(inputs))) if primitive.variadic else primitive.inputs
+        _blame(primitive.name, dict(zip(labels, inputs, strict=False)), constants, wrong)
+    if mode != _OFF and result._node is not None:
+        result._node.origin = _origin()
+
+
+def _blame(name: str, inputs: dict[str, Any], constants: dict[str, Any], wrong: str) -> None:
+    """Raise, unless the inputs explain the `wrong` result of the operation `name`."""
+    numbers = [*inputs.values(), *constants.values()]
+    if any(isinstance(v, float) and not math.isfinite(v) for v in numbers):
+        return  # asked for by name, as by masked_fill(mask, -inf)
+    for label, value in inputs.items():
+        if not hasattr(value, "array") or not (given := _wrong(value.array)):
+            continue
+        if given.startswith("nan"):
+            writer = value._version.changed_by
+            raise RuntimeError(
+                f"detect_anomaly: input {label!r} of {name} held {given} before any operation that "
+                "was watched, so it was in the data or the weights"
+                f"{f'; {writer} was the last to change it' if writer else ''}; {_origin()}"
+            )
+        if not wrong.startswith("nan"):
+            return
+        of = f"{given} in its input {label!r}"
+        break
+    else:
+        of = "finite inputs"
+    raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of {of}; {_origin()}")
+
+
+def gradients(node: Any, g: Any, positions: list[int]) -> list[Any]:
+    """``node.gradients(g, positions)``; raises at the first nan or infinity on the way back."""
+    if not watching or _mode.get() == _OFF:
+        return node.gradients(g, positions)
+    before = _mode.get()
+    token = _mode.set(_ORIGINS)
+    try:
+        made = node.gradients(g, positions)
+    finally:
+        _mode.reset(token)
+    for i, gradient in zip(positions, made, strict=True):
+        if before == _CHECKS and (wrong := _wrong(gradient.array)):
+            blame = (
+                f"the backward pass of {node.primitive.name} made {wrong} in the gradient of its "
+                f"input {node.input_name(i)}"
+            )
+            if arrived := _wrong(g.array):
+                blame = f"backward was given a gradient with {arrived}, and {blame}"
+            where = getattr(node, "origin", "")
+            where = where or "outside anomaly mode, so put the forward pass in the block too"
+            raise RuntimeError(f"detect_anomaly: {blame}; it was called {where}")
+    return made
+
+
+def _origin() -> str:
+    """In which module, and by which line of the user's program, this is called, in words."""
     frame: Any = sys._getframe(1)
     line, modules = "", []
     while frame is not None:
         code = frame.f_code
         if not line and not code.co_filename.startswith(_PACKAGE):
             source = linecache.getline(code.co_filename, frame.f_lineno).strip()
-            line = f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}' + (f"\n    {source}" if source else "")
-        if code.co_name == "forward" and hasattr(module := frame.f_locals.get("self"), "named_modules"):
-            modules.append(module)
+            line = f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
+            line += f"\n    {source}" if source else ""
+        owner = frame.f_locals.get("self") if code.co_name == "forward" else None
+        if hasattr(owner, "named_modules"):
+            modules.append(owner)
         frame = frame.f_back
     if not modules:
         return line
     innermost, outermost = modules[0], modules[-1]
     kind = type(innermost).__name__
     name = next((name for name, module in outermost.named_modules() if module is innermost), "")
-    return f"in module {name} ({kind}) of {type(outermost).__name__}, {line}" if name else f"in module {kind}, {line}"
-
-
-def check_result(name: str, inputs: dict[str, Any], constants: dict[str, Any], result: Any) -> None:
-    """Raise if the operation `name` made, of `inputs`, a `result` with the first nan or infinity. Variables, or numbers."""
-    if _mode.get() != _CHECKS or not (wrong := _wrong(result.array)):
-        return
-    numbers = [*inputs.values(), *constants.values()]
-    if any(isinstance(v, float) and not math.isfinite(v) for v in numbers):
-        return  # asked for by name, as by masked_fill(mask, -inf)
-    for label, value in inputs.items():
-        if hasattr(value, "array") and (there := _wrong(value.array)):
-            if not there.startswith("nan"):
-                if wrong.startswith("nan"):
-                    raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of {there} in its input {label!r}; {origin()}")
-                return
-            changed = f"; {value._version.changed_by} was the last to change it" if value._version.changed_by else ""
-            raise RuntimeError(
-                f"detect_anomaly: input {label!r} of {name} held {there} before any operation that was watched, so it was in the "
-                f"data or the weights{changed}; {origin()}"
-            )
-    raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of finite inputs; {origin()}")
-
-
-def checked_gradient(node: Any, i: int, g: Any) -> Any:
-    """``node.gradient(i, g)``; raises if that is the first nan or infinity on the way back."""
-    if _mode.get() == _OFF:
-        return node.gradient(i, g)
-    # What happens inside a derivative is its own affair: where() often discards an infinity that it had to compute.
-    token = _mode.set(_ORIGINS)
-    try:
-        share = node.gradient(i, g)
-    finally:
-        _mode.reset(token)
-    if _mode.get() == _CHECKS and (wrong := _wrong(share.array)):
-        blame = f"the backward pass of {node.primitive.name} made {wrong} in the gradient of its input {node._input_name(i)}"
-        if arrived := _wrong(g.array):
-            blame = f"backward was given a gradient with {arrived}, and {blame}"
-        where = getattr(node, "origin", "") or "outside anomaly mode, so put the forward pass in the block too"
-        raise RuntimeError(f"detect_anomaly: {blame}; it was called {where}")
-    return share
+    of = f" {name} ({kind}) of {type(outermost).__name__}" if name else f" {kind}"
+    return f"in module{of}, {line}"
 
 
 def _wrong(array: Any) -> str:
-    """The first nan of `array`, or else the first infinity, and where it is; empty if there is none."""
+    """The first nan, or else the first infinity, in words; empty if there is none."""
     if array.dtype.kind != "f":
         return ""
     xp = array_module(array)
-    fine = xp.isfinite(array)
-    if bool(fine.all()):
+    finite = xp.isfinite(array)
+    if bool(finite.all()):
         return ""
     nans = xp.isnan(array)
-    worst = nans if bool(nans.any()) else ~fine
+    worst = nans if bool(nans.any()) else ~finite
     place = tuple(int(i) for i in xp.unravel_index(int(worst.argmax()), worst.shape))
-    count = int((~fine).sum())
+    count = int((~finite).sum())
     others = f" and {count - 1:,} more" if count > 1 else ""
-    return f"{float(array[place])}, at index {place}{others} in {array.dtype} of shape {tuple(array.shape)}"
+    return (
+        f"{float(array[place])}, at index {place}{others} in {array.dtype} of shape "
+        f"{tuple(array.shape)}"
+    )

@@ -1,4 +1,4 @@
-"""Whether operations are recorded."""
+"""Grad mode: whether operations are recorded in the graph. Every thread has its own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-_grad_enabled: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet_grad_enabled", default=True)
+_enabled: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet_grad", default=True)
 
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded in this thread."""
-    return _grad_enabled.get()
+is_grad_enabled = _enabled.get  # called by every operation, so it is the variable's own method
 
 
 class _GradMode(contextlib.ContextDecorator):
-    """Record operations, or don't, inside a ``with`` block or a decorated function; for the current thread only."""
+    """Set grad mode inside a ``with`` block or a decorated function."""
 
     mode: bool
 
@@ -26,16 +23,16 @@ class _GradMode(contextlib.ContextDecorator):
         return cls()(function) if callable(function) else super().__new__(cls)
 
     def __init__(self) -> None:
-        self._before: list[contextvars.Token[bool]] = []
+        self._tokens: list[contextvars.Token[bool]] = []
 
     def __enter__(self) -> None:
-        self._before.append(_grad_enabled.set(self.mode))
+        self._tokens.append(_enabled.set(self.mode))
 
     def __exit__(self, *error: object) -> None:
-        _grad_enabled.reset(self._before.pop())
+        _enabled.reset(self._tokens.pop())
 
     def _recreate_cm(self) -> _GradMode:
-        # each call of a decorated function gets its own context, so that threads and recursion don't share one
+        # each call of a decorated function gets a context of its own, for threads and recursion
         return enable_grad() if self.mode else no_grad()
 
     def __call__(self, function: Callable[..., Any]) -> Any:
@@ -48,7 +45,9 @@ class _GradMode(contextlib.ContextDecorator):
 
 
 class no_grad(_GradMode):
-    """Don't record operations: results don't require grad. A context manager and a decorator, per thread.
+    """Don't record operations, so their results don't require grad.
+
+    A context manager and a decorator; for the current thread only.
 
     >>> with no_grad():
     ...     is_grad_enabled()
@@ -65,7 +64,9 @@ class enable_grad(_GradMode):
 
 
 class set_grad_enabled(_GradMode):
-    """Record operations from here on, or stop; as a context manager, until the end of the block. Per thread.
+    """Switch recording on or off from here on; as a context manager, until the end of the block.
+
+    For the current thread only.
 
     >>> with set_grad_enabled(False):
     ...     is_grad_enabled()
@@ -75,11 +76,11 @@ class set_grad_enabled(_GradMode):
     def __init__(self, mode: bool):
         super().__init__()
         self.mode = bool(mode)
-        self._before.append(_grad_enabled.set(self.mode))  # at once: it is also called as a plain function
+        self._tokens.append(_enabled.set(self.mode))  # at once: it is also a plain function
 
     def __enter__(self) -> None:
         pass
 
     def __call__(self, function: Callable[..., Any]) -> Any:
-        self.__exit__()  # as a decorator it acts inside the function, not here
+        self.__exit__()  # a decorator acts inside the function, not here
         return super().__call__(function)

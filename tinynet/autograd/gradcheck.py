@@ -1,7 +1,9 @@
-"""Gradients checked numerically: the way to find out whether a derivative is right without trusting anybody.
+"""Numerical checks of gradients: whether a derivative is right, without trusting anybody.
 
-The derivative of f at x in the direction v is, nearly, ``(f(x + eps·v) - f(x - eps·v)) / (2·eps)``. It is compared element by
-element with what reverse mode says. In float32 rounding would drown the difference, so everything is computed in float64.
+The derivative of f at x in the direction v is close to
+``(f(x + eps·v) - f(x - eps·v)) / (2·eps)`` (central differences). It is compared, element by
+element, with what reverse mode gives. In float32 rounding would hide the difference, so everything
+is computed in float64.
 """
 
 from __future__ import annotations
@@ -15,36 +17,40 @@ import numpy as np
 from ..arrays.devices import computing, to_host
 from ..ops.arguments import as_number
 from ..tensor import Tensor
-from .engine import Variable, grad
+from .engine import grad
 from .grad_mode import enable_grad
+
+_Function = Callable[..., list[Tensor]]
 
 
 class GradcheckError(RuntimeError):
     """A gradient differs from its numerical estimate; the message names the worst element."""
 
 
-def gradcheck(
-    f: Callable[..., Any],
-    inputs: Tensor | Sequence[Any],
-    order: int = 2,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-4,
-    raise_exception: bool = True,
-) -> bool:
-    """Compare the gradients of ``f(*inputs)`` with central differences. True if they agree, else GradcheckError.
+def gradcheck(f: Callable[..., Any], inputs: Tensor | Sequence[Any], order: int = 2,
+              eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-4,
+              raise_exception: bool = True) -> bool:  # fmt: skip
+    """Compare the gradients of ``f(*inputs)`` with central differences.
 
     Args:
-        f: takes the inputs and returns a floating tensor or several. It must compute the same at every call (seed any dropout).
-        inputs: one tensor or a sequence; those that hold floats and require grad are checked, in float64. Others are passed on;
-            floats among them are converted too. The given tensors are left alone.
-        order: 1 checks gradients; 2 also the gradients of the gradients (as functions of the inputs and of the upstream gradient),
-            where most mistakes survive a check of order 1.
+        f: takes the inputs and returns a floating tensor or several. Every call must compute the
+            same (seed any dropout).
+        inputs: one tensor or a sequence. Those that hold floats and require grad are checked, in
+            float64; others are passed on, floats among them converted too. No input is changed.
+        order: 1 checks the gradients; 2 also the gradients of the gradients, as functions of the
+            inputs and of the upstream gradient: most mistakes survive a check of order 1.
         eps: the step of the difference.
-        atol, rtol: agreement means ``|analytic - numeric| <= atol + rtol * |numeric|``.
-        raise_exception: False returns False instead of raising.
+        atol, rtol: gradients agree if ``|analytic - numeric| <= atol + rtol * |numeric|``.
+        raise_exception: False returns False where gradients differ, instead of raising.
 
-    Warns (UserWarning) where the one-sided differences disagree: at a kink, such as ReLU's at 0, no gradient is right.
+    Returns:
+        True if all agree.
+
+    Raises:
+        GradcheckError: a gradient differs.
+        ValueError, TypeError: an argument is wrong, or two calls of `f` differ.
+
+    Warns (UserWarning) at a kink, such as ReLU's at 0, where no gradient is right.
 
     >>> import tinynet
     >>> gradcheck(lambda x: (x**3).sum(), tinynet.tensor([1.0, -2.0], requires_grad=True))
@@ -58,9 +64,10 @@ def gradcheck(
         as_number("gradcheck", name, value, 0)
     if not eps:
         raise ValueError("gradcheck: eps must be positive, got 0")
-    if not isinstance(inputs, (Variable, tuple, list)):
-        raise TypeError(f"gradcheck: inputs must be a tensor or a sequence of tensors, got {type(inputs).__name__}")
-    given = [inputs] if isinstance(inputs, Variable) else list(inputs)
+    if not isinstance(inputs, (Tensor, tuple, list)):
+        kind = type(inputs).__name__
+        raise TypeError(f"gradcheck: inputs must be a tensor or a sequence of tensors, got {kind}")
+    given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ValueError("gradcheck: none of the inputs requires grad, there is nothing to check")
@@ -72,13 +79,12 @@ def gradcheck(
             arguments[i] = x
         return _outputs(f(*arguments))
 
-    free = [points[i] for i in checked]
-    names = [f"input {i}" for i in checked]
+    check = _Check([points[i] for i in checked], [f"input {i}" for i in checked], eps, atol, rtol)
     try:
         with enable_grad():
-            _compare("gradient", function, free, names, eps, atol, rtol)
+            check.compare("gradient", function)
             if order == 2:
-                _compare("second-order gradient", *_gradient_of(function, free, names), eps, atol, rtol)
+                check.upstream(function).compare("second-order gradient", check.gradient(function))
     except GradcheckError:
         if raise_exception:
             raise
@@ -95,88 +101,110 @@ def _outputs(result: Any) -> list[Tensor]:
     outputs = list(result) if isinstance(result, (tuple, list)) else [result]
     for output in outputs:
         if not isinstance(output, Tensor):
-            raise TypeError(f"gradcheck: f must return a tensor or several, got {type(output).__name__}")
+            kind = type(output).__name__
+            raise TypeError(f"gradcheck: f must return a tensor or several, got {kind}")
     return [output for output in outputs if output.is_floating_point()]
 
 
-def _gradient_of(
-    function: Callable[..., list[Tensor]], free: list[Tensor], names: list[str]
-) -> tuple[Callable[..., list[Tensor]], list[Tensor], list[str]]:
-    """The gradient of `function` as a function itself, of the inputs and of the upstream gradients."""
-    random = np.random.default_rng(0)
-    outputs = [y.detach() for y in function(*free)]
-    upstream = [Tensor._wrap(random.standard_normal(y.shape)).to(y.device).requires_grad_() for y in outputs]
+class _Check:
+    """The tensors by which gradients are taken, their names in messages, and the tolerances."""
 
-    def gradient(*arguments: Tensor) -> list[Tensor]:
-        xs, gs = arguments[: len(free)], arguments[len(free) :]
-        pairs = [(y, g) for y, g in zip(function(*xs), gs, strict=True) if y.requires_grad]
-        if not pairs:
-            return [x * 0.0 for x in xs]
-        ys, used = zip(*pairs, strict=True)
-        return list(grad(ys, xs, used, create_graph=True, materialize_grads=True))
+    def __init__(self, free: list[Tensor], names: list[str], eps: float, atol: float, rtol: float):
+        self.free, self.names = free, names
+        self.eps, self.atol, self.rtol = eps, atol, rtol
 
-    return gradient, free + upstream, names + [f"upstream gradient {i}" for i in range(len(upstream))]
+    def upstream(self, function: _Function) -> _Check:
+        """The same check with random upstream gradients of `function` among the free tensors."""
+        random = np.random.default_rng(0)
+        made = [Tensor._wrap(random.standard_normal(y.shape)).to(y.device).requires_grad_()
+                for y in function(*self.free)]  # fmt: skip
+        names = [f"upstream gradient {i}" for i in range(len(made))]
+        return _Check(self.free + made, self.names + names, self.eps, self.atol, self.rtol)
 
+    def gradient(self, function: _Function) -> _Function:
+        """The gradient of `function` as a function, of the inputs and the upstream gradients."""
 
-def _compare(
-    what: str, function: Callable[..., list[Tensor]], free: list[Tensor], names: list[str], eps: float, atol: float, rtol: float
-) -> None:
-    """Analytic against numeric Jacobian of a random projection of each output; GradcheckError at the worst element."""
-    random = np.random.default_rng(1)
-    outputs = function(*free)
-    if not outputs:
-        raise ValueError("gradcheck: f returns no floating tensor")
-    again = function(*free)
-    if any(not np.array_equal(to_host(a.array), to_host(b.array), equal_nan=True) for a, b in zip(outputs, again, strict=True)):
-        raise ValueError("gradcheck: two calls of f with the same inputs differ; seed what is random in it")
-    for number, output in enumerate(outputs):
-        # A random direction stands for every row of the Jacobian at once: a wrong one escapes with probability 0.
-        direction = random.standard_normal(output.shape)
-        if output.requires_grad:
-            g = Tensor._wrap(direction).to(output.device)
-            found = grad(output, free, g, retain_graph=True, materialize_grads=True)
-            analytic = [to_host(x.array) for x in found]
-        else:
-            analytic = [np.zeros(x.shape) for x in free]
-        for x, name, derivative in zip(free, names, analytic, strict=True):
-            numeric, kinks = _difference(lambda: to_host(function(*free)[number].array), x, direction, eps)  # noqa: B023
-            if kinks.any():
-                place = _place(kinks.argmax(), x.shape)
-                warnings.warn(
-                    f"gradcheck: the {what} with respect to {name}{place} jumps there (a kink?); no value is right at such a point, "
-                    "move the input away from it",
-                    UserWarning,
-                    stacklevel=4,
+        def of(*arguments: Tensor) -> list[Tensor]:
+            xs, gs = arguments[: len(self.free)], arguments[len(self.free) :]
+            pairs = [(y, g) for y, g in zip(function(*xs), gs, strict=True) if y.requires_grad]
+            if not pairs:
+                return [x * 0.0 for x in xs]
+            ys, used = zip(*pairs, strict=True)
+            return list(grad(ys, xs, used, create_graph=True, materialize_grads=True))
+
+        return of
+
+    def compare(self, what: str, function: _Function) -> None:
+        """Compare a random projection of each output's Jacobian, analytic against numeric.
+
+        A random direction stands for all rows of the Jacobian at once: a wrong row escapes with
+        probability 0.
+        """
+        random = np.random.default_rng(1)
+        outputs, again = function(*self.free), function(*self.free)
+        if not outputs:
+            raise ValueError("gradcheck: f returns no floating tensor")
+        for a, b in zip(outputs, again, strict=True):
+            if not np.array_equal(to_host(a.array), to_host(b.array), equal_nan=True):
+                raise ValueError(
+                    "gradcheck: two calls of f with the same inputs differ; "
+                    "seed what is random in it"
                 )
-            error = np.abs(derivative - numeric)
-            excess = np.where(np.isfinite(error), error - atol - rtol * np.abs(numeric), np.inf)
-            excess[np.isnan(derivative) & np.isnan(numeric)] = -np.inf
-            if excess.size and excess.max() > 0:
-                worst = excess.argmax()
-                raise GradcheckError(
-                    f"gradcheck: the {what} of output {number} with respect to {name}{_place(worst, x.shape)} is "
-                    f"{derivative.flat[worst]:.10g}, but by central differences {numeric.flat[worst]:.10g} (difference "
-                    f"{error.flat[worst]:.3g}; {int((excess > 0).sum())} of {excess.size} elements differ)"
-                )
+        for number, output in enumerate(outputs):
+            direction = random.standard_normal(output.shape)
+            analytic = [np.zeros(x.shape) for x in self.free]
+            if output.requires_grad:
+                g = Tensor._wrap(direction).to(output.device)
+                found = grad(output, self.free, g, retain_graph=True, materialize_grads=True)
+                analytic = [to_host(x.array) for x in found]
+
+            def evaluate(number: int = number) -> np.ndarray:
+                return to_host(function(*self.free)[number].array).copy()
+
+            for x, name, derivative in zip(self.free, self.names, analytic, strict=True):
+                numeric, kinks = _difference(evaluate, x, direction, self.eps)
+                if kinks.any():
+                    warnings.warn(
+                        f"gradcheck: the {what} with respect to {name}"
+                        f"{_place(kinks.argmax(), x.shape)} jumps there (a kink?); no value is "
+                        "right at such a point, move the input away from it",
+                        UserWarning,
+                        stacklevel=3,
+                    )
+                where = f"{what} of output {number} with respect to {name}"
+                self._agree(where, derivative, numeric)
+
+    def _agree(self, what: str, derivative: np.ndarray, numeric: np.ndarray) -> None:
+        error = np.abs(derivative - numeric)
+        excess = error - self.atol - self.rtol * np.abs(numeric)
+        excess = np.where(np.isfinite(error), excess, np.inf)
+        excess[np.isnan(derivative) & np.isnan(numeric)] = -np.inf
+        if excess.size and excess.max() > 0:
+            worst = excess.argmax()
+            raise GradcheckError(
+                f"gradcheck: the {what}{_place(worst, excess.shape)} is "
+                f"{derivative.flat[worst]:.10g}, but by central differences "
+                f"{numeric.flat[worst]:.10g} (difference {error.flat[worst]:.3g}; "
+                f"{int((excess > 0).sum())} of {excess.size} elements differ)"
+            )
 
 
-def _difference(
-    evaluate: Callable[[], np.ndarray], x: Tensor, direction: np.ndarray, eps: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The derivative of <f(x), direction> by each element of x, and where the two sides disagree."""
+def _difference(evaluate: Callable[[], np.ndarray], x: Tensor, direction: np.ndarray,
+                eps: float) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The derivative of <f(x), direction> by each element of x, and where it has a kink."""
     numeric, kinks = np.zeros(x.shape), np.zeros(x.shape, bool)
     with np.errstate(all="ignore"), computing(x.array):
-        middle = evaluate().copy()
+        middle = evaluate()
         for place in np.ndindex(*x.shape):
             before = x.array[place].item()
             sides = []
             for step in (eps, -eps):
                 x.array[place] = before + step
-                sides.append(evaluate().copy())  # it may be a view of x, which is about to change
+                sides.append(evaluate())
             x.array[place] = before
             numeric[place] = ((sides[0] - sides[1]) * direction).sum() / (2 * eps)
             bend = np.abs(((sides[0] - 2 * middle + sides[1]) * direction).sum()) / eps
-            # a smooth f bends by f''·eps, here some 1e-6; a kink by the jump of its slope
+            # where f is smooth the sides differ by f''·eps, some 1e-6; at a kink, by its jump
             kinks[place] = bend > 1e-3 * max(1.0, abs(float(numeric[place])))
     return numeric, kinks
 

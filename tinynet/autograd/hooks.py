@@ -1,1 +1,148 @@
-from .engine import RemovableHandle as RemovableHandle
+"""What happens beside the walk: nodes are freed, hooks are called, `retain_grad` is served.
+
+A leaf with hooks gets its gradient during the pass, as soon as the last contribution has been
+added, while gradients of earlier layers are still being computed: `DistributedDataParallel` sends
+it to the other processes meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .grad_mode import no_grad
+
+_HOOK = "register_post_accumulate_grad_hook"
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove`, or the end of a ``with`` block, removes it."""
+
+    def __init__(self, hooks: OrderedDict[object, Any], key: object):
+        self._hooks, self._key = hooks, key
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+# The leaves with hooks. While this is empty, a backward pass spends no time on hooks.
+_hooked: set[weakref.ref[Any]] = set()
+
+
+def add_leaf_hook(leaf: Any, hook: Callable[[Any], None]) -> RemovableHandle:
+    """Call ``hook(leaf)`` in every `backward` as soon as ``leaf.grad`` is complete.
+
+    Raises:
+        TypeError: `hook` can't be called.
+        RuntimeError: `leaf` is no leaf, or doesn't require grad.
+    """
+    if not callable(hook):
+        raise TypeError(f"{_HOOK}: a hook is a function, got {type(hook).__name__}")
+    if leaf._vertex() is not leaf:
+        raise RuntimeError(
+            f"{_HOOK}: this tensor, of shape {tuple(leaf.array.shape)}, is not a leaf that "
+            "requires grad, and only such tensors get a gradient; register the hook on a "
+            "parameter, or on a tensor made with requires_grad=True"
+        )
+    if hooks_of(leaf) is None:
+        leaf._hooks = OrderedDict()
+        _hooked.add(weakref.ref(leaf, _hooked.discard))
+    key = object()
+    leaf._hooks[key] = hook
+    return RemovableHandle(leaf._hooks, key)
+
+
+def hooks_of(leaf: Any) -> OrderedDict[object, Callable[[Any], None]] | None:
+    """The hooks of `leaf`; None if it never had one (then its slot is unset)."""
+    return getattr(leaf, "_hooks", None)
+
+
+def run_leaf_hooks(leaf: Any) -> None:
+    """Call the hooks of `leaf`, whose gradient is complete."""
+    if not _hooked:
+        return
+    with no_grad():
+        for hook in list((hooks_of(leaf) or {}).values()):
+            if (answer := hook(leaf)) is not None:
+                raise TypeError(
+                    f"{_HOOK}: the hook returned a {type(answer).__name__}; a hook may change "
+                    "tensor.grad in place or set it, and must return None"
+                )
+
+
+def _count_contributions(history: Iterable[Any], wanted: Any) -> dict[Any, int]:
+    """How many gradients each hooked leaf will receive from the nodes of `history`.
+
+    Only vertices in `wanted` receive one; None means that all do.
+    """
+    pending: dict[Any, int] = {}
+    for node in history if _hooked else ():
+        if wanted is None or node in wanted:
+            for parent in node.parents:
+                if hooks_of(parent) and (wanted is None or parent in wanted):
+                    pending[parent] = pending.get(parent, 0) + 1
+    return pending
+
+
+class Observer:
+    """What happens during the walk beside it.
+
+    Nodes are freed, ``retain_grad`` gets its gradients, and `deliver` is called with each leaf that
+    has hooks, as soon as its gradient is complete.
+    """
+
+    def __init__(self, retain_graph: bool, deliver: Callable[..., None] | None = None):
+        self.retain_graph, self.deliver = retain_graph, deliver
+        self.pending: dict[Any, int] = {}
+
+    def begin(self, history: list[Any], wanted: set[Any] | None) -> None:
+        if self.deliver is not None:
+            self.pending = _count_contributions(history, wanted)
+
+    def visited(self, node: Any, g: Any, gradients: dict[Any, Any]) -> None:
+        if node.retained is not None:
+            tensor = node.retained()
+            if tensor is not None and tensor._node is node:
+                tensor._add_grad(g)
+        if not self.retain_graph:
+            node.free()
+        for leaf in node.parents if self.pending else ():
+            if leaf in self.pending:
+                self.pending[leaf] -= 1
+                if not self.pending[leaf] and self.deliver is not None:
+                    self.deliver(leaf, gradients.pop(leaf), gradients.values())
+
+
+# What to call at the end of the backward pass that runs in this thread; None outside of one.
+_callbacks: contextvars.ContextVar[list[Callable[[], Any]] | None] = contextvars.ContextVar(
+    "tinynet_callbacks", default=None
+)
+
+
+def begin_pass() -> list[Callable[[], Any]]:
+    """A backward pass begins: the list that `after_backward` will add to."""
+    callbacks: list[Callable[[], Any]] = []
+    _callbacks.set(callbacks)
+    return callbacks
+
+
+def after_backward(callback: Callable[[], Any]) -> bool:
+    """Call `callback` once, at the end of the backward pass that is running.
+
+    Returns False, and does nothing, if that pass will call it already or no `backward` is running.
+    """
+    callbacks = _callbacks.get()
+    if callbacks is None or callback in callbacks:
+        return False
+    callbacks.append(callback)
+    return True

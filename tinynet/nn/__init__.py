@@ -5,48 +5,20 @@ from typing import Any
 
 from . import functional, init, utils
 from .activations import (
-    ELU,
-    GELU,
-    Hardtanh,
-    Identity,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-    Unflatten,
+    ELU, GELU, Hardtanh, Identity, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax,
+    Softplus, Tanh, Unflatten,
 )
 from .containers import ModuleDict, ModuleList, Sequential
 from .layers import Conv2d, ConvTranspose2d, Dropout, Dropout2d, Flatten, Linear
 from .losses import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CosineSimilarity,
-    CrossEntropyLoss,
-    HuberLoss,
-    KLDivLoss,
-    L1Loss,
-    MSELoss,
-    NLLLoss,
-    SmoothL1Loss,
+    BCELoss, BCEWithLogitsLoss, CosineSimilarity, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss,
+    MSELoss, NLLLoss, SmoothL1Loss,
 )
 from .module import Module, Parameter
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from .spatial import (
-    AdaptiveAvgPool2d,
-    AdaptiveMaxPool2d,
-    AvgPool2d,
-    CircularPad2d,
-    ConstantPad2d,
-    MaxPool2d,
-    ReflectionPad2d,
-    ReplicationPad2d,
-    Upsample,
-    ZeroPad2d,
+    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, CircularPad2d, ConstantPad2d, MaxPool2d,
+    ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d,
 )
 
 __all__ = [

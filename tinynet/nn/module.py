@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..arrays.devices import Device
-from ..autograd.engine import Variable
+from ..autograd import RemovableHandle, Variable
 from ..autograd.grad_mode import no_grad
-from ..autograd.hooks import RemovableHandle
 from ..ops.arguments import as_dtype, in_own_name
 from ..tensor import Tensor
 

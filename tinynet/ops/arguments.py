@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..arrays.devices import array_module, device_of
-from ..autograd.engine import Variable
+from ..arrays.random import Generator
+from ..autograd import Variable
 from .dtypes import KIND_RANK
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -302,3 +303,21 @@ def same_dtype(function: str, **tensors: Variable | None) -> None:
         listed = ", ".join(f"{name} is on {device_of(array)}" for name, array in arrays.items())
         rule = "they must be on one device, move them with .to(device)"
         raise RuntimeError(f"{function}: {listed}; {rule}") from error
+
+
+# ------------------------------------------------------------------------------------ other things
+
+
+def as_list(function: str, name: str, values: Any) -> list[Any]:
+    """The items of an iterable; else TypeError. What the iterable itself raises passes through."""
+    if not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
+        raise TypeError(f"{function}: {name} must be a sequence, got {type(values).__name__}")
+    return list(values)
+
+
+def as_generator(function: str, generator: Any) -> Generator | None:
+    """`generator`, which must be None or a tinynet.Generator; else TypeError."""
+    if generator is not None and not isinstance(generator, Generator):
+        given = type(generator).__name__
+        raise TypeError(f"{function}: generator must be a tinynet.Generator, got {given}")
+    return generator

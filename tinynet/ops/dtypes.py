@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.engine import Variable
+from ..autograd import Variable
 
 default_dtype = np.dtype(np.float32)
 

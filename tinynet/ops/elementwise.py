@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arrays.devices import array_module, beside, computing
 from ..arrays.memory import scratch
-from ..autograd.engine import Primitive, Variable, cast
+from ..autograd import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
 from .dtypes import result_type
 from .layout import map_in_memory_order

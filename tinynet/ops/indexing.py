@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import array_module, computing
-from ..autograd.engine import Primitive, Variable
+from ..autograd import Primitive, Variable
 from .arguments import as_dim, as_tensor_of, of_tensor
 
 # ----------------------------------------------------------------------------------- primitives

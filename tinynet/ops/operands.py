@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import array_module, computing
-from ..autograd.engine import Primitive, Variable
+from ..autograd import Primitive, Variable
 from .arguments import as_operand, broadcast_shape
 from .dtypes import default_dtype, result_type
 from .shapes import fitted

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays.memory import empty
 from ..arrays.threads import get_num_threads, parallel, pieces
-from ..autograd.engine import Primitive, Variable
+from ..autograd import Primitive, Variable
 from .arguments import broadcast_shape
 from .dtypes import result_type
 from .reductions import _sum

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays.devices import array_module, beside, computing
-from ..autograd.engine import Primitive, Variable, cast
+from ..autograd import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
 from .operands import aligned, named

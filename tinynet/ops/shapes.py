@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..arrays.devices import array_module
-from ..autograd.engine import Primitive, Variable, cast
+from ..autograd import Primitive, Variable, cast
 from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
 from .dtypes import result_type
 from .indexing import select

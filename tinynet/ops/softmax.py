@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..autograd.engine import Primitive, cast
+from ..autograd import Primitive, cast
 from .arguments import as_bool, as_dim, as_dims, of_tensor
 from .dtypes import default_dtype
 from .elementwise import exp, isfinite, log, where

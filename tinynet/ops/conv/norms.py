@@ -9,7 +9,7 @@ import numpy as np
 from ...arrays.devices import array_module, computing
 from ...arrays.memory import empty, scratch
 from ...arrays.threads import by_shares
-from ...autograd.engine import Primitive
+from ...autograd import Primitive
 from ...autograd.grad_mode import is_grad_enabled
 from ..elementwise import rsqrt
 from ..layout import batch_innermost, channel_sums

@@ -20,7 +20,7 @@ import numpy as np
 
 from ...arrays import gpu as kernels
 from ...arrays.threads import by_shares
-from ...autograd.engine import Primitive
+from ...autograd import Primitive
 from ..layout import batch_innermost, channel_sums
 from ..shapes import expand, reshape
 from . import fast as correlate

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays.devices import constant
-from ...autograd.engine import Primitive
+from ...autograd import Primitive
 from ..layout import batch_innermost
 
 
