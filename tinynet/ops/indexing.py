@@ -158,11 +158,7 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
     if isinstance(part, bool):
         part = np.asarray(part)
     if _is_array(part) and (part.ndim or part.dtype == bool):
-        if part.dtype.kind not in "biu":
-            given = f"one of {part.dtype}"
-            raise IndexError(f"{name}: an index must be a tensor of integers or bools, got {given}")
-        with computing(array):
-            return array_module(array).array(part)
+        return _as_array(name, array, part)
     try:
         return operator.index(part.item() if _is_array(part) else part)
     except TypeError:
@@ -179,6 +175,15 @@ def _as_slice(name: str, part: slice) -> slice:
     if step is not None and step <= 0:
         raise ValueError(f"{name}: the step of a slice must be positive, got {step}; use flip")
     return slice(start, stop, step)
+
+
+def _as_array(name: str, array: Any, part: Any) -> Any:
+    """A copy, where `array` lives, of an array of integers or bools."""
+    if part.dtype.kind not in "biu":
+        given = f"one of {part.dtype}"
+        raise IndexError(f"{name}: an index must be a tensor of integers or bools, got {given}")
+    with computing(array):
+        return array_module(array).array(part)
 
 
 def _listed(name: str, part: Any) -> np.ndarray:
