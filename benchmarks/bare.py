@@ -13,7 +13,7 @@ from nets import lenet
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet.ops import elementwise, reductions
+from tinynet.ops import elementwise, products
 from tinynet.ops.conv import plain as conv, fast as correlate, pooling
 from tinynet.ops.conv.geometry import Geometry
 from tinynet.optim.sgd import momentum_step
@@ -31,11 +31,11 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
     velocities = [np.zeros_like(p) for p in parameters]
     conv_1, conv_2 = Geometry(28, 28, 5, 5, padding=((2, 2), (2, 2))), Geometry(14, 14, 5, 5)
     pool_1, pool_2 = Geometry(28, 28, 2, 2, (2, 2)), Geometry(10, 10, 2, 2, (2, 2))
-    relu, through_relu = _forward_of(elementwise.relu), _forward_of(elementwise.pass_where_nonzero)
+    relu, through_relu = _forward_of(elementwise.relu), _forward_of(elementwise.gated)
     samples = np.arange(batch)
 
     def product(a: Any, b: Any, by_rows: bool = False) -> Any:
-        return reductions._product(np, a, b, by_rows)
+        return products._product(np, a, b, by_rows)
 
     def step() -> Any:
         w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = parameters

@@ -49,9 +49,9 @@ CASES = [
     (
         lambda: T.tensor([1.0], dtype="complex64"),
         TypeError,
-        "tensor: 'complex64' is no dtype that tinynet knows",
+        "tensor: 'complex64' is not a supported dtype",
     ),
-    (lambda: T.tensor([1.0], dtype=3), TypeError, "tensor: 3 is no dtype"),
+    (lambda: T.tensor([1.0], dtype=3), TypeError, "tensor: 3 is not a supported dtype"),
     (
         lambda: T.tensor([1.0], device="tpu"),
         ValueError,
@@ -151,17 +151,17 @@ CASES = [
         ValueError,
         r"masked_fill: the value must be a number or a 0-d tensor, got shape \(3,\)",
     ),
-    (lambda: T.equal(V, 3), TypeError, "equal: expected a tensor to compare with, got int"),
+    (lambda: T.equal(V, 3), TypeError, "equal: other must be a tensor, got int"),
     # shapes
     (
         lambda: I.reshape(4, 2),
         ValueError,
-        r"reshape: shape \(2, 3\) has 6 elements, but \(4, 2\) has 8",
+        r"reshape: shape \(2, 3\) has 6 elements, which \(4, 2\) don't multiply to",
     ),
     (
         lambda: I.reshape(-1, 4),
         ValueError,
-        r"reshape: 6 elements of shape \(2, 3\) don't fit into \(-1, 4\)",
+        r"reshape: shape \(2, 3\) has 6 elements, which \(-1, 4\) don't multiply to",
     ),
     (lambda: I.reshape(-1, -1), ValueError, r"reshape: \(-1, -1\) is no shape"),
     (lambda: I.reshape(2.0, 3), TypeError, r"reshape: sizes must be ints, got \(2.0, 3\)"),
@@ -334,7 +334,7 @@ CASES = [
     (lambda: leaf().numpy(), RuntimeError, r"numpy: the tensor requires grad.*detach\(\)"),
     (lambda: np.from_dlpack(leaf()), BufferError, "dlpack: the tensor requires grad"),
     (lambda: X.size(2), IndexError, "size: dim 2 is out of range"),
-    (lambda: X.to(5), TypeError, "to: 5 is no dtype that tinynet knows"),
+    (lambda: X.to(5), TypeError, "to: 5 is not a supported dtype"),
     (lambda: X.to("cpu:1"), ValueError, "to: there is one CPU device"),
     (lambda: X.normal_(0, -1), ValueError, "normal_: std must be .*, got -1"),
     (lambda: X.uniform_(1, 0), ValueError, "uniform_: expected a <= b, got a=1 and b=0"),

@@ -11,7 +11,8 @@ from ...arrays import gpu as kernels
 from ...arrays.memory import empty, scratch
 from ...arrays.threads import by_shares
 from ...autograd import Primitive
-from ..elementwise import bits, keep
+from ..elementwise import bits_as_integers as bits
+from ..elementwise import copy_where as keep
 from ..layout import batch_innermost
 from .geometry import Geometry
 from .plain import pad
