@@ -452,7 +452,9 @@ def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bo
 
 
 def _isclose(name: str, a: Any, b: Any, rtol: float, atol: float, equal_nan: bool) -> Variable:
-    rtol, atol = as_number(name, "rtol", rtol), as_number(name, "atol", atol)
+    for what, value in (("rtol", rtol), ("atol", atol)):
+        if not (type(value) is float and value == math.inf):
+            as_number(name, what, value)
     return without_gradient(name, lambda xp, a, b: xp.isclose(a, b, rtol, atol, equal_nan), a, b)
 
 
