@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .functional.convolution import same_padding
+from .function_module import FunctionModule
 from .module import Module, Parameter
 
 
@@ -173,38 +174,12 @@ class ConvTranspose2d(_Conv):
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
 
-class Dropout(Module):
-    """In training, sets each element to 0 with probability `p` and scales the others by 1 / (1 - p). See `functional.dropout`."""
-
-    def __init__(self, p: float = 0.5, inplace: bool = False):
-        super().__init__()
-        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must be a probability, from 0 to 1; got {p!r}")
-        self.p, self.inplace = p, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
+class Dropout(FunctionModule, function=F.dropout, shows="p inplace"):
+    def _check(self) -> None:
+        if not isinstance(self.p, (int, float)) or not 0 <= self.p <= 1:
+            raise ValueError(
+                f"{type(self).__name__}: p must be a probability, from 0 to 1; got {self.p!r:.60}")
 
 
-class Dropout2d(Dropout):
-    """`Dropout` of whole channels of (N, C, H, W). See `functional.dropout2d`."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.dropout2d(input, self.p, self.training, self.inplace)
-
-
-class Flatten(Module):
-    """The dimensions from `start_dim` to `end_dim` made one; by default all but the batch."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return shapes.flatten(input, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+class Dropout2d(Dropout, function=F.dropout2d, shows="p inplace"): ...
+class Flatten(FunctionModule, function=shapes.flatten, start_dim=1): ...

@@ -433,25 +433,6 @@ class Module:
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines + children) + "\n)"
 
 
-class FunctionModule(Module):
-    """A function of `functional` as a module: its constants become attributes, `forward` hands them on and the `repr` shows them."""
-
-    function: Callable[..., Any]
-
-    def __init__(self, **constants: Any):
-        super().__init__()
-        self._constants = list(constants)
-        for name, value in constants.items():
-            setattr(self, name, value)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return type(self).function(*inputs, **{name: getattr(self, name) for name in self._constants})
-
-    def extra_repr(self) -> str:
-        shown = [name for name in self._constants if name != "inplace" or self.inplace]
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
-
-
 def _register(
     function: str, hooks: OrderedDict[object, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool
 ) -> RemovableHandle:
