@@ -11,8 +11,8 @@ from .function_module import FunctionModule
 from .module import Module
 
 __all__ = [
-    "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "ReLU6", "Sigmoid",
-    "SiLU", "Softmax", "Softplus", "Tanh", "Unflatten",
+    "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "ReLU6", "SiLU",
+    "Sigmoid", "Softmax", "Softplus", "Tanh", "Unflatten",
 ]
 
 
@@ -31,9 +31,9 @@ class LogSoftmax(FunctionModule, function=F.log_softmax): ...
 
 class Hardtanh(FunctionModule, function=F.hardtanh):
     def _check(self) -> None:
-        if not self.min_val < self.max_val:
-            raise ValueError(
-                f"Hardtanh: min_val must be less than max_val, got {self.min_val} and {self.max_val}")
+        low, high = self.min_val, self.max_val
+        if not low < high:
+            raise ValueError(f"Hardtanh: min_val must be less than max_val, got {low} and {high}")
 
 
 class Identity(Module):

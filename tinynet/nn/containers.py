@@ -95,9 +95,11 @@ class Sequential(_Numbered):
 
     def __init__(self, *modules: Any):
         super().__init__()
-        by_name = len(modules) == 1 and isinstance(modules[0], dict)
-        for name, module in modules[0].items() if by_name else enumerate(modules):
-            self.add_module(name if by_name else str(name), module)
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(modules)
 
     def _slice(self, index: slice) -> Any:
         return OrderedDict(list(self._modules.items())[index])  # names stay, as in PyTorch

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays.devices import to_device
 from ..arrays.random import Generator, default_generator
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_number, as_operand, as_tensor
+from ..ops.arguments import as_number, as_tensor
 from ..tensor import Tensor
 
 # The factors that keep the size of signals through an activation.
@@ -26,6 +26,7 @@ GAINS = {
 
 
 def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
+    as_tensor(function, "tensor", tensor)
     array = np.broadcast_to(values, tensor.array.shape).astype(tensor.dtype)
     with no_grad():
         return tensor._replace(Tensor._wrap(to_device(array, tensor.device)), function)
@@ -39,7 +40,7 @@ def _random(function: str, generator: Generator | None) -> np.random.Generator:
 
 
 def _draw(
-    function: str, tensor: Tensor, generator: Generator | None, kind: str, shift: float, scale: float
+    function: str, tensor: Tensor, generator: Any, kind: str, shift: float, scale: float
 ) -> Tensor:
     """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
     if as_tensor(function, "tensor", tensor).array.dtype.kind != "f":
@@ -69,22 +70,21 @@ def normal_(
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The number `val` everywhere."""
-    value = as_operand("constant_", val, as_tensor("constant_", "tensor", tensor))
-    if isinstance(value, Tensor):
-        if value.array.ndim:
-            raise ValueError(f"constant_: val must be a number, got shape {value.array.shape}")
-        value = value.item()
-    return _write("constant_", tensor, value)
+    if isinstance(val, Tensor) and not val.ndim:
+        val = val.item()
+    if not isinstance(val, (bool, int, float, np.generic)):
+        raise TypeError(f"constant_: val must be a number, got {type(val).__name__}")
+    return _write("constant_", tensor, val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
     """1 everywhere."""
-    return _write("ones_", as_tensor("ones_", "tensor", tensor), 1)
+    return _write("ones_", tensor, 1)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
     """0 everywhere."""
-    return _write("zeros_", as_tensor("zeros_", "tensor", tensor), 0)
+    return _write("zeros_", tensor, 0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ def _gain(function: str, nonlinearity: str, slope: float) -> float:
         return math.sqrt(2.0 / (1 + as_number(function, "the slope of leaky_relu", slope) ** 2))
     if not isinstance(nonlinearity, str) or nonlinearity not in GAINS:
         known = ", ".join([*GAINS, "leaky_relu"])
-        raise ValueError(f"{function}: nonlinearity must be one of {known}; got {nonlinearity!r:.60}")
+        raise ValueError(f"{function}: nonlinearity must be one of {known}; got {nonlinearity!r}")
     return GAINS[nonlinearity]
 
 
@@ -153,7 +153,7 @@ def fans(function: str, tensor: Tensor) -> tuple[int, int]:
     """Fan in and fan out of a weight, (out, in) or (O, C, KH, KW). ValueError below two dims."""
     shape = as_tensor(function, "tensor", tensor).array.shape
     if len(shape) < 2:
-        raise ValueError(f"{function}: weights of shape {shape} have no fan in and out, for lack of dims")
+        raise ValueError(f"{function}: weights of shape {shape} have no fan in and out")
     taps = math.prod(shape[2:])
     return shape[1] * taps, shape[0] * taps
 

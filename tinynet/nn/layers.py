@@ -13,7 +13,8 @@ from . import functional as F
 from . import init
 from .function_module import FunctionModule
 from .functional.convolution import same_padding
-from .module import Module, Parameter, factory_options
+from .module import Module
+from .parameter import Parameter, factory_options
 
 __all__ = ["Conv2d", "ConvTranspose2d", "Dropout", "Dropout2d", "Flatten", "Linear"]
 
@@ -33,7 +34,7 @@ class _Weighted(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new initial values: weight and bias uniform over ±1 / sqrt(fan in), as in PyTorch."""
+        """Draw new values, uniform over ±1 / sqrt(fan in) for weight and bias, as PyTorch does."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(init.fans("init", self.weight)[0])
@@ -68,7 +69,7 @@ class _Conv(_Weighted):
     """What `Conv2d` and `ConvTranspose2d` share."""
 
     _transposed = False
-    _padding_modes = ["zeros", "reflect", "replicate", "circular"]
+    _padding_modes: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size,
@@ -80,10 +81,9 @@ class _Conv(_Weighted):
         self.in_channels = as_int(layer, "in_channels", in_channels, 1, 2**31)
         self.out_channels = as_int(layer, "out_channels", out_channels, 1, 2**31)
         self.groups = as_int(layer, "groups", groups, 1, 2**31)
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
-                raise ValueError(
-                    f"{layer}: groups={groups} does not divide {name}={getattr(self, name)}")
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if channels % self.groups:
+                raise ValueError(f"{layer}: groups={groups} does not divide {name}={channels}")
         self.kernel_size = pair(layer, "kernel_size", kernel_size, 1)
         self.stride = pair(layer, "stride", stride, 1)
         self.dilation = pair(layer, "dilation", dilation, 1)
@@ -91,8 +91,8 @@ class _Conv(_Weighted):
         named = isinstance(padding, str)
         self.padding: Any = padding if named else pair(layer, "padding", padding, 0)
         if padding_mode not in self._padding_modes:
-            raise ValueError(
-                f"{layer}: padding_mode must be one of {self._padding_modes}, got {padding_mode!r:.60}")
+            known = " or ".join(map(repr, self._padding_modes))
+            raise ValueError(f"{layer}: padding_mode must be {known}, got {padding_mode!r:.60}")
         self.padding_mode = padding_mode
         first, second = self.out_channels, self.in_channels
         if self._transposed:
@@ -156,7 +156,7 @@ class ConvTranspose2d(_Conv):
     """
 
     _transposed = True
-    _padding_modes = ["zeros"]
+    _padding_modes = ("zeros",)
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
@@ -164,7 +164,7 @@ class ConvTranspose2d(_Conv):
         dilation: _Size = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
     ):
         if isinstance(padding, str):
-            raise ValueError(f"ConvTranspose2d: padding must be an int or a pair, got {padding!r:.60}")
+            raise ValueError(f"ConvTranspose2d: padding must be an int or a pair, got {padding!r}")
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
             dilation, padding_mode, device, dtype)
@@ -174,18 +174,14 @@ class ConvTranspose2d(_Conv):
         extra = self.output_padding
         if output_size is not None:
             wanted = pair("ConvTranspose2d", "output_size", list(output_size)[-2:], 1)
-            least = [
-                (n - 1) * s - 2 * p + d * (k - 1) + 1
-                for n, s, p, d, k in zip(
-                    input.shape[-2:], self.stride, self.padding, self.dilation, self.kernel_size,
-                    strict=True)
-            ]
-            most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
+            least = tuple([
+                (input.shape[axis - 2] - 1) * self.stride[axis] - 2 * self.padding[axis]
+                + self.dilation[axis] * (self.kernel_size[axis] - 1) + 1 for axis in (0, 1)])
             extra = (wanted[0] - least[0], wanted[1] - least[1])
-            if not (least[0] <= wanted[0] <= most[0] and least[1] <= wanted[1] <= most[1]):
+            if not (0 <= extra[0] < self.stride[0] and 0 <= extra[1] < self.stride[1]):
+                most = (least[0] + self.stride[0] - 1, least[1] + self.stride[1] - 1)
                 raise ValueError(
-                    f"ConvTranspose2d: output_size {wanted} must be from {tuple(least)} to "
-                    f"{tuple(most)}")
+                    f"ConvTranspose2d: output_size {wanted} must be from {least} to {most}")
         return F.conv_transpose2d(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
             self.dilation)

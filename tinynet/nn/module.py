@@ -6,30 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..arrays.devices import Device, module_on
-from ..autograd.engine import Variable
+from ..arrays.devices import Device
 from ..autograd.grad_mode import no_grad
 from ..autograd.hooks import RemovableHandle
 from ..ops.arguments import as_bool, as_dtype
 from ..tensor import Tensor
+from .parameter import Parameter
 
-__all__ = ["Module", "Parameter"]
-
-
-def as_device(function: str, device: Any) -> Device:
-    """`device` as a `Device` that computes; errors begin with the name `function`."""
-    try:
-        with module_on(device):
-            return Device("cpu" if device is None else device)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise type(error)(f"{function}: {str(error).removeprefix('device: ')}") from error
-
-
-def factory_options(layer: str, device: Any, dtype: Any) -> dict[str, Any]:
-    """Where the parameters of a layer live, checked, as keywords for functions of `creation`."""
-    if dtype is not None and as_dtype(layer, dtype).kind != "f":
-        raise RuntimeError(f"{layer}: parameters must hold floats, got dtype {as_dtype(layer, dtype)}")
-    return {"device": as_device(layer, device), "dtype": dtype}
+__all__ = ["Module"]
 
 
 def iterated(function: str, value: Any, expected: str) -> Iterator[Any]:
@@ -42,33 +26,6 @@ def iterated(function: str, value: Any, expected: str) -> Iterator[Any]:
     return iter(value)
 
 
-class Parameter(Tensor):
-    """A tensor that a module learns: an attribute of this class is one of the module's parameters.
-
-    It shares the memory of `data`. RuntimeError if `data` holds no floats, unless
-    ``requires_grad=False``.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Tensor, requires_grad: bool = True):
-        if not isinstance(data, Tensor):
-            raise TypeError(f"Parameter: expected a tensor, got {type(data).__name__}")
-        if requires_grad and not data.is_floating_point():
-            raise RuntimeError(f"Parameter: only floats can require gradients, data is {data.dtype}")
-        Variable.__init__(self, data.array)
-        self._version = data._version
-        self.requires_grad_(requires_grad)
-
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        copy: Any = super().__deepcopy__(memo)
-        copy.grad = None  # PyTorch copies the gradient of a tensor, but not that of a parameter
-        return copy
-
-
 class IncompatibleKeys(NamedTuple):
     """The names that `Module.load_state_dict` found missing and unexpected."""
 
@@ -78,18 +35,14 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-
-# Where a module keeps its entries, what an entry is, and what it can be set to.
-_KINDS = (
-    ("_parameters", "parameter", "Parameter"), ("_buffers", "buffer", "tensor"),
-    ("_modules", "module", "Module"),
-)
+        missing, unexpected = self
+        return f"IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
 
 
 class Module:
-    """The base of all layers and nets. Subclasses set layers and parameters as attributes and define `forward`.
+    """The base of all layers and nets.
+
+    Subclasses set layers and parameters as attributes and define `forward`.
 
     >>> import tinynet
     >>> class Net(Module):
@@ -125,14 +78,15 @@ class Module:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
         result = self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._hooks.values()):
-            changed = hook(self, inputs, options, result) if with_kwargs else hook(self, inputs, result)
+            given = (inputs, options, result) if with_kwargs else (inputs, result)
+            changed = hook(self, *given)
             result = result if changed is None else changed
         return result
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, inputs)`` before every `forward`; returns a handle to remove it.
+        """Call ``hook(module, inputs)`` before every `forward`; returns a removable handle.
 
         The hook may return new inputs: a tuple, or one input; None changes nothing.
 
@@ -142,12 +96,12 @@ class Module:
             with_kwargs: call ``hook(module, inputs, options)``, which may return a new
                 (inputs, options).
         """
-        return self._add_hook("register_forward_pre_hook", self._pre_hooks, hook, prepend, with_kwargs)
+        return _add("register_forward_pre_hook", self._pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
-        """Call ``hook(module, inputs, result)`` after every `forward`; returns a handle to remove it.
+        """Call ``hook(module, inputs, result)`` after every `forward`; returns a removable handle.
 
         The hook may return a new result; None changes nothing. `prepend` is as in
         `register_forward_pre_hook`; with `with_kwargs` the call is
@@ -159,26 +113,15 @@ class Module:
         ...     _ = layer(ones(2, 3))
         tinynet.Size([2, 3])
         """
-        return self._add_hook("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
-
-    @staticmethod
-    def _add_hook(
-        function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool, with_kwargs: bool
-    ) -> RemovableHandle:
-        if not callable(hook):
-            raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
-        key = object()
-        hooks[key] = (hook, with_kwargs)
-        if prepend:
-            hooks.move_to_end(key, last=False)
-        return RemovableHandle(hooks, key)
+        return _add("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
 
     # ----------------------------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             if isinstance(value, (Parameter, Module)):
-                raise AttributeError(f"{type(self).__name__}: call super().__init__() before setting {name!r}")
+                layer = type(self).__name__
+                raise AttributeError(f"{layer}: call super().__init__() before setting {name!r}")
             object.__setattr__(self, name, value)
         elif isinstance(value, Parameter):
             self._put(self._parameters, name, value)
@@ -191,10 +134,11 @@ class Module:
 
     def _reassign(self, name: str, value: Any) -> None:
         """Set an entry that is there already to None, or a buffer to another tensor."""
-        for kind, what, wanted in _KINDS:
-            entries = self.__dict__[kind]
+        for kind in ("_parameters", "_buffers", "_modules"):
+            entries, what = self.__dict__[kind], kind[1:-1]
             if name in entries:
-                if value is not None and not (kind == "_buffers" and isinstance(value, Tensor)):
+                if value is not None and not (what == "buffer" and isinstance(value, Tensor)):
+                    wanted = "tensor" if what == "buffer" else what.capitalize()
                     raise TypeError(
                         f"{type(self).__name__}.{name} is a {what}; it can be set to a {wanted} or "
                         f"None, not to a {type(value).__name__}")
@@ -248,7 +192,7 @@ class Module:
         self._register(self._parameters, name, param, Parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is state but not learned; it is in `state_dict` only if `persistent`."""
+        """Add a tensor that is state but not learned; `state_dict` has it only if `persistent`."""
         self._register(self._buffers, name, tensor, Tensor)
         if not persistent:
             self._non_persistent.add(name)
@@ -273,12 +217,12 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+                path = f"{prefix}.{name}" if prefix else name
+                yield from module.named_modules(memo, path, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
-        for _, module in self.named_modules():
-            yield module
+        return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules right below this one."""
@@ -290,8 +234,7 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """The modules right below this one."""
-        for _, module in self.named_children():
-            yield module
+        return (module for _, module in self.named_children())
 
     def _named(
         self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
@@ -313,8 +256,7 @@ class Module:
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, in the order of assignment; a shared one once."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -324,18 +266,18 @@ class Module:
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, in the order of registration; a shared one once."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Module:
         """The module with the dotted name `target`; "" is this one."""
         if not isinstance(target, str):
-            raise TypeError(f"get_submodule: target must be a dotted name, got {type(target).__name__}")
+            raise TypeError(f"get_submodule: target must be a dotted name, got {target!r:.60}")
         module = self
         for name in target.split(".") if target else []:
             found = module._modules.get(name)
             if found is None:
-                raise AttributeError(f"{type(module).__name__} has no submodule {name!r} (in {target!r})")
+                owner = type(module).__name__
+                raise AttributeError(f"{owner} has no submodule {name!r} (in {target!r})")
             module = found
         return module
 
@@ -366,7 +308,8 @@ class Module:
         for path, module in walk:
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
                 if tensor is not None and name not in module._non_persistent:
-                    state[f"{path}.{name}" if path else name] = tensor if keep_vars else tensor.detach()
+                    full_name = f"{path}.{name}" if path else name
+                    state[full_name] = tensor if keep_vars else tensor.detach()
         return state
 
     def load_state_dict(
@@ -385,36 +328,30 @@ class Module:
         if assign:
             raise ValueError("load_state_dict: assign=True is not supported; values are copied")
         if not isinstance(state_dict, Mapping):
-            given = type(state_dict).__name__
-            raise TypeError(f"load_state_dict: expected a mapping from names to tensors, got {given}")
+            raise TypeError(f"load_state_dict: expected a mapping, got {type(state_dict).__name__}")
         own = self.state_dict(keep_vars=True)
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         values = {name: state_dict[name] for name in own if name in state_dict}
-        problems = []
-        if strict and missing:
-            problems.append("missing: " + ", ".join(missing))
-        if strict and unexpected:
-            problems.append("unexpected: " + ", ".join(map(str, unexpected)))
+        found = (("missing", missing), ("unexpected", unexpected))
+        problems = [f"{what}: {', '.join(map(str, n))}" for what, n in found if strict and n]
         for name, value in values.items():
             shape = tuple(own[name].shape)
+            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             if not isinstance(value, Tensor):
-                problems.append(f"{name}: expected a tensor, got {type(value).__name__}")
-            elif value.shape != shape:
-                given = str(tuple(value.shape))
+                problems.append(f"{name}: expected a tensor, got {given}")
+            elif given != shape:
                 problems.append(f"{name}: the module has shape {shape}, the given one {given}")
         if problems:
-            listed = "\n  ".join(problems)
-            raise RuntimeError(
-                f"load_state_dict: {type(self).__name__} can't take these values, nothing was loaded:"
-                f"\n  {listed}")
+            head = f"load_state_dict: nothing was loaded into {type(self).__name__}:"
+            raise RuntimeError("\n  ".join([head, *problems]))
         with no_grad():
             for name, value in values.items():
                 own[name].copy_(value.to(own[name].device))
         return IncompatibleKeys(missing, unexpected)
 
     def train(self, mode: bool = True) -> Any:
-        """Set this module and all below it to training, or with False to evaluation; returns self."""
+        """Switch this module and all below it to training (False: to evaluation); returns self."""
         mode = as_bool("train", "mode", mode)
         for module in self.modules():
             module.training = mode
@@ -455,7 +392,7 @@ class Module:
     def to(
         self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False
     ) -> Any:
-        """Move parameters and buffers to a device, convert floats to a dtype, or both; returns self.
+        """Move parameters and buffers to a device, convert floats to a dtype; returns self.
 
         Takes a device, a dtype, a device and a dtype, or a tensor that has both.
         `non_blocking` changes nothing: copies are always finished before they are used.
@@ -467,8 +404,8 @@ class Module:
                 device = argument
             else:
                 dtype = argument
-        if dtype is not None and as_dtype("to", dtype).kind != "f":
-            raise TypeError(f"to: a module's dtype must be a floating one, got {as_dtype('to', dtype)}")
+        if dtype is not None and (known := as_dtype("to", dtype)).kind != "f":
+            raise TypeError(f"to: a module's dtype must be a floating one, got {known}")
         return self._convert(
             lambda t: t.to(dtype=dtype if t.is_floating_point() else None, device=device))
 
@@ -506,3 +443,15 @@ class Module:
         if not self._modules and len(lines) <= 1:
             return f"{type(self).__name__}({text})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _add(
+    function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool, with_kwargs: bool
+) -> RemovableHandle:
+    if not callable(hook):
+        raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
+    key = object()
+    hooks[key] = (hook, with_kwargs)
+    if prepend:
+        hooks.move_to_end(key, last=False)
+    return RemovableHandle(hooks, key)

@@ -12,7 +12,8 @@ from ..ops.arguments import as_int, as_tensor
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .module import Module, Parameter, factory_options
+from .module import Module
+from .parameter import Parameter, factory_options
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm2d", "LayerNorm"]
 
@@ -57,7 +58,8 @@ class _RunningNorm(_Norm):
         self.num_features, self.momentum = C, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         for name, make, shape, kind in (
-            ("running_mean", creation.zeros, (C,), dtype), ("running_var", creation.ones, (C,), dtype),
+            ("running_mean", creation.zeros, (C,), dtype),
+            ("running_var", creation.ones, (C,), dtype),
             ("num_batches_tracked", creation.zeros, (), "int64"),
         ):
             buffer = make(shape, device=device, dtype=kind) if track_running_stats else None
@@ -123,8 +125,9 @@ class BatchNorm2d(_BatchNorm):
 
 
 class InstanceNorm2d(_RunningNorm):
-    """Each channel of each image of (N, C, H, W) or (C, H, W) shifted and scaled to mean 0, variance 1.
+    """Each channel of each image shifted and scaled to mean 0 and variance 1.
 
+    Takes (N, C, H, W) or (C, H, W).
     With `affine`, then ``* weight + bias``, both (C,) and learned. With `track_running_stats`,
     evaluation takes running averages. See `functional.instance_norm`.
     """
@@ -182,8 +185,9 @@ class LayerNorm(_Norm):
 
 
 class GroupNorm(_Norm):
-    """Each group of channels of each sample of (N, C, ...) shifted and scaled to mean 0, variance 1.
+    """Each group of channels of each sample shifted and scaled to mean 0 and variance 1.
 
+    Takes (N, C, ...).
     With `affine`, then ``* weight + bias``, both (num_channels,) and learned.
     See `functional.group_norm`.
     """

@@ -16,6 +16,8 @@ __all__ = [
 
 
 class _Pool2d(FunctionModule):
+    stride: Any
+
     def _check(self) -> None:
         if self.stride is None:
             self.stride = self.kernel_size
@@ -34,6 +36,8 @@ class Upsample(
     FunctionModule, function=F.interpolate,
     arguments="size scale_factor mode align_corners recompute_scale_factor",
 ):
+    scale_factor: Any
+
     def _check(self) -> None:
         factor = self.scale_factor
         if isinstance(factor, (tuple, list)):
@@ -59,6 +63,8 @@ def _pad2d(input: Tensor, padding: Any, value: float | None, mode: str) -> Tenso
 
 class _Pad2d(FunctionModule):
     """`padding` is (left, right, top, bottom), or one int for all sides; negative sizes crop."""
+
+    padding: Any
 
     def _check(self) -> None:
         given = self.padding

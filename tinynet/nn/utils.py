@@ -37,7 +37,7 @@ def clip_grad_norm_(
     parameters: Parameters, max_norm: float, norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
 ) -> Tensor:
-    """Scale the gradients of `parameters`, in place, so that their common norm is at most `max_norm`.
+    """Scale the gradients of `parameters`, in place, to a common norm of at most `max_norm`.
 
     Args:
         parameters: a tensor or several; those without a gradient are skipped.

@@ -15,14 +15,7 @@ import numpy as np
 from ...arrays.devices import array_module
 from ...ops import elementwise, products, reductions, shapes
 from ...ops import softmax as softmax_
-from ...ops.arguments import (
-    as_dims,
-    as_floats,
-    as_number,
-    as_tensor,
-    broadcast_shape,
-    same_dtype,
-)
+from ...ops.arguments import as_dims, as_floats, as_number, as_tensor, broadcast_shape, same_dtype
 from ...tensor import Tensor
 
 __all__ = [
@@ -195,8 +188,9 @@ def _normalised(function: str, input: Tensor, p: float, dim: Any, eps: float) ->
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """``sum(x1 * x2) / (norm(x1) * norm(x2))`` along `dim`: the cosine of the angle between vectors.
+    """The cosine of the angle between vectors along `dim`.
 
+    ``sum(x1 * x2) / (norm(x1) * norm(x2))``, with sums and norms along `dim`.
     `x1` and `x2` hold floats and broadcast to one shape, which loses `dim`. A norm below `eps`
     counts as `eps`. IndexError for `dim` out of range; vectors in one dimension need ``dim=0``.
     """

@@ -14,8 +14,10 @@ import numpy as np
 from ...arrays.devices import array_module, computing
 from ...ops import elementwise, reductions, shapes
 from ...ops import softmax as softmax_
-from ...ops.arguments import as_floats, as_int, as_number, as_probability, as_reduction, as_tensor
-from ...ops.arguments import broadcast_shape, same_dtype
+from ...ops.arguments import (
+    as_floats, as_int, as_number, as_probability, as_reduction, as_tensor, broadcast_shape,
+    same_dtype,
+)
 from ...tensor import Tensor
 
 __all__ = [
@@ -102,8 +104,9 @@ def _check_targets(
 
 def _check_weight(function: str, weight: Tensor | None, C: int) -> None:
     if weight is not None and as_floats(function, "weight", weight).array.shape != (C,):
+        shape = weight.array.shape
         raise ValueError(
-            f"{function}: weight must have shape ({C},), one number per class; got {weight.array.shape}")
+            f"{function}: weight must have shape ({C},), one number per class; got {shape}")
 
 
 def _check_constant(function: str, name: str, tensor: Tensor) -> None:
@@ -217,11 +220,11 @@ def cross_entropy(
         raise ValueError(f"{name}: input {tuple(input.shape)} must have a class, in dim {dim}")
     if target.array.dtype.kind != "f" or target.array.shape != input.array.shape:
         _check_targets(name, input, target, weight, ignore_index)
-        return _of_classes(
-            softmax_.cross_entropy, input, target.long(), weight, ignore_index, reduction, smoothing)
+        loss, target = softmax_.cross_entropy, target.long()
+        return _of_classes(loss, input, target, weight, ignore_index, reduction, smoothing)
     if as_int(name, "ignore_index", ignore_index) >= 0:
         raise ValueError(
-            f"{name}: ignore_index={ignore_index} names a class number, but target holds probabilities")
+            f"{name}: ignore_index={ignore_index} names a class number, but target holds none")
     _check_weight(name, weight, C)
     _same_device(name, input, target, weight)
     if smoothing:
@@ -251,8 +254,9 @@ def _pair(
             f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats")
     shape = broadcast_shape(function, input.array.shape, target.array.shape)
     if weight is not None and as_tensor(function, "weight", weight).array.shape != shape:
+        given = weight.array.shape
         raise ValueError(
-            f"{function}: weight must have the shape of the loss, {shape}; got {weight.array.shape}")
+            f"{function}: weight must have the shape of the loss, {shape}; got {given}")
     _same_device(function, input, target, weight)
     if input.array.shape == target.array.shape:
         return input, target
@@ -353,7 +357,8 @@ def _check_binary(
             f"{function}: input {shape} and target {tuple(target.shape)} must have the same shape")
     for name, factor in factors.items():
         if factor is not None:
-            _check_constant(function, name, as_tensor(function, name, factor))
+            as_tensor(function, name, factor)
+            _check_constant(function, name, factor)
             if broadcast_shape(function, shape, given := factor.array.shape) != shape:
                 raise ValueError(
                     f"{function}: {name} {given} must broadcast to the shape of input, {shape}")
@@ -363,7 +368,8 @@ def _check_binary(
 @elementwise.elementwise()
 def _binary_cross_entropy(xp, p, target):
     # a logarithm counts as -100 at least, so a loss is at most 100
-    return (target - 1.0) * xp.maximum(xp.log1p(-p), -100.0) - target * xp.maximum(xp.log(p), -100.0)
+    log_p, log_not_p = xp.maximum(xp.log(p), -100.0), xp.maximum(xp.log1p(-p), -100.0)
+    return (target - 1.0) * log_not_p - target * log_p
 
 
 _binary_cross_entropy.derivatives(
