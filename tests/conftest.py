@@ -19,6 +19,12 @@ from tinynet.datasets.idx import idx_header
 REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
 
 
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, the oracle. Tests that ask for it are skipped where it is not installed."""
+    return pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+
+
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """cupy, with two GPUs if it is the stand-in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -74,9 +75,8 @@ REDUCTIONS = st.sampled_from(["none", "mean", "sum"])
     REDUCTIONS, st.booleans(), st.integers(-1, 4), st.sampled_from([0.0, 0.1, 1.0]), st.integers(0, 2**32 - 1),
 )  # fmt: skip
 def test_class_numbers_against_torch(
-    name, N, C, positions, reduction, with_weight, ignore_index, smoothing, seed
+    torch, name, N, C, positions, reduction, with_weight, ignore_index, smoothing, seed
 ):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
     random = np.random.default_rng(seed)
     x = 3 * random.standard_normal((N, C, *positions))
     target = random.integers(0, C, (N, *positions))
@@ -104,8 +104,7 @@ def test_class_numbers_against_torch(
     ),
     st.lists(st.integers(1, 4), min_size=1, max_size=3), REDUCTIONS, st.booleans(), st.booleans(), st.integers(0, 2**32 - 1),
 )  # fmt: skip
-def test_pairs_against_torch(name, shape, reduction, with_weight, flag, seed):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_pairs_against_torch(torch, name, shape, reduction, with_weight, flag, seed):
     random = np.random.default_rng(seed)
     x, y = 2 * random.standard_normal((2, *shape))
     options: dict = {"reduction": reduction}
@@ -125,7 +124,11 @@ def test_pairs_against_torch(name, shape, reduction, with_weight, flag, seed):
     case = Case(
         name, weighted(name, weight, **options) if with_weight else call(name, **options), (x, y)
     )
-    agree(f"{name} {options} {shape} {seed}", run(tinynet, case), run(torch, case), rtol=1e-7)
+    with warnings.catch_warnings():
+        if name == "kl_div" and reduction == "mean":  # PyTorch advises "batchmean" there
+            warnings.filterwarnings("ignore", "reduction: 'mean' divides the total loss by both")
+        expected = run(torch, case)
+    agree(f"{name} {options} {shape} {seed}", run(tinynet, case), expected, rtol=1e-7)
 
 
 # ---------------------------------------------------------------------------------------------------------- values
@@ -319,7 +322,7 @@ _binary = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
             "weight must have the shape of the loss",
         ),
         (lambda: F.huber_loss(_x, _x, delta=0), ValueError, "delta must be positive, got 0"),
-        (lambda: F.smooth_l1_loss(_x, _x, beta=-1), ValueError, "beta must be from 0 up, got -1"),
+        (lambda: F.smooth_l1_loss(_x, _x, beta=-1), ValueError, "beta must be at least 0, got -1"),
         *[(lambda f=f: f(_p, _p[:1]), ValueError, "must have the same shape") for f in _binary],
         *[
             (lambda f=f: f(_p, _x.long()), TypeError, "target must hold floats, got int64")
@@ -374,7 +377,7 @@ _binary = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
         (lambda: F.one_hot(_t, 2), ValueError, r"target\[1\] is 3, but the 2 classes"),
         (lambda: F.one_hot(tinynet.tensor([0, -2])), ValueError, r"target\[1\] is -2"),
         (lambda: F.one_hot(_t[:0]), ValueError, "an empty tensor"),
-        (lambda: F.one_hot(_t, 0), ValueError, "num_classes must be from 1 "),
+        (lambda: F.one_hot(_t, 0), ValueError, "num_classes must be an int from 1 "),
     ],
 )
 def test_refused(refused, error, message):

@@ -259,13 +259,6 @@ def run(framework: str, program: SimpleNamespace, dtype: Any) -> SimpleNamespace
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip(
-        "torch", reason="PyTorch, which this is compared with, is not installed"
-    )
-
-
 # In float64 hardly anything is left to rounding. In float32 a step of Adam or RMSprop can turn on the sign of a gradient that is
 # rounding alone.
 TOLERANCES = {np.float64: {"rtol": 1e-9, "atol": 1e-11}, np.float32: {"rtol": 2e-3, "atol": 2e-4}}

@@ -63,8 +63,7 @@ def modules(T):
 
 
 @pytest.fixture
-def both():
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def both(torch):
     return modules(tinynet), modules(torch)
 
 
@@ -482,8 +481,7 @@ def test_a_hook_may_remove_itself():
     assert calls == [1]
 
 
-def test_hooks_are_pytorchs():
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_hooks_are_pytorchs(torch):
 
     def record(T):
         layer, seen = T.nn.ReLU(), []
@@ -537,8 +535,7 @@ def containers(T):
     return steps
 
 
-def test_containers_are_pytorchs():
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_containers_are_pytorchs(torch):
     for mine, theirs in zip(containers(tinynet), containers(torch), strict=True):
         assert mine == theirs
 

@@ -21,7 +21,7 @@ autograd.grad_mode autograd.anomaly autograd.engine autograd.hooks autograd.inpl
 ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.elementwise
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
-nn.functional nn.module nn distributed.parallel distributed nn.parallel
+nn.functional nn.parameter nn.module nn distributed.parallel distributed nn.parallel
 optim data utils transforms datasets summary explain
 """.split()
 

@@ -343,7 +343,7 @@ class Module:
             elif given != shape:
                 problems.append(f"{name}: the module has shape {shape}, the given one {given}")
         if problems:
-            head = f"load_state_dict: nothing was loaded into {type(self).__name__}:"
+            head = f"load_state_dict: {type(self).__name__} can't take these, nothing was loaded:"
             raise RuntimeError("\n  ".join([head, *problems]))
         with no_grad():
             for name, value in values.items():

@@ -68,11 +68,12 @@ class _Pad2d(FunctionModule):
 
     def _check(self) -> None:
         given = self.padding
-        self.padding = tuple(given) if isinstance(given, (tuple, list)) else (given,) * 4
-        if len(self.padding) != 4 or not all(isinstance(n, int) for n in self.padding):
+        sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,) * 4
+        if len(sizes) != 4 or not all(isinstance(n, int) for n in sizes):
             raise ValueError(
                 f"{type(self).__name__}: padding must be an int or (left, right, top, bottom), "
                 f"got {given!r:.60}")
+        self.padding = sizes
 
     def extra_repr(self) -> str:
         return str(self.padding)
