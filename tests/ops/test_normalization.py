@@ -193,9 +193,9 @@ def test_output_has_mean_0_and_variance_1():
         (lambda x: nn.GroupNorm(3, 4), "GroupNorm: num_groups=3 does not divide num_channels=4"),
         (
             lambda x: nn.LayerNorm((3, 0)),
-            "LayerNorm: normalized_shape must be an int from 1 up, got 0",
+            "LayerNorm: normalized_shape must be an int from 1 to 2147483647, got 0",
         ),
-        (lambda x: nn.BatchNorm2d(0), "BatchNorm2d: num_features must be an int from 1 up, got 0"),
+        (lambda x: nn.BatchNorm2d(0), "BatchNorm2d: num_features must be an int from 1 to 2147483647, got 0"),
         (
             lambda x: F.dropout2d(x[0]),
             r"dropout2d: input must be \(N, C, H, W\), got shape \(4, 2, 3\); for a single image unsqueeze\(0\)",

@@ -190,7 +190,8 @@ class ConvTranspose2d(_Conv):
 class Dropout(FunctionModule, function=F.dropout, shows="p inplace"):
     def _check(self) -> None:
         if not isinstance(self.p, (int, float)) or not 0 <= self.p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must be from 0 to 1, got {self.p!r:.60}")
+            raise ValueError(
+                f"{type(self).__name__}: p must be a probability, from 0 to 1; got {self.p!r:.60}")
 
 
 class Dropout2d(Dropout, function=F.dropout2d, shows="p inplace"): ...

@@ -59,9 +59,11 @@ class Module:
 
     def __init__(self) -> None:
         # straight into __dict__, because __setattr__ reads these
-        self.__dict__.update(
-            _parameters={}, _buffers={}, _modules={}, _non_persistent=set(),
-            _pre_hooks=OrderedDict(), _hooks=OrderedDict(), training=True)
+        own = self.__dict__
+        own["_parameters"], own["_buffers"], own["_modules"] = {}, {}, {}
+        own["_non_persistent"] = set()
+        own["_pre_hooks"], own["_hooks"] = OrderedDict(), OrderedDict()
+        self.training = True
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; subclasses define it."""

@@ -252,13 +252,16 @@ def _pair(
     if "f" not in kinds or "b" in kinds:
         raise TypeError(
             f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats")
-    shape = broadcast_shape(function, input.array.shape, target.array.shape)
+    same_shape = input.array.shape == target.array.shape
+    shape = target.array.shape
+    if not same_shape:
+        shape = broadcast_shape(function, input.array.shape, shape)
     if weight is not None and as_tensor(function, "weight", weight).array.shape != shape:
         given = weight.array.shape
         raise ValueError(
             f"{function}: weight must have the shape of the loss, {shape}; got {given}")
     _same_device(function, input, target, weight)
-    if input.array.shape == target.array.shape:
+    if same_shape:
         return input, target
     warnings.warn(
         f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} differ and are "
