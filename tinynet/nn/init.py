@@ -149,7 +149,7 @@ def _gain(function: str, nonlinearity: str, slope: float) -> float:
     return GAINS[nonlinearity]
 
 
-def fans(function: str, tensor: Tensor) -> tuple[int, int]:
+def _fans(function: str, tensor: Tensor) -> tuple[int, int]:
     """Fan in and fan out of a weight, (out, in) or (O, C, KH, KW). ValueError below two dims."""
     shape = as_tensor(function, "tensor", tensor).array.shape
     if len(shape) < 2:
@@ -164,7 +164,7 @@ def _kaiming(
     """The gain and the square root of the fan; their quotient is the standard deviation."""
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"{function}: mode must be 'fan_in' or 'fan_out', got {mode!r:.60}")
-    fan = fans(function, tensor)[mode == "fan_out"]
+    fan = _fans(function, tensor)[mode == "fan_out"]
     return _gain(function, nonlinearity, a), math.sqrt(fan)
 
 
@@ -205,4 +205,4 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _xavier(function: str, tensor: Tensor, gain: float, factor: float) -> float:
-    return as_number(function, "gain", gain, 0) * math.sqrt(factor / sum(fans(function, tensor)))
+    return as_number(function, "gain", gain, 0) * math.sqrt(factor / sum(_fans(function, tensor)))

@@ -37,7 +37,7 @@ class _Weighted(Module):
         """Draw new values, uniform over ±1 / sqrt(fan in) for weight and bias, as PyTorch does."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1 / math.sqrt(init.fans("init", self.weight)[0])
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
             init.uniform_(self.bias, -bound, bound)
 
 
