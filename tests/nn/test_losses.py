@@ -1,4 +1,6 @@
-"""Losses: values and gradients to second order are PyTorch's, also for class numbers that are ignored and scores that overflow."""
+"""Losses: values and gradients to second order are PyTorch's, also for class numbers that are
+ignored and scores that overflow.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ def test_gradcheck(case):
     )
 
 
-# ------------------------------------------------------------------------------------------------ against PyTorch
+# ---------------------------------------------------------------------------------- against PyTorch
 
 
 REDUCTIONS = st.sampled_from(["none", "mean", "sum"])
@@ -71,8 +73,10 @@ REDUCTIONS = st.sampled_from(["none", "mean", "sum"])
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    st.sampled_from(["cross_entropy", "nll_loss"]), st.integers(1, 4), st.integers(1, 5), st.lists(st.integers(1, 3), max_size=2),
-    REDUCTIONS, st.booleans(), st.integers(-1, 4), st.sampled_from([0.0, 0.1, 1.0]), st.integers(0, 2**32 - 1),
+    st.sampled_from(["cross_entropy", "nll_loss"]), st.integers(1, 4), st.integers(1, 5),
+    st.lists(st.integers(1, 3), max_size=2),
+    REDUCTIONS, st.booleans(), st.integers(-1, 4), st.sampled_from([0.0, 0.1, 1.0]),
+    st.integers(0, 2**32 - 1),
 )  # fmt: skip
 def test_class_numbers_against_torch(
     torch, name, N, C, positions, reduction, with_weight, ignore_index, smoothing, seed
@@ -98,11 +102,13 @@ def test_class_numbers_against_torch(
 @given(
     st.sampled_from(
         [
-            "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+            "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+            "binary_cross_entropy_with_logits",
             "kl_div", "cross_entropy",
         ]
     ),
-    st.lists(st.integers(1, 4), min_size=1, max_size=3), REDUCTIONS, st.booleans(), st.booleans(), st.integers(0, 2**32 - 1),
+    st.lists(st.integers(1, 4), min_size=1, max_size=3), REDUCTIONS, st.booleans(), st.booleans(),
+    st.integers(0, 2**32 - 1),
 )  # fmt: skip
 def test_pairs_against_torch(torch, name, shape, reduction, with_weight, flag, seed):
     random = np.random.default_rng(seed)
@@ -131,7 +137,7 @@ def test_pairs_against_torch(torch, name, shape, reduction, with_weight, flag, s
     agree(f"{name} {options} {shape} {seed}", run(tinynet, case), expected, rtol=1e-7)
 
 
-# ---------------------------------------------------------------------------------------------------------- values
+# ------------------------------------------------------------------------------------------- values
 
 
 def test_binary_cross_entropy_of_certain_probabilities():
@@ -174,7 +180,10 @@ def test_scores_never_overflow():
 def test_different_shapes_are_broadcast_with_a_warning():
     x, y = tinynet.tensor(real(3, 1)), tinynet.tensor(other(3))
     for loss in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss):
-        message = rf"{loss.__name__}: input \(3, 1\) and target \(3,\) differ and are broadcast to \(3, 3\)"
+        message = (
+            rf"{loss.__name__}: input \(3, 1\) and target \(3,\) differ "
+            r"and are broadcast to \(3, 3\)"
+        )
         with pytest.warns(UserWarning, match=message) as seen:
             found = loss(x, y, reduction="none")
         assert seen[0].filename == __file__
@@ -213,7 +222,7 @@ def test_losses_on_a_gpu_do_not_wait():
         assert count.waits == 0
 
 
-# --------------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 _x, _t = tinynet.tensor(real(3, 4)), tinynet.tensor([0, 3, 1])
 _p = _x.sigmoid()
@@ -385,7 +394,7 @@ def test_refused(refused, error, message):
         refused()
 
 
-# ---------------------------------------------------------------------------------------------------------- modules
+# ------------------------------------------------------------------------------------------ modules
 
 _w = tinynet.tensor(np.abs(real(4)))
 MODULES = [

@@ -21,7 +21,9 @@ SOME = settings(max_examples=60, deadline=None, derandomize=True)
 
 
 def _random_like(case: Case) -> tuple[np.ndarray, ...]:
-    """Other values for a case: floats scaled, which keeps signs, zeros and ties; integers and bools as they are."""
+    """Other values for a case: floats scaled, which keeps signs, zeros and ties; integers and bools
+    as they are.
+    """
     random = np.random.default_rng(zlib.crc32(case.name.encode()))
     return tuple(
         (x * random.uniform(0.5, 1.5) * (1 + 0.3 * random.random(x.shape))).astype(x.dtype)
@@ -184,8 +186,10 @@ def test_shapes(torch, data):
     _both(
         torch,
         lambda T, x: (
-            x.permute(order).reshape(-1), x.transpose(d, e) * 2, x.unsqueeze(d).squeeze(), x.flip(d), x.expand(2, *shape),
-            T.cat([x, x * 2], d), T.stack([x, x], e), x.flatten(min(d % len(shape), e % len(shape)), max(d % len(shape), e % len(shape))),
+            x.permute(order).reshape(-1), x.transpose(d, e) * 2, x.unsqueeze(d).squeeze(),
+            x.flip(d), x.expand(2, *shape),
+            T.cat([x, x * 2], d), T.stack([x, x], e),
+            x.flatten(min(d % len(shape), e % len(shape)), max(d % len(shape), e % len(shape))),
             x.softmax(d), x.max(e).values, x.argmin(d, keepdim=True), *x.split(2, d), *x.unbind(e),
         ),
         x,
@@ -207,19 +211,27 @@ def test_matrix_products(torch, batch, n, k, m, flat):
 
 
 OPERATIONS = {
-    "add row": lambda t, b: t[0].add_(b), "scale column": lambda t, b: t[:, 1].mul_(b[0]), "divide all": lambda t, b: t.div_(2.0),
-    "assign": lambda t, b: t.__setitem__((1, slice(None)), b), "assign itself": lambda t, b: t.__setitem__(0, t[1] * 2),
-    "square": lambda t, b: t.mul_(t), "tanh": lambda t, b: t[1:].tanh_(), "zero": lambda t, b: t[:, 0].zero_(),
-    "clamp": lambda t, b: t.clamp_(-1.5, 1.5), "transposed": lambda t, b: t.T[0].sub_(b[1]), "copy": lambda t, b: t.copy_(b),
-    "list": lambda t, b: t.__setitem__([0, 1], b), "mask": lambda t, b: t.__setitem__(t > 0.5, 0.25),
-    "masked_fill": lambda t, b: t.masked_fill_(t < -0.5, -0.75), "relu": lambda t, b: t.view(-1)[2:].relu_(),
+    "add row": lambda t, b: t[0].add_(b), "scale column": lambda t, b: t[:, 1].mul_(b[0]),
+    "divide all": lambda t, b: t.div_(2.0),
+    "assign": lambda t, b: t.__setitem__((1, slice(None)), b),
+    "assign itself": lambda t, b: t.__setitem__(0, t[1] * 2),
+    "square": lambda t, b: t.mul_(t), "tanh": lambda t, b: t[1:].tanh_(),
+    "zero": lambda t, b: t[:, 0].zero_(),
+    "clamp": lambda t, b: t.clamp_(-1.5, 1.5), "transposed": lambda t, b: t.T[0].sub_(b[1]),
+    "copy": lambda t, b: t.copy_(b),
+    "list": lambda t, b: t.__setitem__([0, 1], b),
+    "mask": lambda t, b: t.__setitem__(t > 0.5, 0.25),
+    "masked_fill": lambda t, b: t.masked_fill_(t < -0.5, -0.75),
+    "relu": lambda t, b: t.view(-1)[2:].relu_(),
 }  # fmt: skip
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(sorted(OPERATIONS)), min_size=1, max_size=5), st.integers(0, 99))
 def test_programs_of_in_place_changes(torch, names, seed):
-    """A tensor with views that were taken before is changed step by step; tensor and views keep values and history."""
+    """A tensor with views that were taken before is changed step by step; tensor and views keep
+    values and history.
+    """
 
     def program(T, a, b):
         t = a * 1
@@ -232,7 +244,8 @@ def test_programs_of_in_place_changes(torch, names, seed):
     inputs = _numbers((2, 3), seed), _numbers((3,), seed + 7)
     try:
         expected = run(torch, Case("", program, inputs))
-    except RuntimeError as error:  # PyTorch saves no copy of a result that is then changed through another view; we do
+    except RuntimeError as error:
+        # PyTorch saves no copy of a result that is then changed through another view; we do
         assert "modified by an inplace operation" in str(error)
         return
     compare(run(tinynet, Case("", program, inputs)), expected)

@@ -238,9 +238,7 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "utils.data.DataLoader.load_state_dict(state_dict)": lambda e: with_state(
         data.DataLoader(numbers()), e
     ),
-    "utils.data.BatchSampler(sampler)": lambda e: list(
-        data.BatchSampler(yielding(e, 0), 2, False)
-    ),
+    "utils.data.BatchSampler(sampler)": lambda e: list(data.BatchSampler(yielding(e, 0), 2, False)),
     "utils.data.ConcatDataset(datasets)": lambda e: data.ConcatDataset(yielding(e, numbers())),
     "utils.data.ConcatDataset(datasets), a sample": lambda e: data.ConcatDataset(
         [FailingDataset(e)]
@@ -312,7 +310,12 @@ AS_MNIST = {
     for argument in ("transform", "target_transform")
 }  # fmt: skip
 # What new operations are made of; errors there are errors of tinynet
-ENGINE = {"autograd.Node", "autograd.Primitive", "autograd.add_leaf_hook", "autograd.after_backward"}
+ENGINE = {
+    "autograd.Node",
+    "autograd.Primitive",
+    "autograd.add_leaf_hook",
+    "autograd.after_backward",
+}
 # Names from here are only imported by the modules in PUBLIC, but for tinynet and autograd.
 ELSEWHERE = ("tinynet.arrays", "tinynet.autograd", "tinynet.ops", "tinynet.tensor")
 

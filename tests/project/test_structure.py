@@ -1,4 +1,6 @@
-"""The promises about the code as a whole: imports go one way only, and importing tinynet drags in nothing heavy."""
+"""The promises about the code as a whole: imports go one way only, and importing tinynet drags in
+nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def rank(module: str) -> int:
 
 
 def imported(path: Path) -> list[str]:
-    """The modules of tinynet that a file imports, wherever in it, as dotted names below `tinynet`."""
+    """The modules of tinynet that a file imports anywhere, as dotted names below `tinynet`."""
     package = list(path.relative_to(ROOT).parts[:-1])
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
@@ -76,7 +78,8 @@ def test_imports_go_only_down(path):
 
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
-    heavy = "cupy torch matplotlib requests tqdm platformdirs filelock scipy IPython safetensors asyncio"
+    heavy = "cupy torch matplotlib requests tqdm platformdirs filelock scipy IPython"
+    heavy += " safetensors asyncio"
     code = (
         "import sys, threading, tinynet\n"
         f"print([m for m in '{heavy}'.split() if m in sys.modules], threading.active_count())"
@@ -93,6 +96,7 @@ def test_pytorch_style_import_paths():
         "import tinynet.nn as nn, tinynet.nn.functional as F, tinynet.optim as optim\n"
         "from tinynet.optim.lr_scheduler import StepLR\n"
         "from tinynet.utils.data import DataLoader, Dataset, TensorDataset\n"
-        "torch.nn.functional.conv2d, torch.optim.lr_scheduler.OneCycleLR, torch.utils.data.DataLoader, torch.autograd.grad\n"
+        "torch.nn.functional.conv2d, torch.optim.lr_scheduler.OneCycleLR\n"
+        "torch.utils.data.DataLoader, torch.autograd.grad\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
