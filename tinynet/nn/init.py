@@ -18,6 +18,8 @@ from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_number, as_tensor
 from ..tensor import Tensor
 
+Source = Generator | None  # of random numbers; None is `default_generator`
+
 # The factors that keep the size of signals through an activation.
 GAINS = {
     "linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3,
@@ -32,7 +34,7 @@ def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
         return tensor._replace(Tensor._wrap(to_device(array, tensor.device)), function)
 
 
-def _random(function: str, generator: Generator | None) -> np.random.Generator:
+def _random(function: str, generator: Source) -> np.random.Generator:
     if not isinstance(generator, (Generator, type(None))):
         raise TypeError(
             f"{function}: generator must be a tinynet.Generator, got {type(generator).__name__}")
@@ -40,7 +42,7 @@ def _random(function: str, generator: Generator | None) -> np.random.Generator:
 
 
 def _draw(
-    function: str, tensor: Tensor, generator: Any, kind: str, shift: float, scale: float
+    function: str, tensor: Tensor, generator: Source, kind: str, shift: float, scale: float
 ) -> Tensor:
     """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
     if as_tensor(function, "tensor", tensor).array.dtype.kind != "f":
@@ -50,9 +52,7 @@ def _draw(
     return _write(function, tensor, draws * scale + shift)
 
 
-def uniform_(
-    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Source = None) -> Tensor:
     """Uniform over [a, b)."""
     a, b = as_number("uniform_", "a", a), as_number("uniform_", "b", b)
     if a > b:
@@ -61,7 +61,7 @@ def uniform_(
 
 
 def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Source = None
 ) -> Tensor:
     """Normal with the given mean and standard deviation."""
     mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std, 0)
@@ -94,7 +94,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _write("eye_", tensor, np.eye(*tensor.array.shape))
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Source = None) -> Tensor:
     """`gain` times a random matrix with orthonormal rows, or columns if there are fewer of them.
 
     All such matrices are equally likely. All dims but the first count as columns.
@@ -112,7 +112,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
-    generator: Generator | None = None,
+    generator: Source = None,
 ) -> Tensor:
     """Normal; numbers outside [a, b] are drawn again.
 
@@ -158,47 +158,42 @@ def _fans(function: str, tensor: Tensor) -> tuple[int, int]:
     return shape[1] * taps, shape[0] * taps
 
 
-def _kaiming(
-    function: str, tensor: Tensor, a: float, mode: str, nonlinearity: str
-) -> tuple[float, float]:
-    """The gain and the square root of the fan; their quotient is the standard deviation."""
+def _root_fan(function: str, tensor: Tensor, mode: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"{function}: mode must be 'fan_in' or 'fan_out', got {mode!r:.60}")
-    fan = _fans(function, tensor)[mode == "fan_out"]
-    return _gain(function, nonlinearity, a), math.sqrt(fan)
+    return math.sqrt(_fans(function, tensor)[mode == "fan_out"])
 
 
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Generator | None = None,
+    generator: Source = None,
 ) -> Tensor:
     """Uniform around 0 with standard deviation gain / sqrt(fan).
 
     The gain is ``calculate_gain(nonlinearity, a)``. He et al. 2015, arXiv 1502.01852.
     """
-    gain, root = _kaiming("kaiming_uniform_", tensor, a, mode, nonlinearity)
-    bound = math.sqrt(3.0) * gain / root
+    root = _root_fan("kaiming_uniform_", tensor, mode)
+    bound = math.sqrt(3.0) * _gain("kaiming_uniform_", nonlinearity, a) / root
     return _draw("kaiming_uniform_", tensor, generator, "random", -bound, 2 * bound)
 
 
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Generator | None = None,
+    generator: Source = None,
 ) -> Tensor:
     """Normal with mean 0 and standard deviation gain / sqrt(fan); see `kaiming_uniform_`."""
-    gain, root = _kaiming("kaiming_normal_", tensor, a, mode, nonlinearity)
-    return _draw("kaiming_normal_", tensor, generator, "standard_normal", 0.0, gain / root)
+    root = _root_fan("kaiming_normal_", tensor, mode)
+    std = _gain("kaiming_normal_", nonlinearity, a) / root
+    return _draw("kaiming_normal_", tensor, generator, "standard_normal", 0.0, std)
 
 
-def xavier_uniform_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Source = None) -> Tensor:
     """Uniform around 0 with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
     bound = _xavier("xavier_uniform_", tensor, gain, 6.0)
     return _draw("xavier_uniform_", tensor, generator, "random", -bound, 2 * bound)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Source = None) -> Tensor:
     """Normal with mean 0 and variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
     std = _xavier("xavier_normal_", tensor, gain, 2.0)
     return _draw("xavier_normal_", tensor, generator, "standard_normal", 0.0, std)

@@ -274,13 +274,11 @@ class Module:
         """The module with the dotted name `target`; "" is this one."""
         if not isinstance(target, str):
             raise TypeError(f"get_submodule: target must be a dotted name, got {target!r:.60}")
-        module = self
+        module: Any = self
         for name in target.split(".") if target else []:
-            found = module._modules.get(name)
-            if found is None:
-                owner = type(module).__name__
-                raise AttributeError(f"{owner} has no submodule {name!r} (in {target!r})")
-            module = found
+            owner, module = module, module._modules.get(name)
+            if module is None:
+                raise AttributeError(f"{type(owner).__name__} has no submodule {name!r} ({target})")
         return module
 
     def get_parameter(self, target: str) -> Parameter:

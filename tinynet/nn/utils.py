@@ -61,12 +61,11 @@ def clip_grad_norm_(
     if not gradients:
         return creation.zeros(())
     device = gradients[0].device
-    total = reductions.norm(
-        shapes.stack([reductions.norm(g, p).to(device) for g in gradients]), p)
+    norms = shapes.stack([reductions.norm(g, p).to(device) for g in gradients])
+    total = reductions.norm(norms, p)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(
-            f"clip_grad_norm_: the norm of the gradients is {total.item()}; "
-            "with error_if_nonfinite=False they are scaled all the same")
+            f"clip_grad_norm_: the norm of the gradients is {total.item()}; expected a finite one")
     scale = elementwise.clamp(float(max_norm) / (total + 1e-6), max=1.0)
     for g in gradients:
         g.mul_(scale.to(g.device))

@@ -68,13 +68,9 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     as_floats("elu", "input", input)
     scale = float(as_number("elu", "alpha", alpha))
-
-    def compute(x: Tensor) -> Tensor:
-        # clamp: an infinite exponential of a large input would turn its gradient 0 into nan
-        return elementwise.where(
-            x <= 0, scale * elementwise.expm1(elementwise.clamp(x, max=0.0)), x)
-
-    return _applied("elu", input, inplace, compute)
+    # clamp: an infinite exponential of a large input would turn its gradient 0 into nan
+    return _applied("elu", input, inplace, lambda x: elementwise.where(
+        x <= 0, scale * elementwise.expm1(elementwise.clamp(x, max=0.0)), x))
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -109,8 +105,8 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     as_floats("softplus", "input", input)
     beta = float(as_number("softplus", "beta", beta))
     scaled = input * beta
-    linear_part = scaled > _as_bound("softplus", "threshold", threshold)
-    return elementwise.where(linear_part, input, elementwise.softplus(scaled) / beta)
+    is_linear = scaled > _as_bound("softplus", "threshold", threshold)
+    return elementwise.where(is_linear, input, elementwise.softplus(scaled) / beta)
 
 
 def hardtanh(
@@ -130,9 +126,8 @@ def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) 
         raise ValueError(
             f"{name}: min_val must not be greater than max_val, got {low} and {high}")
     number = float if input.is_floating_point() else int
-    return _applied(
-        name, input, inplace,
-        lambda x: elementwise.hardtanh(x, min=number(low), max=number(high)))
+    bounds = {"min": number(low), "max": number(high)}
+    return _applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:

@@ -252,20 +252,19 @@ def _pair(
     if "f" not in kinds or "b" in kinds:
         raise TypeError(
             f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats")
-    same_shape = input.array.shape == target.array.shape
-    shape = target.array.shape
-    if not same_shape:
-        shape = broadcast_shape(function, input.array.shape, shape)
+    shape, other = input.array.shape, target.array.shape
+    if other != shape:
+        shape = broadcast_shape(function, shape, other)
     if weight is not None and as_tensor(function, "weight", weight).array.shape != shape:
         given = weight.array.shape
         raise ValueError(
             f"{function}: weight must have the shape of the loss, {shape}; got {given}")
     _same_device(function, input, target, weight)
-    if same_shape:
+    if shape == other == input.array.shape:
         return input, target
     warnings.warn(
-        f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} differ and are "
-        f"broadcast to {shape}; give them one shape", UserWarning, stacklevel=3)
+        f"{function}: input {input.array.shape} and target {other} differ and are broadcast to "
+        f"{shape}; give them one shape", UserWarning, stacklevel=3)
     return shapes.expand(input, shape), shapes.expand(target, shape)
 
 
