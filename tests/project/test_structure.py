@@ -78,7 +78,7 @@ def test_imports_go_only_down(path):
 
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
-    heavy = "cupy torch matplotlib requests tqdm platformdirs filelock scipy IPython"
+    heavy = "cupy torch matplotlib requests pooch filelock tqdm platformdirs scipy IPython"
     heavy += " safetensors asyncio"
     code = (
         "import sys, threading, tinynet\n"

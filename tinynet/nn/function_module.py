@@ -64,8 +64,7 @@ class FunctionModule(Module):
             text = (inspect.getdoc(function) or "").partition("\n>>> ")[0].rstrip()
             cls.__doc__ = f"{text}\n\nThe layer form of `{function.__name__}`."
 
-    def _set_arguments(self, *arguments: Any, **options: Any) -> None:
-        """The body of ``__init__`` of every declared class."""
+    def __init__(self, *arguments: Any, **options: Any):
         name = type(self).__name__
         try:
             bound = self._signature.bind(*arguments, **options)
@@ -99,7 +98,7 @@ def _initialiser(signature: inspect.Signature) -> Callable[..., None]:
     """An ``__init__`` that `help` and `inspect` show with the arguments of `signature`."""
 
     def __init__(self: FunctionModule, *arguments: Any, **options: Any) -> None:
-        self._set_arguments(*arguments, **options)
+        FunctionModule.__init__(self, *arguments, **options)
 
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]

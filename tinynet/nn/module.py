@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..arrays.devices import Device
+from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
-from ..autograd.hooks import RemovableHandle
 from ..ops.arguments import as_bool, as_dtype
 from ..tensor import Tensor
 from .parameter import Parameter

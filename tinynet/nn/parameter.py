@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays.devices import Device, module_on
-from ..autograd.engine import Variable
+from ..autograd import Variable
 from ..ops.arguments import as_dtype
 from ..tensor import Tensor
 
