@@ -62,7 +62,7 @@ class FunctionModule(Module):
         cls.__init__ = _initialiser(cls._signature)  # type: ignore[method-assign]
         if cls.__doc__ is None:
             text = (inspect.getdoc(function) or "").partition("\n>>> ")[0].rstrip()
-            cls.__doc__ = f"{text}\n\nThe layer form of `{function.__name__}`."
+            cls.__doc__ = f"{text}\n\nThe layer form of `{function.__name__.strip('_')}`."
 
     def __init__(self, *arguments: Any, **options: Any):
         name = type(self).__name__

@@ -48,7 +48,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     By default `num_classes` is the largest number + 1. ValueError for a number out of range.
     """
     if as_tensor("one_hot", "tensor", tensor).array.dtype != np.int64:
-        raise TypeError(f"one_hot: tensor must hold class numbers, int64, got {tensor.dtype}")
+        raise TypeError(
+            f"one_hot: tensor must hold class numbers, int64, got {tensor.dtype}; use .long()")
     if type(num_classes) is not int or num_classes != -1:
         num_classes = as_int("one_hot", "num_classes", num_classes, 1, 2**31)
     elif tensor.numel():
@@ -67,8 +68,8 @@ def _check_classes(function: str, target: Tensor, classes: int, ignore_index: in
     array = target.array
     if not isinstance(array, np.ndarray):
         return
-    wrong = ((array < 0) | (array >= classes)) & (array != ignore_index)
-    if wrong.any():
+    outside = (array < 0) | (array >= classes)
+    if outside.any() and (wrong := outside & (array != ignore_index)).any():
         place = tuple(np.argwhere(wrong)[0].tolist())
         raise ValueError(
             f"{function}: target{list(place)} is {array[place]}, but the {classes} classes are "
@@ -93,7 +94,8 @@ def _check_targets(
     if given != wanted and (dim or given != (1,)):
         raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}")
     if target.array.dtype not in (np.int64, np.uint8):
-        raise TypeError(f"{function}: class numbers must be int64 (or uint8), got {target.dtype}")
+        raise TypeError(
+            f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; use .long()")
     _check_weight(function, weight, shape[dim])
     if weight is not None:
         _check_constant(function, "weight", weight)
@@ -224,7 +226,8 @@ def cross_entropy(
         return _of_classes(loss, input, target, weight, ignore_index, reduction, smoothing)
     if as_int(name, "ignore_index", ignore_index) >= 0:
         raise ValueError(
-            f"{name}: ignore_index={ignore_index} names a class number, but target holds none")
+            f"{name}: ignore_index={ignore_index} names a class number, but the target holds "
+            "probabilities; leave it out")
     _check_weight(name, weight, C)
     _same_device(name, input, target, weight)
     if smoothing:
@@ -251,7 +254,8 @@ def _pair(
     kinds = {input.array.dtype.kind, target.array.dtype.kind}
     if "f" not in kinds or "b" in kinds:
         raise TypeError(
-            f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats")
+            f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, "
+            "convert with .float()")
     shape, other = input.array.shape, target.array.shape
     if other != shape:
         shape = broadcast_shape(function, shape, other)
