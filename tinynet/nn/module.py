@@ -385,8 +385,9 @@ class Module:
                 parameter.grad = None if grad is None else convert(grad)
             for module in self.modules():
                 # replaced, so that a user's own tensors, such as class weights, stay as they are
-                buffers = [(name, b) for name, b in module._buffers.items() if b is not None]
-                module._buffers.update({name: convert(buffer) for name, buffer in buffers})
+                module._buffers.update({
+                    name: convert(buffer)
+                    for name, buffer in module._buffers.items() if buffer is not None})
         return self
 
     def to(
