@@ -35,8 +35,7 @@ def scenario(framework):
     return log
 
 
-def test_hooks_see_what_pytorchs_see():
-    torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+def test_hooks_see_what_pytorchs_see(torch):
 
     def rounded(log):
         return [

@@ -346,10 +346,7 @@ def test_rotation_pixel_by_pixel(interpolation):
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
-def test_rotation_like_pytorch(interpolation):
-    torch = pytest.importorskip(
-        "torch", reason="PyTorch, which this is compared with, is not installed"
-    )
+def test_rotation_like_pytorch(torch, interpolation):
     x = photos((4, 3, 7, 10), np.float64)
     y = RandomRotation(40, interpolation, generator=seeded(6))(tinynet.from_numpy(x)).numpy()
     angle = np.radians(seeded(6).numpy.uniform(-40, 40, (4, 1, 1)))

@@ -438,13 +438,11 @@ def test_nothing_of_mpi_is_imported_before_it_is_needed():
     ("length", "replicas"), [(10, 2), (10, 3), (11, 4), (2, 5), (1, 3), (7, 1)]
 )
 @pytest.mark.parametrize("drop_last", [False, True])
-def test_shares_are_pytorchs(length, replicas, drop_last):
-    torch_data = pytest.importorskip(
-        "torch.utils.data", reason="PyTorch, the oracle, is not installed"
-    )
+def test_shares_are_pytorchs(torch, length, replicas, drop_last):
+    theirs_sampler = torch.utils.data.DistributedSampler
     for rank in range(replicas):
         given = (range(length), replicas, rank, False, 0, drop_last)
-        ours, theirs = DistributedSampler(*given), torch_data.DistributedSampler(*given)
+        ours, theirs = DistributedSampler(*given), theirs_sampler(*given)
         assert list(ours) == list(theirs)
         assert len(ours) == len(theirs)
         assert (ours.num_samples, ours.total_size) == (theirs.num_samples, theirs.total_size)

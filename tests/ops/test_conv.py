@@ -476,11 +476,8 @@ def geometries(draw):
     return (N, CG * groups, H, W), (OG * groups, CG, KH, KW), how, draw(st.booleans())
 
 
-def both(function, shapes, how):
+def both(torch, function, shapes, how):
     """Value, gradients, and the gradient of their squares, by PyTorch and by us."""
-    torch = pytest.importorskip(
-        "torch", reason="PyTorch, which this test compares with, is not installed"
-    )
     answers = []
     for T, functional in ((tinynet, F), (torch, torch.nn.functional)):
         tensors = [
@@ -506,14 +503,14 @@ def both(function, shapes, how):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(geometries())
-def test_conv2d_against_pytorch(geometry):
+def test_conv2d_against_pytorch(torch, geometry):
     x, w, how, bias = geometry
-    both("conv2d", [x, w, (w[0],)] if bias else [x, w], how)
+    both(torch, "conv2d", [x, w, (w[0],)] if bias else [x, w], how)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(geometries(), st.data())
-def test_conv_transpose2d_against_pytorch(geometry, data):
+def test_conv_transpose2d_against_pytorch(torch, geometry, data):
     (N, C, H, W), (_, OG, KH, KW), how, bias = geometry
     how["output_padding"] = tuple(
         data.draw(st.integers(0, max(s, d) - 1))
@@ -530,17 +527,18 @@ def test_conv_transpose2d_against_pytorch(geometry, data):
     ):
         assume((n - 1) * s - 2 * p + d * (k - 1) + o + 1 > 0)
     shapes = [(N, C, H, W), (C, OG, KH, KW), (OG * how["groups"],)]
-    both("conv_transpose2d", shapes if bias else shapes[:2], how)
+    both(torch, "conv_transpose2d", shapes if bias else shapes[:2], how)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries())
-def test_unfold_and_fold_against_pytorch(geometry):
+def test_unfold_and_fold_against_pytorch(torch, geometry):
     x, w, how, _ = geometry
     del how["groups"]
-    both("unfold", [x], {"kernel_size": w[2:], **how})
+    both(torch, "unfold", [x], {"kernel_size": w[2:], **how})
     L = F.unfold(tinynet.zeros(x), w[2:], **how).shape[2]
     both(
+        torch,
         "fold", [(x[0], x[1] * w[2] * w[3], L)], {"output_size": x[2:], "kernel_size": w[2:], **how}
     )
 

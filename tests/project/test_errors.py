@@ -1,4 +1,6 @@
-"""What can't be done is refused by name: each message says which function, what was given, and what the rule is."""
+"""What can't be done is refused by name: each message says which function, what was given, and what
+the rule is.
+"""
 
 from __future__ import annotations
 
@@ -433,14 +435,20 @@ def test_operators_leave_what_they_do_not_know_to_python(other):
 
 
 REFUSING = [
-    "exp", "log", "relu", "sum", "mean", "var", "std", "norm", "amax", "max", "argmax", "all", "logsumexp", "softmax", "reshape", "flatten",
-    "squeeze", "unsqueeze", "permute", "transpose", "t", "flip", "split", "chunk", "unbind", "narrow", "gather", "index_select", "view_as",
-    "expand_as", "unflatten", "clamp", "masked_fill", "equal", "isclose", "allclose", "matmul", "cat", "stack", "zeros_like", "from_numpy",
+    "exp", "log", "relu", "sum", "mean", "var", "std", "norm", "amax", "max", "argmax", "all",
+    "logsumexp", "softmax", "reshape", "flatten",
+    "squeeze", "unsqueeze", "permute", "transpose", "t", "flip", "split", "chunk", "unbind",
+    "narrow", "gather", "index_select", "view_as",
+    "expand_as", "unflatten", "clamp", "masked_fill", "equal", "isclose", "allclose", "matmul",
+    "cat", "stack", "zeros_like", "from_numpy",
 ]  # fmt: skip
 ARGUMENTS = {
-    "softmax": (0,), "logsumexp": (0,), "unsqueeze": (0,), "transpose": (0, 1), "split": (1,), "chunk": (1,), "narrow": (0, 0, 1),
-    "gather": (0, I), "index_select": (0, I), "view_as": (X,), "expand_as": (X,), "unflatten": (0, (1,)), "clamp": (0,),
-    "masked_fill": (B, 0), "equal": (X,), "isclose": (X,), "allclose": (X,), "matmul": (X,), "reshape": (1,), "permute": (0,), "flip": (0,),
+    "softmax": (0,), "logsumexp": (0,), "unsqueeze": (0,), "transpose": (0, 1), "split": (1,),
+    "chunk": (1,), "narrow": (0, 0, 1),
+    "gather": (0, I), "index_select": (0, I), "view_as": (X,), "expand_as": (X,),
+    "unflatten": (0, (1,)), "clamp": (0,),
+    "masked_fill": (B, 0), "equal": (X,), "isclose": (X,), "allclose": (X,), "matmul": (X,),
+    "reshape": (1,), "permute": (0,), "flip": (0,),
 }  # fmt: skip
 
 

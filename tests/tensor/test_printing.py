@@ -610,8 +610,7 @@ def test_bad_options_are_refused_and_change_nothing(options, error, message):
 
 
 @pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def torch(torch):
     yield torch
     torch.set_printoptions(profile="default")
 

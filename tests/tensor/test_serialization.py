@@ -95,8 +95,7 @@ def test_what_is_loaded_is_independent_and_can_be_changed(tmp_path):
     assert (tinynet.load(tmp_path / "file")["weight"] == model.weight).all()
 
 
-def test_other_programs_read_our_state_dicts_and_we_theirs(tmp_path):
-    torch = pytest.importorskip("torch", reason="PyTorch is the other program")
+def test_other_programs_read_our_state_dicts_and_we_theirs(torch, tmp_path):
     from safetensors.torch import load_file, save_file
 
     model = nn.Conv2d(2, 3, (2, 1))

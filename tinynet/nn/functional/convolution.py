@@ -12,6 +12,8 @@ from ...ops.conv.geometry import Geometry
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
 
+__all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
+
 
 def _groups(function: str, groups: Any) -> int:
     if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:

@@ -14,6 +14,8 @@ from ...arrays.threads import by_shares
 from ...ops.arguments import as_floats, as_tensor
 from ...tensor import Tensor
 
+__all__ = ["dropout", "dropout2d"]
+
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, generator: Generator | None = None) -> Tensor:
     """In training, each element set to 0 with probability `p`, and the others scaled by 1 / (1 - p); else `input`.

@@ -13,6 +13,8 @@ from ...ops.conv.windows import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
 
+__all__ = ["interpolate"]
+
 
 def interpolate(
     input: Tensor,

@@ -14,6 +14,8 @@ from ...ops.arguments import as_floats, as_number, as_tensor, same_dtype
 from ...ops.conv import norms as normalization
 from ...tensor import Tensor
 
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
+
 
 def _moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """The mean over `dims`, `x` without it, and the (biased) variance."""

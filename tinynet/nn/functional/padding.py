@@ -8,6 +8,8 @@ from ...ops import shapes
 from ...ops.arguments import as_tensor
 from ...tensor import Tensor
 
+__all__ = ["pad"]
+
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """`input` made larger (or, with negative sizes, smaller) at its edges.

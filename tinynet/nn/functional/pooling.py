@@ -16,6 +16,8 @@ from ...ops.conv.windows import sum_windows
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
 
+__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
+
 
 def window_geometry(
     function: str, size: tuple[int, int], kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
