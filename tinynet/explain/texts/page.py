@@ -95,7 +95,7 @@ PAGE: dict[str, tuple[str, str]] = {
     "panel.y_row_bias": ("W · cols + b = y", "W · cols + b = y"),
     "panel.dw_row": ("G · colsᵀ = dW", "G · colsᵀ = dW"),
     "panel.dcols": ("Wᵀ · G, to be folded into dX", "Wᵀ · G，随后折叠成 dX"),
-    "panel.matrix": ("The same as a matrix product", "用矩阵的话说"),
+    "panel.matrix": ("The same as a matrix product", "写成矩阵乘法"),
     "panel.matrix_share": (
         "Only the rows of input channel {c} are shown; the product also contains the rows of the "
         "other channels.",
