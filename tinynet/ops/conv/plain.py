@@ -19,11 +19,9 @@ from typing import Any
 import numpy as np
 
 from ...arrays import gpu as kernels
-from ...arrays.threads import by_shares
 from ...autograd import Primitive
-from ..layout import batch_innermost, channel_sums
-from ..shapes import expand, reshape
-from . import fast as correlate
+from . import fast
+from .channels import sum_channels
 from .geometry import Geometry
 
 # ------------------------------------------------------------------------------------------ columns and back
@@ -111,39 +109,26 @@ def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
 @Primitive
 def conv2d(xp, x, w, b, *, geometry):
     if xp is np:
-        return correlate.forward(x, w, b, geometry)
+        return fast.forward(x, w, b, geometry)
     y = plain_conv2d(xp, x, w, geometry)
     return y if b is None else y + b.reshape(-1, 1, 1)
 
 
 @Primitive
 def conv2d_input_grad(xp, dy, w, *, geometry):
-    return correlate.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
+    return fast.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
 
 
 @Primitive
 def conv2d_weight_grad(xp, x, dy, *, geometry):
-    return correlate.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
-
-
-@Primitive
-def _bias_grad(xp, dy):
-    dy = batch_innermost(xp, dy)
-    db = xp.empty(dy.shape[1], dy.dtype)
-
-    def share(c: slice) -> None:
-        db[c] = channel_sums(xp, dy[:, c])
-
-    by_shares(xp, dy.shape[1], dy.size, share)
-    return db
+    return fast.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
 
 
 conv2d.derivatives(
     x=lambda g, w, geometry: conv2d_input_grad(g, w, geometry=geometry),
     w=lambda g, x, geometry: conv2d_weight_grad(x, g, geometry=geometry),
-    b=lambda g: _bias_grad(g),  # one b for all positions and samples: a sum, not a mean
+    b=lambda g: sum_channels(g, None, offset=None),  # one b for all positions and samples: a sum, not a mean
 )
-_bias_grad.derivatives(dy=lambda g, dy_shape: expand(reshape(g, -1, 1, 1), dy_shape))
 conv2d_input_grad.derivatives(  # its result has the shape of x, and so has g
     dy=lambda g, w, geometry: conv2d(g, w, None, geometry=geometry),
     w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry),
