@@ -121,10 +121,10 @@ def _gradient_arrays(
         sum_g[c] = _sums(xp, g[:, c], None, per_sample)
         sum_gy[c] = (_sums(xp, g[:, c], values, per_sample) - remainder * sum_g[c]) * rstd
         slope = sum_gy[c] * rstd / count
-        d = xp.multiply(values, slope[:, None], out=scratch(xp, "change", values.shape, x.dtype))
+        d = xp.multiply(values, slope[:, None], out=dx[:, c])
         xp.add(d, (sum_g[c] / count - remainder * slope)[:, None], out=d)
         xp.subtract(g[:, c], d, out=d)
-        xp.multiply(d, scale[c, None], out=dx[:, c])
+        xp.multiply(d, scale[c, None], out=d)
 
     by_shares(xp, groups, x.size, compute, passes=7)
     dx = dx.reshape(H, C, W, N).transpose(3, 1, 0, 2)
