@@ -223,10 +223,10 @@ def _by_running(
 def _within_samples(input: Tensor, as_images: bool, rows: int, groups: int, eps: float) -> Tensor:
     """`input` normalised in rows, which are groups of channels of single samples.
 
-    Images (N, C, H, W) keep the batch innermost in memory; anything else is reshaped to rows.
+    Images (N, C, H, W) with the batch innermost in memory stay so; others are reshaped to rows.
     """
     x = _as_single(input)
-    if as_images and input.ndim == 4:
+    if as_images and input.ndim == 4 and x.array.strides[0] == x.array.itemsize:
         y, _ = norms.normalize(x, None, None, groups=groups, per_sample=True, eps=eps)
     else:
         x = shapes.reshape(x, 1, rows, 1, input.numel() // max(rows, 1))
