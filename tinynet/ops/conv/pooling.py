@@ -47,7 +47,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
     x = batch_innermost(xp, x)
     _, C, W, N = x.shape
     y = empty(xp, (geometry.OH, C, geometry.OW, N), x.dtype)
-    down, along = geometry.inside(0), geometry.inside(1)
+    down, along = geometry.taps_on_image(0), geometry.taps_on_image(1)
 
     def share(c: slice) -> None:
         columns = scratch(xp, "rows", (geometry.OH, c.stop - c.start, W, N), x.dtype)
@@ -62,7 +62,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
 def _window(geometry: Geometry) -> tuple[list[Any], bool, bool]:
     """The taps of a window, each as what indexes the outputs (OH, C, OW) and the pixels (H, C, W) it reads there; whether no pixel is in two
     windows; and whether each is in one."""
-    down, along = geometry.inside(0), geometry.inside(1)
+    down, along = geometry.taps_on_image(0), geometry.taps_on_image(1)
     everything = slice(None)
     taps = [((rows_out, everything, columns_out), (rows, everything, columns)) for _, rows_out, rows in down for _, columns_out, columns in along]
     covers = [(k - 1) * d + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
