@@ -214,10 +214,13 @@ def _by_running(
     """Images normalised by a given mean and variance (C,): one line for each channel."""
     mean, var = _as_single(mean), _as_single(var)
     offset = norms.far_means(mean.array, var.array)
+    if offset is not None:
+        offset = x._make(offset)
+        x, mean = x - shapes.reshape(offset, -1, 1, 1), mean - offset
     scale = elementwise.rsqrt(var + eps)
     scale = scale if weight is None else scale * weight
-    shift = -(mean if offset is None else mean - x._make(offset)) * scale
-    return scale_channels(x, scale, shift if bias is None else shift + bias, offset=offset)
+    shift = -mean * scale
+    return scale_channels(x, scale, shift if bias is None else shift + bias)
 
 
 def _within_samples(input: Tensor, as_images: bool, rows: int, groups: int, eps: float) -> Tensor:

@@ -58,9 +58,8 @@ class Line:
 @functools.lru_cache(maxsize=1024)
 def _forward_lines(geo: Geometry, axis: int) -> list[Line]:
     """The correlation of the forward pass along one axis; along the height, with dilation 1."""
-    dilation = geo.dilation[axis]
-    if geo.kernel[axis] == 1:
-        dilation = geo.stride[axis]  # it has no effect; this value lets `_undilate` skip unread rows
+    # a single tap has no dilation; equal to the stride it lets `_undilate` skip unread rows
+    dilation = geo.dilation[axis] if geo.kernel[axis] > 1 else geo.stride[axis]
     line = Line(ALL, ALL, ALL, geo.stride[axis], dilation, geo.padding[axis][0])
     return _undilate(line) if axis == 0 else [line]
 
@@ -154,10 +153,8 @@ SMALL, BLOCKS = 10**6, (128, 64)
 BLOCKED = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 # Elements of weight gradients, one per row of windows, that are summed at a time.
 BAND = 1 << 17
-# The ways to the gradient of the input, see `input_grad`.
-GATHER_AT_MOST = 1.5
-FEW_CHANNELS = 8
-ADD_FROM = 4
+# Where one way to the gradient of the input gets slower than another; see `input_grad`.
+GATHER_AT_MOST, FEW_CHANNELS, ADD_FROM = 1.5, 8, 4
 
 
 def _parts(multiplications: int, least: int, threads: int) -> int:
@@ -203,27 +200,33 @@ def _overlay(memory, shape, strides):
     return as_strided(memory, shape, strides)
 
 
+def _overlap(first: int, length: int, size: int) -> tuple[slice, slice]:
+    """Which of `length` positions from `first` on lie in range(size): their numbers, and they.
+
+    >>> _overlap(-1, 4, 9)
+    (slice(1, 4, None), slice(0, 3, None))
+    """
+    start, stop = min(max(0, -first), length), max(0, min(length, size - first))
+    return slice(start, stop), slice(first + start, first + stop)
+
+
 def _crop(x, top: int, height: int, left: int, width: int):
-    """The pixels of x (H, C, W, N) in a rectangle, which may reach beyond x: there are zeros."""
+    """The pixels of x (H, C, W, N) in a rectangle, with zeros where that reaches beyond x."""
     H, C, W, N = x.shape
-    rows, cols = slice(max(0, -top), min(height, H - top)), slice(max(0, -left), min(width, W - left))
+    (rows, pixel_rows), (cols, pixel_cols) = _overlap(top, height, H), _overlap(left, width, W)
     if (rows, cols) == (slice(0, height), slice(0, width)):
-        return x[top : top + height, :, left : left + width]
+        return x[pixel_rows, :, pixel_cols]
     # `_lower` copies this at once, before anything else writes to the scratch memory
     out = scratch(np, "rows", (height, C, width, N), x.dtype)
-    if rows.start >= rows.stop or cols.start >= cols.stop:
-        out[...] = 0
-        return out
-    out[: rows.start] = 0
-    out[rows.stop :] = 0
-    out[rows, :, : cols.start] = 0
-    out[rows, :, cols.stop :] = 0
-    inner = x[top + rows.start : top + rows.stop, :, left + cols.start : left + cols.stop]
-    out[rows, :, cols] = inner
+    out[: rows.start] = out[rows.stop :] = 0
+    out[rows, :, : cols.start] = out[rows, :, cols.stop :] = 0
+    out[rows, :, cols] = x[pixel_rows, :, pixel_cols]
     return out
 
 
-def _lower(x, groups: int, rows: slice, cols: slice, kernel: tuple[int, int], h: Line, w: Line, ones: bool):
+def _lower(
+    x, groups: int, rows: slice, cols: slice, kernel: tuple[int, int], h: Line, w: Line, ones: bool
+):
     """The windows of some outputs, (rows, groups, K, cols*N): a view of L, in scratch memory.
 
     K is KH * (C/groups*KW + ones). With `ones`, each of the KH parts of a window ends in a row of

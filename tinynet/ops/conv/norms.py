@@ -23,7 +23,7 @@ from ..layout import batch_innermost, channel_sums
 from ..reductions import mean, moments, sum
 from ..shapes import reshape
 from ..summing import total
-from .channels import centred, lines
+from .channels import lines
 
 # Where the mean of a group is at most NEAR standard deviations from 0, the variance is the mean
 # square less the squared mean: rounding errors grow at most by NEAR**2. Elsewhere the mean is
@@ -57,6 +57,14 @@ def _grouped(xp: Any, x: Any, groups: int) -> Any:
     return x.reshape(H, groups, C // max(groups, 1) * W, N)
 
 
+def _centred(xp: Any, x: Any, c: slice, offset: Any) -> Any:
+    """The groups `c` of x (H, G, W, N) less their offset, in scratch memory if there is any."""
+    if offset is None:
+        return x[:, c]
+    out = scratch(xp, "centred", x[:, c].shape, x.dtype)
+    return xp.subtract(x[:, c], offset[c, None], out=out)
+
+
 def _sums(xp: Any, a: Any, b: Any, per_sample: bool) -> Any:
     """The sums of a (H, G, W, N), or of a * b, over H and W, and N unless `per_sample`."""
     if not per_sample or a.shape[3] == 1:
@@ -84,7 +92,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
         # on a GPU always, because the program would have to wait for the answer
         if xp is not np or not (NEAR**2 * variance >= average * average).all():
             offset[c] = average
-            average, variance = moments_of(centred(xp, x, c, offset))
+            average, variance = moments_of(_centred(xp, x, c, offset))
         remainder[c], var[c] = average, xp.maximum(variance, 0)
 
     by_shares(xp, G, x.size, compute, passes=5)
@@ -117,7 +125,7 @@ def _gradient_arrays(
     def compute(c: slice) -> None:
         # With y, the values with mean 0 and variance 1 (before weight and bias):
         # dx = scale * (g - mean(g) - y * mean(g * y)), where y = (values - remainder) * rstd
-        values, remainder, rstd = centred(xp, x, c, found.offset), found.remainder[c], found.rstd[c]
+        values, remainder, rstd = _centred(xp, x, c, found.offset), found.remainder[c], found.rstd[c]
         sum_g[c] = _sums(xp, g[:, c], None, per_sample)
         sum_gy[c] = (_sums(xp, g[:, c], values, per_sample) - remainder * sum_g[c]) * rstd
         slope = sum_gy[c] * rstd / count
@@ -131,9 +139,7 @@ def _gradient_arrays(
     return dx, sum_gy.sum(axis=1), sum_g.sum(axis=1)
 
 
-def _gradient_formulas(
-    g: Any, x: Any, weight: Any, found: Statistics, groups: int, eps: float
-) -> tuple[Any, Any, Any]:
+def _gradient_formulas(g: Any, x: Any, weight: Any, found: Statistics, groups: int, eps: float) -> Any:
     """The same gradients as operations, which can be differentiated again."""
     N, C, H, W = x.array.shape
     x, g = [reshape(v, N, groups, C // max(groups, 1), H, W) for v in (x, g)]
@@ -176,7 +182,6 @@ def far_means(mean: Any, var: Any) -> Any:
     """The means (C,) that must be subtracted first, and 0 for the others; None if all are near 0."""
     xp = array_module(mean, var)
     with computing(mean):
-        if xp is not np:
-            return mean.copy()
         far = mean * mean > NEAR**2 * var
-        return np.where(far, mean, 0) if far.any() else None
+        # on a GPU the answer is an array, because the program would have to wait for None
+        return None if xp is np and not far.any() else xp.where(far, mean, 0)
