@@ -13,7 +13,7 @@ import pytest
 import strict_cupy
 
 import tinynet
-from tinynet.datasets.idx import idx_header
+from tinynet.data.mnist import idx_header
 
 # With TINYNET_TEST_CUPY=real the tests of the GPU path run on the cupy that is installed, which needs a GPU; else on the stand-in.
 REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays.devices import as_device, computing, device_of, module_on, to_device
+from .arrays.devices import as_device, computing, device_of, module_on, to_device, usable_device
 from .arrays.random import Generator, default_generator
 from .autograd import Variable
 from .ops.arguments import as_dtype, as_int, as_number, as_shape, by_keyword
@@ -34,7 +34,9 @@ def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
         raise RuntimeError(
             f"{name}: only floating-point tensors can require gradients, this one is {array.dtype}"
         )
-    result = Tensor._wrap(array if device is None else to_device(array, as_device(name, device)))
+    if device is not None:
+        array = to_device(array, as_device(name, device), name)
+    result = Tensor._wrap(array)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -121,7 +123,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None,
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing its memory where that is possible."""
     dtype = None if dtype is None else as_dtype("as_tensor", dtype)
-    device = None if device is None else as_device("as_tensor", device)
+    device = None if device is None else usable_device("as_tensor", device)
     if isinstance(data, np.ndarray):
         as_dtype("as_tensor", data.dtype)
         data = from_numpy(data)

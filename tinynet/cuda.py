@@ -1,16 +1,19 @@
-"""What can be asked of the GPUs: ``tinynet.cuda``. Tensors get there with ``.to("cuda")``; docs/gpu.md says how far that is tested."""
+"""``tinynet.cuda``: what a program can ask about its GPUs, and how it waits for them.
+
+``tensor.to("cuda")`` moves a tensor to a GPU. docs/gpu.md says how far the GPU path is tested.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .arrays.devices import Device, load_cupy
+from .arrays.devices import as_device, load_cupy
 
 
 def is_available() -> bool:
-    """Whether ``device="cuda"`` would work: cupy, a driver, a GPU and CUDA's libraries are there.
+    """Whether ``device="cuda"`` works: cupy, a driver, a GPU and CUDA's libraries are there.
 
-    If it doesn't, asking for the device says which of them is missing.
+    If it does not, the error raised by ``device="cuda"`` says what is missing.
     """
     try:
         load_cupy()
@@ -20,34 +23,34 @@ def is_available() -> bool:
 
 
 def device_count() -> int:
-    """How many GPUs there are; 0 where none can be used."""
+    """The number of GPUs; 0 if none can be used."""
     return int(load_cupy().cuda.runtime.getDeviceCount()) if is_available() else 0
 
 
 def current_device() -> int:
-    """The index that ``"cuda"`` stands for, which is always 0: other GPUs are named, ``"cuda:1"``. RuntimeError without a GPU."""
+    """The index that ``"cuda"`` stands for: always 0. RuntimeError without a GPU."""
     load_cupy()
     return 0
 
 
 def _index(function: str, device: Any) -> int:
+    """The number of a GPU given as None (the first), an int, a string or a device."""
     if device is None:
         return 0
-    if isinstance(device, int) and not isinstance(device, bool):
-        device = Device("cuda", device)
-    where = Device(device)
-    if where.index is None:
+    is_number = isinstance(device, int) and not isinstance(device, bool)
+    index = as_device(function, f"cuda:{device}" if is_number else device).index
+    if index is None:
         raise ValueError(f"{function}: expected a GPU, such as 'cuda:0' or 0, got {device!r}")
-    return where.index
+    return index
 
 
 def get_device_name(device: Any = None) -> str:
-    """What the GPU is called by its maker; `device` is an index, a string or a device, the first GPU by default."""
+    """The product name of a GPU (an index, a string or a device; by default the first)."""
     index = _index("get_device_name", device)
     return load_cupy(index).cuda.runtime.getDeviceProperties(index)["name"].decode()
 
 
 def synchronize(device: Any = None) -> None:
-    """Wait until all that was asked of a GPU, the first by default, is done. Needed for taking times, and for nothing else."""
+    """Wait until a GPU, by default the first, has finished its work. Only timing needs this."""
     index = _index("synchronize", device)
     load_cupy(index).cuda.Device(index).synchronize()

@@ -268,7 +268,7 @@ def _safetensors() -> Any:
 
 
 def _tensor(array: np.ndarray, device: Device) -> Tensor:
-    return Tensor._wrap(to_device(array, device))
+    return Tensor._wrap(to_device(array, device, "load"))
 
 
 def _digest(tree: Any, tensors: Mapping[str, np.ndarray]) -> str:

@@ -44,7 +44,7 @@ def in_threads(*functions):
 
 
 class Training:
-    """A net of its own and data of its own, drawn beforehand."""
+    """A network and its data."""
 
     def __init__(self, seed):
         tinynet.manual_seed(seed)
@@ -128,7 +128,7 @@ def test_a_hook_that_raises_leaves_everything_as_it_was():
 
 
 def test_ctrl_c_that_is_caught_changes_no_later_result():
-    """As in a notebook: the next step, after an interruption at any moment, gives the bits that it would have given."""
+    """As in a notebook: a step after an interruption gives the bits of one without."""
     training = Training(4)
     training.model.eval()
     x, y = training.batches[0]
@@ -150,10 +150,10 @@ def test_ctrl_c_that_is_caught_changes_no_later_result():
             with contextlib.suppress(KeyboardInterrupt):
                 signal.setitimer(
                     signal.ITIMER_REAL, rng.uniform(1e-4, 2e-2), 5
-                )  # and again, should Python drop the first (see below)
+                )  # and again every 5 s, in case Python drops the first (see below)
                 while True:
                     step()
-            # the interruption may come while a `with` block is being left, which then isn't
+            # an interruption at the end of a `with` block can keep the block from being left
             with tinynet.enable_grad(), np.errstate(all="ignore"):
                 assert step() == expected
     finally:
@@ -197,7 +197,7 @@ def test_two_backward_passes_through_leaves_of_their_own():
     ]
 
 
-# -------------------------------------------------------------------------------------------------- workers
+# ------------------------------------------------------------------------------------------ workers
 
 
 class Failing(Dataset):
@@ -244,11 +244,11 @@ def test_workers_have_the_grad_mode_of_the_loop():
         assert [batch.tolist() for batch in loader] == [[0, 0], [0, 0]]
 
 
-# --------------------------------------------------------------------------------------------------- Ctrl-C
+# ------------------------------------------------------------------------------------------- Ctrl-C
 
 
 def endless(folder):
-    """Train with workers and a checkpoint at each step, until somebody stops it."""
+    """Train with workers and a checkpoint at each step, without end."""
     training = Training(0)
     x, y = training.batches[0]
     loader = DataLoader(TensorDataset(x, y), 8, shuffle=True, num_workers=2)
@@ -268,11 +268,14 @@ INTERRUPTED, THREADS_LEFT, DROPPED = 42, 43, 44
 
 
 def until_interrupted(folder):
-    """Train until Ctrl-C. Returns how that ended."""
+    """Train until Ctrl-C; returns one of the exit codes above."""
 
     def unraisable(what):
-        """Python drops what is raised in a weak reference's callback, such as threading and importlib have; it says so, and the user presses
-        again. An interrupt that tinynet's own code drops would be our fault."""
+        """Python reports an interrupt that comes in a weak reference's callback, and drops it.
+
+        threading and importlib have such callbacks; the user presses Ctrl-C again. An interrupt
+        dropped in tinynet's own code would be a bug of tinynet.
+        """
         sys.__unraisablehook__(what)
         if what.exc_type is KeyboardInterrupt and "tinynet" not in str(
             getattr(what.object, "__module__", what.object)
@@ -284,7 +287,7 @@ def until_interrupted(folder):
     try:
         endless(folder)
     except BaseException as error:
-        # a class body, or a lock that is being taken, can turn the interrupt into an error of its own that names it as the cause
+        # A class body or a lock can raise an error of its own, whose cause is the interrupt.
         cause = error
         while not isinstance(cause, KeyboardInterrupt):
             cause = cause.__cause__ or cause.__context__
@@ -303,7 +306,7 @@ def until_interrupted(folder):
     "ignore:.*fork:DeprecationWarning"
 )  # Python warns of threads that a child doesn't have; tinynet starts its own
 def test_ctrl_c_at_fifty_moments(tmp_path):
-    """Each time the process ends within seconds, by KeyboardInterrupt, and leaves a whole file or none."""
+    """The process ends within seconds by KeyboardInterrupt and leaves a whole file or none."""
     rng = random.Random(0)
     ends = []
     for number in range(50):

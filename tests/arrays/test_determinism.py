@@ -21,11 +21,15 @@ ROOT = Path(tinynet.__file__).parent.parent
 
 
 def train(seed=0):
-    """A few steps of a net large enough to be shared among threads; a digest of all that it ends with."""
+    """A digest of the state after a few training steps.
+
+    The network is large enough to be computed on several threads.
+    """
     tinynet.manual_seed(seed)
     model = nn.Sequential(
-        nn.Conv2d(1, 8, 5, padding=2), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.3),
-        nn.Conv2d(8, 12, 3), nn.GELU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(12 * 6 * 6, 10),
+        nn.Conv2d(1, 8, 5, padding=2), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Dropout(0.3), nn.Conv2d(8, 12, 3), nn.GELU(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(12 * 6 * 6, 10),
     )  # fmt: skip
     data, _ = random_split(
         TensorDataset(tinynet.randn(150, 1, 28, 28), tinynet.randint(0, 10, (150,))), [128, 22]
@@ -53,7 +57,10 @@ def test_twice_in_one_process():
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_across_processes_and_hash_seeds(threads):
-    code = f"import tinynet; tinynet.set_num_threads({threads}); from test_determinism import train; print(train())"
+    code = (
+        f"import tinynet; tinynet.set_num_threads({threads})\n"
+        "from test_determinism import train; print(train())"
+    )
     found = set()
     for hash_seed in ("0", "1", "random"):
         environment = {
@@ -96,7 +103,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 
 
 class Drawing(Dataset):
-    """Draws in every way there is: for a sample, for a batch, through a transform, and after seeding for itself."""
+    """Draws for a sample, for a batch, through a transform, and after a seed of its own."""
 
     crop = tinynet.transforms.RandomCrop(4, padding=1)
 

@@ -79,7 +79,7 @@ class Training:
 
 
 def growth(step):
-    """Bytes that 180 steps more than 20 take, and how many objects only the collector could free."""
+    """Bytes that 200 steps leave allocated beyond those of 20, and objects left in cycles."""
     gc.collect()
     gc.disable()
     tracemalloc.start()
@@ -122,14 +122,14 @@ def test_failures_leave_nothing(kind):
 
 
 def test_a_kept_loss_keeps_its_graph_but_not_its_arrays():
-    """The mistake of appending the loss and not loss.item(): nodes pile up, the activations don't."""
+    """A program appends the loss and not loss.item(): nodes pile up, activations do not."""
     training = Training()
     bytes_more, _ = growth(training.step_and_keep_the_loss)
     activations = 8 * 4 * 10 * 10 * 4  # of the first layer alone, in bytes
     assert 180 * 500 < bytes_more < 180 * activations
 
 
-# ------------------------------------------------------------------------------------------- memory that is used again
+# ------------------------------------------------------------------------ memory that is used again
 
 
 @pytest.fixture

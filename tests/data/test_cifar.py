@@ -1,9 +1,9 @@
-"""CIFAR-10: batches as they were published, pickles that would do harm, archives that would, and the search for files."""
+"""CIFAR-10: batches as published, pickles that would do harm, and the search for files."""
 
 from __future__ import annotations
 
 import functools
-import gzip
+import gc
 import hashlib
 import io
 import os
@@ -11,19 +11,24 @@ import pickle
 import struct
 import tarfile
 import threading
-import tracemalloc
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinynet.datasets import CIFAR10, cifar, download, mnist
-from tinynet.datasets.cifar import PublishedFile, check_archive, read_batch, unpack, unpickle
+from tinynet.data import cifar, download, image_set
+from tinynet.data.cifar import read_batch
+from tinynet.data.download import Published
+from tinynet.datasets import CIFAR10
 from tinynet.transforms import Compose, Normalize, RandomCrop
 from tinynet.utils.data import DataLoader
+
+# pooch leaves the connection of a failed download to the garbage collector; see `mirror`.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning")
 
 _random = np.random.default_rng(10)
 COUNT = 4  # images in a batch of the tests
@@ -36,7 +41,10 @@ FOLDER = "cifar-10-batches-py"
 
 
 def published_pickle(pixels: np.ndarray, labels: np.ndarray, columns_first: bool = False) -> bytes:
-    """A batch in the bytes that Python 2 wrote: protocol 2, strings of bytes, a list in pieces, and an array that is called into being."""
+    """A batch in the bytes that Python 2 wrote.
+
+    That is: protocol 2, strings of bytes, a list in pieces, and an array that a call makes.
+    """
 
     def text(string: bytes) -> bytes:
         return b"U" + bytes([len(string)]) + string
@@ -44,17 +52,24 @@ def published_pickle(pixels: np.ndarray, labels: np.ndarray, columns_first: bool
     def number(value: int) -> bytes:
         return b"K" + bytes([value]) if value < 256 else b"M" + struct.pack("<H", value)
 
+    def photo(i: int) -> bytes:
+        return text(b"photo_%d.png" % i) + b"r" + struct.pack("<I", 300 + i)
+
     raw = pixels.reshape(len(pixels), -1).tobytes("F" if columns_first else "C")
     return b"".join(
         [
-            b"\x80\x02}q\x01(", text(b"batch_label"), b"q\x02", text(b"training batch 1 of 5"), b"q\x03", text(b"labels"), b"q\x04",
+            b"\x80\x02}q\x01(", text(b"batch_label"), b"q\x02", text(b"training batch 1 of 5"),
+            b"q\x03", text(b"labels"), b"q\x04",
             b"]q\x05(", *map(number, labels[:3]), b"e(", *map(number, labels[3:]), b"e",
-            text(b"data"), b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08", number(0), b"\x85q\x09",
-            text(b"b"), b"q\x0a\x87q\x0bRq\x0c(", number(1), number(len(pixels)), number(3072), b"\x86q\x0d",
-            b"cnumpy\ndtype\nq\x0e", text(b"u1"), b"q\x0f", number(0), number(1), b"\x87q\x10Rq\x11(", number(3), text(b"|"), b"q\x12",
-            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff", number(0), b"tq\x13b", b"\x88" if columns_first else b"\x89",
-            b"T" + struct.pack("<i", len(raw)) + raw, b"q\x14tq\x15b", text(b"filenames"), b"q\x16]q\x17(",
-            *(text(b"photo_%d.png" % i) + b"r" + struct.pack("<I", 300 + i) for i in range(len(pixels))), b"eu.",
+            text(b"data"), b"q\x06cnumpy.core.multiarray\n_reconstruct\nq\x07",
+            b"cnumpy\nndarray\nq\x08", number(0), b"\x85q\x09", text(b"b"),
+            b"q\x0a\x87q\x0bRq\x0c(", number(1), number(len(pixels)), number(3072), b"\x86q\x0d",
+            b"cnumpy\ndtype\nq\x0e", text(b"u1"), b"q\x0f", number(0), number(1),
+            b"\x87q\x10Rq\x11(", number(3), text(b"|"), b"q\x12",
+            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff", number(0), b"tq\x13b",
+            b"\x88" if columns_first else b"\x89",
+            b"T" + struct.pack("<i", len(raw)) + raw, b"q\x14tq\x15b",
+            text(b"filenames"), b"q\x16]q\x17(", *map(photo, range(len(pixels))), b"eu.",
         ]
     )  # fmt: skip
 
@@ -66,14 +81,13 @@ BATCHES = {
 MD5 = {name: hashlib.md5(content).hexdigest() for name, content in BATCHES.items()}
 
 
-def archive_of(files: dict[str, bytes | tarfile.TarInfo]) -> bytes:
+def archive_of(files: dict[str, bytes]) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as archive:
         for name, content in files.items():
-            member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
-            if isinstance(content, bytes):
-                member.size = len(content)
-            archive.addfile(member, io.BytesIO(content) if isinstance(content, bytes) else None)
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return made.getvalue()
 
 
@@ -83,32 +97,25 @@ TAR = archive_of(
         **{f"{FOLDER}/{name}": content for name, content in BATCHES.items()},
     }
 )
-ARCHIVE = PublishedFile("cifar-10-python.tar.gz", hashlib.sha256(TAR).hexdigest())
+ARCHIVE = Published("cifar-10-python.tar.gz", hashlib.sha256(TAR).hexdigest())
 
 
 class Tiny(CIFAR10):
-    files = (
-        ARCHIVE,
-        PublishedFile(NAMES[0], MD5[NAMES[0]]),
-        ARCHIVE,
-        PublishedFile("test_batch", MD5["test_batch"]),
-    )
-    train_batches = tuple(PublishedFile(name, MD5[name]) for name in NAMES[:5])
-    test_batches = (PublishedFile("test_batch", MD5["test_batch"]),)
+    archive = ARCHIVE
+    train_batches: ClassVar = {name: MD5[name] for name in NAMES[:5]}
+    test_batches: ClassVar = {"test_batch": MD5["test_batch"]}
     mirrors = ()
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of the test's own, batches of four images, and nothing remembered from another test."""
-    for module in (mnist, cifar):
-        monkeypatch.setattr(module, "_cache_folder", lambda: tmp_path / "cache")
+    """A cache folder of the test's own, batches of four images, nothing said before."""
+    monkeypatch.setattr(image_set, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(cifar, "_PUBLISHED_COUNT", COUNT)
     monkeypatch.delenv("TINYNET_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "BACKOFF", 0.001)
     download.first_to_answer.cache_clear()
-    mnist._say_once.cache_clear()
+    image_set._say_once.cache_clear()
     return tmp_path / "cache"
 
 
@@ -119,12 +126,12 @@ def fill(folder: Path, *, archive: bool = False, **changed: bytes) -> Path:
     return folder
 
 
-# ----------------------------------------------------------------------------------------------------- a batch
+# ------------------------------------------------------------------------------------------ a batch
 
 
 @pytest.mark.parametrize("columns_first", [False, True])
 def test_a_published_batch_says_the_same_to_python(columns_first):
-    """The bytes made up here are what they should be: Python's own unpickler, which executes them, finds the array in them."""
+    """Python's own unpickler, which executes the bytes made up here, finds the array in them."""
     content = published_pickle(PIXELS[0], LABELS[0], columns_first)
     batch = _Known(io.BytesIO(content), encoding="bytes").load()
     np.testing.assert_array_equal(batch[b"data"], PIXELS[0].reshape(COUNT, 3072))
@@ -165,23 +172,42 @@ class Harm:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize("protocol", [0, 2, 3, 4])
 @pytest.mark.parametrize("where", ["data", "labels", "filenames", b"data"])
 def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
     good = {"data": PIXELS[0].reshape(COUNT, 3072), "labels": LABELS[0].tolist()}
     content = pickle.dumps({**good, where: Harm(tmp_path / "harm")}, protocol=protocol)
-    if where == "filenames":  # of no interest, and not even an error
+    message = r"here: is not a batch of CIFAR-10 .* \(it asks for \w+\.mkdir, which no batch needs"
+    with pytest.raises(ValueError, match=message):
         read_batch(content, "here")
-    else:
-        with pytest.raises(
-            ValueError, match="here: is not a batch of CIFAR-10 in the Python version"
-        ):
-            read_batch(content, "here")
     assert not (tmp_path / "harm").exists()
     pickle.loads(content)
     assert (tmp_path / "harm").exists(), (
         "the test of the test: this pickle does what it says where it is executed"
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "builtins.eval", "builtins.getattr", "os.system", "posix.system", "numpy.load",
+        "numpy.core.multiarray.fromstring", "numpy._core.multiarray.scalar", "_codecs.decode",
+        "codecs.encode", "copyreg._reconstructor", "numpy.dtype.type", "numpy._core._internal.eval",
+    ],
+)  # fmt: skip
+def test_only_four_names_are_allowed(name):
+    module, _, attribute = name.rpartition(".")
+    content = b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + b"."
+    with pytest.raises(ValueError, match=rf"it asks for {name}, which no batch needs"):
+        read_batch(content, "here")
+
+
+def test_a_pickle_does_not_change_numpys_dtypes():
+    """A hostile state is set on a copy of the dtype, and not on the one that all arrays share."""
+    content = published_pickle(PIXELS[0], LABELS[0]).replace(b"U\x01|q\x12", b"U\x01>q\x12")
+    read_batch(content, "here")
+    assert np.dtype(np.uint8).byteorder == "|"
+    assert np.zeros(2, np.uint8).tobytes() == b"\0\0"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +226,10 @@ def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
             "its labels are not a list of numbers",
         ),
         (
+            pickle.dumps({"data": PIXELS[0].reshape(4, -1), "labels": [1, 2, 3, True]}, 2),
+            "its labels are not a list of numbers",
+        ),
+        (
             pickle.dumps({"data": PIXELS[0].reshape(4, -1), "labels": [1, 2, 3]}, 2),
             "it has 3 labels for 4 images",
         ),
@@ -208,25 +238,26 @@ def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
             r"is not an array \(N, 3072\): it says \(2, 6144\)",
         ),
         (
-            pickle.dumps({"data": PIXELS[0][:0].reshape(0, 3072), "labels": []}, 2),
+            pickle.dumps({"data": PIXELS[0][:0].reshape(0, 3072), "labels": []}, 3),
             r"is not an array \(N, 3072\): it says \(0, 3072\)",
         ),
         (
             pickle.dumps({"data": np.zeros((1, 3072), np.int16), "labels": [1]}, 2),
             "does not consist of unsigned bytes",
         ),
-        (pickle.dumps({"data": 1.5}, 2), "it has the instruction BINFLOAT, which is not followed"),
         (
-            pickle.dumps({"data": object()}, 4),
-            "it has the instruction NEWOBJ, which is not followed",
+            pickle.dumps({"data": np.full((1, 3072), None), "labels": [1]}, 2),
+            "does not consist of unsigned bytes",
         ),
+        (pickle.dumps({"data": 1.5}, 2), 'its "data" is not a numpy array'),
+        (pickle.dumps({"data": object()}, 4), "it asks for builtins.object, which no batch needs"),
         (BATCHES["test_batch"][:-1], "here: is not a batch"),
         (BATCHES["test_batch"].replace(b"u1", b"i1"), "does not consist of unsigned bytes"),
         (b"(" * 5 + b".", "here: is not a batch"),
         (b"\x80\x02" + b")" + b"\x85" * 100_000 + b"}q\x00(h\x00e.", "here: is not a batch"),
         (b"}(U\x04data" + b")" + b"\x85" * 100_000 + b"s.", "here: is not a batch"),
     ],
-    ids=range(17),
+    ids=range(19),
 )
 def test_what_is_no_batch_is_refused(content, message):
     with pytest.raises(ValueError, match=message) as error:
@@ -243,7 +274,7 @@ def test_what_is_no_batch_is_refused(content, message):
     )
 )
 def test_damaged_batches(edits):
-    """A batch that is damaged where it is not pixels is refused with a ValueError, or else read as one of that many images."""
+    """Damaged where it is not pixels, a batch is refused, or read as one of that many images."""
     content = BATCHES["test_batch"]
     tail = len(content) - 200
     for position, remove, insert in edits:
@@ -257,133 +288,38 @@ def test_damaged_batches(edits):
         assert pixels.shape == (len(labels), 3, 32, 32)
 
 
-def test_pickles_of_plain_data():
-    value = {
-        "a": [1, -2, 300, 70_000, 2**80],
-        b"b": (None, True, False),
-        "c": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)),
-        "d": [[], {}],
-    }
-    for protocol in (3, 4):
-        assert unpickle(pickle.dumps(value, protocol)) == value
-    shared = [1]
-    twice = unpickle(pickle.dumps([shared, shared], 4))
-    assert twice == [[1], [1]]
-    assert twice[0] is twice[1]
-
-
-# --------------------------------------------------------------------------------------------------- the archive
-
-
-def link(name: str, to: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)
-    member.type, member.linkname = kind, to
-    return member
+# -------------------------------------------------------------------------------------- the archive
 
 
 def test_an_archive_is_read_and_nothing_is_written(tmp_path):
-    path = tmp_path / "given.tar.gz"
-    path.write_bytes(
-        archive_of({"../outside": b"1", "/outside": b"2", "in/it": b"3", "in/other": b"4"})
-    )
-    before = sorted(tmp_path.rglob("*"))
-    assert dict(unpack(path, ["in/other", "in/it"])) == {"in/it": b"3", "in/other": b"4"}
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (archive_of({"in/it": b"1"}), "lacks in/other"),
-        (
-            archive_of({"in/it": link("in/it", "/etc/passwd"), "in/other": b"1"}),
-            "in/it is not a plain file",
-        ),
-        (
-            archive_of({"in/it": link("in/it", "in/other", tarfile.LNKTYPE), "in/other": b"1"}),
-            "in/it is not a plain file",
-        ),
-        (
-            archive_of({"in/it": bytes(2001), "in/other": b"1"}),
-            "in/it has 2,001 bytes; at most 2,000 are read",
-        ),
-        (
-            archive_of({"first": bytes(100_000), "in/it": b"1", "in/other": b"1"}),
-            "decompresses to more than 50,000 bytes",
-        ),
-        (archive_of({"in/it": b"1", "in/other": b"1"})[:60], "cannot be unpacked"),
-        (b"no archive", "cannot be unpacked"),
-        (gzip.compress(b"no archive either" * 99), "cannot be unpacked"),
-    ],
-    ids=[
-        "lacking",
-        "symbolic link",
-        "hard link",
-        "large",
-        "bomb",
-        "truncated",
-        "not gzip",
-        "not tar",
-    ],
-)
-def test_a_hostile_archive(tmp_path, monkeypatch, content, message):
-    monkeypatch.setattr(cifar, "MAX_BATCH_BYTES", 2000)
-    monkeypatch.setattr(cifar, "MAX_UNPACKED_BYTES", 50_000)
-    path = tmp_path / "hostile"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=message) as error:
-        list(unpack(path, ["in/it", "in/other"]))
-    assert str(error.value).startswith(f"{path}: ")
-
-
-def test_a_bomb_takes_no_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "MAX_UNPACKED_BYTES", 1 << 20)
-    member = tarfile.TarInfo(
-        "x" * 300
-    )  # a long name comes before its file, and may claim to be of any length
-    long_name = tarfile.TarInfo("././@LongLink")
-    long_name.type, long_name.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
-    path = tmp_path / "bomb"
-    path.write_bytes(
-        gzip.compress(
-            long_name.tobuf(tarfile.USTAR_FORMAT)
-            + bytes(40 << 20)
-            + member.tobuf(tarfile.GNU_FORMAT)
-        )
-    )
-    tracemalloc.start()
-    with pytest.raises(ValueError, match="decompresses to more than 1,048,576 bytes"):
-        list(unpack(path, ["in/it"]))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 8 << 20
+    fill(tmp_path, archive=True)
+    assert len(Tiny(tmp_path, download=False)) == 20
+    assert [path.name for path in tmp_path.iterdir()] == [ARCHIVE.name]
 
 
 def test_only_the_published_archive_will_do(tmp_path):
     path = fill(tmp_path, archive=True) / ARCHIVE.name
-    check_archive(path, ARCHIVE)
     path.write_bytes(TAR[:-1] + b"x")
-    with pytest.raises(
-        ValueError,
-        match=f"is not the published {ARCHIVE.name}: its SHA-256 is [0-9a-f]+, expected {ARCHIVE.digest}",
-    ):
-        check_archive(path, ARCHIVE)
-    with pytest.raises(ValueError, match=r"absent: cannot be read .*No such file"):
-        check_archive(tmp_path / "absent", ARCHIVE)
+    message = (
+        f"is not the published {ARCHIVE.name}: its SHA-256 is [0-9a-f]+, expected {ARCHIVE.sha256}"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+        Tiny(tmp_path, download=False)
+    assert str(error.value).startswith(f"Tiny: {path}: ")
 
 
 def test_the_tables_are_complete():
-    assert [batch.name for batch in (*CIFAR10.train_batches, *CIFAR10.test_batches)] == NAMES
-    digests = [batch.digest for batch in (*CIFAR10.train_batches, *CIFAR10.test_batches)]
-    assert len(set(digests)) == 6
-    assert all(len(digest) == 32 and int(digest, 16) for digest in digests)
-    assert len(cifar.ARCHIVE.digest) == 64 and int(cifar.ARCHIVE.digest, 16)
+    batches = CIFAR10.train_batches | CIFAR10.test_batches
+    assert list(batches) == NAMES
+    assert len(set(batches.values())) == 6
+    assert all(len(digest) == 32 and int(digest, 16) for digest in batches.values())
+    assert len(CIFAR10.archive.sha256) == 64 and int(CIFAR10.archive.sha256, 16)
     assert len({mirror.split("/")[2] for mirror in CIFAR10.mirrors}) >= 2
     assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in CIFAR10.mirrors)
     assert len(CIFAR10.classes) == 10
 
 
-# -------------------------------------------------------------------------------------------------- the data set
+# ------------------------------------------------------------------------------------- the data set
 
 
 @pytest.mark.parametrize("archive", [False, True])
@@ -398,7 +334,8 @@ def test_layouts_of_a_folder(tmp_path, capsys, layout, archive, train):
     pixels, labels = (PIXELS[:5], LABELS[:5]) if train else (PIXELS[5:], LABELS[5:])
     np.testing.assert_array_equal(data.data.array, pixels.reshape(-1, 3, 32, 32))
     np.testing.assert_array_equal(data.targets.array, labels.ravel())
-    said = f"{20 if train else 4} {'training' if train else 'test'} images from {tmp_path / where} (root)"
+    part = "20 training" if train else "4 test"
+    said = f"{part} images from {tmp_path / where} (root)"
     assert capsys.readouterr().err == f"Tiny: using {said}\n"
     assert repr(data) == f"Tiny(train={train}, {said})"
 
@@ -453,7 +390,8 @@ def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypa
     [
         (
             published_pickle(255 - PIXELS[2], LABELS[2]),
-            f"has the size of the published data_batch_3 but not its content: MD5 .*, not {MD5[NAMES[2]]}",
+            "has the size of the published data_batch_3 but not its content: "
+            f"MD5 .*, not {MD5[NAMES[2]]}",
         ),
         (BATCHES["data_batch_3"][:999], "data_batch_3: is not a batch of CIFAR-10"),
         (
@@ -471,21 +409,13 @@ def test_a_bad_batch_is_an_error(tmp_path, changed, message):
     assert str(error.value).endswith("Replace or delete this file, or choose another root")
 
 
-def test_a_batch_has_a_largest_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "MAX_BATCH_BYTES", 1000)
-    with pytest.raises(
-        ValueError, match="data_batch_1: has more than 1,000 bytes, the most that is read"
-    ):
-        Tiny(fill(tmp_path), download=False)
-
-
 def test_images_of_your_own_are_taken_as_they_are(tmp_path, cache):
     own = published_pickle(PIXELS[2][:3], LABELS[2][:3])
     assert len(Tiny(fill(tmp_path, data_batch_3=own), download=False)) == 19
     fill(cache, data_batch_3=own)  # but not in the cache, where nobody puts any
     with pytest.raises(
         RuntimeError,
-        match="Tiny: there are no files, because the cache is damaged, .*data_batch_3: holds 3 images",
+        match="Tiny: there are no files, because the cache is damaged, .*_3: holds 3 images",
     ):
         Tiny(download=False)
 
@@ -494,7 +424,8 @@ def test_without_files_it_is_an_error_that_says_what_to_do(tmp_path):
     with pytest.raises(RuntimeError) as error:
         Tiny(tmp_path, download=False)
     assert str(error.value) == (
-        f"Tiny: there are no files, because root {tmp_path} lacks cifar-10-python.tar.gz or data_batch_1; download=False. "
+        f"Tiny: there are no files, because root {tmp_path} lacks cifar-10-python.tar.gz; "
+        "download=False. "
         "For all images: root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True"
     )
 
@@ -516,6 +447,7 @@ def mirror(tmp_path):
     server.shutdown()
     server.server_close()
     thread.join()
+    gc.collect()  # here, and not in a later test that heeds warnings
 
 
 @pytest.mark.parametrize("insist", [None, True])
@@ -537,10 +469,10 @@ def test_a_wrong_archive_is_not_kept(mirror, cache, tmp_path):
     (tmp_path / "served" / ARCHIVE.name).write_bytes(archive_of({f"{FOLDER}/data_batch_1": b"x"}))
     with pytest.raises(
         RuntimeError,
-        match=f"Mirrored: no download, because {mirror}.*sent a wrong file .*is not the published",
+        match=f"Mirrored: no download, because {mirror}.*: SHA256 hash .* does not match",
     ):
         Mirrored(download=True)
-    assert not list((cache / "CIFAR10").glob("*.gz"))
+    assert list((cache / "CIFAR10").iterdir()) == []
 
 
 def test_no_mirror_answers():
@@ -549,6 +481,6 @@ def test_no_mirror_answers():
 
     with pytest.raises(
         RuntimeError,
-        match=r"Unreachable: there are no files, because no mirror answered \(127.0.0.1:9\)\. For all images",
+        match=r"Unreachable: there are no files, because no mirror answered \(127.0.0.1:9\)\. For ",
     ):
         Unreachable()

@@ -1,4 +1,4 @@
-"""Data sets, samplers and the loader: which samples, in which order, put together how, and fetched by whom."""
+"""Data sets, samplers and the loader: which samples, in which order, and fetched by whom."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def data_threads():
     return [t for t in threading.enumerate() if t.name.startswith("tinynet-data")]
 
 
-# --------------------------------------------------------------------------------------------------------- order
+# -------------------------------------------------------------------------------------------- order
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -127,7 +127,7 @@ def test_anything_with_a_length_that_can_be_indexed():
     ]
 
 
-# ------------------------------------------------------------------------------------------------------ fetching
+# ----------------------------------------------------------------------------------------- fetching
 
 
 def test_tensors_are_fetched_batch_by_batch():
@@ -173,7 +173,7 @@ def test_default_collate():
         default_collate([(1, 2), (1,)])
 
 
-# ------------------------------------------------------------------------------------------------------- workers
+# ------------------------------------------------------------------------------------------ workers
 
 
 def test_workers_do_the_work_and_go():
@@ -221,7 +221,7 @@ def test_workers_see_gradients_enabled_and_the_caller_keeps_its_mode():
         assert not tinynet.is_grad_enabled()
 
 
-# ----------------------------------------------------------------------------------------------------- data sets
+# ---------------------------------------------------------------------------------------- data sets
 
 
 def test_tensor_dataset():
@@ -258,14 +258,14 @@ def test_random_split():
     ]  # what rounding left over goes to the first
 
 
-# ------------------------------------------------------------------------------------------------------- refused
+# ------------------------------------------------------------------------------------------ refused
 
 
 @pytest.mark.parametrize(
     ("build", "error", "text"),
     [
         (lambda: DataLoader(Squares(3), batch_size=0), ValueError, "batch_size must be .*"),
-        (lambda: DataLoader(Squares(3), batch_size=2.0), ValueError, "batch_size must be .*"),
+        (lambda: DataLoader(Squares(3), batch_size=2.0), TypeError, "batch_size must be .*"),
         (lambda: DataLoader(Squares(3), num_workers=-1), ValueError, "num_workers must be .*"),
         (
             lambda: DataLoader(Squares(3), sampler=[0], shuffle=True),

@@ -1,4 +1,4 @@
-"""Transforms of images: each against a loop over images and pixels, or against PyTorch; seeded; and everything wrong refused."""
+"""Transforms of images: each against a loop over pixels, or PyTorch; seeded; errors in words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RANDOM = {
 }
 
 
-# -------------------------------------------------------------------------------------------------- all of them
+# -------------------------------------------------------------------------------------- all of them
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -120,7 +120,8 @@ def test_what_is_no_image_is_refused(transform):
         transform(np.zeros((3, 4, 4), np.float32))
     with pytest.raises(
         ValueError,
-        match=rf"{name}: expected images \(N, C, H, W\) or one image \(C, H, W\), got shape \(4, 4\)",
+        match=rf"{name}: expected images \(N, C, H, W\) or one image \(C, H, W\), "
+        r"got shape \(4, 4\)",
     ):
         transform(tinynet.zeros(4, 4))
 
@@ -131,7 +132,7 @@ def test_a_generator_of_another_kind_is_refused(make):
         make(generator=np.random.default_rng(0))
 
 
-# ---------------------------------------------------------------------------------------------------- Normalize
+# ---------------------------------------------------------------------------------------- Normalize
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_normalize(mean, std, dtype):
     ("given", "error", "message"),
     [
         (((1, 2), (0, 1)), ValueError, r"no std may be 0, got \(0, 1\)"),
-        (((), 1), ValueError, r"mean must be a number, or one for each channel, got \(\)"),
+        (((), 1), ValueError, r"mean must be a number, or one per channel, got \(\)"),
         ((0, "1"), TypeError, "std must be a finite number, got '1'"),
         ((math.nan, 1), TypeError, "mean must be a finite number, got nan"),
         ((True, 1), TypeError, "mean must be a finite number, got True"),
@@ -168,7 +169,8 @@ def test_normalize_refuses(given, error, message):
 
 def test_normalize_refuses_other_images():
     with pytest.raises(
-        ValueError, match="Normalize: the images have 3 channels, but 2 numbers are given as mean"
+        ValueError,
+        match="Normalize: the images have 3 channels, but 2 numbers are given as mean or std",
     ):
         Normalize((1, 2), 1)(tinynet.zeros(3, 4, 4))
     with pytest.raises(
@@ -178,7 +180,7 @@ def test_normalize_refuses_other_images():
         Normalize(0, 1)(tinynet.zeros(3, 4, 4, dtype=tinynet.uint8))
 
 
-# --------------------------------------------------------------------------------------------------------- flip
+# --------------------------------------------------------------------------------------------- flip
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -208,7 +210,7 @@ def test_flip_refuses(p, error):
         RandomHorizontalFlip(p)
 
 
-# --------------------------------------------------------------------------------------------------------- crop
+# --------------------------------------------------------------------------------------------- crop
 
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric"])
@@ -260,7 +262,8 @@ def test_crop_pads_what_is_too_small():
     x = photos((2, 3, 4, 5))
     with pytest.raises(
         ValueError,
-        match="images of 4 x 5 with padding None are smaller than the part of 6 x 5; add padding, or pad_if_needed",
+        match="images of 4 x 5 with padding None are smaller than the part of 6 x 5; "
+        "add padding, or pad_if_needed",
     ):
         RandomCrop((6, 5))(tinynet.from_numpy(x))
     y = RandomCrop((6, 5), pad_if_needed=True, generator=seeded())(tinynet.from_numpy(x)).numpy()
@@ -285,7 +288,7 @@ def test_crop_pads_what_is_too_small():
         (
             {"size": 2, "padding_mode": "zeros"},
             ValueError,
-            "padding_mode is 'zeros'; it must be one of constant, edge, reflect, symmetric",
+            "padding_mode must be one of constant, edge, reflect, symmetric, got 'zeros'",
         ),
         ({"size": 2, "fill": None}, TypeError, "fill must be a finite number, got None"),
     ],
@@ -299,12 +302,13 @@ def test_crop_refuses(given, error, message):
 def test_crop_refuses_a_reflection_beyond_the_image():
     with pytest.raises(
         ValueError,
-        match=r"RandomCrop: images of 4 x 9 can't be reflected \(4, 4\) x \(4, 4\) pixels beyond their edges",
+        match=r"RandomCrop: images of 4 x 9 can't be reflected \(4, 4\) x \(4, 4\) pixels "
+        "beyond their edges",
     ):
         RandomCrop(3, 4, padding_mode="reflect")(tinynet.zeros(1, 4, 9))
 
 
-# ----------------------------------------------------------------------------------------------------- rotation
+# ----------------------------------------------------------------------------------------- rotation
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
@@ -372,7 +376,8 @@ def test_nearest_rotation_keeps_the_type_and_bilinear_needs_floats():
     assert y.dtype == np.uint8
     with pytest.raises(
         TypeError,
-        match=r"RandomRotation: the images are uint8; bilinear interpolation takes floats, such as images.float\(\)",
+        match=r"RandomRotation: the images are uint8; bilinear interpolation takes floats, "
+        r"such as images.float\(\)",
     ):
         RandomRotation(30, "bilinear")(x)
 
@@ -383,19 +388,19 @@ def test_nearest_rotation_keeps_the_type_and_bilinear_needs_floats():
         (
             {"degrees": -5},
             ValueError,
-            r"degrees must not be negative unless it is \(from, to\), got -5",
+            r"degrees must be a number from 0 up or \(from, to\), got -5",
         ),
         (
             {"degrees": (5, -5)},
             ValueError,
-            r"degrees must be a number or \(from, to\), got \(5, -5\)",
+            r"degrees must be a number from 0 up or \(from, to\), got \(5, -5\)",
         ),
-        ({"degrees": (1, 2, 3)}, ValueError, "degrees must be a number or"),
+        ({"degrees": (1, 2, 3)}, ValueError, "degrees must be a number from 0 up or"),
         ({"degrees": "5"}, TypeError, "degrees must be a finite number, got '5'"),
         (
             {"degrees": 5, "interpolation": "bicubic"},
             ValueError,
-            "interpolation is 'bicubic'; it must be 'nearest' or 'bilinear'",
+            "interpolation must be one of nearest, bilinear, got 'bicubic'",
         ),
         ({"degrees": 5, "fill": math.inf}, TypeError, "fill must be a finite number, got inf"),
     ],
@@ -406,7 +411,7 @@ def test_rotation_refuses(given, error, message):
         RandomRotation(**given)
 
 
-# ------------------------------------------------------------------------------------------------------ Compose
+# ------------------------------------------------------------------------------------------ Compose
 
 
 def test_compose_calls_one_after_the_other():
@@ -426,5 +431,6 @@ def test_compose_refuses_what_can_not_be_called():
 
 def test_reprs():
     assert repr(Compose([RandomCrop(4, (1, 2)), RandomRotation(10)])) == (
-        "Compose(\n    RandomCrop(size=(4, 4), padding=(1, 2))\n    RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, fill=0)\n)"
+        "Compose(\n    RandomCrop(size=(4, 4), padding=(1, 2))\n"
+        "    RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, fill=0)\n)"
     )

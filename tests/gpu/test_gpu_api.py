@@ -1,4 +1,8 @@
-"""tinynet's source against the recorded API of cupy: every function it takes from `xp` exists there, with the keywords it is given."""
+"""tinynet's source against the recorded API of cupy.
+
+Every function that the source takes from `xp` or `cupy` exists in cupy, with the keywords that the
+source passes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ def entry(path: list[str]) -> dict | None:
 
 
 def attribute_path(node: ast.AST) -> list[str] | None:
-    """["lib", "stride_tricks", "as_strided"] of ``xp.lib.stride_tricks.as_strided``; None for what doesn't start at xp or cupy."""
+    """``["lib", "stride_tricks", "as_strided"]`` for ``xp.lib.stride_tricks.as_strided``.
+
+    None if the expression does not start with xp or cupy.
+    """
     path: list[str] = []
     while isinstance(node, ast.Attribute):
         path.insert(0, node.attr)
@@ -31,7 +38,7 @@ def attribute_path(node: ast.AST) -> list[str] | None:
 
 
 def problems(source: str) -> list[str]:
-    """What `source` asks of cupy that it hasn't."""
+    """What `source` uses that cupy lacks."""
     found = []
     tree = ast.parse(source)
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -107,9 +114,11 @@ def test_source_asks_cupy_for_what_it_has(path):
 @pytest.mark.parametrize(
     "wrong",
     [
-        "xp.errstate(all='ignore')", "xp.add(a, b, where=m)", "xp.maximum.reduce(a)", "xp.sum(a, where=m)", "a.max(initial=0)", "xp.block([a])",
-        "xp.unstack(a)", "xp.clip(a, min=0)", "xp.multiply.at(a, i, b)", "xp.lib.stride_tricks.as_strided(a, s, t, writeable=False)",
-        "xp.reshape(a, shape=(2,))", "xp.lib.stride_tricks.broadcast_to(a, s)",
+        "xp.errstate(all='ignore')", "xp.add(a, b, where=m)", "xp.maximum.reduce(a)",
+        "xp.sum(a, where=m)", "a.max(initial=0)", "xp.block([a])", "xp.unstack(a)",
+        "xp.clip(a, min=0)", "xp.multiply.at(a, i, b)",
+        "xp.lib.stride_tricks.as_strided(a, s, t, writeable=False)", "xp.reshape(a, shape=(2,))",
+        "xp.lib.stride_tricks.broadcast_to(a, s)",
     ],
 )  # fmt: skip
 def test_the_lint_notices(wrong):
@@ -118,5 +127,6 @@ def test_the_lint_notices(wrong):
 
 def test_the_lint_lets_pass_what_is_right():
     assert not problems(
-        "xp.add(a, b, out=c)\nxp.add.at(a, i, b)\nxp.zeros(3, dtype='f4')\na.sum(axis=1, keepdims=True)\nxp.lib.stride_tricks.as_strided(a, s, t)"
+        "xp.add(a, b, out=c)\nxp.add.at(a, i, b)\nxp.zeros(3, dtype='f4')\n"
+        "a.sum(axis=1, keepdims=True)\nxp.lib.stride_tricks.as_strided(a, s, t)"
     )

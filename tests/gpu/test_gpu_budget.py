@@ -1,4 +1,8 @@
-"""What a training step costs on a GPU, counted on the stand-in: nothing may wait, next to nothing may be uploaded."""
+"""What a training step costs on a GPU, counted on the stand-in.
+
+Nothing may wait, a step on data that is on the GPU may upload nothing, and its launches are
+limited.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 import strict_cupy
 from conftest import REAL_CUPY
+from gpu_cases import lenet
 
 import tinynet
 import tinynet.nn.functional as F
@@ -19,13 +24,6 @@ pytestmark = [
     pytest.mark.usefixtures("gpu"),
     pytest.mark.skipif(REAL_CUPY, reason="only the stand-in for cupy counts"),
 ]
-
-
-def lenet() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )  # fmt: skip
 
 
 def step(model, optimizer, x, y):
@@ -53,12 +51,17 @@ def batch():
     )
 
 
-# Launches of one step of LeNet-5. Of the forward pass: conv 4 (columns, a product, the layout of the product, bias), ReLU 1, pooling 1, linear
-# 2, cross-entropy some 15. Backward: conv some 10 (columns again, two products, their operands' layouts, the bias's sum), pooling 2.
-# The optimiser: one for each of 10 parameters, plain SGD two. A launch is some 10 µs of Python: this many are what a step costs at least.
+# Launches of one step of LeNet-5.
+# Forward: a convolution 4 (columns, product, layout of the product, bias), ReLU 1, pooling 1,
+# linear 2, cross-entropy some 15.
+# Backward: a convolution some 10 (columns again, two products, the layouts of their operands, the
+# sum for the bias), pooling 2.
+# Optimiser: one for each of 10 parameters, plain SGD two.
+# A launch takes some 10 µs of Python, so the number of launches bounds a step's time from below.
 LAUNCHES = {"sgd": 125, "momentum": 115, "adam": 115}
 OPTIMISERS = {
-    "sgd": lambda p: optim.SGD(p, lr=0.1), "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9), "adam": lambda p: optim.Adam(p),
+    "sgd": lambda p: optim.SGD(p, lr=0.1), "adam": lambda p: optim.Adam(p),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
 }  # fmt: skip
 
 
@@ -82,7 +85,10 @@ def example_net():
 @pytest.mark.parametrize("make", [lenet, example_net], ids=["LeNet-5", "examples/mnist.py"])
 @pytest.mark.parametrize("on_the_gpu", [False, True], ids=["data on the host", "data on the GPU"])
 def test_steps_fed_by_a_loader(make, on_the_gpu):
-    """One upload a step, which can't be less: the batch, images and labels together, or the numbers of its samples. No wait at all."""
+    """One upload a step and no wait.
+
+    The upload is the batch, images and labels together, or the positions of its samples.
+    """
     model = make().to("cuda")
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     data = tinynet.randn(4 * BATCH, 1, 28, 28), tinynet.randint(10, (4 * BATCH,))

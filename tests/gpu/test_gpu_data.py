@@ -1,4 +1,8 @@
-"""Batches on their way to a GPU: all of a batch in one upload, beside the computing, without a wait, and never too early or too late."""
+"""A DataLoader with a GPU as its device.
+
+A batch is one upload, which runs while the GPU computes. The program never waits, no batch is used
+before it has arrived, and no memory is overwritten while it is read.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import strict_cupy
 from conftest import REAL_CUPY
 
 import tinynet
-from tinynet.arrays import gpu as backend
+from tinynet.arrays import gpu as uploads
 from tinynet.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 on_the_stand_in = pytest.mark.skipif(
@@ -100,7 +104,7 @@ def test_what_a_sample_raises_is_raised_in_its_turn(device):
 
 
 def test_place_in_the_data(device):
-    """What was sent ahead is not counted as handed out."""
+    """A batch that was prefetched but not handed out does not count."""
     loader = DataLoader(
         samples(), 2, shuffle=True, device=device, generator=tinynet.Generator().manual_seed(5)
     )
@@ -126,7 +130,7 @@ class Noise(Dataset):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_data_draws_does_not_mix_with_what_the_model_draws(device, workers):
-    """A batch that is fetched while the one before is worked on is the batch that it would be after that."""
+    """A batch that is prepared early holds the numbers that it would hold if prepared late."""
     seen = []
     for where, threads in (("cpu", 0), (device, workers)):
         tinynet.manual_seed(4)
@@ -150,9 +154,11 @@ def test_all_that_a_batch_may_be(last_gpu):
     learned = tinynet.ones(2, requires_grad=True)
     several = defaultdict(list, a=x.bool())
     batch = {
-        "tuple": (x, [x.long(), "name", None, 3.5]), "pair": Pair(x.t(), x[:, 1::2]), "ordered": OrderedDict(b=x.double(), a=x.half()),
-        "several": several, "read only": types.MappingProxyType({"bytes": x.to(tinynet.uint8)}), "number": tinynet.tensor(7), "no rows": x[:0],
-        "there": there, "learned": learned, "array": np.ones(2), "again": x,
+        "tuple": (x, [x.long(), "name", None, 3.5]), "pair": Pair(x.t(), x[:, 1::2]),
+        "ordered": OrderedDict(b=x.double(), a=x.half()), "several": several,
+        "read only": types.MappingProxyType({"bytes": x.to(tinynet.uint8)}),
+        "number": tinynet.tensor(7), "no rows": x[:0], "there": there,
+        "learned": learned, "array": np.ones(2), "again": x,
     }  # fmt: skip
     (found,) = DataLoader([0], collate_fn=lambda _: batch, device=last_gpu)
     moved = []
@@ -232,9 +238,9 @@ def test_a_data_set_on_the_gpu_uploads_indices_once(gpu, second_gpu):
 
 @on_the_stand_in
 def test_page_locked_memory_is_used_again(gpu):
-    """At most what is on its way stays allocated, however many batches there are."""
+    """However many batches there are, only the memory of current uploads stays allocated."""
     for _ in DataLoader(samples(50), 1, device="cuda"):
-        assert len(backend._sent) <= 3
+        assert len(uploads._uploads) <= 3
 
 
 def test_refused(monkeypatch):

@@ -1,4 +1,4 @@
-"""Where tensors live: moving them, making them there, errors. On the stand-in for cupy with two GPUs."""
+"""Devices of tensors: moving, creating there, errors; on the stand-in for cupy, two GPUs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from conftest import REAL_CUPY
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
+from tinynet.arrays.devices import as_device, module_on
 from tinynet.utils.data import DataLoader, TensorDataset
 
 ROOT = Path(tinynet.__file__).resolve().parent.parent
 
 
-# --------------------------------------------------------------------------------------------------- moving
+# ------------------------------------------------------------------------------------------- moving
 
 
 def test_to_and_back(device):
@@ -53,7 +54,7 @@ def test_cuda_methods(gpu, second_gpu):
     assert {p.device for p in model.parameters()} == {tinynet.device("cuda:1")}
     assert {p.device for p in model.cpu().parameters()} == {tinynet.device("cpu")}
     with pytest.raises(
-        TypeError, match=r"numpy: the tensor is on cuda:0; copy it with tensor\.cpu"
+        TypeError, match=r"numpy: the tensor is on cuda:0; copy it.* tensor\.cpu"
     ):
         x.cuda().numpy()
     assert repr(x.cuda()) == "tensor([1., 2.], device='cuda:0')"
@@ -76,18 +77,32 @@ def test_gradients_flow_across_devices(gpu, second_gpu):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda d: tinynet.zeros(2, 3, device=d), lambda d: tinynet.ones(2, device=d), lambda d: tinynet.full((2,), 1.5, device=d),
-        lambda d: tinynet.eye(2, 3, device=d), lambda d: tinynet.arange(1, 5, 2, device=d), lambda d: tinynet.arange(0, 1, 0.25, device=d),
-        lambda d: tinynet.linspace(0, 1, 5, device=d), lambda d: tinynet.rand(2, 3, device=d), lambda d: tinynet.randn(2, device=d),
-        lambda d: tinynet.randint(5, (4,), device=d), lambda d: tinynet.randperm(5, device=d), lambda d: tinynet.normal(1.0, 2.0, (3,), device=d),
-        lambda d: tinynet.tensor([[1, 2], [3, 4]], device=d), lambda d: tinynet.as_tensor(np.ones(3), device=d),
-        lambda d: tinynet.bernoulli(tinynet.full((9,), 0.5, device=d)), lambda d: tinynet.tensor(tinynet.tensor([1.0], device=d)),
-        lambda d: tinynet.zeros_like(tinynet.ones(2, 3, device=d)), lambda d: tinynet.ones_like(tinynet.zeros(2, device=d)),
-        lambda d: tinynet.full_like(tinynet.zeros(2, device=d), 7), lambda d: tinynet.rand_like(tinynet.zeros(2, device=d)),
-        lambda d: tinynet.randn_like(tinynet.zeros(2, device=d)), lambda d: tinynet.randint_like(tinynet.zeros(4, device=d), 9),
-        lambda d: tinynet.empty_like(tinynet.zeros(2, device=d)) * 0 == 0, lambda d: tinynet.empty(2, device=d).fill_(3),
+        lambda d: tinynet.zeros(2, 3, device=d),
+        lambda d: tinynet.ones(2, device=d),
+        lambda d: tinynet.full((2,), 1.5, device=d),
+        lambda d: tinynet.eye(2, 3, device=d),
+        lambda d: tinynet.arange(1, 5, 2, device=d),
+        lambda d: tinynet.arange(0, 1, 0.25, device=d),
+        lambda d: tinynet.linspace(0, 1, 5, device=d),
+        lambda d: tinynet.rand(2, 3, device=d),
+        lambda d: tinynet.randn(2, device=d),
+        lambda d: tinynet.randint(5, (4,), device=d),
+        lambda d: tinynet.randperm(5, device=d),
+        lambda d: tinynet.normal(1.0, 2.0, (3,), device=d),
+        lambda d: tinynet.tensor([[1, 2], [3, 4]], device=d),
+        lambda d: tinynet.as_tensor(np.ones(3), device=d),
+        lambda d: tinynet.bernoulli(tinynet.full((9,), 0.5, device=d)),
+        lambda d: tinynet.tensor(tinynet.tensor([1.0], device=d)),
+        lambda d: tinynet.zeros_like(tinynet.ones(2, 3, device=d)),
+        lambda d: tinynet.ones_like(tinynet.zeros(2, device=d)),
+        lambda d: tinynet.full_like(tinynet.zeros(2, device=d), 7),
+        lambda d: tinynet.rand_like(tinynet.zeros(2, device=d)),
+        lambda d: tinynet.randn_like(tinynet.zeros(2, device=d)),
+        lambda d: tinynet.randint_like(tinynet.zeros(4, device=d), 9),
+        lambda d: tinynet.empty_like(tinynet.zeros(2, device=d)) * 0 == 0,
+        lambda d: tinynet.empty(2, device=d).fill_(3),
     ],
-)  # fmt: skip
+)
 def test_makers(make, last_gpu):
     tinynet.manual_seed(3)
     there = make(last_gpu)
@@ -110,7 +125,7 @@ def test_filled_tensors_are_made_there(gpu):
     assert counts.uploads == 0
 
 
-# ------------------------------------------------------------------------------------------- modules, optimisers
+# ------------------------------------------------------------------------------ modules, optimisers
 
 
 def test_optimiser_state_goes_where_its_parameter_is(last_gpu):
@@ -167,7 +182,7 @@ def test_save_and_load(last_gpu, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_data_on_the_gpu(gpu, workers):
-    """A data set that lives on the device: a batch uploads its indices, nothing else, and waits for nothing."""
+    """With the data set on the GPU, a batch uploads its indices only and waits for nothing."""
     x, y = tinynet.arange(20.0).reshape(10, 2), tinynet.arange(10)
     data = TensorDataset(x.to("cuda"), y.to("cuda"))
     tinynet.manual_seed(0)
@@ -197,25 +212,41 @@ def test_seeds_give_the_same_on_both(device):
     assert [t.tolist() for t in drawn] == [t.tolist() for t in expected]
 
 
-# ------------------------------------------------------------------------------------------------------ errors
+# ------------------------------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize(
     "mix",
     [
-        lambda a, b: a + b, lambda a, b: b * a, lambda a, b: a @ b, lambda a, b: tinynet.cat([a, b]), lambda a, b: tinynet.where(a > 0, a, b),
-        lambda a, b: a.copy_(b), lambda a, b: a.maximum(b), lambda a, b: a == b, lambda a, b: F.mse_loss(a, b), lambda a, b: a.backward(b),
-        lambda a, b: F.linear(a, b), lambda a, b: a.gather(0, b.long()), lambda a, b: a.__setitem__(0, b[0]), lambda a, b: a.add_(b),
-        lambda a, b: F.conv2d(a[None, None], b[None, None]), lambda a, b: F.cross_entropy(a, b[0].long()), lambda a, b: a + b.numpy(force=True),
+        lambda a, b: a + b,
+        lambda a, b: b * a,
+        lambda a, b: a @ b,
+        lambda a, b: tinynet.cat([a, b]),
+        lambda a, b: tinynet.where(a > 0, a, b),
+        lambda a, b: a.copy_(b),
+        lambda a, b: a.maximum(b),
+        lambda a, b: a == b,
+        lambda a, b: F.mse_loss(a, b),
+        lambda a, b: a.backward(b),
+        lambda a, b: F.linear(a, b),
+        lambda a, b: a.gather(0, b.long()),
+        lambda a, b: a.__setitem__(0, b[0]),
+        lambda a, b: a.add_(b),
+        lambda a, b: F.conv2d(a[None, None], b[None, None]),
+        lambda a, b: F.cross_entropy(a, b[0].long()),
+        lambda a, b: a + b.numpy(force=True),
         lambda a, b: F.batch_norm(a, None, None, b[0], training=True),
     ],
-)  # fmt: skip
+)
 def test_mixed_devices_are_an_error_before_anything_runs(mix, gpu):
     a, b = tinynet.ones(2, 2, device="cuda", requires_grad=False) * 1.0, tinynet.ones(2, 2)
     if mix.__code__.co_names == ("backward",):
         a.requires_grad_()
     # an operation that knows its arguments' names says which is where
-    found = r"same device, but found (cuda:0 and cpu|cpu and cuda:0); move one with \.to|is on cuda:0, .* on cpu; they must be on one device, move .*\.to"
+    found = (
+        r"same device, but found (cuda:0 and cpu|cpu and cuda:0); move one with \.to"
+        r"|is on cuda:0, .* on cpu; they must be on one device, move .*\.to"
+    )
     with strict_cupy.counting() as counts, pytest.raises(RuntimeError, match=found):
         mix(a, b)
     assert counts.uploads == counts.downloads == 0
@@ -255,7 +286,7 @@ def test_cupy_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(
         RuntimeError,
-        match=r"'cuda:0': cupy is not installed; pip install 'tinynet\[cuda13\]'.* or use device='cpu'",
+        match=r"'cuda:0': cupy is not installed; pip install 'tinynet\[cuda13\]'.*device='cpu'",
     ):
         tinynet.zeros(2).to("cuda")
     assert not tinynet.cuda.is_available() and tinynet.cuda.device_count() == 0
@@ -266,7 +297,8 @@ def test_cupy_not_installed(monkeypatch):
     [
         (
             35,
-            "no NVIDIA driver, or one too old for it .*InsufficientDriver.*; install or update the driver",
+            "no NVIDIA driver, or one too old for it .*InsufficientDriver.*; "
+            "install or update the driver",
         ),
         (100, "driver but no GPU .*NoDevice.*nvidia-smi"),
     ],
@@ -307,7 +339,8 @@ def test_cuda_libraries_missing(monkeypatch):
         monkeypatch.setattr(cupy, "matmul", missing)
         with pytest.raises(
             RuntimeError,
-            match=r"a first computation with it fails \(ImportError: libcublas.*'cupy-cuda13x\[ctk\]'.*device='cpu'",
+            match=r"a first computation with it fails \(ImportError: libcublas.*"
+            r"'cupy-cuda13x\[ctk\]'.*device='cpu'",
         ):
             tinynet.zeros(2, device="cuda")
         assert not tinynet.cuda.is_available()
@@ -323,7 +356,7 @@ def test_cupy_that_does_not_import(monkeypatch, tmp_path):
         tinynet.zeros(2, device="cuda")
 
 
-# in a process of its own, where neither the stand-in nor anything else has touched cupy
+# in a process of its own, where nothing has imported cupy or the stand-in
 REAL = """
 import tinynet
 import cupy
@@ -347,7 +380,7 @@ def test_the_real_package_without_a_driver():
     assert "use device='cpu'" in said
 
 
-# A driver that says what it is told to when cupy asks whether it works, and knows nothing else.
+# A driver that answers cupy's first two questions from the environment and fails otherwise.
 DRIVER = """
 #include <cstdlib>
 #include <cstring>
@@ -358,7 +391,8 @@ int cuGetExportTable(const void**, const void*) { return 1; }
 static int failure() { return 999; }
 int cuGetProcAddress_v2(const char* name, void** function, int, unsigned long long, int* found) {
     if (found) *found = 0;
-    *function = !strcmp(name, "cuInit") ? (void*)cuInit : !strcmp(name, "cuDriverGetVersion") ? (void*)cuDriverGetVersion
+    *function = !strcmp(name, "cuInit") ? (void*)cuInit
+        : !strcmp(name, "cuDriverGetVersion") ? (void*)cuDriverGetVersion
         : !strcmp(name, "cuGetProcAddress") ? (void*)cuGetProcAddress_v2 : (void*)failure;
     return 0;
 }
@@ -424,11 +458,14 @@ def test_the_real_package_with_a_driver_that_pretends(status, version, message, 
 
 
 def test_cupy_is_imported_only_when_asked_for():
-    code = "import sys, tinynet; tinynet.ones(2).to('cpu'); tinynet.device('cuda'); assert 'cupy' not in sys.modules"
+    code = (
+        "import sys, tinynet; tinynet.ones(2).to('cpu'); tinynet.device('cuda')\n"
+        "assert 'cupy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-# -------------------------------------------------------------------------------------------------- tinynet.cuda
+# ------------------------------------------------------------------------------------- tinynet.cuda
 
 
 def test_cuda_module(gpu, second_gpu):
@@ -454,6 +491,21 @@ def test_cuda_module(gpu, second_gpu):
 def test_unknown_devices(wrong):
     with pytest.raises(ValueError, match="device"):
         tinynet.device(wrong)
+
+
+def test_errors_begin_with_the_name_of_the_function():
+    for function, call in (
+        ("zeros", lambda device: as_device("zeros", device)),
+        ("ones", lambda device: module_on(device, "ones").__enter__()),
+        ("Generator", tinynet.Generator),
+        ("synchronize", tinynet.cuda.synchronize),
+    ):
+        with pytest.raises(ValueError, match=f"^{function}: unknown device 'tpu'; tinynet knows"):
+            call("tpu")
+        with pytest.raises(TypeError, match=f"^{function}: expected a string such as 'cpu'"):
+            call(1.5)
+    with pytest.raises(ValueError, match="^get_device_name: unknown device 'cuda:-1'"):
+        tinynet.cuda.get_device_name(-1)
 
 
 def test_example_runs_on_the_gpu(gpu, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The stand-in for CuPy is never more lenient than the real package, and counts what a step costs."""
+"""The stand-in for CuPy is never more lenient than the real package, and counts costs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from strict_cupy.core import DATA, HOST_ANSWERS, MANIFEST, UNSUPPORTED
 
 RECORDED = json.loads((DATA / "behaviour-14.2.0.json").read_text())
 
-# Where CuPy gives something and the stand-in raises. All but the last five are silent host computations.
+# Where CuPy returns something and the stand-in raises. All but the last five compute on the host.
 STRICTER = {
     "cp.sum(n)": TypeError,
     "cp.mean(n)": TypeError,
@@ -36,11 +36,13 @@ STRICTER = {
     "cp.transpose(n)": TypeError,
     "cp.reshape(n,6)": TypeError,
     "cp.clip(n,0,1)": TypeError,
-    "cp.apply_along_axis(lambda v:v.sum(),0,x)": NotImplementedError,  # would call back with numpy arrays
+    # would call the function with numpy arrays
+    "cp.apply_along_axis(lambda v:v.sum(),0,x)": NotImplementedError,
     "np.add.at(x,cp.array([0]),1.0)": TypeError,  # cp.add.at is the one to use
     "x=2**cp.array([-1])": ValueError,  # numpy refuses what CuPy makes 0
     "x=cp.array([2])**-1": ValueError,
-    "x=cp.argmax(x.reshape(1,2,3),axis=(0,1))": TypeError,  # several axes: CuPy's answer isn't an argmax
+    # CuPy's answer for several axes is not an argmax
+    "x=cp.argmax(x.reshape(1,2,3),axis=(0,1))": TypeError,
 }
 # The recorder did not keep these values; that the call is accepted is what is recorded.
 VALUE_NOT_RECORDED = {"np.put_along_axis(x,cp.array([[0],[1]]),0.0,axis=1)", "x.get(out=n)"}
@@ -180,7 +182,7 @@ def test_an_unknown_keyword_is_refused_by_every_function(module, x):
 
 
 def test_no_function_computes_on_the_host(n):
-    """What takes an array first refuses a numpy one, except where CuPy makes a device array of it."""
+    """A numpy array as first argument is refused, except where CuPy uploads it."""
     takes_host = {"array", "asarray", "asanyarray", "asnumpy", "get_array_module"}
     takes_host |= (
         {"zeros_like", "ones_like", "full_like", "empty_like", "einsum"}
@@ -238,7 +240,7 @@ def test_ufunc_results_have_the_types_of_the_real_loops():
     assert refused == NUMPY_LACKS
 
 
-# ---------------------------------------------------------------- what goes wrong when numpy code is ported
+# -------------------------------------------------------- what goes wrong when numpy code is ported
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Learning-rate schedulers: values recorded from PyTorch and beside PyTorch itself, saved and resumed, and what is refused."""
+"""Learning-rate schedulers: their values, saving and resuming, and what is refused.
+
+Values are compared with PyTorch's: with recorded ones and, if it is installed, with its own.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def look(optimizer):
 
 
 def run(optimizer, schedulers, epochs):
-    """What schedulers set in each of the epochs, from the present one on; every scheduler is stepped in each."""
+    """What the schedulers set in each epoch, from the present one on.
+
+    Each epoch steps every scheduler.
+    """
     seen = []
     for _ in range(epochs):
         seen.append(look(optimizer))
@@ -58,9 +64,10 @@ def run(optimizer, schedulers, epochs):
     return np.array(seen)
 
 
-# ------------------------------------------------------------------------------------------------- values
+# ------------------------------------------------------------------------------------------- values
 
-# The rates of two groups, at first 0.8 and 0.1, in 8 epochs, and for OneCycleLR the first group's momentum: PyTorch 2.13.
+# PyTorch 2.13: the rates of two groups, at first 0.8 and 0.1, in 8 epochs. OneCycleLR has a third
+# column, the momentum of the first group.
 RECORDED = [
     (
         "LambdaLR", (lambda epoch: 1 / (1 + epoch),), {},
@@ -69,40 +76,49 @@ RECORDED = [
     ),
     (
         "StepLR", (3, 0.5), {},
-        [[0.8, 0.1], [0.8, 0.1], [0.8, 0.1], [0.4, 0.05], [0.4, 0.05], [0.4, 0.05], [0.2, 0.025], [0.2, 0.025]],
+        [[0.8, 0.1], [0.8, 0.1], [0.8, 0.1], [0.4, 0.05], [0.4, 0.05], [0.4, 0.05], [0.2, 0.025],
+         [0.2, 0.025]],
     ),
     (
         "MultiStepLR", ([2, 5, 5], 0.5), {},
-        [[0.8, 0.1], [0.8, 0.1], [0.4, 0.05], [0.4, 0.05], [0.4, 0.05], [0.1, 0.0125], [0.1, 0.0125], [0.1, 0.0125]],
+        [[0.8, 0.1], [0.8, 0.1], [0.4, 0.05], [0.4, 0.05], [0.4, 0.05], [0.1, 0.0125],
+         [0.1, 0.0125], [0.1, 0.0125]],
     ),
     (
         "ExponentialLR", (0.5,), {},
-        [[0.8, 0.1], [0.4, 0.05], [0.2, 0.025], [0.1, 0.0125], [0.05, 0.00625], [0.025, 0.003125], [0.0125, 0.0015625],
-         [0.00625, 0.00078125]],
+        [[0.8, 0.1], [0.4, 0.05], [0.2, 0.025], [0.1, 0.0125], [0.05, 0.00625], [0.025, 0.003125],
+         [0.0125, 0.0015625], [0.00625, 0.00078125]],
     ),
     (
         "LinearLR", (0.25, 0.75, 4), {},
-        [[0.2, 0.025], [0.3, 0.0375], [0.4, 0.05], [0.5, 0.0625], [0.6, 0.075], [0.6, 0.075], [0.6, 0.075], [0.6, 0.075]],
+        [[0.2, 0.025], [0.3, 0.0375], [0.4, 0.05], [0.5, 0.0625], [0.6, 0.075], [0.6, 0.075],
+         [0.6, 0.075], [0.6, 0.075]],
     ),
     (
         "CosineAnnealingLR", (3, 0.01), {},
-        [[0.8, 0.1], [0.6025, 0.0775], [0.2075, 0.0325], [0.01, 0.01], [0.2075, 0.0325], [0.6025, 0.0775], [0.8, 0.1],
-         [0.6025, 0.0775]],
+        [[0.8, 0.1], [0.6025, 0.0775], [0.2075, 0.0325], [0.01, 0.01], [0.2075, 0.0325],
+         [0.6025, 0.0775], [0.8, 0.1], [0.6025, 0.0775]],
     ),
     (
         "OneCycleLR", (1.0, 8), {},
-        [[0.04, 0.04, 0.95], [0.819275104892, 0.819275104892, 0.868825509907], [0.971941777388, 0.971941777388, 0.852805833485],
-         [0.81174565395, 0.81174565395, 0.868825509907], [0.555984014123, 0.555984014123, 0.894401776195],
-         [0.283060998209, 0.283060998209, 0.921694186956], [0.0766415938343, 0.0766415938343, 0.942336209961],
-         [4e-06, 4e-06, 0.95]],
+        [[0.04, 0.04, 0.95], [0.819275104892, 0.819275104892, 0.868825509907],
+         [0.971941777388, 0.971941777388, 0.852805833485],
+         [0.81174565395, 0.81174565395, 0.868825509907],
+         [0.555984014123, 0.555984014123, 0.894401776195],
+         [0.283060998209, 0.283060998209, 0.921694186956],
+         [0.0766415938343, 0.0766415938343, 0.942336209961], [4e-06, 4e-06, 0.95]],
     ),
     (
         "OneCycleLR", ([1.0, 2.0],),
-        {"epochs": 4, "steps_per_epoch": 2, "pct_start": 0.4, "anneal_strategy": "linear", "base_momentum": 0.5,
-         "max_momentum": 0.75, "div_factor": 4, "final_div_factor": 10, "three_phase": True},
-        [[0.25, 0.5, 0.75], [0.590909090909, 1.18181818182, 0.636363636364], [0.931818181818, 1.86363636364, 0.522727272727],
-         [0.727272727273, 1.45454545455, 0.590909090909], [0.386363636364, 0.772727272727, 0.704545454545],
-         [0.198076923077, 0.396153846154, 0.75], [0.111538461538, 0.223076923077, 0.75], [0.025, 0.05, 0.75]],
+        {"epochs": 4, "steps_per_epoch": 2, "pct_start": 0.4, "anneal_strategy": "linear",
+         "base_momentum": 0.5, "max_momentum": 0.75, "div_factor": 4, "final_div_factor": 10,
+         "three_phase": True},
+        [[0.25, 0.5, 0.75], [0.590909090909, 1.18181818182, 0.636363636364],
+         [0.931818181818, 1.86363636364, 0.522727272727],
+         [0.727272727273, 1.45454545455, 0.590909090909],
+         [0.386363636364, 0.772727272727, 0.704545454545],
+         [0.198076923077, 0.396153846154, 0.75], [0.111538461538, 0.223076923077, 0.75],
+         [0.025, 0.05, 0.75]],
     ),
 ]  # fmt: skip
 
@@ -146,7 +162,8 @@ SCHEDULERS = [
         {"cycle_momentum": False, "div_factor": 7.0, "final_div_factor": 3.0, "pct_start": 0.0},
     ),
 ]
-# OneCycleLR sets rates whatever they were; and a rate that another scheduler brought below eta_min goes below 0 in PyTorch.
+# OneCycleLR ignores the present rates. In PyTorch a rate that another scheduler brought below
+# eta_min goes below 0.
 CHAINABLE = [
     s for s in SCHEDULERS if s[0] != "OneCycleLR" and s[:2] != ("CosineAnnealingLR", (7, 0.01))
 ]
@@ -181,13 +198,13 @@ def test_chained_beside_pytorch(chosen):
 
 
 SEQUENCE = [
-    [0.4, 0.05], [0.533333333333, 0.0666666666667], [0.8, 0.1], [0.4, 0.05], [0.8, 0.1], [0.682842712475, 0.0853553390593],
-    [0.4, 0.05], [0.117157287525, 0.0146446609407],
+    [0.4, 0.05], [0.533333333333, 0.0666666666667], [0.8, 0.1], [0.4, 0.05], [0.8, 0.1],
+    [0.682842712475, 0.0853553390593], [0.4, 0.05], [0.117157287525, 0.0146446609407],
 ]  # fmt: skip
 
 
 def test_recorded_sequence():
-    """Of PyTorch 2.13. The first part ends before it is through; the others start from the base rates all the same."""
+    """PyTorch 2.13. The first part is cut short, but the others start from the base rates."""
     optimizer = make_optimizer()
     parts = [
         lr_scheduler.LinearLR(optimizer, 0.5, 1.0, 3),
@@ -370,7 +387,7 @@ def test_plateau_holds_for_groups_that_come_later():
         each.step(1.0)
 
 
-# ----------------------------------------------------------------------------------------------- resuming
+# ----------------------------------------------------------------------------------------- resuming
 
 
 def through_json(state):
@@ -437,6 +454,35 @@ def test_last_epoch_beside_pytorch(name, args, options, last_epoch):
     np.testing.assert_allclose(*seen, rtol=1e-10, atol=1e-14)
 
 
+# The names in the state dicts of the first release. Files that were saved then must load.
+SAVED = {
+    "LambdaLR": "lr_lambdas",
+    "StepLR": "step_size gamma",
+    "MultiStepLR": "milestones gamma",
+    "ExponentialLR": "gamma",
+    "LinearLR": "start_factor end_factor total_iters",
+    "CosineAnnealingLR": "T_max eta_min",
+    "OneCycleLR": "total_steps pct_start anneal_strategy three_phase cycle_momentum use_beta1",
+}
+
+
+@every_scheduler
+def test_the_names_in_the_state(name, args, options):
+    scheduler = make(name, args, options, make_optimizer(momentum=0.9))
+    common = {"last_epoch", "base_lrs", "_step_count", "_last_lr"}
+    assert scheduler.state_dict().keys() == common | set(SAVED[name].split())
+
+
+def test_the_names_in_the_state_of_the_others():
+    optimizer = make_optimizer()
+    sequence = lr_scheduler.SequentialLR(optimizer, [lr_scheduler.StepLR(optimizer, 1)], [])
+    assert set(sequence.state_dict()) == {"_milestones", "last_epoch", "_last_lr", "_schedulers"}
+    plateau = "mode threshold_mode factor patience threshold cooldown min_lr eps last_epoch best"
+    counters = {"num_bad_epochs", "cooldown_counter", "_last_lr"}
+    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer)
+    assert scheduler.state_dict().keys() == counters | set(plateau.split())
+
+
 def test_lambdas_keep_the_attributes_of_objects():
     class Decay:
         def __init__(self, rate):
@@ -455,7 +501,7 @@ def test_lambdas_keep_the_attributes_of_objects():
     assert decay.rate == 0.5
 
 
-# ----------------------------------------------------------------------------------- beside the optimiser
+# ----------------------------------------------------------------------------- beside the optimiser
 
 
 def test_rates_are_plain_floats():
@@ -506,7 +552,8 @@ def test_a_group_that_comes_later():
     np.testing.assert_allclose(steps.get_last_lr(), [0.08, 0.01, 0.05])
     with pytest.raises(
         RuntimeError,
-        match="LambdaLR: there are 2 learning rates for 3 parameter groups; make the scheduler after",
+        match="LambdaLR: there are 2 learning rates for 3 parameter groups; "
+        "make the scheduler after",
     ):
         cosine.step()
 
@@ -532,7 +579,7 @@ def test_a_scheduler_without_rates():
     ("name", "args", "error", "message"),
     [
         ("StepLR", (0,), ValueError, "StepLR: step_size must be an int from 1 up, got 0"),
-        ("StepLR", (1.5,), TypeError, r"StepLR: step_size must be an int, got 1\.5"),
+        ("StepLR", (1.5,), TypeError, r"StepLR: step_size must be an int from 1 up, got 1\.5"),
         ("StepLR", (1, -0.1), ValueError, r"StepLR: gamma must be at least 0, got -0\.1"),
         (
             "StepLR",
@@ -580,7 +627,7 @@ def test_a_scheduler_without_rates():
             "LambdaLR",
             ([math.exp],),
             ValueError,
-            "LambdaLR: lr_lambda has 1 functions, but the optimiser 2 parameter groups",
+            "LambdaLR: lr_lambda has 1 values, but the optimiser 2 parameter groups",
         ),
         (
             "OneCycleLR",
@@ -640,7 +687,7 @@ def test_a_scheduler_without_rates():
             "OneCycleLR",
             (1.0, 10, None, None, 0.3, "cos", True, 0.8, 0.9, 0),
             ValueError,
-            "OneCycleLR: div_factor divides, so",
+            "OneCycleLR: div_factor must be above 0, got 0",
         ),
         (
             "ReduceLROnPlateau",
@@ -702,10 +749,20 @@ def test_only_an_optimizer_can_be_scheduled():
             getattr(lr_scheduler, name)(model, *args, **options)
 
 
+@pytest.mark.parametrize("name", ["StepLR", "SequentialLR"])
+def test_an_argument_too_many_or_too_few(name):
+    kind = getattr(lr_scheduler, name)
+    with pytest.raises(TypeError, match=f"{name}: missing a required argument"):
+        kind(make_optimizer())
+    with pytest.raises(TypeError, match=f"{name}: got an unexpected keyword argument 'speed'"):
+        kind(make_optimizer(), [], [], speed=1)
+
+
 def test_momentum_that_cannot_be_cycled():
     with pytest.raises(
         ValueError,
-        match="OneCycleLR: Adagrad has neither momentum nor betas to cycle; say cycle_momentum=False",
+        match="OneCycleLR: Adagrad has neither momentum nor betas to cycle; "
+        "say cycle_momentum=False",
     ):
         lr_scheduler.OneCycleLR(make_optimizer(Adagrad), 1.0, 10)
     scheduler = lr_scheduler.OneCycleLR(make_optimizer(Adagrad), 1.0, 10, cycle_momentum=False)
@@ -713,9 +770,9 @@ def test_momentum_that_cannot_be_cycled():
     optimizer = make_optimizer(RMSprop)
     lr_scheduler.OneCycleLR(optimizer, 1.0, 10)
     assert optimizer.param_groups[0]["momentum"] == 0.95
+    missing = "'max_lr', 'base_momentum', 'max_momentum', 'min_lr'"
     with pytest.raises(
-        ValueError,
-        match="last_epoch=3 resumes, but parameter group 0 has no max_lr, base_momentum, max_momentum, min_lr",
+        ValueError, match=f"last_epoch=3 resumes, but parameter group 0 has no {missing}; load"
     ):
         lr_scheduler.OneCycleLR(make_optimizer(RMSprop), 1.0, 10, last_epoch=3)
 
@@ -726,6 +783,8 @@ def test_sequences_that_are_refused():
     plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
     sequence = lr_scheduler.SequentialLR(optimizer, [lr_scheduler.StepLR(optimizer, 1)], [])
     for schedulers, milestones, error, message in [
+        (3, [3], TypeError, "schedulers must be a list, got 3"),
+        ([step], 3, TypeError, "milestones must be a list, got 3"),
         ([step, step], [], ValueError, "2 schedulers need one milestone less, got 0"),
         ([step, step, step], [4, 2], ValueError, r"milestones must ascend, got \[4, 2\]"),
         ([step, other], [3], ValueError, "scheduler 1 was made over another optimiser"),

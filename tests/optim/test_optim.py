@@ -1,9 +1,13 @@
-"""Optimisers: their trajectories, recorded from PyTorch and beside PyTorch itself; groups, state, and what is refused."""
+"""Optimisers: trajectories, parameter groups, state, and what is refused.
+
+Trajectories are compared with PyTorch's: recorded ones and, if it is installed, its own.
+"""
 
 from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import itertools
 import pickle
 import tracemalloc
@@ -37,7 +41,7 @@ def give_gradients(parameters, seed):
         p.grad = tinynet.tensor(rng.standard_normal(p.shape).astype(p.dtype), device=p.device)
 
 
-# ------------------------------------------------------------------------------------------- trajectories
+# ------------------------------------------------------------------------------------- trajectories
 
 # After 5 steps from [3, -1] down the gradient [1, 4]·p − 1, in float64: PyTorch 2.13.
 RECORDED = [
@@ -246,7 +250,7 @@ def test_on_a_gpu(name, options, gpu):
     )
 
 
-# ----------------------------------------------------------------------------------- what a step leaves behind
+# ------------------------------------------------------------------------ what a step leaves behind
 
 
 @every_optimizer
@@ -306,7 +310,10 @@ def test_float32_stays_float32_whatever_the_options_are(name, options):
     ],
 )
 def test_memory_of_a_step(name, options, arrays, monkeypatch):
-    """One scratch array at a time, of the size of one parameter, and one more for weight decay; their memory is used again in the next step."""
+    """A step needs one scratch array, as large as a parameter, and a second for weight decay.
+
+    The next step uses their memory again.
+    """
     parameters = [leaf(np.ones(100_000)) for _ in range(3)]
     optimizer = getattr(optim, name)(parameters, **options)
     give_gradients(parameters, 0)
@@ -397,7 +404,7 @@ def test_zero_grad():
     assert p.grad is None
 
 
-# ------------------------------------------------------------------------------------------------- groups
+# ------------------------------------------------------------------------------------------- groups
 
 
 def test_groups_have_their_own_options():
@@ -432,13 +439,43 @@ def test_options_may_change_between_steps():
         optimizer.step()
 
 
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
+def test_an_option_is_declared_by_the_signature(kind):
+    signature = inspect.signature(kind).parameters
+    options = {name: p.default for name, p in signature.items() if name != "params"}
+    optimizer = kind([leaf([1.0])])
+    assert optimizer.defaults == options
+    assert optimizer.param_groups[0].keys() == {*options, "params"}
+    assert all(f"    {name}: {value}\n" in repr(optimizer) for name, value in options.items())
+    assert signature["maximize"].kind is inspect.Parameter.KEYWORD_ONLY
+    with pytest.raises(TypeError, match=f"{kind.__name__}: missing a required argument: 'params'"):
+        kind()
+
+
+def test_a_subclass_has_the_options_of_its_base():
+    class Slow(optim.SGD):
+        def __init__(self, params):
+            super().__init__(params, lr=0.5)
+
+    p = leaf([1.0])
+    p.grad = tinynet.ones(1)
+    optimizer = Slow([p])
+    optimizer.step()
+    assert p.item() == 0.5
+    optimizer.param_groups[0]["momentum"] = -1
+    with pytest.raises(ValueError, match=r"Slow\.step: parameter group 0: momentum must be at"):
+        optimizer.step()
+
+
 def test_repr():
     assert repr(
         optim.SGD([{"params": [leaf([1.0])]}, {"params": [leaf([1.0])], "lr": 0.5}], lr=0.1)
     ) == (
-        "SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1\n    maximize: False\n    momentum: 0\n    nesterov: False\n"
-        "    weight_decay: 0\nParameter Group 1\n    dampening: 0\n    lr: 0.5\n    maximize: False\n    momentum: 0\n"
-        "    nesterov: False\n    weight_decay: 0\n)"
+        "SGD (\n"
+        "Parameter Group 0\n    dampening: 0\n    lr: 0.1\n    maximize: False\n"
+        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n"
+        "Parameter Group 1\n    dampening: 0\n    lr: 0.5\n    maximize: False\n"
+        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)"
     )
 
 
@@ -512,7 +549,8 @@ def test_repr():
         (
             lambda: optim.SGD([{"params": leaf([1.0]), "betas": (0.9, 0.99)}]),
             ValueError,
-            "parameter group 0 has betas, but the options of SGD are lr, momentum, dampening, weight_decay, nesterov, maximize",
+            "parameter group 0 has betas, but the options of SGD are lr, momentum, dampening, "
+            "weight_decay, nesterov, maximize",
         ),
         (
             lambda: optim.SGD([{"params": leaf([1.0]), "foreach": True}]),
@@ -597,7 +635,7 @@ def test_options_out_of_range(name, options, error, message):
         getattr(optim, name)([leaf([1.0])], **options)
 
 
-# -------------------------------------------------------------------------------------------------- state
+# -------------------------------------------------------------------------------------------- state
 
 
 @every_optimizer
@@ -795,7 +833,8 @@ def test_state_of_another_optimizer_is_refused():
     groups = [{"params": group["params"]} for group in optimizer.param_groups]
     with pytest.raises(
         ValueError,
-        match=r"SGD\.load_state_dict: group 0 lacks momentum, dampening, nesterov; was it saved by another",
+        match=r"SGD\.load_state_dict: group 0 lacks momentum, dampening, nesterov; "
+        "was it saved by another",
     ):
         optim.SGD(groups).load_state_dict(optimizer.state_dict())
 
@@ -815,7 +854,8 @@ def test_parameters_that_change_under_the_state():
     p.grad = tinynet.ones(3)
     with pytest.raises(
         RuntimeError,
-        match=r"Adam\.step: exp_avg is float32 of shape \(2,\) on cpu, but its parameter is now float32",
+        match=r"Adam\.step: exp_avg is float32 of shape \(2,\) on cpu, "
+        "but its parameter is now float32",
     ):
         optimizer.step()
 
@@ -842,7 +882,7 @@ def test_a_copy_is_on_its_own(duplicate):
     np.testing.assert_array_equal(twin.weight.array, before)
 
 
-# ------------------------------------------------------------------------------------------- one's own
+# ---------------------------------------------------------------------------------------- one's own
 
 
 def test_an_optimizer_with_a_step_of_its_own():

@@ -357,7 +357,7 @@ SPOKEN_OF_AS = {
     "Tensor[...]": "indexing", "Tensor[...] =": "t[index] = value", "Tensor +": "add", "Tensor @": "matmul", "Tensor.add_": "add",
     "Conv2d()": "conv2d", "Linear()": "linear", "BatchNorm2d()": "BatchNorm2d", "Optimizer.load_state_dict": "Adam.load_state_dict",
     "DataLoader.load_state_dict": "DataLoader.load_state_dict", "Module.register_buffer": "Sequential",
-    "Module.register_parameter": "Sequential", "Module.add_module": "Sequential", "Generator": "device",
+    "Module.register_parameter": "Sequential", "Module.add_module": "Sequential",
 }  # fmt: skip
 RULE = re.compile(
     r"\b(must|expect\w*|needs?|can't|don't|doesn't|isn't|only|at least|at most|not|no|out of range|than any|but|give|say|name|known?|knows|"

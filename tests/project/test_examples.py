@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet.datasets import CIFAR10, cifar, download, mnist
-from tinynet.datasets.idx import idx_header
-from tinynet.datasets.mnist import MNIST_FILES
+from tinynet.data import cifar, download, image_set
+from tinynet.data.mnist import MNIST_FILES, idx_header
+from tinynet.datasets import CIFAR10
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -21,12 +21,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.fixture
 def example(monkeypatch, capsys, tmp_path):
     """Runs an example as its command line would, without a network and without a cache; returns what it printed."""
-    for module in (mnist, cifar):
-        monkeypatch.setattr(module, "_cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(image_set, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.delenv("TINYNET_DATA", raising=False)
     monkeypatch.setattr(CIFAR10, "mirrors", ())
     download.first_to_answer.cache_clear()
-    mnist._say_once.cache_clear()
+    image_set._say_once.cache_clear()
 
     def run(name: str, *options: object) -> str:
         monkeypatch.setattr(sys, "argv", [name, *map(str, options)])

@@ -1,7 +1,7 @@
-"""The one file that knows that arrays may live on different devices.
+"""Devices: which module, numpy or cupy, owns an array, and how arrays move between CPU and GPU.
 
-Everything above it is handed `xp`, the module that owns the arrays at hand: numpy for the CPU, cupy for a
-GPU. cupy is imported when somebody asks for a ``"cuda"`` device and never before.
+The code above this file computes with `xp`, the module that owns its arrays: numpy for arrays on
+the CPU, cupy for arrays on a GPU. cupy is imported only when a ``"cuda"`` device is requested.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ _T = TypeVar("_T")
 
 
 class Device:
-    """Where an array lives: ``Device("cpu")``, ``Device("cuda")`` or ``Device("cuda", 1)``, in short ``"cuda:1"``.
+    """Where an array lives: ``Device("cpu")``, ``Device("cuda")`` or ``Device("cuda", 1)``.
 
-    Public as ``tinynet.device``.
+    Public as ``tinynet.device``. ``"cuda:1"`` is short for ``("cuda", 1)``, and ``"cuda"`` means
+    ``"cuda:0"``. Two devices are equal if their types and indices are equal.
 
-    Two devices are equal when type and index are; ``"cuda"`` means ``"cuda:0"``.
+    TypeError if `type` is neither a string nor a Device, ValueError if there is no such device.
 
     >>> Device("cuda:1")
     device(type='cuda', index=1)
@@ -36,21 +37,9 @@ class Device:
 
     def __init__(self, type: str | Device, index: int | None = None):
         if isinstance(type, Device):
-            other = type
-            type, index = other.type, other.index
-        elif not isinstance(type, str):
-            raise TypeError(f"device: expected a string such as 'cpu' or 'cuda:0', got {type!r}")
-        name, colon, digits = type.partition(":")
-        if name not in ("cpu", "cuda") or (colon and not digits.isdecimal()) or (colon and index is not None):
-            raise ValueError(f"device: unknown device {type!r}; tinynet knows 'cpu', 'cuda' and 'cuda:<number>'")
-        if digits:
-            index = int(digits)
-        if index is not None and (not isinstance(index, int) or index < 0):
-            raise ValueError(f"device: the index must be a number from 0 up, got {index!r}")
-        if name == "cpu" and index not in (None, 0):
-            raise ValueError(f"device: there is one CPU device, 'cpu'; got index {index}")
-        self.type = name
-        self.index = None if name == "cpu" else index or 0
+            self.type, self.index = type.type, type.index
+        else:
+            self.type, self.index = _parse("device", type, index)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
@@ -62,70 +51,128 @@ class Device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{index})"
 
 
 def as_device(function: str, device: Any) -> Device:
-    """`device` as a Device; errors begin with the name `function`."""
-    try:
-        return Device(device)
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("device", function, 1)) from None
+    """`device`, a string or a Device, as a Device; errors begin with the name `function`.
+
+    >>> as_device("zeros", "cuda")
+    device(type='cuda', index=0)
+    >>> as_device("zeros", "tpu")
+    Traceback (most recent call last):
+    ValueError: zeros: unknown device 'tpu'; tinynet knows 'cpu', 'cuda' and 'cuda:<number>'
+    """
+    if isinstance(device, Device):
+        return device
+    found = Device.__new__(Device)
+    found.type, found.index = _parse(function, device)
+    return found
 
 
-_INSTALL = "pip install 'tinynet[cuda13]' (or 'tinynet[cuda12]', for an older driver)"
-# CUDA's cudaErrorInsufficientDriver, cudaErrorStubLibrary, cudaErrorInitializationError, cudaErrorSystemDriverMismatch
-_NO_DRIVER = (35, 34, 3, 803)
-_proven: set[tuple[Any, int]] = set()  # the GPUs that have computed something
+def _parse(function: str, text: Any, index: int | None = None) -> tuple[str, int | None]:
+    """Type and index of the device that `text` and `index` name; the CPU has the index None."""
+    if not isinstance(text, str):
+        raise TypeError(f"{function}: expected a string such as 'cpu' or 'cuda:0', got {text!r}")
+    kind, colon, digits = text.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and (not digits.isdecimal() or index is not None)):
+        raise ValueError(
+            f"{function}: unknown device {text!r}; tinynet knows 'cpu', 'cuda' and 'cuda:<number>'")
+    if colon:
+        index = int(digits)
+    if index is not None and (not isinstance(index, int) or index < 0):
+        raise ValueError(f"{function}: the index must be a number from 0 up, got {index!r}")
+    if kind == "cpu":
+        if index:
+            raise ValueError(f"{function}: there is one CPU device, 'cpu'; got index {index}")
+        return "cpu", None
+    return "cuda", index or 0
 
 
-def load_cupy(index: int = 0) -> Any:
-    """The cupy module, once it is sure that GPU `index` computes. RuntimeError says what is missing, and the way out."""
-    name = f"device 'cuda:{index}'"
+# --------------------------------------------------------------------------------- loading cupy
+
+# cudaErrorInsufficientDriver, StubLibrary, InitializationError, SystemDriverMismatch
+_DRIVER_ERRORS = (35, 34, 3, 803)
+_proven: set[tuple[Any, int]] = set()  # (cupy, index) of each GPU that has computed something
+
+
+def load_cupy(index: int = 0, function: str = "") -> Any:
+    """The cupy module, returned only after GPU `index` has computed something.
+
+    RuntimeError if cupy, the driver, the GPU or CUDA's libraries are missing; the message says
+    which of them, and what to do. It begins with the name `function`, if that is given.
+    """
+    name = f"{function}{': ' if function else ''}device 'cuda:{index}'"
     try:
         cupy = importlib.import_module("cupy")
-    except ModuleNotFoundError as error:
-        if error.name != "cupy":
-            raise RuntimeError(f"{name}: cupy is installed, but it needs {error.name}; pip install {error.name}") from error
-        raise RuntimeError(f"{name}: cupy is not installed; {_INSTALL}, or use device='cpu'") from error
     except ImportError as error:
-        raise RuntimeError(f"{name}: {_libraries(error)}") from error
+        raise _unusable(name, _import_problem(error)) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # cupy's own CUDARuntimeError, which can't be named without cupy
-        if getattr(error, "status", None) in _NO_DRIVER:
-            raise RuntimeError(
-                f"{name}: cupy finds no NVIDIA driver, or one too old for it ({error}); install or update the driver "
-                "(https://www.nvidia.com/drivers), or use device='cpu'"
-            ) from error
-        raise RuntimeError(
-            f"{name}: there is an NVIDIA driver but no GPU that it can use ({error}); look at what nvidia-smi says and at the "
-            "environment variable CUDA_VISIBLE_DEVICES, or use device='cpu'"
-        ) from error
+    except Exception as error:  # a CUDARuntimeError, a class of cupy's own
+        raise _unusable(name, _driver_problem(error)) from error
     if index >= count:
-        there = "no GPU" if count == 0 else "one GPU, 'cuda:0'" if count == 1 else f"{count} GPUs, 'cuda:0' to 'cuda:{count - 1}'"
-        raise RuntimeError(f"{name}: this machine has {there}; choose another index or use device='cpu'")
+        gpus = {0: "no GPU", 1: "one GPU, 'cuda:0'"}.get(
+            count, f"{count} GPUs, 'cuda:0' to 'cuda:{count - 1}'")
+        raise _unusable(name, f"this machine has {gpus}; choose another index")
     if (cupy, index) not in _proven:
-        # cupy loads CUDA's libraries when they are first needed: a sum needs the compiler, a product cuBLAS
+        # cupy loads CUDA's libraries at first use: a sum needs the compiler, a product cuBLAS
         try:
             with cupy.cuda.Device(index):
                 one = cupy.ones((1, 1), np.float32)
                 cupy.matmul(one + one, one)
         except Exception as error:
-            raise RuntimeError(f"{name}: {_libraries(error)}") from error
+            raise _unusable(name, _library_problem(error)) from error
         _proven.add((cupy, index))
     return cupy
 
 
-def _libraries(error: Exception) -> str:
+def usable_device(function: str, device: Any) -> Device:
+    """`device` as a Device that this machine has; errors begin with the name `function`."""
+    found = as_device(function, device)
+    if found.type == "cuda":
+        load_cupy(found.index or 0, function)
+    return found
+
+
+def _unusable(name: str, problem: str) -> RuntimeError:
+    return RuntimeError(f"{name}: {problem}, or use device='cpu'")
+
+
+def _import_problem(error: ImportError) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return _library_problem(error)
+    if error.name != "cupy":
+        return f"cupy is installed, but it needs {error.name}; pip install {error.name}"
+    return "cupy is not installed; pip install 'tinynet[cuda13]' (older driver: 'tinynet[cuda12]')"
+
+
+def _driver_problem(error: Exception) -> str:
+    if getattr(error, "status", None) in _DRIVER_ERRORS:
+        return (
+            f"cupy finds no NVIDIA driver, or one too old for it ({error}); "
+            "install or update the driver (https://www.nvidia.com/drivers)")
     return (
-        f"cupy is installed, but a first computation with it fails ({type(error).__name__}: {str(error).strip()}); if CUDA's libraries "
-        "are missing, pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]') brings them; or use device='cpu'"
-    )
+        f"there is an NVIDIA driver but no GPU that it can use ({error}); "
+        "check nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES")
+
+
+def _library_problem(error: Exception) -> str:
+    return (
+        f"cupy is installed, but a first computation with it fails ({type(error).__name__}: "
+        f"{str(error).strip()}); if CUDA's libraries are missing, "
+        "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]')")
+
+
+# ------------------------------------------------------------------------- computing with arrays
 
 
 def array_module(*arrays: Any, function: str = "") -> Any:
-    """numpy or cupy, whichever owns `arrays`; Python numbers and None don't count. RuntimeError, naming `function`, if they are mixed."""
+    """numpy or cupy, whichever owns `arrays`; Python numbers and None are skipped.
+
+    RuntimeError, which begins with the name `function`, if the arrays are on different devices.
+    """
     owner: Any = None
     for array in arrays:
         if type(array) is np.ndarray:
@@ -139,30 +186,30 @@ def array_module(*arrays: Any, function: str = "") -> Any:
         elif owner is not found or (found is not np and array.device != first.device):
             a, b = device_of(first), device_of(array)
             raise RuntimeError(
-                f"{function}{': ' if function else ''}expected all tensors on the same device, but found {a} and {b}; "
-                f"move one with .to('{a}') or .to('{b}')"
-            )
+                f"{function}{': ' if function else ''}expected all tensors on the same device, "
+                f"but found {a} and {b}; move one with .to('{a}') or .to('{b}')")
     return owner or np
 
 
 def computing(array: Any) -> Any:
-    """The ``with`` block to compute in with `array` and those beside it.
+    """A context manager to compute in with `array` and other arrays on its device.
 
-    On numpy, infinities and nans are values, as in PyTorch, and no warnings. cupy makes results on the current device, which is
-    made that of `array`.
+    For a cupy array it makes the array's GPU current, because cupy creates results on the current
+    GPU. For a numpy array it turns numpy's warnings off: infinities and nans are ordinary values,
+    as in PyTorch.
     """
     return np.errstate(all="ignore") if isinstance(array, np.ndarray) else array.device
 
 
 _quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet_quiet", default=False)
-is_quiet = _quiet.get  # whether this runs inside `quietly`
+is_quiet = _quiet.get  # True inside `quietly`
 
 
 def quietly(function: Callable[[], _T]) -> _T:
-    """``function()`` without numpy's warnings, so that each of many small operations is spared to say so itself.
+    """``function()`` with numpy's warnings off, so that many small operations needn't do it each.
 
-    It gets context variables of its own. So whatever it sets ends with it, also when Ctrl-C comes at that very moment, which can keep
-    a ``with`` block from being left.
+    `function` runs in a copy of the context, not in a ``with`` block: the copy, and all settings
+    in it, ends with the call even if Ctrl-C comes at the moment when a block would be left.
     """
 
     def quiet() -> _T:
@@ -174,23 +221,29 @@ def quietly(function: Callable[[], _T]) -> _T:
 
 
 def beside(array: Any, value: Any, dtype: Any = None) -> Any:
-    """`value`, a number or a numpy array, as an array where `array` lives."""
+    """`value`, a number or a numpy array, as an array on the device of `array`."""
     if isinstance(array, np.ndarray):
         return np.asarray(value, dtype)
     with array.device:
         xp = sys.modules["cupy"]
-        return xp.asarray(value, dtype) if np.ndim(value) else xp.full((), value, dtype)  # a fill, unlike an upload, is no transfer
+        # a number is filled in by a kernel, because an upload would be a transfer
+        return xp.asarray(value, dtype) if np.ndim(value) else xp.full((), value, dtype)
 
 
 def full_like(array: Any, value: float) -> Any:
-    """`value` everywhere, in the shape and dtype of `array` and where that lives."""
+    """A new array full of `value`, of the shape, dtype and device of `array`."""
     with computing(array):
         return array_module(array).full_like(array, value)
 
 
 def constant(xp: Any, array: np.ndarray) -> Any:
-    """A small numpy array, such as positions that follow from shapes, where `xp` computes: uploaded once and kept. Not to be changed."""
-    return array if xp is np else _uploaded(xp, xp.cuda.Device().id, array.dtype, array.shape, array.tobytes())
+    """A small numpy array, such as positions computed from shapes, on the current device of `xp`.
+
+    A GPU gets it once: later calls with equal contents return the same array. Read only.
+    """
+    if xp is np:
+        return array
+    return _uploaded(xp, xp.cuda.Device().id, array.dtype, array.shape, array.tobytes())
 
 
 @functools.lru_cache(maxsize=256)
@@ -198,15 +251,21 @@ def _uploaded(xp: Any, index: int, dtype: Any, shape: tuple[int, ...], content: 
     return xp.asarray(np.frombuffer(content, dtype).reshape(shape))
 
 
+# -------------------------------------------------------------------------------- moving arrays
+
+
 @contextlib.contextmanager
-def module_on(device: Any, function: str = "device") -> Iterator[Any]:
-    """The module, numpy or cupy, whose functions make arrays on `device` (None: the CPU) inside the block."""
-    where = as_device(function, "cpu" if device is None else device)
-    if where.type == "cpu":
+def module_on(device: Any, function: str = "") -> Iterator[Any]:
+    """The module, numpy or cupy, that creates arrays on `device` inside the ``with`` block.
+
+    None means the CPU. An error about `device` begins with the name `function`.
+    """
+    target = as_device(function, "cpu" if device is None else device)
+    if target.type == "cpu":
         yield np
     else:
-        cupy = load_cupy(where.index or 0)
-        with cupy.cuda.Device(where.index):
+        cupy = load_cupy(target.index or 0, function)
+        with cupy.cuda.Device(target.index):
             yield cupy
 
 
@@ -215,19 +274,16 @@ def device_of(array: Any) -> Device:
     return Device("cpu") if isinstance(array, np.ndarray) else Device("cuda", array.device.id)
 
 
-def to_device(array: Any, target: Device) -> Any:
-    """`array` on `target`: itself if it is there already, else a copy."""
+def to_device(array: Any, target: Device, function: str = "to") -> Any:
+    """`array` on `target`: `array` itself if it already lives there, else a copy."""
     if device_of(array) == target:
         return array
     if target.type == "cpu":
         return to_host(array)
-    cupy = load_cupy(target.index or 0)
-    with cupy.cuda.Device(target.index):
-        return cupy.asarray(array)  # from the host, or from one GPU to the other
+    with module_on(target, function) as cupy:
+        return cupy.asarray(array)  # from the host, or from another GPU
 
 
 def to_host(array: Any) -> np.ndarray:
-    """`array` as a numpy array: itself if it is one, else a copy."""
+    """`array` as a numpy array: `array` itself if it is one, else a copy."""
     return array if isinstance(array, np.ndarray) else array.get()
-
-

@@ -1,7 +1,8 @@
-"""Memory that is used again, since fresh memory is slow: the system hands it out page by page, and each takes it two microseconds.
+"""Memory for arrays, reused as soon as an array has died.
 
-A step of training makes large arrays of the same sizes over and over. Left to the allocator their memory would go back to the system
-and come again at each step; that took a tenth of a step and more.
+A training step creates large arrays of the same sizes again and again. The allocator would return
+their memory to the system and request it again in the next step. The system hands memory out page
+by page, at two microseconds a page, which took a tenth of a step and more.
 """
 
 from __future__ import annotations
@@ -17,24 +18,27 @@ from typing import Any
 
 import numpy as np
 
-_LEAST = 1 << 16  # bytes; what is smaller, the allocator keeps by itself
-_MOST = 256 << 20  # bytes that are kept at most, in use or not
+_LEAST = 1 << 16  # bytes; the allocator itself keeps smaller blocks
+_MOST = 256 << 20  # bytes of all blocks kept, in use or free
 
-_lock = threading.RLock()  # re-entrant, since whatever runs when an object is collected or a signal comes may need memory
+# Re-entrant, because a finaliser or a signal handler may create an array while we hold the lock.
+_lock = threading.RLock()
 
 
 class _Lease(weakref.ref):
-    """A block of memory that is in use: a weak reference to what every array in it refers to. When that is gone it joins the free ones.
+    """A weak reference to a block's owner, the buffer that every array in the block refers to.
 
-    It does so by a list's own ``append``: in a callback that runs a line of Python, the KeyboardInterrupt of a Ctrl-C would be lost.
+    When the last array dies, the block returns to the free list. The callback is the list's own
+    ``append``, because Python drops a KeyboardInterrupt (Ctrl-C) that comes while a callback
+    written in Python runs.
     """
 
     __slots__ = ("memory",)
     memory: Any
 
 
-_free: dict[int, list[_Lease]] = {}  # by their sizes in bytes
-_leases: dict[int, _Lease] = {}  # the last one of each block, by the block's id
+_free: dict[int, list[_Lease]] = {}  # free blocks by size in bytes
+_leases: dict[int, _Lease] = {}  # the latest lease of each block, by the block's id
 
 
 class _Local(threading.local):
@@ -47,7 +51,7 @@ _local = _Local()
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.RLock()  # another thread may have held it, which the child doesn't have
+    _lock = threading.RLock()  # the old lock may belong to a thread that the child doesn't have
 
 
 if hasattr(os, "register_at_fork"):
@@ -55,23 +59,26 @@ if hasattr(os, "register_at_fork"):
 
 
 def empty(xp: Any, shape: tuple[int, ...], dtype: Any, order: Sequence[int] | None = None) -> Any:
-    """An uninitialised array, in memory of an earlier one of that size that is gone, if there is any.
+    """An uninitialised array, in the memory of a dead array of the same size if there is one.
 
-    `order` names its axes from the outermost in memory to the innermost; by default they are as in `shape`. An array is gone when
-    nothing refers to it any more, nor to a view of it.
+    An array is dead when nothing refers to it or to a view of it. `order` lists the axes from the
+    outermost in memory to the innermost; by default that is their order in `shape`.
     """
-    if xp is not np:  # cupy does the same by itself
+    if xp is not np:  # cupy reuses memory by itself
         if order is None:
             return xp.empty(shape, dtype)
-        return xp.empty([shape[axis] for axis in order], dtype).transpose([order.index(axis) for axis in range(len(shape))])
+        array = xp.empty([shape[axis] for axis in order], dtype)
+        return array.transpose([order.index(axis) for axis in range(len(shape))])
     dtype = np.dtype(dtype)
     strides, size = _strides(tuple(shape), dtype.itemsize, order)
     return np.ndarray(shape, dtype, _block(size) if size >= _LEAST else None, 0, strides)
 
 
 @functools.lru_cache(maxsize=1024)
-def _strides(shape: tuple[int, ...], itemsize: int, order: Sequence[int] | None) -> tuple[tuple[int, ...], int]:
-    """The strides of an array with its axes in that `order`, and how many bytes it has."""
+def _strides(
+    shape: tuple[int, ...], itemsize: int, order: Sequence[int] | None
+) -> tuple[tuple[int, ...], int]:
+    """Strides of an array whose axes lie in memory in that `order`, and its size in bytes."""
     strides, size = [0] * len(shape), itemsize
     for axis in reversed(order or range(len(shape))):
         strides[axis], size = size, size * shape[axis]
@@ -79,22 +86,23 @@ def _strides(shape: tuple[int, ...], itemsize: int, order: Sequence[int] | None)
 
 
 def _block(size: int) -> Any:
-    """So many bytes; None, by which numpy takes fresh ones, where all that may be kept is in use."""
+    """A block of `size` bytes, or None (numpy then allocates) if that would exceed the limit."""
     free = _free.get(size)
     if free is None:
         free = _free.setdefault(size, [])
     try:
-        return _lent(free.pop().memory, free)
+        return _lend(free.pop().memory, free)
     except IndexError:
         pass
     with _lock:
         if _held() + size > _MOST:
             _forget()
-        return _lent(np.empty(size, np.uint8), free) if _held() + size <= _MOST else None
+        return _lend(np.empty(size, np.uint8), free) if _held() + size <= _MOST else None
 
 
-def _lent(memory: Any, free: list[_Lease]) -> PickleBuffer:
-    # wrapped, for numpy to see a stranger's memory: then an array that owns its block can be told from a view of another
+def _lend(memory: Any, free: list[_Lease]) -> PickleBuffer:
+    # Wrapped, so that numpy treats it as foreign memory and array.base is not an ndarray: this is
+    # how `is_view` tells an array that owns its block from a view of another array.
     block = PickleBuffer(memory)
     lease = _Lease(block, free.append)
     lease.memory = memory
@@ -103,11 +111,12 @@ def _lent(memory: Any, free: list[_Lease]) -> PickleBuffer:
 
 
 def _held() -> int:
+    """Bytes of all blocks, in use or free."""
     return sum([lease.memory.nbytes for lease in list(_leases.values())])
 
 
 def _forget() -> None:
-    """Let go of all blocks that no array uses."""
+    """Release all free blocks."""
     for free in list(_free.values()):
         free.clear()
     for name, lease in list(_leases.items()):
@@ -116,12 +125,12 @@ def _forget() -> None:
 
 
 def is_view(array: Any) -> bool:
-    """Whether `array` shows the memory of another array."""
+    """Whether `array` is a view of another array's memory."""
     return isinstance(array.base, type(array))
 
 
 def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-    """An uninitialised array that the next call with this name in this thread overwrites."""
+    """An uninitialised array, overwritten by this thread's next call with the same `name`."""
     if xp is not np:
         return xp.empty(shape, dtype)
     size = math.prod(shape)

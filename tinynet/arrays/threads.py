@@ -1,7 +1,8 @@
-"""Work shared among threads: numpy lets go of Python's lock while it computes, so several threads can compute at once.
+"""Threads: a large array is divided into slices, and several threads compute on them at once.
 
-`parallel` is used where arrays are large. OpenBLAS's own threads are held back meanwhile: two Python threads that each do
-a part of a convolution, copies included, beat one that waits for BLAS threads at every product.
+This works because numpy releases Python's lock while it computes. BLAS gets one thread meanwhile:
+two Python threads that each do a part of a convolution, copies included, are faster than one
+Python thread that waits for BLAS threads at every product.
 """
 
 from __future__ import annotations
@@ -18,31 +19,32 @@ from typing import Any
 
 import numpy as np
 
-# numpy's ufuncs (2.3 and later) copy strided or broadcast operands through a buffer whenever their inner loop is shorter than
-# the buffer, 8192 elements if nobody says otherwise. For loops of a thousand or more elements that costs two to three times the
-# operation itself.
+# Elements of numpy's buffer for ufuncs. numpy 2.3 and later copies strided or broadcast operands
+# through the buffer if the inner loop is shorter than the buffer, 8192 elements by default. For
+# loops of a thousand or more elements that takes two to three times as long as the operation.
 _UFUNC_BUFFER = 1024
 
-# Elements of an array that fit a thread's part of the last-level cache. Smaller shares would fit the second level, but after every call
-# of numpy a thread waits for Python's lock: few long calls are better than many short ones.
-_SHARE = 1 << 19
-# Elements, times the passes that are made over them, that are worth handing to a thread: about a tenth of a millisecond.
+# Largest slice, in elements: what fits a thread's part of the last-level cache. A smaller slice
+# would fit the second-level cache, but a thread waits for Python's lock after each numpy call,
+# so few long calls are faster than many short ones.
+_SLICE = 1 << 19
+# Smallest work for a thread, in elements times passes over them: about a tenth of a millisecond.
 _WORTH = 1 << 18
 
 
-
 class _Local(threading.local):
-    inside = False  # whether this thread is at work for `parallel`
+    in_parallel = False  # whether this thread is running a part of a `parallel` call
 
 
 _local = _Local()
 
 
 def set_num_threads(num: int) -> None:
-    """Use `num` threads from now on. With the same number of threads, results are the same bits.
+    """Use `num` threads, an int from 1 up. The same number of threads gives the same bits.
 
-    The default is the number of cores that this process may use, or OMP_NUM_THREADS if that is less. `distributed.init_process_group`
-    divides the cores among the ranks on a machine, unless one of the two said otherwise.
+    The default is the number of cores available to this process, or OMP_NUM_THREADS if that is
+    less. `distributed.init_process_group` divides the cores among the ranks on a machine unless
+    the number was set here or by OMP_NUM_THREADS.
     """
     if not isinstance(num, int) or isinstance(num, bool) or num < 1:
         raise ValueError(f"set_num_threads: expected an int from 1 up, got {num!r}")
@@ -50,75 +52,79 @@ def set_num_threads(num: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads are used for large arrays."""
+    """The number of threads that compute on large arrays."""
     return _workers.threads
 
 
 def cores() -> list[int]:
     """The numbers of the cores that this process may use."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
-def _wish() -> int | None:
-    wish = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wish) if wish.isdecimal() and int(wish) > 0 else None
-
-
-def _default_threads() -> int:
-    return min(len(cores()), _wish() or len(cores()))
+def _requested_threads() -> int | None:
+    """OMP_NUM_THREADS, if it is set to a positive number."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def share_cores(processes: int) -> None:
-    """Leave room for so many processes, this one among them, that compute on the same cores, unless somebody chose a number of threads."""
-    if not _workers.chosen and _wish() is None:
+    """Divide the cores among so many processes, this one included, that run on them.
+
+    Nothing changes if the number of threads was set by the user.
+    """
+    if not _workers.chosen and _requested_threads() is None:
         _workers.threads = max(1, len(cores()) // processes)
-        for blas in _find_blas():
+        for blas in _blas():
             blas.set(min(blas.get(), _workers.threads))
 
 
-def meanwhile(function: Callable[[], Any] | None) -> None:
-    """Have `function` called now and then while `parallel` is at work, by the thread that called that; None: no more."""
-    _workers.meanwhile = function
+def poll_during_parallel(function: Callable[[], Any] | None) -> None:
+    """Call `function` between the parts of each `parallel` call, in the caller's thread.
+
+    None stops that.
+    """
+    _workers.poll = function
 
 
 class _Workers:
-    """Threads that sleep until there is work. The first parallel call starts them; an import starts none."""
+    """Threads that sleep until there is work. The first `parallel` call starts them."""
 
     def __init__(self) -> None:
-        self.threads = _default_threads()
+        self.threads = min(len(cores()), _requested_threads() or len(cores()))
         self.chosen = False  # whether set_num_threads was called
-        self.meanwhile: Callable[[], Any] | None = None
-        self.blas: list[_Blas] = []
-        self.forget()
+        self.poll: Callable[[], Any] | None = None
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin without threads (after a fork the child has none of its parent's)."""
+    def reset(self) -> None:
+        """Begin without threads: after a fork the child has none of its parent's threads."""
         self.lock = threading.Lock()
         self.jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]] = queue.SimpleQueue()
         self.started = 0
         self.regions = 0
 
     def start(self, n: int) -> None:
+        """Start threads until there are `n`."""
         with self.lock:
             while self.started < n:
-                threading.Thread(target=self._work, args=(self.jobs,), daemon=True, name="tinynet").start()
+                threading.Thread(
+                    target=self._work, args=(self.jobs,), daemon=True, name="tinynet").start()
                 self.started += 1
 
     @staticmethod
     def _work(jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]]) -> None:
-        _local.inside = True
+        _local.in_parallel = True
         while True:
             context, job = jobs.get()
             context.run(job.run)
-            del context, job  # an idle thread keeps no array alive
+            del context, job  # so that a sleeping thread keeps no array alive
 
     def __enter__(self) -> None:
-        """BLAS keeps to one thread while any parallel region is open: its own threads would fight ours over the cores."""
+        """Limit BLAS to one thread, because its threads would compete with ours for the cores."""
         with self.lock:
             if self.regions == 0:
-                if not self.blas:
-                    self.blas = _find_blas()
-                for blas in self.blas:
+                for blas in _blas():
                     blas.before = blas.get()
                     blas.set(1)
             self.regions += 1
@@ -127,7 +133,7 @@ class _Workers:
         with self.lock:
             self.regions -= 1
             if self.regions == 0:
-                for blas in self.blas:
+                for blas in _blas():
                     blas.set(blas.before)
 
 
@@ -140,26 +146,37 @@ def _blas_libraries() -> list[Any]:
 
 @functools.cache
 def blas_architectures() -> frozenset[str]:
-    """The processors whose kernels BLAS has chosen, in OpenBLAS's words, such as "Haswell" (AVX2) or "SkylakeX" (AVX-512)."""
+    """The processors that BLAS chose its kernels for, in OpenBLAS's words.
+
+    Examples are "Haswell" (AVX2) and "SkylakeX" (AVX-512).
+    """
     return frozenset(getattr(lib, "architecture", None) or "" for lib in _blas_libraries())
 
 
 class _Blas:
-    """A BLAS in the process: how to ask for its number of threads, how to set it, and what it was before the parallel regions."""
+    """A BLAS library in this process: functions that get and set its number of threads.
+
+    `before` is the number outside parallel regions.
+    """
 
     def __init__(self, get: Callable[[], int], set: Callable[[int], Any]) -> None:
         self.get, self.set = get, set
         self.before = 1
 
 
-def _find_blas() -> list[_Blas]:
+@functools.cache
+def _blas() -> list[_Blas]:
+    """The BLAS libraries in this process, found when the first parallel region is entered."""
     found: list[_Blas] = []
     for lib in _blas_libraries():
-        library = ctypes.PyDLL(lib.filepath)  # loaded already; PyDLL: half a microsecond a call, and no switch of threads
+        # The library is loaded already. PyDLL calls take half a microsecond because they keep
+        # Python's lock, so no other thread takes over.
+        library = ctypes.PyDLL(lib.filepath)
         for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
             get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
             if get is not None:
-                found.append(_Blas(get, getattr(library, f"{prefix}openblas_set_num_threads{suffix}")))
+                set_ = getattr(library, f"{prefix}openblas_set_num_threads{suffix}")
+                found.append(_Blas(get, set_))
                 break
         else:
             found.append(_Blas(lib.get_num_threads, lib.set_num_threads))
@@ -167,7 +184,7 @@ def _find_blas() -> list[_Blas]:
 
 
 class _Job:
-    """The numbers 0 .. n-1, each handed to whichever thread asks next."""
+    """One `parallel` call: its threads take the numbers 0, ..., n-1 one at a time."""
 
     def __init__(self, n: int, function: Callable[[int], Any]) -> None:
         self.n, self.function = n, function
@@ -176,16 +193,17 @@ class _Job:
         self.finished.acquire()
         self.error: BaseException | None = None
 
-    def run(self, meanwhile: Callable[[], Any] | None = None) -> None:
+    def run(self, poll: Callable[[], Any] | None = None) -> None:
+        """Take numbers until none is left; after an error, take them without computing."""
         before = np.setbufsize(_UFUNC_BUFFER)
         try:
             while (i := next(self.taken)) < self.n:
                 try:
                     if self.error is None:
                         self.function(i)
-                        if meanwhile is not None:
-                            meanwhile()
-                except BaseException as error:  # raised again in the thread that asked
+                        if poll is not None:
+                            poll()
+                except BaseException as error:  # `parallel` raises it in the caller's thread
                     self.error = error
                 if next(self.done) == self.n:
                     self.finished.release()
@@ -195,57 +213,68 @@ class _Job:
 
 _workers = _Workers()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_workers.forget)
+    os.register_at_fork(after_in_child=_workers.reset)
 
 
 def parallel(n: int, function: Callable[[int], Any]) -> None:
-    """Call ``function(0)``, ..., ``function(n - 1)`` on several threads and return when all have returned.
+    """Call ``function(0)``, ..., ``function(n - 1)`` on several threads; return when all are done.
 
-    The caller works too. Threads see the caller's context variables, so also its ``np.errstate``. The first exception is raised
-    again here. Calls from inside `function` run where they are.
+    The caller's thread takes part. All threads see the caller's context variables, and so its
+    ``np.errstate``. The first exception is raised in the caller's thread. A `parallel` call
+    inside `function` runs in one thread.
     """
-    if n == 0 or _local.inside:
+    if n == 0 or _local.in_parallel:
         for i in range(n):
             function(i)
         return
-    if n == 1:  # alone, but still without BLAS threads, which would spin for a while after a product too small for them
+    if n == 1:  # BLAS gets one thread here too: more would spin for a while after a small product
         with _workers:
             function(0)
         return
     helpers = min(_workers.threads, n) - 1
     _workers.start(helpers)
     job = _Job(n, function)
-    _local.inside = True
+    _local.in_parallel = True
     try:
         with _workers:
             for _ in range(helpers):
                 _workers.jobs.put((contextvars.copy_context(), job))
-            job.run(_workers.meanwhile)
+            job.run(_workers.poll)
             job.finished.acquire()
     finally:
-        _local.inside = False
+        _local.in_parallel = False
     if job.error is not None:
         raise job.error
 
 
 @functools.lru_cache(maxsize=1024)
 def pieces(n: int, parts: int) -> tuple[slice, ...]:
-    """range(n) in at most `parts` shares, as equal as can be."""
+    """range(n) as at most `parts` slices of nearly equal length.
+
+    >>> pieces(5, 2)
+    (slice(0, 2, None), slice(2, 5, None))
+    """
     parts = max(1, min(n, parts))
     ends = [n * i // parts for i in range(parts + 1)]
     return tuple([slice(a, b) for a, b in itertools.pairwise(ends)])
 
 
 def as_many_each(least: int, threads: int) -> int:
-    """The number of parts, at least so many, of which no thread gets one more than another."""
+    """Number of parts: at least `least`, and a multiple of the number of `threads`."""
     return -(-max(least, threads) // threads) * threads
 
 
-def by_shares(xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
-    """`function` on range(n) in slices, on several threads if it makes `passes` over an array of many `elements`; else all at once."""
+def by_shares(
+    xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1
+) -> None:
+    """Call `function` on slices that make up range(n), on several threads if that pays.
+
+    It pays if `function` makes `passes` passes over an array of many `elements`. For a smaller
+    array, and on a GPU, there is one call.
+    """
     busy = max(1, min(_workers.threads, passes * elements // _WORTH))
-    shares = pieces(n, as_many_each(elements // _SHARE, busy) if xp is np else 1)
-    if len(shares) == 1:
-        function(shares[0])
+    slices = pieces(n, as_many_each(elements // _SLICE, busy) if xp is np else 1)
+    if len(slices) == 1:
+        function(slices[0])
     else:
-        parallel(len(shares), lambda i: function(shares[i]))
+        parallel(len(slices), lambda i: function(slices[i]))

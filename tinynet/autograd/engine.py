@@ -340,7 +340,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
             shape or dtype, the graph was freed, or a kept value was changed in place.
     """
     requests.refuse_create_graph(create_graph)
-    seeds = requests.seeds("backward", ("the tensors", "the gradients"), tensors, grad_tensors)
+    seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
     targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
 

@@ -1,8 +1,9 @@
 """Numerical checks of gradients: whether a derivative is right, without trusting anybody.
 
 The derivative of f at x in the direction v is close to
-``(f(x + eps·v) - f(x - eps·v)) / (2·eps)`` (central differences). It is compared, element by element, with what reverse mode gives. In float32
-rounding would hide the difference, so everything is computed in float64.
+``(f(x + eps·v) - f(x - eps·v)) / (2·eps)`` (central differences). It is compared, element by
+element, with what reverse mode gives. In float32 rounding would hide the difference, so everything
+is computed in float64.
 """
 
 from __future__ import annotations

@@ -136,14 +136,13 @@ class Writable(Variable):
         if result.array.shape != self.array.shape:
             raise ValueError(
                 f"{operation}: the result has shape {tuple(result.array.shape)}, which does not "
-                f"fit in place into shape {tuple(self.array.shape)}; an in-place operation can't "
-                "broadcast its target"
+                f"fit in place into shape {tuple(self.array.shape)}"
             )
-        if not np.can_cast(result.array.dtype, self.array.dtype, "same_kind"):
+        dtype = result.array.dtype
+        if not np.can_cast(dtype, self.array.dtype, "same_kind"):
             raise RuntimeError(
-                f"{operation}: the result is {result.array.dtype}, which can't be written into "
-                f"{self.array.dtype}; convert the tensor first, with "
-                f".to(tinynet.{result.array.dtype})"
+                f"{operation}: the result is {dtype}, which can't be written into "
+                f"{self.array.dtype}; convert the tensor first, with .to(tinynet.{dtype})"
             )
 
     def _refuse_leaf(self, operation: str) -> None:

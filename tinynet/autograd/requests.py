@@ -22,10 +22,9 @@ def as_list(function: str, name: str, given: Any) -> list[Any]:
         return [given]
     if isinstance(given, (tuple, list)):
         return list(given)
-    raise TypeError(
-        f"{function}: expected {name} as a tensor or a sequence of tensors, "
-        f"got {type(given).__name__}"
-    )
+    kind = type(given).__name__
+    rule = "as a tensor or a sequence of tensors"
+    raise TypeError(f"{function}: expected {name} {rule}, got {kind}")
 
 
 def seeds(function: str, names: tuple[str, str], outputs: Any, directions: Any) -> list[Any]:
@@ -33,50 +32,41 @@ def seeds(function: str, names: tuple[str, str], outputs: Any, directions: Any) 
     outs = as_list(function, names[0], outputs)
     given = [None] * len(outs) if directions is None else as_list(function, names[1], directions)
     if len(given) != len(outs):
-        raise ValueError(
-            f"{function}: {len(outs)} {names[0].removeprefix('the ')} but {len(given)} "
-            f"{names[1].removeprefix('the ')}; give one for each"
-        )
-    started = [_seed(function, out, g) for out, g in zip(outs, given, strict=True)]
-    return [(out._vertex(), g) for out, g in zip(outs, started, strict=True)]
+        counts = f"{len(outs)} {names[0]} but {len(given)} {names[1]}"
+        raise ValueError(f"{function}: {counts}; give one for each")
+    return [_seed(function, out, g) for out, g in zip(outs, given, strict=True)]
 
 
-def _seed(function: str, output: Any, gradient: Any) -> Any:
+def _seed(function: str, output: Any, gradient: Any) -> tuple[Any, Any]:
     if not _is_variable(output):
-        raise TypeError(
-            f"{function}: expected a tensor to differentiate, got {type(output).__name__}"
-        )
-    shape, dtype = tuple(output.array.shape), output.array.dtype
-    if output._vertex() is None:
+        kind = type(output).__name__
+        raise TypeError(f"{function}: expected a tensor to differentiate, got {kind}")
+    vertex, shape, dtype = output._vertex(), tuple(output.array.shape), output.array.dtype
+    if vertex is None:
         raise RuntimeError(
-            f"{function}: a tensor of shape {shape} does not require grad and has no history; was "
-            "it computed under no_grad(), detached, or from tensors none of which has "
-            "requires_grad=True?"
+            f"{function}: a tensor of shape {shape} does not require grad; was it computed under "
+            "no_grad(), detached, or from tensors none of which has requires_grad=True?"
         )
     if gradient is None:
         if output.array.size != 1:
             raise RuntimeError(
-                f"{function}: the gradient of a tensor of shape {shape} needs a direction, only "
-                "that of a single number doesn't; reduce it first (.sum(), .mean()) or give the "
-                "gradient, of the same shape"
+                f"{function}: a tensor of shape {shape}, not a single number, needs a direction; "
+                "reduce it first (.sum(), .mean()) or give its gradient, of the same shape"
             )
-        return output._make(full_like(output.array, 1))
+        return vertex, output._make(full_like(output.array, 1))
     if not _is_variable(gradient):
-        raise TypeError(
-            f"{function}: expected the gradient as a tensor, got {type(gradient).__name__}"
-        )
-    if gradient.array.shape != output.array.shape:
+        kind = type(gradient).__name__
+        raise TypeError(f"{function}: expected the gradient as a tensor, got {kind}")
+    given, given_dtype = tuple(gradient.array.shape), gradient.array.dtype
+    if given != shape:
+        raise RuntimeError(f"{function}: the gradient has shape {given}, but its tensor {shape}")
+    if given_dtype != dtype:
         raise RuntimeError(
-            f"{function}: the gradient has shape {tuple(gradient.array.shape)}, but the tensor it "
-            f"belongs to {shape}; the two must be the same"
-        )
-    if gradient.array.dtype != dtype:
-        raise RuntimeError(
-            f"{function}: the gradient is {gradient.array.dtype}, but the tensor it belongs to "
-            f"{dtype}; convert it with .to(tinynet.{dtype})"
+            f"{function}: the gradient is {given_dtype}, but its tensor {dtype}; convert it with "
+            f".to(tinynet.{dtype})"
         )
     array_module(output.array, gradient.array, function=function)  # both on one device?
-    return gradient
+    return vertex, gradient
 
 
 def targets(function: str, inputs: list[Any]) -> list[Any]:
@@ -89,10 +79,9 @@ def targets(function: str, inputs: list[Any]) -> list[Any]:
             kind = type(tensor).__name__
             raise TypeError(f"{function}: input {number} is a {kind}, not a tensor")
         if (vertex := tensor._vertex()) is None:
-            raise RuntimeError(
-                f"{function}: input {number}, of shape {tuple(tensor.array.shape)}, does not "
-                "require grad"
-            )
+            shape = tuple(tensor.array.shape)
+            rule = "does not require grad"
+            raise RuntimeError(f"{function}: input {number}, of shape {shape}, {rule}")
         vertices.append(vertex)
     return vertices
 
@@ -104,10 +93,7 @@ def leaves(function: str, inputs: Any) -> set[Any] | None:
     tensors = as_list(function, "inputs", inputs)
     vertices = targets(function, tensors)
     if any(vertex is not tensor for vertex, tensor in zip(vertices, tensors, strict=True)):
-        raise RuntimeError(
-            f"{function}: inputs must be leaves; for the gradient of an intermediate result use "
-            "tinynet.grad"
-        )
+        raise RuntimeError(f"{function}: inputs must be leaves; for other tensors use tinynet.grad")
     return set(vertices)
 
 
@@ -115,9 +101,8 @@ def refuse_create_graph(create_graph: bool) -> None:
     """`backward` gives no higher orders."""
     if create_graph:
         raise RuntimeError(
-            "backward: create_graph=True is not supported, since .grad keeps no history; "
-            "tinynet.grad(outputs, inputs, create_graph=True) returns gradients that can be "
-            "differentiated again"
+            "backward: create_graph=True is not supported, since .grad keeps no history; use "
+            "tinynet.grad(outputs, inputs, create_graph=True)"
         )
 
 
@@ -129,17 +114,15 @@ def refuse_contradiction(materialize_grads: bool, allow_unused: bool | None) -> 
         )
 
 
-def unused(
-    number: int, tensor: Any, allow_unused: bool | None, materialize_grads: bool
-) -> Any:
+def unused(number: int, tensor: Any, allow_unused: Any, materialize_grads: bool) -> Any:
     """What `grad` gives for an input that the outputs don't depend on: zeros, None, or an error."""
     if materialize_grads:
         return tensor._make(full_like(tensor.array, 0))
     if not allow_unused:
+        shape = tuple(tensor.array.shape)
         raise RuntimeError(
-            f"grad: the outputs do not depend on input {number}, of shape "
-            f"{tuple(tensor.array.shape)}; allow_unused=True gives None for it, "
-            "materialize_grads=True zeros"
+            f"grad: the outputs do not depend on input {number}, of shape {shape}; "
+            "allow_unused=True gives None for it, materialize_grads=True zeros"
         )
     return None
 

@@ -43,8 +43,7 @@ class Saved:
 
     def keep_copy(self) -> None:
         """Keep a copy, because the array is about to be overwritten."""
-        with computing(self.array):
-            self.array, self.version, self.count = copy(self.array), Version(), 0
+        self.array, self.version, self.count = copy(self.array), Version(), 0
 
     def is_current(self) -> bool:
         """Whether no in-place operation has changed the array since."""
@@ -93,5 +92,8 @@ def freed(primitive: str) -> RuntimeError:
 
 
 def copy(array: Any) -> Any:
-    """A copy, in the memory order of `array` where that lives on the CPU."""
-    return array.copy(order="K") if isinstance(array, np.ndarray) else array.copy()
+    """A copy on the device of `array`; on the CPU in the memory order of `array`."""
+    if isinstance(array, np.ndarray):
+        return array.copy(order="K")
+    with computing(array):
+        return array.copy()

@@ -1,4 +1,4 @@
-"""`DistributedDataParallel`: one model on several ranks, each with its share of every batch."""
+"""`DistributedDataParallel`: one model on several ranks, each with a share of every batch."""
 
 from __future__ import annotations
 
@@ -13,31 +13,38 @@ from ..arrays.devices import array_module, beside, computing, device_of, to_devi
 from ..autograd import Primitive, after_backward
 from ..autograd.grad_mode import is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
+from ..ops.arguments import as_bool, as_number
 from ..tensor import Tensor
 from .group import Group, ReduceOp, Work, current_group, summed_in, to_mpi
 
+_NAME = "DistributedDataParallel"
 _MB = 1024 * 1024
 
 
 class DistributedDataParallel(Module):
-    """`module` on every rank of the job, kept the same on all: each backward pass leaves the average of the ranks' gradients.
+    """`module` on every rank: each backward pass averages the gradients over the ranks.
 
     Args:
-        module: the model, on its device and with at least one parameter that requires grad. All ranks must have built the same one; the
-            values of rank 0's parameters and buffers are sent to the others here.
-        broadcast_buffers: at each forward pass that will be averaged, in training, send rank 0's buffers (the running averages of batch
-            norm) to the others.
-        bucket_cap_mb: gradients travel in buckets that are closed when they hold so many megabytes (of 2**20 bytes). By default 25, or a
-            quarter of all gradients if that is less: the buckets of the last layers are on their way while those of the first are computed.
+        module: the model, on its device, with at least one parameter that requires grad. All ranks
+            must have built the same model; rank 0's parameters and buffers are sent to the others.
+        broadcast_buffers: in training, send rank 0's buffers (batch norm's running averages) to the
+            others at each forward pass whose gradients will be averaged.
+        bucket_cap_mb: gradients are sent in buckets of at least this many megabytes (of 2**20
+            bytes). Default: 25, or a quarter of all gradients if that is less. So the gradients of
+            the last layers are sent while those of the first are computed.
 
-    With a loss that is the mean over a rank's share, and shares of equal size, the average of the gradients is that of the whole batch. It
-    is taken of ``.grad`` as it stands at the end of a pass, gradients that were accumulated under `no_sync` included. A parameter that no rank
-    used is left alone, as it would be by one process; where only some ranks used it, the others count as zeros. Gradients are averaged by
-    ``backward`` through what the wrapper's `forward` returned: tensors, or tuples, lists and dicts of them.
+    If the loss is a mean over the rank's share of the batch, and all shares have equal size, the
+    average is the gradient of the whole batch. ``.grad`` is averaged as it is at the end of a pass,
+    so with the gradients accumulated under `no_sync`. A parameter that no rank used is left alone,
+    as one process would leave it; if only some ranks used it, the others count as zeros.
 
-    The parameters' names are those of `module` with "module." in front. Parameters that get to require grad, or are added, later are not
-    averaged; wrap the model again. ValueError before `tinynet.distributed.init_process_group`; RuntimeError if the ranks' models differ, on those
-    that differ from rank 0.
+    A backward pass must go through the result of this module's `forward`: tensors, or tuples, lists
+    and dicts of them. Parameter names are those of `module` with "module." in front. Parameters
+    added, or set to require grad, after the model was wrapped are not averaged; wrap it again.
+
+    Raises:
+        ValueError: `tinynet.distributed.init_process_group` was not called.
+        RuntimeError: this rank's model differs from rank 0's.
 
     >>> import tinynet
     >>> tinynet.distributed.init_process_group()
@@ -47,24 +54,28 @@ class DistributedDataParallel(Module):
     >>> tinynet.distributed.destroy_process_group()
     """
 
-    def __init__(self, module: Module, *, broadcast_buffers: bool = True, bucket_cap_mb: float | None = None):
+    def __init__(self, module: Module, *, broadcast_buffers: bool = True,
+                 bucket_cap_mb: float | None = None):  # fmt: skip
         super().__init__()
         if not isinstance(module, Module):
-            raise TypeError(f"DistributedDataParallel: expected a module, got {type(module).__name__}")
-        if not isinstance(broadcast_buffers, bool):
-            raise TypeError(f"DistributedDataParallel: broadcast_buffers must be True or False, got {broadcast_buffers!r:.60}")
-        if bucket_cap_mb is not None and (isinstance(bucket_cap_mb, bool) or not isinstance(bucket_cap_mb, (int, float)) or not bucket_cap_mb > 0):
-            raise ValueError(f"DistributedDataParallel: bucket_cap_mb must be a positive number or None, got {bucket_cap_mb!r:.60}")
-        group = current_group("DistributedDataParallel")
+            raise TypeError(f"{_NAME}: expected a module, got {type(module).__name__}")
+        as_bool(_NAME, "broadcast_buffers", broadcast_buffers)
+        if bucket_cap_mb is not None and not as_number(_NAME, "bucket_cap_mb", bucket_cap_mb, 0):
+            raise ValueError(f"{_NAME}: bucket_cap_mb must be a positive number or None, got 0")
+        group = current_group(_NAME)
         learned = [p for p in module.parameters() if p.requires_grad]
         if not learned:
-            raise RuntimeError("DistributedDataParallel: no parameter of the module requires grad: nothing to average; use the module itself")
+            raise RuntimeError(
+                f"{_NAME}: no parameter of the module requires grad, so there is nothing to "
+                "average; use the module itself"
+            )
         self.module = module
         self.broadcast_buffers, self.bucket_cap_mb = broadcast_buffers, bucket_cap_mb
         self._averaging = True
         self._reducer: _Reducer | None = None
         if group.size > 1:
-            self._frozen = [(name, p) for name, p in module.named_parameters() if not p.requires_grad]
+            named = module.named_parameters()
+            self._frozen = [(name, p) for name, p in named if not p.requires_grad]
             self._channel = _Channel(group)
             _check_same(self._channel, module)
             self._channel.broadcast([*module.parameters(), *module.buffers()])
@@ -77,16 +88,20 @@ class DistributedDataParallel(Module):
             return self.module(*inputs, **options)
         for name, p in self._frozen:
             if p.requires_grad:
-                raise RuntimeError(f"DistributedDataParallel: {name} did not require grad when the model was wrapped; wrap it again to learn it")
+                raise RuntimeError(
+                    f"{_NAME}: {name} did not require grad when the model was wrapped; "
+                    "wrap it again to learn it"
+                )
         if self.training and self.broadcast_buffers:
             self._channel.broadcast(list(self.module.buffers()))
         return _watched(self.module(*inputs, **options), self._reducer)
 
     @contextlib.contextmanager
     def no_sync(self) -> Iterator[None]:
-        """Inside this block, passes forward lead to passes backward that only add to the rank's own gradients.
+        """Inside this block, forward passes lead to gradients that are not averaged.
 
-        So gradients are accumulated over several batches and averaged once, by the first pass whose forward is outside again.
+        So gradients accumulate over several batches. They are averaged once, by the first backward
+        pass whose forward pass was outside the block.
         """
         before, self._averaging = self._averaging, False
         try:
@@ -95,7 +110,7 @@ class DistributedDataParallel(Module):
             self._averaging = before
 
 
-# ------------------------------------------------------------------------------------- what the forward pass leaves
+# ----------------------------------------------- how the start of a backward pass is noticed
 
 
 def _begin(g: Any, reducer: _Reducer) -> Any:
@@ -103,7 +118,8 @@ def _begin(g: Any, reducer: _Reducer) -> Any:
     return g
 
 
-# The value itself. Its derivative is the first thing of the model that a backward pass comes to, and tells that one has begun.
+# The identity. A backward pass through the model reaches its derivative first, so that tells when a
+# pass begins.
 _begin_averaging = Primitive(lambda xp, a, *, reducer: a, name="distributed", view=True)
 _begin_averaging.derivatives(a=_begin)
 
@@ -119,33 +135,36 @@ def _watched(result: Any, reducer: _Reducer) -> Any:
     if result is None or isinstance(result, (bool, int, float, str)):
         return result
     raise TypeError(
-        f"DistributedDataParallel: the model's forward returned a {type(result).__name__}; gradients are averaged through tensors, and "
-        "tuples, lists and dicts of them"
+        f"{_NAME}: the model's forward returned a {type(result).__name__}; gradients are averaged "
+        "through tensors, and tuples, lists and dicts of them"
     )
 
 
-# --------------------------------------------------------------------------------------------- what travels
+# ------------------------------------------------------------------------------- what is sent
 
 
 class _Channel:
-    """The ranks' connection for one model: its messages are not mixed up with another's, whatever order they come in."""
+    """A communicator for one model, so that its messages are never mixed up with another's."""
 
     def __init__(self, group: Group):
         self.group, self.comm = group, group.new_comm()
 
     def broadcast(self, tensors: list[Any]) -> None:
-        """Rank 0's values for all, in one message for each dtype and device."""
+        """Copy rank 0's values to all ranks, in one message per dtype and device."""
         for part in _alike(tensors):
             xp = array_module(part[0].array)
             with computing(part[0].array):
                 flat = xp.concatenate([t.array.reshape(-1) for t in part])
-                self.send(to_mpi(flat).view(np.uint8)) if self.group.rank == 0 else self._take(part, flat)
+                if self.group.rank == 0:
+                    self.send(to_mpi(flat).view(np.uint8))
+                else:
+                    self._receive(part, flat)
 
     def send(self, buffer: Any) -> None:
         """Fill `buffer`, bytes, with rank 0's."""
-        self.group.start("DistributedDataParallel", self.comm, buffer).wait()
+        self.group.start(_NAME, self.comm, buffer).wait()
 
-    def _take(self, tensors: list[Any], flat: Any) -> None:
+    def _receive(self, tensors: list[Any], flat: Any) -> None:
         received = to_mpi(flat)
         self.send(received.view(np.uint8))
         received = to_device(received, device_of(flat))
@@ -155,8 +174,8 @@ class _Channel:
                 t.copy_(Tensor._wrap(received[start:end].reshape(t.array.shape)))
 
     def add(self, buffer: Any) -> Work:
-        """Begin to add up `buffer` over the ranks."""
-        return self.group.start("DistributedDataParallel", self.comm, buffer, ReduceOp.SUM)
+        """Start to sum `buffer` over the ranks."""
+        return self.group.start(_NAME, self.comm, buffer, ReduceOp.SUM)
 
 
 def _alike(tensors: list[Any]) -> list[list[Any]]:
@@ -167,9 +186,10 @@ def _alike(tensors: list[Any]) -> list[list[Any]]:
 
 
 def _check_same(channel: _Channel, module: Module) -> None:
-    """RuntimeError, on every rank whose model is not rank 0's, naming the first difference."""
+    """RuntimeError, with the first difference, on every rank whose model is not rank 0's."""
     named = [*module.named_parameters(), *module.named_buffers()]
-    own = [f"{name}, {tuple(t.shape)} {t.dtype}{', learned' * t.requires_grad}" for name, t in named]
+    own = [f"{name}, {tuple(t.shape)} {t.dtype}{', learned' * t.requires_grad}"
+           for name, t in named]  # fmt: skip
     text = "\n".join(own).encode()
     length = np.array([len(text)], np.int64)
     channel.send(length.view(np.uint8))
@@ -177,17 +197,20 @@ def _check_same(channel: _Channel, module: Module) -> None:
     if channel.group.rank == 0:
         buffer[:] = np.frombuffer(text, np.uint8)
     channel.send(buffer)
-    theirs = buffer.tobytes().decode().split("\n")
-    for mine, other in zip([*own, "nothing more"], [*theirs, "nothing more"], strict=False):
-        if mine != other:
+    first = buffer.tobytes().decode().split("\n")
+    for here, there in zip([*own, "nothing more"], [*first, "nothing more"], strict=False):
+        if here != there:
             raise RuntimeError(
-                f"DistributedDataParallel: the model of rank {channel.group.rank} is not that of rank 0: it has {mine}, where rank 0 has "
-                f"{other}; all ranks must build the same model"
+                f"{_NAME}: the model of rank {channel.group.rank} is not that of rank 0: it has "
+                f"{here}, where rank 0 has {there}; all ranks must build the same model"
             )
 
 
 class _Bucket:
-    """Gradients that travel together: a vector with room for each, and at its end a number for each that says on how many ranks it was used."""
+    """Gradients that are sent together: a vector of them all, and of one counter per parameter.
+
+    Summed over the ranks, the counter says how many ranks used the parameter.
+    """
 
     def __init__(self, parameters: list[Parameter]):
         self.parameters = parameters
@@ -195,33 +218,35 @@ class _Bucket:
         sizes = [p.array.size for p in parameters]
         self.elements = sum(sizes)
         with computing(first):
-            self.flat = array_module(first).zeros(self.elements + len(parameters), summed_in(first.dtype))
+            length = self.elements + len(parameters)
+            self.flat = array_module(first).zeros(length, summed_in(first.dtype))
         ends = np.cumsum(sizes).tolist()
-        self.parts = [self.flat[end - size : end].reshape(p.array.shape) for p, end, size in zip(parameters, ends, sizes, strict=True)]
-        self.used = np.zeros(len(parameters), self.flat.dtype)  # 1 for what this rank used since the last average
+        self.parts = [self.flat[end - size : end].reshape(p.array.shape)
+                      for p, end, size in zip(parameters, ends, sizes, strict=True)]  # fmt: skip
+        self.used = np.zeros(len(parameters), self.flat.dtype)  # 1: used since the last average
         self.empty()
 
     def empty(self) -> None:
-        """Nothing is in yet."""
+        """Begin a pass: all gradients are missing."""
         self.missing = set(range(len(self.parameters)))
         self.work = Work()
 
     def put(self, i: int) -> None:
-        """Take over the gradient of parameter `i` as it is now."""
+        """Copy the gradient of parameter `i` into the vector."""
         self.missing.discard(i)
         grad = self.parameters[i].grad
         with computing(self.flat):
             self.parts[i][...] = 0 if grad is None else grad.array
 
     def send(self, channel: _Channel) -> None:
-        """Begin to add it up over the ranks."""
+        """Start to sum the vector over the ranks."""
         with computing(self.flat):
             self.flat[self.elements :] = beside(self.flat, self.used)
         self.buffer = to_mpi(self.flat)
         self.work = channel.add(self.buffer)
 
     def receive(self, ranks: int) -> None:
-        """Leave the averages in the parameters' gradients."""
+        """Write the averages into the parameters' gradients."""
         self.work.wait()
         xp = array_module(self.flat)
         with computing(self.flat):
@@ -232,15 +257,16 @@ class _Bucket:
                 if n:
                     if p.grad is None:
                         p.grad = p._make(xp.empty_like(p.array))
-                    xp.true_divide(part, ranks, out=p.grad.array, casting="same_kind")  # float16 was added in float32
-                    p.grad._version.count += 1
-                    p.grad._version.changed_by = "DistributedDataParallel"
+                    # float16 was summed in float32, so this also casts
+                    xp.true_divide(part, ranks, out=p.grad.array, casting="same_kind")
+                    p.grad._version.bump(_NAME)
         self.used[:] = 0
         self.empty()
 
 
-def _ready_hook(reducer: weakref.ref[_Reducer], bucket: weakref.ref[_Bucket], i: int) -> Callable[[Any], None]:
-    # weak, since they know the parameter, which knows its hooks
+def _ready_hook(reducer: weakref.ref[_Reducer], bucket: weakref.ref[_Bucket],
+                i: int) -> Callable[[Any], None]:  # fmt: skip
+    # weak, because both refer to the parameter, and the parameter refers to its hooks
     def ready(parameter: Any) -> None:
         if (r := reducer()) is not None and (b := bucket()) is not None:
             r.ready(b, i)
@@ -251,8 +277,9 @@ def _ready_hook(reducer: weakref.ref[_Reducer], bucket: weakref.ref[_Bucket], i:
 class _Reducer:
     """Averages the gradients of `parameters` during backward passes.
 
-    The buckets hold them from the last to the first, which is about the order they become ready in, and are always sent in that one
-    order, whatever a rank used: what is not ready by the end of the pass goes then. So no two ranks can wait for different buckets.
+    Buckets are filled from the last parameter to the first, about the order in which gradients are
+    ready. Every rank sends all buckets in that one order, whatever it used: what is not ready
+    during the pass is sent at its end. So no two ranks can wait for different buckets.
     """
 
     def __init__(self, channel: _Channel, parameters: list[Parameter], cap: float):
@@ -262,17 +289,19 @@ class _Reducer:
             collected: list[Parameter] = []
             for p in alike:
                 collected.append(p)
-                if sum(c.array.size for c in collected) * summed_in(p.dtype).itemsize >= cap or p is alike[-1]:
+                size = sum(c.array.size for c in collected) * summed_in(p.dtype).itemsize
+                if size >= cap or p is alike[-1]:
                     self.buckets.append(_Bucket(collected))
                     collected = []
         for bucket in self.buckets:
             for i, p in enumerate(bucket.parameters):
-                p.register_post_accumulate_grad_hook(_ready_hook(weakref.ref(self), weakref.ref(bucket), i))
+                hook = _ready_hook(weakref.ref(self), weakref.ref(bucket), i)
+                p.register_post_accumulate_grad_hook(hook)
         self.running = False
         self.sent = 0
 
     def ready(self, bucket: _Bucket, i: int) -> None:
-        """The gradient of parameter `i` of `bucket` is whole."""
+        """The gradient of parameter `i` of `bucket` is complete."""
         bucket.used[i] = 1
         if self.running:
             bucket.put(i)
@@ -280,18 +309,22 @@ class _Reducer:
             self.channel.group.progress()
 
     def begin(self) -> None:
-        """A backward pass has come to the model's results."""
+        """A backward pass has reached the model's result."""
         if not after_backward(self._finish):
-            return  # this one had before; or it is not one that leaves gradients
+            return  # not for the first time; or it is `grad`, which leaves no gradients
         if self.running:
             raise RuntimeError(
-                "DistributedDataParallel: the backward pass before this one failed halfway, so that the ranks no longer agree; stop, and go "
-                "on from a checkpoint"
+                f"{_NAME}: the backward pass before this one failed halfway, so the ranks no "
+                "longer agree; stop, and resume from a checkpoint"
             )
         for bucket in self.buckets:
+            kind, dtype = type(bucket.flat), bucket.flat.dtype
             for p in bucket.parameters:
-                if type(p.array) is not type(bucket.flat) or summed_in(p.dtype) != bucket.flat.dtype:
-                    raise RuntimeError("DistributedDataParallel: the model was moved or converted after it was wrapped; do that first, then wrap it")
+                if type(p.array) is not kind or summed_in(p.dtype) != dtype:
+                    raise RuntimeError(
+                        f"{_NAME}: the model was moved or converted after it was wrapped; do that "
+                        "first, then wrap it"
+                    )
         self.running, self.sent = True, 0
 
     def _send_full(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..arrays.devices import array_module, device_of
+from ..arrays.random import Generator
 from ..autograd import Variable
 from .dtypes import _RANK
 
@@ -260,3 +261,26 @@ def as_bool(function: str, name: str, value: Any) -> bool:
 def as_probability(function: str, name: str, value: Any) -> float:
     """`value` as a number from 0 to 1; else TypeError or ValueError."""
     return float(as_number(function, name, value, 0, 1))
+
+
+def as_list(function: str, name: str, values: Any) -> list[Any]:
+    """The items of an iterable, else TypeError. What the iterable itself raises passes through."""
+    if not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
+        raise TypeError(f"{function}: {name} must be a sequence, got {type(values).__name__}")
+    return list(values)
+
+
+def as_generator(function: str, generator: Any) -> Generator | None:
+    """`generator`, which must be None or a tinynet.Generator; else TypeError."""
+    if generator is not None and not isinstance(generator, Generator):
+        given = type(generator).__name__
+        raise TypeError(f"{function}: generator must be a tinynet.Generator, got {given}")
+    return generator
+
+
+def as_choice(function: str, name: str, value: Any, choices: Any) -> str:
+    """`value` if it is one of the strings `choices`; else ValueError."""
+    if not isinstance(value, str) or value not in choices:
+        rule = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
+    return value

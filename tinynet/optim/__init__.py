@@ -1,4 +1,4 @@
-"""Optimisers: how parameters move once their gradients are known. `lr_scheduler` says how fast, epoch by epoch."""
+"""Optimisers change parameters by their gradients; `lr_scheduler` changes the learning rates."""
 
 from . import lr_scheduler
 from .adagrad import Adagrad

@@ -1,26 +1,30 @@
-"""A strict stand-in for CuPy: the GPU path is tested without a GPU.
+"""A strict stand-in for CuPy: numpy inside, CuPy's refusals outside.
 
-Numpy inside, CuPy's refusals outside. `install()` puts it where `import cupy` finds it. What it promises,
-and what `test_strict_cupy.py` checks:
+With it the GPU path is tested without a GPU. `install()` makes ``import cupy`` find it. It promises
+the following, and `test_strict_cupy.py` checks that:
 
-- **Never more lenient than CuPy 14.2.** 550 recorded expressions (`data/cupy/behaviour-14.2.0.json`) give the
-  recorded array or raise the recorded exception; names and signatures are those of the real package
-  (`manifest-14.2.0.json`): `cupy.errstate` is an AttributeError, `cupy.sum(x, where=m)` a TypeError.
-- **Sometimes stricter**, where CuPy is silent and wrong or where numpy can't answer: host arrays are refused
-  also by `cupy.sum(host)`; writing through a view that overlaps itself is refused; of duplicate indices in
-  `a[i] = v` the first wins (in numpy the last, in CuPy any); `empty` is full of nan; a random seed gives
-  other numbers than numpy's. What CuPy has and the stand-in hasn't raises NotImplementedError.
-- **What a step costs can be counted**: `with counting() as c: step()` and then `c.launches`, `c.uploads`,
-  `c.downloads`, `c.waits`. Launches are a lower bound: one for each function that makes or writes an array,
-  none for views, and more only where CuPy's own count is known (`sliding_window_view`, operands that `matmul`
-  copies). `allow_synchronize(False)` makes every wait an error.
-- **Streams that don't wait for each other are found out**: an array that another stream may still be using raises `Race`, memory that
-  is given back too early shows in `races`, and an asynchronous copy from page-locked memory is put off for as long as nobody waits for
-  it, so that it reads what a buffer that was used again too early holds by then.
-- **Kernels need a reference**: `ElementwiseKernel`, `ReductionKernel` and `RawKernel` check their arguments
-  and run the numpy function that `reference_kernels[name]` holds, or raise NotImplementedError.
+- **Never more lenient than CuPy 14.2.** 550 recorded expressions give the recorded array or raise
+  the recorded exception (`recorded/cupy/behaviour-14.2.0.json`). Names and signatures are those of
+  the real package (`manifest-14.2.0.json`), so `cupy.errstate` is an AttributeError and
+  `cupy.sum(x, where=m)` a TypeError.
+- **Sometimes stricter**, where CuPy silently does what a port does not want, or where numpy can't
+  answer. Host arrays are refused by `cupy.sum(host)` too. Writing through a view that overlaps
+  itself is refused. Of duplicate indices in `a[i] = v` the first wins (in numpy the last, in CuPy
+  any). `empty` is full of nan. A random seed gives other numbers than numpy's. What CuPy has and
+  the stand-in lacks raises NotImplementedError.
+- **The cost of a step is counted**: `with counting() as c: step()`, then `c.launches`, `c.uploads`,
+  `c.downloads`, `c.waits`. Launches are a lower bound: one per function that makes or writes an
+  array, none for views, and more only where CuPy's own count is known (`sliding_window_view`,
+  operands that `matmul` copies). `allow_synchronize(False)` makes each wait an error.
+- **Races between streams are found.** Using an array that another stream may still be using raises
+  `Race`. Memory that is given back too early shows in `races`. An asynchronous copy from
+  page-locked memory is put off until somebody waits for it, so a buffer that was overwritten too
+  early delivers the wrong content.
+- **Kernels need a reference**: `ElementwiseKernel`, `ReductionKernel` and `RawKernel` check their
+  arguments and run the numpy function in `reference_kernels[name]`, or raise NotImplementedError.
 
-The manifest is the recorded one less the double-underscore methods and `cupy.testing`'s, a name a line.
+The manifest is the recorded one without double-underscore methods and `cupy.testing`, one name per
+line.
 """
 
 from __future__ import annotations
@@ -57,10 +61,11 @@ __all__ = [
 
 @contextlib.contextmanager
 def install(devices: int = 1, status: int = 100) -> Iterator[object]:
-    """Makes `import cupy` and `import cupyx` find the stand-in inside the block, and yields it.
+    """Inside the block, `import cupy` and `import cupyx` find the stand-in; yields cupy.
 
-    `devices` is how many the pretended machine has. With 0, whatever touches a device raises
-    `CUDARuntimeError` with `status`: 100 (a driver, but no device) or 35 (no driver, or one too old).
+    `devices` is the number of GPUs of the pretended machine. With 0, whatever touches a device
+    raises `CUDARuntimeError` with `status`: 100 (a driver, but no device) or 35 (no driver, or one
+    too old).
     """
     before = {name: m for name, m in sys.modules.items() if name.split(".")[0] in ("cupy", "cupyx")}
     settings = machine.devices, machine.status, machine.current

@@ -1,7 +1,7 @@
 """The array of the stand-in: numpy inside, CuPy's refusals outside.
 
-`ndarray._host` is the numpy array that plays GPU memory. What touches it is here or goes through
-`call_numpy`, which checks arguments on the way in, counts, and wraps results on the way out.
+`ndarray._host` is the numpy array that plays GPU memory. Code that touches it is in this file or
+goes through `call_numpy`, which checks arguments, counts, and wraps results.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ import numpy as np
 
 DATA = Path(__file__).resolve().parent.parent / "recorded" / "cupy"
 MANIFEST = json.loads((DATA / "manifest-14.2.0.json").read_text())["modules"]
-DTYPE_CHARS = set(
-    "?bBhHiIlLqQefdFD"
-)  # CuPy has no object, string, date, longdouble or record of the CPU
+# CuPy has no object, string, date, longdouble or record
+DTYPE_CHARS = set("?bBhHiIlLqQefdFD")
 
 
 # ---------------------------------------------------------------- what a run costs
@@ -33,9 +32,7 @@ DTYPE_CHARS = set(
 class Counts:
     """What happened inside `counting()`. `log` has one (kind, name) pair per event, in order."""
 
-    launches: int = (
-        0  # kernels, copies on the device and fills; a lower bound (see the package's docstring)
-    )
+    launches: int = 0  # kernels, copies on the device and fills; a lower bound
     uploads: int = 0  # host to device
     downloads: int = 0  # device to host
     waits: int = 0  # places where the host waits for the device
@@ -75,7 +72,7 @@ def note(kind: str, name: str, times: int = 1) -> None:
 
 @contextlib.contextmanager
 def allow_synchronize(allow: bool) -> Iterator[None]:
-    """`cupyx.allow_synchronize`: with False, whatever waits for the device raises `DeviceSynchronized`."""
+    """`cupyx.allow_synchronize`: with False, each wait raises `DeviceSynchronized`."""
     global _synchronize_allowed
     before, _synchronize_allowed = _synchronize_allowed, bool(allow)
     try:
@@ -104,7 +101,11 @@ class CUDARuntimeError(RuntimeError):
 
 
 class _Machine:
-    """The pretended machine: how many devices, which CUDA status a missing one gives, which is current in this thread."""
+    """The pretended machine.
+
+    It has `devices` GPUs. A missing one gives the CUDA status `status`. `current` is the current
+    GPU of this thread.
+    """
 
     def __init__(self) -> None:
         self.devices, self.status = 1, 100
@@ -120,9 +121,8 @@ class _Machine:
 
 
 machine = _Machine()
-home: dict[
-    str, Any
-] = {}  # "cupy": the module that numpy's functions are sent to; modules.py puts it here
+# "cupy": the module to which numpy's functions dispatch; modules.py puts it here
+home: dict[str, Any] = {}
 
 
 def check_device(number: int) -> int:
@@ -181,16 +181,17 @@ class Device:
 
 # ---------------------------------------------------------------- streams
 #
-# Numpy computes at once, so what streams leave open has to be looked for. Two things are:
+# Numpy computes at once, so a race between streams changes no number by itself. Two rules find it:
 #
-# Every array knows which stream used its memory last, and when. Another stream may use it only if it comes after that, which is
-# so if it waited for an event that was recorded since, or the host waited. Else it is a race: in CuPy sometimes wrong numbers, an
-# error here. The same when memory is given back to the stream that it was made for (CuPy's pool has an arena for each).
+# Every array knows which stream used its memory last, and when. Another stream may use the memory
+# only after that: it has waited for an event recorded since, or the host has waited. Otherwise it
+# is a race, which in CuPy gives wrong numbers at times and here an error. The same holds when
+# memory is given back to the stream that it was made for (CuPy's pool has an arena per stream).
 #
-# A copy from page-locked memory on a stream that is not the current one is put off until somebody waits for it, and reads what the
-# memory holds by then.
+# A copy from page-locked memory on a stream that is not the current one is put off until somebody
+# waits for it. It then reads what the memory holds at that time.
 
-races: list[str] = []  # those that showed when an array was deleted, where nothing can be raised
+races: list[str] = []  # found when an array was deleted, where no exception can be raised
 
 
 class Race(RuntimeError):
@@ -227,7 +228,8 @@ class Stream:
     def _on_its_device(self) -> int:
         if self.device_id not in (-1, machine.current):
             raise RuntimeError(
-                f"The device that the stream is created on ({self.device_id}) does not match with the current device ({machine.current})"
+                f"The device that the stream is created on ({self.device_id}) does not match "
+                f"with the current device ({machine.current})"
             )
         return machine.current
 
@@ -343,9 +345,8 @@ class Event:
     @property
     def done(self) -> bool:
         self._asked += 1
-        if (
-            all(copy.done for copy in self._copies) or self._asked > 100
-        ):  # who asks that often wants to see it pass
+        # a program that asks more than 100 times waits for the event in a loop
+        if all(copy.done for copy in self._copies) or self._asked > 100:
             self._passed()
             return True
         return False
@@ -437,18 +438,23 @@ class Use:
     def given_back(self) -> None:
         if not self.made_for._comes_after(self.stream, self.time):
             races.append(
-                "memory was given back to the stream that it was made for while another may still have used it"
+                "memory was given back to the stream that it was made for while another may still "
+                "have used it"
             )
 
 
 def touch(array: ndarray, stream: Stream | None = None) -> None:
-    """Lets a stream (the current one) use the array's memory; an error if another may still be using it."""
+    """Let a stream, by default the current one, use the array's memory.
+
+    `Race` if another stream may still be using it.
+    """
     owner = array if array._base is None else array._base
     use, stream = owner._use, stream or current_stream(owner._device)
     if use.stream is not stream:
         if not stream._comes_after(use.stream, use.time):
             raise Race(
-                "this memory may still be in use on another stream; let this one wait for an event of that"
+                "this memory may still be in use on another stream; let this one wait for an event "
+                "of that"
             )
         if not use.watched:
             use.watched = True
@@ -460,7 +466,7 @@ def touch(array: ndarray, stream: Stream | None = None) -> None:
 
 
 def poison(host: np.ndarray) -> np.ndarray:
-    """Fills new memory with nan (or the largest integer), so that reading it before writing is found out."""
+    """Fill new memory with nan (or the largest integer), which a test finds in the results."""
     if host.dtype.kind in "fc":
         host.fill(np.nan)
     else:
@@ -469,7 +475,7 @@ def poison(host: np.ndarray) -> np.ndarray:
 
 
 def wrap(host: np.ndarray, base: ndarray | None = None) -> ndarray:
-    """A device array on the current device over `host`; `base` is the array whose memory it looks at."""
+    """A device array over `host` on the current device; a view of `base` if that is given."""
     if host.dtype.char not in DTYPE_CHARS:
         raise ValueError(f"Unsupported dtype {host.dtype}")
     array = object.__new__(ndarray)
@@ -492,7 +498,7 @@ def unwrap(array: ndarray) -> np.ndarray:
 
 
 def check_scatter(host: np.ndarray, name: str) -> None:
-    """Refuses to write through a view whose elements overlap: threads race there, and CuPy doesn't say so."""
+    """Refuse to write through a view that overlaps itself: in CuPy, a race without an error."""
     reach = 0
     for stride, size in sorted(
         (abs(s), n) for s, n in zip(host.strides, host.shape, strict=True) if n > 1
@@ -517,7 +523,8 @@ def wrap_result(result: Any, given: list[ndarray], name: str, written: bool = Fa
 
 def _wrapped(value: Any, given: list[ndarray]) -> tuple[Any, bool]:
     """`value` as a device array, or several, and whether there is anything new in it."""
-    # no function that calls itself by its own name in a closure: that is a cycle, and it would keep all these arrays until the next collection
+    # not a nested recursive function: it would be a reference cycle, and keep all these arrays
+    # until the next garbage collection
     if isinstance(value, (tuple, list)):
         parts = [_wrapped(part, given) for part in value]
         return (type(value) if type(value) in (tuple, list) else tuple)(
@@ -590,7 +597,7 @@ def words(text: str) -> set[str]:
     return set(text.split())
 
 
-# Parameters that may hold a device array; under any other name one cannot be an integer, a shape or a flag.
+# Parameters that may hold a device array. Others are integers, shapes or flags.
 ARRAY_PARAMETERS = words(
     """a b x y z a1 a2 ar ar1 ar2 arr arr1 arr2 arrays array ary arys tup args operands condition
     choices condlist choicelist indices values v vals out weights m A f filt p q xp fp src dst where
@@ -656,7 +663,7 @@ def argument(value: Any, function: str, name: str, given: list[ndarray]) -> Any:
 
 
 def is_device_array(value: Any) -> bool:
-    """Whether an array parameter got what CuPy takes there: a device array or a sequence of them."""
+    """Whether `value` is a device array or a sequence of device arrays."""
     if type(value) in (list, tuple):
         return len(value) > 0 and all(is_device_array(v) for v in value)
     return isinstance(value, ndarray)
@@ -665,7 +672,7 @@ def is_device_array(value: Any) -> bool:
 def parameter_names(function: Callable, ours: list[str]) -> tuple[list[str], dict[str, str | None]]:
     """Numpy's parameter names, and CuPy's (`ours`) to numpy's.
 
-    A parameter has the same name in both, or stands at the same place; None where numpy has none like it.
+    A parameter has the same name in both, or the same position; None if numpy lacks it.
     """
     try:
         theirs = list(inspect.signature(function).parameters)
@@ -739,7 +746,7 @@ def call_numpy(name: str, rows: list[list[Any]], function: Callable) -> Callable
 
 
 def unsupported(name: str) -> Callable:
-    """For what the real package has and the stand-in does not: an error, never another behaviour."""
+    """A function that raises NotImplementedError, for what only the real package has."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"cupy has {name}, its stand-in for tests does not")
@@ -755,7 +762,10 @@ def unsupported(name: str) -> Callable:
 def find_loop(
     types: tuple[str, ...], dtypes: tuple[np.dtype, ...], dtype: np.dtype | None
 ) -> tuple | None:
-    """The first of CuPy's loops ("ff->f") that takes `dtypes` (or gives `dtype`), as (inputs, outputs)."""
+    """The first of CuPy's loops, such as "ff->f", that takes `dtypes` or returns `dtype`.
+
+    Returned as (dtypes of inputs, dtypes of outputs).
+    """
     for text in types:
         inputs, outputs = (tuple(map(np.dtype, part)) for part in text.split("->"))
         if dtype is None and all(map(np.can_cast, dtypes, inputs)):
@@ -788,7 +798,8 @@ class ufunc:
         wrong = {k: v for k, v in kwargs.items() if k not in ("out", "dtype", "casting")}
         if wrong:
             raise TypeError(
-                f"Wrong arguments {sorted(wrong)} for {self.name}: out, dtype and casting are all it takes"
+                f"Wrong arguments {sorted(wrong)} for {self.name}: "
+                "out, dtype and casting are all it takes"
             )
         if not self.nin <= len(args) <= self.nargs:
             raise TypeError(f"Wrong number of arguments for {self.name}: {len(args)}")
@@ -830,7 +841,8 @@ class ufunc:
         for out, kind in zip(outputs, loop[1], strict=False):
             if not np.can_cast(kind, out.dtype, casting):
                 raise TypeError(
-                    f"Cannot cast output operand from {kind!r} to {out.dtype!r} by the rule '{casting}'"
+                    f"Cannot cast output operand from {kind!r} to {out.dtype!r} "
+                    f"by the rule '{casting}'"
                 )
             if out.shape != shape:
                 raise ValueError("Out shape is mismatched")
@@ -895,10 +907,10 @@ class ufunc:
 
 
 def read_index(array: ndarray, index: Any) -> tuple[tuple, bool]:
-    """CuPy's reading of an index as a tuple for numpy, and whether it makes a copy (array indices do).
+    """CuPy's reading of an index as a tuple for numpy, and whether it copies, as array indices do.
 
-    Host indices are uploaded, out-of-range integers of index *arrays* wrap round, a mask waits for its count.
-    A closing Ellipsis keeps numpy from turning 0-d views into scalars.
+    Host indices are uploaded. Integers of index *arrays* that are out of range wrap round. A mask
+    waits for its count. A closing Ellipsis keeps numpy from turning 0-d views into scalars.
     """
     parts: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
@@ -947,7 +959,7 @@ def read_index(array: ndarray, index: Any) -> tuple[tuple, bool]:
 
 
 def first_wins(host: np.ndarray, key: tuple, value: np.ndarray) -> None:
-    """`host[key] = value` backwards: of duplicate indices the first wins, in numpy the last, on a GPU any."""
+    """`host[key] = value`, where the first of duplicate indices wins (in numpy the last)."""
     places = np.arange(host.size).reshape(host.shape)[key]
     values = np.broadcast_to(np.asarray(value), places.shape)
     host.flat[places.ravel()[::-1]] = values.ravel()[::-1]
@@ -984,7 +996,7 @@ class MemoryPointer:
 
 
 class ndarray:
-    """`cupy.ndarray` with numpy inside; methods not written here are made from the manifest by `complete`."""
+    """`cupy.ndarray` with numpy inside; `complete` adds further methods from the manifest."""
 
     __module__ = "cupy"
     __array_priority__ = 100
@@ -1122,7 +1134,8 @@ class ndarray:
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(
-                "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+                "The truth value of an array with more than one element is ambiguous. "
+                "Use a.any() or a.all()"
                 if self.size
                 else "The truth value of an empty array is ambiguous"
             )

@@ -1,4 +1,4 @@
-"""The modules of the stand-in: every public name of the manifest, made when it is first asked for."""
+"""The modules of the stand-in: every public name of the manifest, created at first use."""
 
 from __future__ import annotations
 
@@ -31,15 +31,14 @@ VERSION = "14.2.0"
 
 
 class StandIn(types.ModuleType):
-    """A module with the real one's public names; `made` has those written by hand, the manifest the rest."""
+    """A module with the real one's public names: those in `made`, the rest by the manifest."""
 
     def __init__(
         self, name: str, numpy_part: Any = None, made: dict[str, Any] | None = None
     ) -> None:
         super().__init__(name)
-        self.__path__: list[
-            str
-        ] = []  # a package, so that `import cupy.random` looks in sys.modules
+        # a package, so that `import cupy.random` looks in sys.modules
+        self.__path__: list[str] = []
         self._numpy_part = numpy_part
         for key, value in (made or {}).items():
             if key not in MANIFEST.get(name, {key: None}):
@@ -84,7 +83,8 @@ class StandIn(types.ModuleType):
 
 OLD_NAMES = {  # names that numpy 2 dropped, or is about to, and CuPy 14 still has
     "fix": np.trunc,
-    "float_": np.float64, "complex_": np.complex128, "cfloat": np.complex128, "singlecomplex": np.complex64,
+    "float_": np.float64, "complex_": np.complex128, "cfloat": np.complex128,
+    "singlecomplex": np.complex64,
     **dict.fromkeys(("Inf", "Infinity", "PINF", "infty"), math.inf),
     **dict.fromkeys(("NAN", "NaN"), math.nan), "NINF": -math.inf, "NZERO": -0.0, "PZERO": 0.0,
 }  # fmt: skip
@@ -222,7 +222,7 @@ MATMUL = signature_of(MANIFEST["cupy"]["matmul"]["sig"])
 
 
 def matmul(*args: Any, **kwargs: Any) -> ndarray:
-    """cuBLAS reads C- or Fortran-ordered matrices; any other operand (say, windows) is copied first."""
+    """cuBLAS reads C- or Fortran-ordered matrices; another operand, such as windows, is copied."""
     bound = bind("matmul", MATMUL, args, kwargs)
     if set(bound) - {"args", "dtype", "out"} or len(args) != 2:
         raise NotImplementedError(
@@ -254,8 +254,9 @@ def matmul(*args: Any, **kwargs: Any) -> ndarray:
 class ElementwiseKernel:
     """CuPy's kernel with parameter checks and a reference in numpy instead of the compiled text.
 
-    A call needs `reference_kernels[name]`, a function of the numpy inputs and outputs (broadcast to the
-    loop's shape unless `raw`) that writes into the outputs. Without one it raises NotImplementedError.
+    A call needs `reference_kernels[name]`: a function that gets the numpy inputs and outputs
+    (broadcast to the loop's shape unless `raw`) and writes into the outputs. NotImplementedError
+    without one.
     """
 
     def __init__(self, in_params: str, out_params: str, operation: str, name: str = "kernel",
@@ -273,8 +274,10 @@ class ElementwiseKernel:
     ) -> Any:
         reference = _reference(self.name)
         if len(args) not in (self.nin, self.nargs):
-            raise TypeError(f"Wrong number of arguments for {self.name}: {len(args)}, it takes {self.nin} "
-                            f"or {self.nargs}")  # fmt: skip
+            raise TypeError(
+                f"Wrong number of arguments for {self.name}: {len(args)}, "
+                f"it takes {self.nin} or {self.nargs}"
+            )
         letters: dict[str, np.dtype] = {}
         params = self.in_params + self.out_params
         for param, value in zip(params, args, strict=False):
@@ -357,9 +360,10 @@ def _check_kernel_argument(
 class ReductionKernel:
     """CuPy's reduction; `reference_kernels[name](*inputs, axis=, keepdims=)` returns the result."""
 
-    def __init__(self, in_params: str, out_params: str, map_expr: str, reduce_expr: str, post_map_expr: str,
-                 identity: Any, name: str = "reduce_kernel", reduce_type: Any = None,
-                 reduce_dims: bool = True, preamble: str = "", options: tuple = ()) -> None:  # fmt: skip
+    def __init__(self, in_params: str, out_params: str, map_expr: str, reduce_expr: str,
+                 post_map_expr: str, identity: Any, name: str = "reduce_kernel",
+                 reduce_type: Any = None, reduce_dims: bool = True, preamble: str = "",
+                 options: tuple = ()) -> None:  # fmt: skip
         self.in_params, self.out_params = _parameters(in_params), _parameters(out_params)
         if len(self.out_params) != 1:
             raise NotImplementedError("the stand-in for cupy's ReductionKernel has one output")
@@ -389,7 +393,10 @@ class ReductionKernel:
 
 
 class RawKernel:
-    """CuPy's kernel from source; `reference_kernels[name](grid, block, *args)` writes into its arguments."""
+    """CuPy's kernel from source.
+
+    `reference_kernels[name](grid, block, *args)` writes into its arguments.
+    """
 
     def __init__(self, code: str, name: str, options: tuple = (), backend: str = "nvrtc", *,
                  translate_cucomplex: bool = False, enable_cooperative_groups: bool = False,
@@ -448,7 +455,7 @@ def _reference(name: str) -> Callable:
 
 
 def _yields_to(array: ndarray, other: Any) -> bool:
-    """Whether the other operand's reflected operator should run (NEP 13, then priorities), as in CuPy."""
+    """Whether to call the other operand's reflected operator: NEP 13, then priorities."""
     try:
         return other.__array_ufunc__ is None
     except AttributeError:
@@ -474,12 +481,12 @@ def _pairs(text: str) -> list[list[str]]:
 
 def complete(cls: type) -> None:
     """Puts CuPy's operators and the manifest's other methods onto the array class."""
-    for (
-        name,
-        function,
-    ) in _pairs("""add:add sub:subtract mul:multiply truediv:true_divide floordiv:floor_divide mod:remainder
-            pow:power and:bitwise_and or:bitwise_or xor:bitwise_xor lshift:left_shift rshift:right_shift
-            divmod:divmod matmul:matmul"""):
+    arithmetic = """
+        add:add sub:subtract mul:multiply truediv:true_divide floordiv:floor_divide mod:remainder
+        pow:power and:bitwise_and or:bitwise_or xor:bitwise_xor lshift:left_shift
+        rshift:right_shift divmod:divmod matmul:matmul
+    """
+    for name, function in _pairs(arithmetic):
         ours = getattr(cupy, function)
         setattr(cls, f"__{name}__", _operator(ours))
         setattr(cls, f"__r{name}__", _operator(ours, swapped=True))
@@ -567,7 +574,7 @@ NUMPY_NAMES = {("permutation", "a"): "x", ("shuffle", "a"): "x"}
 
 
 def _seeded(seed: Any) -> Any:
-    """A seed for numpy that gives other numbers than numpy's own generators give for it, as CuPy's do."""
+    """Another seed for numpy, because CuPy's generators give other numbers than numpy's."""
     return None if seed is None else [0xC0DE, *np.atleast_1d(seed).tolist()]
 
 
@@ -726,7 +733,7 @@ stride_tricks = StandIn("cupy.lib.stride_tricks")
 
 
 def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
-    """A view; numpy makes it writable, and writing through an overlapping one is refused when it happens."""
+    """A view, which is writable; a write through an overlapping view is refused."""
     if not isinstance(x, ndarray):
         raise TypeError(f"as_strided: Unsupported type {type(x)}")
     host = unwrap(x)
@@ -822,15 +829,18 @@ cupy = StandIn(
     "cupy",
     np,
     {
-        "ndarray": ndarray, "ufunc": core.ufunc, "array": array, "asarray": asarray, "asanyarray": asarray,
-        "ascontiguousarray": ascontiguousarray, "asnumpy": asnumpy, "get_array_module": get_array_module,
-        "empty": empty, "empty_like": empty_like, "from_dlpack": from_dlpack, "copyto": copyto,
+        "ndarray": ndarray, "ufunc": core.ufunc, "array": array, "asarray": asarray,
+        "asanyarray": asarray, "ascontiguousarray": ascontiguousarray, "asnumpy": asnumpy,
+        "get_array_module": get_array_module, "empty": empty,
+        "empty_like": empty_like, "from_dlpack": from_dlpack, "copyto": copyto,
         "put_along_axis": put_along_axis, "take_along_axis": take_along_axis, "matmul": matmul,
-        "ElementwiseKernel": ElementwiseKernel, "ReductionKernel": ReductionKernel, "RawKernel": RawKernel,
-        "RawModule": RawModule, "cuda": cuda, "linalg": linalg, "fft": fft, "lib": lib,
+        "ElementwiseKernel": ElementwiseKernel, "ReductionKernel": ReductionKernel,
+        "RawKernel": RawKernel, "RawModule": RawModule, "cuda": cuda, "linalg": linalg,
+        "fft": fft, "lib": lib,
         "exceptions": exceptions,
         "AxisError": np.exceptions.AxisError, "is_available": _is_available,
-        "get_default_memory_pool": lambda: _pool, "get_default_pinned_memory_pool": lambda: _pinned_pool,
+        "get_default_memory_pool": lambda: _pool,
+        "get_default_pinned_memory_pool": lambda: _pinned_pool,
     },
 )  # fmt: skip
 cupy.__version__ = VERSION
@@ -840,6 +850,6 @@ _fill_random(random)
 cupy.random = random
 MODULES = {
     module.__name__: module
-    for module in (cupy, cuda, runtime, exceptions, fft, lib, stride_tricks, linalg, random, cupyx, profiler,
-                   scipy, special)
+    for module in (cupy, cuda, runtime, exceptions, fft, lib, stride_tricks, linalg, random, cupyx,
+                   profiler, scipy, special)
 }  # fmt: skip

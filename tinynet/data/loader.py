@@ -1,0 +1,337 @@
+"""`DataLoader`: iterates over a data set in batches."""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from ..arrays.devices import Device, usable_device
+from ..arrays.gpu import send
+from ..arrays.random import Generator, default_generator, drawing_from
+from ..ops.arguments import as_generator, as_int
+from ..tensor import Tensor
+from .dataset import length_of
+from .dataset import default_collate, sequence_like
+from .sampler import BatchSampler, DistributedSampler, RandomSampler, SequentialSampler
+
+__all__ = ["DataLoader"]
+
+
+class _Pass:
+    """One pass over the data: the indices of each batch, and a random generator for each batch.
+
+    A new pass draws its order from `generator`. A resumed pass sets `generator` back to where it
+    stood when that pass began, draws the same order again, skips the batches that were handed
+    out, and puts `generator` back, because the program has drawn from it since.
+
+    While a batch is prepared, the default generator is one of the batch's own. It depends on
+    `generator`, the pass and the number of the batch. So a data set that draws random numbers
+    draws the same ones whichever thread prepares the batch, and when.
+
+    Args:
+        indices: iterates over what each batch is made of.
+        generator: where the order is drawn from.
+        position: None for a new pass, else `position()` of the pass to resume.
+        ranks, rank: the number of ranks that share each batch, and which of them this is. Each
+            draws other numbers for its part of a batch.
+
+    Attributes:
+        batches: iterates over (generator, indices), one pair per batch.
+        taken: the number of batches handed out; the loader counts them.
+    """
+
+    def __init__(
+        self, indices: Iterable[Any], generator: Generator,
+        position: Mapping[str, Any] | None, ranks: int, rank: int,
+    ):
+        now = generator.get_state()
+        self._began = now if position is None else position["generator"]
+        self.taken = 0 if position is None else position["batches"]
+        if position is not None:
+            generator.set_state(self._began)
+        family = generator.spawn()
+        # A shuffled order is drawn as a whole with the first indices. A sampler that draws as it
+        # goes would draw at moments that depend on how many batches are prepared ahead, so from
+        # the second batch on it draws from a generator of its own.
+        remaining = iter(indices)
+        first = list(itertools.islice(remaining, 1))
+        order = itertools.chain(first, _drawn_from(family(0), remaining))
+        for _ in itertools.islice(order, self.taken):
+            pass
+        if position is not None:
+            generator.set_state(now)
+        numbers = itertools.count(self.taken + 1)
+        generators = (family(number * ranks + rank) for number in numbers)
+        self.batches = zip(generators, order, strict=False)
+
+    def position(self) -> dict[str, Any]:
+        """How far this pass is, in plain numbers."""
+        return {"generator": self._began, "batches": self.taken}
+
+
+def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
+    """`items`, with `generator` as the default generator while each is made."""
+    while True:
+        with drawing_from(generator):
+            found = list(itertools.islice(items, 1))
+        if not found:
+            return
+        yield found[0]
+
+
+class DataLoader:
+    """Iterates over a data set in batches.
+
+    Args:
+        dataset: a `Dataset`, or anything with a length that can be indexed.
+        batch_size: samples in a batch; None gives the samples themselves.
+        shuffle: a new order at each pass, drawn from `generator`.
+        sampler: an iterable of indices, instead of `shuffle`.
+        batch_sampler: an iterable of lists of indices, instead of `batch_size`, `shuffle`,
+            `sampler` and `drop_last`.
+        num_workers: the number of threads that prepare batches ahead. 0 prepares each batch when
+            it is asked for. The batches and their order are the same for every number, also
+            where the data set draws random numbers: while a batch is prepared, the default
+            generator is one of its own, which depends on the loader's generator, the pass and
+            the number of the batch.
+        collate_fn: makes a batch of a list of samples. By default the data set's `get_batch`
+            fetches whole batches, or `default_collate` puts the samples together.
+        drop_last: leave out the last batch if it is incomplete.
+        generator: for `shuffle`; by default the one that `manual_seed` seeds.
+        device: where the tensors of a batch (in tuples, lists and dicts, at any depth) shall be;
+            by default where the data set has them. For a GPU, batch i+1 is uploaded as a whole
+            while the program works on batch i, and only the GPU waits for it.
+
+    What the data set, a sampler or `collate_fn` raises passes through unchanged, also from a
+    worker thread.
+
+    >>> import tinynet
+    >>> data = tinynet.utils.data.TensorDataset(tinynet.arange(5))
+    >>> [batch.tolist() for (batch,) in DataLoader(data, batch_size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(
+        self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False, sampler: Any = None,
+        batch_sampler: Any = None, num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
+        generator: Generator | None = None, device: Any = None,
+    ):
+        name = "DataLoader"
+        if batch_size is not None:
+            batch_size = as_int(name, "batch_size", batch_size, 1)
+        if sampler is not None and shuffle:
+            raise ValueError(f"{name}: give a sampler or shuffle=True, not both")
+        decided = batch_size != 1 or shuffle or sampler is not None or drop_last
+        if batch_sampler is not None and decided:
+            raise ValueError(f"{name}: a batch_sampler decides batch_size, shuffle, sampler and "
+                "drop_last; leave those out")
+        if batch_size is None and drop_last:
+            raise ValueError(f"{name}: batch_size=None makes no batches, so there is no last one "
+                "to drop; leave drop_last out")
+        length_of(name, dataset)
+        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
+        self.num_workers = as_int(name, "num_workers", num_workers, 0)
+        self.collate_fn, self.generator = collate_fn, as_generator(name, generator)
+        self.device = None if device is None else usable_device(name, device)
+        if sampler is None:
+            sampler = RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset)
+        if batch_sampler is None and batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.sampler, self.batch_sampler = sampler, batch_sampler
+        # What a pass iterates over: lists of indices, or single ones where there are no batches.
+        self._indices = sampler if batch_sampler is None else batch_sampler
+        # Where the order is drawn from: the loader's generator, the sampler's, or the default.
+        source = getattr(batch_sampler, "sampler", self._indices)
+        own = generator or getattr(source, "generator", None)
+        self._order_generator = own if isinstance(own, Generator) else default_generator
+        # The ranks that share each batch, and which of them this is.
+        self._ranks, self._rank = 1, 0
+        if isinstance(sampler, DistributedSampler):
+            self._ranks, self._rank = sampler.num_replicas, sampler.rank
+        # Where the present pass stands (None before and after one), and whether the next pass
+        # is to resume from there.
+        self._position: dict[str, Any] | None = None
+        self._resume = False
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[Any]:
+        position = self._position if self._resume else None
+        self._resume = False
+        now = _Pass(self._indices, self._order_generator, position, self._ranks, self._rank)
+        if self.num_workers:
+            batches = self._prepared_ahead(now.batches)
+        else:
+            batches = itertools.starmap(self._prepare, now.batches)
+        for batch in _on_device(batches, self.device):
+            now.taken += 1
+            self._position = now.position()
+            yield batch
+        self._position = None
+
+    def _prepare(self, generator: Generator, indices: Any) -> Any:
+        """The batch (or the sample) at `indices`; random numbers come from `generator`."""
+        with drawing_from(generator):
+            if self.batch_sampler is None:
+                sample = self.dataset[int(indices)]
+                return sample if self.collate_fn is None else self.collate_fn(sample)
+            if self.collate_fn is None and hasattr(self.dataset, "get_batch"):
+                return self.dataset.get_batch(np.asarray(indices, np.int64))
+            return (self.collate_fn or default_collate)([self.dataset[int(i)] for i in indices])
+
+    def _prepared_ahead(self, batches: Iterator[tuple[Generator, Any]]) -> Iterator[Any]:
+        """Batches in order, while threads prepare up to ``2 * num_workers`` of the next."""
+        from concurrent.futures import Future, ThreadPoolExecutor  # slow to import
+
+        # A thread starts with default grad modes; a copy of this context hands on the present.
+        context = contextvars.copy_context()
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(self.num_workers, "tinynet-data") as workers:
+
+            def submit(count: int) -> None:
+                for batch in itertools.islice(batches, count):
+                    waiting.append(workers.submit(context.copy().run, self._prepare, *batch))
+
+            try:
+                submit(2 * self.num_workers)
+                while waiting:
+                    batch = waiting.popleft().result()  # raises what was raised in the thread
+                    submit(1)
+                    yield batch
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the latest pass stands: batches handed out, and how their order was drawn.
+
+        Plain numbers, which `tinynet.save` can write. Batches prepared ahead do not count.
+        """
+        generator, batch_size = self._order_generator, self.batch_size
+        return {"samples": len(self.dataset),
+            "batch_size": None if batch_size is None else batch_size * self._ranks,
+            "pass": copy.deepcopy(self._position),
+            "generator": None if generator is default_generator else generator.get_state()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Let the next pass go on after the last batch that was handed out before `state_dict()`.
+
+        A generator of the loader's own is set back too. The one that `manual_seed` seeds must be
+        set back by the program, as `tinynet.Checkpoint` does.
+
+        With a `DistributedSampler`, the batch of all ranks together counts, so the number of
+        ranks may change. If that batch changes too, because the number of ranks does not divide
+        it, the pass resumes at the last new batch that begins no later.
+
+        Raises:
+            TypeError: `state_dict` was not made by `state_dict()`.
+            ValueError: the saved loader had another number of samples, batch size or kind of
+                generator, or `state_dict` is damaged.
+        """
+        name, own = "DataLoader.load_state_dict", self.state_dict()
+        if not isinstance(state_dict, Mapping) or not set(own) <= set(state_dict):
+            given = f"{state_dict!r:.80}"
+            raise TypeError(f"{name}: expected a dict as state_dict() makes it, got {given}")
+        if (state_dict["generator"] is None) != (own["generator"] is None):
+            raise ValueError(f"{name}: one of the loaders has a generator of its own, "
+                "the other has not")
+        may_differ = "batch_size" if isinstance(self.sampler, DistributedSampler) else None
+        for key in ("samples", "batch_size"):
+            if state_dict[key] != own[key] and key != may_differ:
+                raise ValueError(f"{name}: the saved loader had {key} {state_dict[key]}, this one "
+                    f"has {own[key]}; the order of the batches would be another")
+        position = copy.deepcopy(state_dict["pass"])
+        if position is not None:
+            known = isinstance(position, dict) and set(position) == {"generator", "batches"}
+            if not known or type(position["batches"]) is not int or position["batches"] < 0:
+                raise ValueError(f"{name}: pass must say a number of batches and a generator's "
+                    f"state, got {position!r:.80}")
+            Generator().set_state(position["generator"])  # refuses a damaged state now, not later
+            if state_dict["batch_size"] != own["batch_size"]:
+                samples_taken = position["batches"] * state_dict["batch_size"]
+                position["batches"] = samples_taken // own["batch_size"]
+        if state_dict["generator"] is not None:
+            self._order_generator.set_state(state_dict["generator"])
+        self._position, self._resume = position, position is not None
+
+
+def _on_device(batches: Iterator[Any], device: Device | None) -> Iterator[Any]:
+    """`batches` with their tensors on `device`; None leaves the tensors where they are."""
+    if device is None:
+        return batches
+    if device.type == "cuda":
+        return _prefetched(batches, device)
+    return (_map_tensors(batch, lambda tensor: tensor.to(device)) for batch in batches)
+
+
+def _prefetched(batches: Iterable[Any], device: Device) -> Iterator[Any]:
+    """Prefetch: copy batch i+1 to the GPU while the program works on batch i."""
+    copying: deque[Callable[[], Any]] = deque()
+    try:
+        try:
+            for batch in batches:
+                copying.append(_start_copy(batch, device))
+                if len(copying) > 1:
+                    yield copying.popleft()()
+        except Exception:
+            # Preparing batch i+1 failed: hand out batch i, which is sound, then raise.
+            while copying:
+                yield copying.popleft()()
+            raise
+        while copying:
+            yield copying.popleft()()
+    finally:
+        for finish in copying:  # the loop was left early; each copy must be finished once
+            finish()
+
+
+def _start_copy(batch: Any, device: Device) -> Callable[[], Any]:
+    """Start copying the tensors of `batch` to a GPU, all in one transfer.
+
+    Returns a function that gives the batch on the GPU. Call it exactly once, even to discard
+    the batch.
+    """
+    tensors: list[Tensor] = []
+    _map_tensors(batch, tensors.append)
+
+    def is_sent(tensor: Tensor) -> bool:
+        # Other tensors go through .to(): from another GPU, or as an operation with a gradient.
+        return tensor.device.type == "cpu" and not tensor.requires_grad
+
+    arrays = [tensor.array for tensor in tensors if is_sent(tensor)]
+    receive = send(arrays, device) if arrays else list
+
+    def finish() -> Any:
+        arrived = iter(receive())
+        return _map_tensors(batch,
+            lambda t: Tensor._wrap(next(arrived)) if is_sent(t) else t.to(device))
+
+    return finish
+
+
+def _map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
+    """`batch` with ``change(t)`` for each tensor t in its tuples, lists and dicts, at any depth.
+
+    Containers keep their class; anything else stays as it is.
+    """
+    if isinstance(batch, Tensor):
+        return change(batch)
+    if isinstance(batch, Mapping):
+        changed = {key: _map_tensors(value, change) for key, value in batch.items()}
+        if not isinstance(batch, MutableMapping):
+            return changed
+        # A copy keeps what the class needs beside the items, such as defaultdict's factory.
+        filled = copy.copy(batch)
+        filled.update(changed)
+        return filled
+    if isinstance(batch, (tuple, list)):
+        return sequence_like(batch, [_map_tensors(item, change) for item in batch])
+    return batch

@@ -1,0 +1,233 @@
+"""MNIST and Fashion-MNIST: the IDX files that hold them, where they lie, and what is in them.
+
+An IDX file of unsigned bytes in d dimensions is a header of 1 + d big-endian 32-bit numbers, the
+magic number 0x0800 + d and the sizes, and then the bytes themselves, last dimension fastest.
+gzip around it is optional.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .download import Published
+from .image_set import ImageSet
+
+__all__ = ["MNIST", "FashionMNIST"]
+
+MAX_BYTES = 1 << 28  # the most that is read from one file; MNIST's largest has 47 million
+
+# No deflate stream grows by more than this factor (https://zlib.net/zlib_tech.html). So the size
+# of a gzip file bounds its content, and a small file with a boastful header is refused before
+# anything is allocated for it.
+_DEFLATE_LIMIT = 1032
+
+
+class IdxFile(NamedTuple):
+    """A published file: its name without .gz, its number of items and their shape.
+
+    Its checksum, of the uncompressed content, is ``SHA256["<data set>/<name>"]``; that of the .gz
+    file on the mirrors is ``SHA256["<data set>/<name>.gz"]``.
+    """
+
+    data_set: str
+    name: str
+    length: int
+    item_shape: tuple[int, ...]
+
+
+def idx_header(shape: tuple[int, ...]) -> bytes:
+    """The bytes that start an IDX file of unsigned bytes of this shape.
+
+    >>> idx_header((60000, 28, 28)).hex(" ", 4)
+    '00000803 0000ea60 0000001c 0000001c'
+    """
+    return struct.pack(f">{1 + len(shape)}I", 0x0800 + len(shape), *shape)
+
+
+def idx_sha256(array: np.ndarray) -> str:
+    """SHA-256 of the uncompressed IDX file that holds the uint8 `array`, in hexadecimal digits."""
+    digest = hashlib.sha256(idx_header(array.shape))
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def read_idx(path: str | os.PathLike[str], item_shape: tuple[int, ...]) -> np.ndarray:
+    """Read a plain or gzipped IDX file that holds N items of `item_shape`: uint8 (N, *item_shape).
+
+    A file is gzipped if its first bytes say so, whatever its name. At most `MAX_BYTES` (256 MiB),
+    and no more than a file of this size can hold, are allocated for the items.
+
+    Raises:
+        ValueError: the file cannot be read, is no IDX file, holds items of another shape, or is
+            shorter or longer than it says. The message names the path, what was found and what
+            was expected.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _read(file, item_shape)
+    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+        expected = "expected an intact IDX file, plain or gzipped"
+        raise ValueError(f"{path}: cannot be read ({error}); {expected}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
+    file_size = os.fstat(file.fileno()).st_size
+    gzipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    stream: Any = gzip.GzipFile(fileobj=file) if gzipped else file
+
+    start = idx_header((1, *item_shape))
+    header = stream.read(len(start))
+    magic, sizes = start[:4], start[8:]
+    if len(header) < len(start) or header[:4] != magic or header[8:] != sizes:
+        raise ValueError(f"starts with the bytes '{header.hex(' ', 4)}'; an IDX file of N items "
+            f"of shape {item_shape} starts with '{magic.hex()}', then N in 4 bytes, "
+            f"then '{sizes.hex(' ', 4)}'")
+    count = int.from_bytes(header[4:8], "big")
+    size = count * math.prod(item_shape)
+    promise = f"the header promises {count:,} items of shape {item_shape}, {size:,} bytes"
+    most = min(MAX_BYTES, file_size * (_DEFLATE_LIMIT if gzipped else 1))
+    if not 1 <= size <= most:
+        raise ValueError(f"{promise}; this file of {file_size:,} bytes can hold between one item "
+            f"and {most:,} bytes")
+    array = np.empty((count, *item_shape), np.uint8)
+    filled = stream.readinto(array.data.cast("B"))
+    # Reading past the end also makes gzip compare its own checksum and length with what came out.
+    if filled < size or stream.read(1):
+        found = f"{filled:,}" if filled < size else f"more than {size:,}"
+        raise ValueError(f"{found} bytes follow the header; {promise}")
+    return array
+
+
+def find_file(folder: Path, file: IdxFile) -> Path | None:
+    """`file` in `folder`, plain or gzipped, or None. Archives also spell it images.idx3-ubyte."""
+    for name in (file.name, file.name.replace("-idx", ".idx")):
+        for path in (folder / name, folder / f"{name}.gz"):
+            if os.path.isfile(path):  # False for a closed folder, where Path.is_file() raises
+                return path
+    return None
+
+
+def load_file(path: Path, file: IdxFile, *, exact: bool) -> np.ndarray:
+    """The uint8 array in `path`, which must have the published content if it has that size.
+
+    With `exact` no other size will do. ValueError says what was found and what was expected.
+    """
+    array = read_idx(path, file.item_shape)
+    published, expected = len(array) == file.length, SHA256[f"{file.data_set}/{file.name}"]
+    if published and (sha256 := idx_sha256(array)) != expected:
+        raise ValueError(f"{path}: has the size of the published {file.name} but not its content: "
+            f"SHA-256 of the uncompressed bytes is {sha256}, expected {expected}")
+    if exact and not published:
+        raise ValueError(f"{path}: holds {len(array):,} items; {file.name} has {file.length:,}")
+    return array
+
+
+def four_files(data_set: str, train: int, test: int) -> tuple[IdxFile, ...]:
+    """Training images and labels, then test images and labels, of so many images."""
+    return (IdxFile(data_set, "train-images-idx3-ubyte", train, (28, 28)),
+        IdxFile(data_set, "train-labels-idx1-ubyte", train, ()),
+        IdxFile(data_set, "t10k-images-idx3-ubyte", test, (28, 28)),
+        IdxFile(data_set, "t10k-labels-idx1-ubyte", test, ()))
+
+
+MNIST_FILES = four_files("mnist", 60_000, 10_000)
+FASHION_FILES = four_files("fashion-mnist", 60_000, 10_000)
+MNIST_SUBSET = four_files("mnist-subset", 10_000, 2_000)  # made by tools/make_mnist_subset.py
+_DATA = Path(__file__).parent.parent / "_data"
+_LINES = (_DATA / "sha256sums.txt").read_text().splitlines()
+SHA256 = {path: digest for digest, path in map(str.split, _LINES)}
+
+
+class MNIST(ImageSet):
+    """70,000 handwritten digits of 28 x 28 grey pixels: 60,000 to train with and 10,000 to test.
+
+    ``dataset[i]`` is a pair of tensors: the image, float32 (1, 28, 28) from 0.0 (paper) to 1.0
+    (ink), and its label, int64 (). ``dataset[rows]`` is a whole batch at once, float32
+    (B, 1, 28, 28) and int64 (B,). The usual transform is ``lambda x: (x - 0.1307) / 0.3081``.
+    `ImageSet` says the rest: arguments, attributes, and where the files are looked for.
+
+    In a folder the files may lie directly, under ``mnist/`` or under ``MNIST/raw/`` (where
+    torchvision puts them), plain or gzipped. A file with as many items as the published one must
+    be the published one, by its SHA-256; images and labels of your own, in any other number, are
+    taken as they are. 12,000 digits ship with tinynet: the first 10,000 of the training digits,
+    and of the test digits every fifth (the 1st, 6th, 11th ...).
+
+    Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits;
+    CC BY-SA 3.0.
+    """
+
+    files: tuple[IdxFile, ...] = MNIST_FILES
+    subset: tuple[IdxFile, ...] = MNIST_SUBSET
+    folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
+    mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/")
+    classes: ClassVar = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
+        "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"]
+
+    def _part(self, files: tuple[IdxFile, ...]) -> tuple[IdxFile, ...]:
+        return files[:2] if self.train else files[2:]
+
+    def published(self) -> list[Published]:
+        return [Published(f"{file.name}.gz", SHA256[f"{file.data_set}/{file.name}.gz"])
+            for file in self._part(self.files)]
+
+    def find(self, folder: Path) -> list[Path]:
+        part = self._part(self.files)
+        for place in (folder / subfolder for subfolder in self.folders):
+            if len(paths := [path for file in part if (path := find_file(place, file))]) == 2:
+                return paths
+        return []
+
+    def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
+        return self._read(paths, self._part(self.files), exact)
+
+    def shipped(self) -> tuple[np.ndarray, np.ndarray, int] | None:
+        if not self.subset:
+            return None
+        files = self._part(self.subset)
+        paths = [_DATA / f"mnist-subset-{file.name}.gz" for file in files]
+        return *self._read(paths, files, exact=True), self._part(self.files)[0].length
+
+    def _read(self, paths: Sequence[Path], files: Sequence[IdxFile], exact: bool) -> Any:
+        both = zip(paths, files, strict=True)
+        images, labels = (load_file(path, file, exact=exact) for path, file in both)
+        if len(images) != len(labels):
+            raise ValueError(f"{paths[1]}: holds {len(labels):,} labels, "
+                f"but {paths[0]} holds {len(images):,} images")
+        self.check_labels(labels, str(paths[1]))
+        return images, labels
+
+
+class FashionMNIST(MNIST):
+    """70,000 pictures of clothes in the format of MNIST, harder to tell apart.
+
+    As `MNIST`, except that in a folder the files may lie directly, or under ``fashion-mnist/``,
+    ``fashion_mnist/`` or ``FashionMNIST/raw/``, and that none ship with tinynet: with neither
+    files nor a network this is a RuntimeError.
+
+    Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, https://arxiv.org/abs/1708.07747;
+    MIT licence.
+    """
+
+    files = FASHION_FILES
+    subset = ()
+    folders = ("FashionMNIST/raw", "fashion-mnist", "fashion_mnist", ".")
+    mirrors = (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/")
+    classes: ClassVar = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]

@@ -1,0 +1,94 @@
+"""Arguments that are declared once: their rules are annotations in the signature of ``__init__``.
+
+The classes of `tinynet.optim` write their arguments like this::
+
+    class StepLR(LRScheduler):
+        @checked
+        def __init__(self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative):
+
+`NotNegative` is a float to a type checker. To `checked` it is also a rule: a function that returns
+the value as a plain Python number, or raises an error. An optimiser applies the same rules again to
+the options of its parameter groups, which may change between steps.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast
+
+from ..ops.arguments import as_number
+from ..ops.arguments import as_bool, as_int
+
+Rule = Callable[[str, str, Any], Any]  # (public name of the class, name of the argument, its value)
+_Init = TypeVar("_Init", bound=Callable[..., None])
+
+
+def checked(init: _Init) -> _Init:
+    """Let ``__init__`` receive the values that the rules in its signature return.
+
+    Its attribute ``rules`` keeps the rules by the arguments' names. What the body of ``__init__``
+    raises passes through unchanged.
+    """
+    signature = inspect.signature(init, eval_str=True)
+    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    rules = {n: hint.__metadata__[0] for n, hint in hints.items() if hasattr(hint, "__metadata__")}
+
+    @functools.wraps(init)
+    def checked_init(self: Any, *args: Any, **keywords: Any) -> None:
+        owner = type(self).__name__
+        try:
+            call = signature.bind(self, *args, **keywords)
+        except TypeError as error:  # an argument is missing, unknown or given twice
+            raise TypeError(f"{owner}: {error}") from None
+        for name, rule in rules.items():
+            if name in call.arguments:  # a default needs no check
+                call.arguments[name] = rule(owner, name, call.arguments[name])
+        init(*call.args, **call.kwargs)
+
+    vars(checked_init)["rules"] = rules
+    return cast(_Init, checked_init)
+
+
+# ------------------------------------------------------------------------------------------ rules
+
+
+def by(check: Callable[..., Any], *limits: Any) -> Rule:
+    """The rule that calls ``check(owner, name, value, *limits)``."""
+    return lambda owner, name, value: check(owner, name, value, *limits)
+
+
+def above_0(owner: str, name: str, value: Any, high: float = float("inf")) -> Any:
+    """`value` as a number above 0 and up to `high`."""
+    number = as_number(owner, name, value, 0, high)
+    if number == 0:
+        raise ValueError(f"{owner}: {name} must be above 0, got {value!r}")
+    return number
+
+
+def _as_betas(owner: str, name: str, value: Any) -> tuple[Any, Any]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise TypeError(f"{owner}: {name} must be a pair of numbers, got {value!r}")
+    first, second = (as_number(owner, f"{name}[{i}]", beta, 0, 1) for i, beta in enumerate(value))
+    if first == 1 or second == 1:
+        rule = "must be below 1, or the averages would never move"
+        raise ValueError(f"{owner}: {name} {rule}; got {value!r}")
+    return first, second
+
+
+def as_list(owner: str, name: str, value: Any) -> list[Any]:
+    """`value` as a list, or TypeError. What the user's iterator raises passes through."""
+    if not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
+        raise TypeError(f"{owner}: {name} must be a list, got {value!r:.60}")
+    return list(value)
+
+
+Number = Annotated[float, as_number]
+NotNegative = Annotated[float, by(as_number, 0)]
+Fraction = Annotated[float, by(as_number, 0, 1)]
+Above0 = Annotated[float, above_0]
+Betas = Annotated[tuple[float, float], _as_betas]
+Flag = Annotated[bool, as_bool]
+IntFrom0 = Annotated[int, by(as_int, 0)]
+IntFrom1 = Annotated[int, by(as_int, 1)]

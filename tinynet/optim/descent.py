@@ -1,0 +1,143 @@
+"""`Descent`: what the optimisers of PyTorch share, and the arithmetic of their formulas."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..arrays.memory import empty
+from ..tensor import Tensor
+from ..arrays.threads import by_shares
+from .declared import Rule
+from .optimizer import Optimizer
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]]
+
+# PyTorch's options that no optimiser has here. Each optimiser adds those that it declares.
+_known_options = {"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"}
+
+
+class Descent(Optimizer):
+    """An optimiser that declares its options and goes down along the gradient, or up.
+
+    A subclass marks its ``__init__`` with `checked`. The arguments with rules are its options. They
+    include `lr`, `weight_decay` and `maximize`. Its `_update` is the formula. It gets the options
+    by name, except the last two: they have already changed the gradient.
+    """
+
+    _rules: ClassVar[Mapping[str, Rule]]
+    _decoupled: ClassVar[bool] = False  # whether weight decay bypasses the gradient, as in AdamW
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if rules := getattr(vars(cls).get("__init__"), "rules", None):
+            cls._rules = rules  # a user's subclass without `checked` inherits them instead
+            _known_options.update(rules)
+
+    def _options(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The declared options among the `arguments` of ``__init__``."""
+        return {name: arguments[name] for name in self._rules}
+
+    def _checked(self, owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: rule(owner, name, options[name]) for name, rule in self._rules.items()}
+
+    def _checked_group(self, owner: str, group: Mapping[str, Any]) -> dict[str, Any]:
+        if foreign := [n for n in group if n in _known_options and n not in self._rules]:
+            has, own = ", ".join(foreign), ", ".join(self._rules)
+            kind = type(self).__name__
+            raise ValueError(f"{owner} has {has}, but the options of {kind} are {own}")
+        return super()._checked_group(owner, group)
+
+    def _loaded(self, what: str, name: str, value: Any, p: Tensor) -> Any:
+        if name == "step":  # in PyTorch's files a tensor of one float
+            t = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+            if isinstance(t, bool) or not isinstance(t, (int, float)) or t < 0 or t % 1 != 0:
+                raise ValueError(f"{what} must be a whole number of steps, got {t!r:.80}")
+            return int(t)
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{what} must be a tensor, got {type(value).__name__}")
+        if value.shape != p.shape:
+            shapes = f"{tuple(value.shape)}, but the parameter {tuple(p.shape)}"
+            raise ValueError(f"{what} has shape {shapes}")
+        return super()._loaded(what, name, value, p)
+
+    def _updating(self, options: dict[str, Any]) -> Callable[..., None]:
+        """`_update` with weight decay and `maximize` before it.
+
+        g ← −g to maximise; then g ← g + weight_decay · p, the gradient of an L2 penalty. Decoupled
+        weight decay is p ← p − lr · weight_decay · p instead.
+        """
+        lr, maximize, decay = options["lr"], options.pop("maximize"), options.pop("weight_decay")
+        formula = super()._updating(options)
+        if not maximize and not decay:
+            return formula
+
+        def update(xp: Any, p: Any, g: Any, state: dict[str, Any]) -> None:
+            if maximize:
+                g = xp.negative(g, out=empty(xp, g.shape, g.dtype))
+            if decay and self._decoupled:
+                p *= 1 - lr * decay
+            elif decay:
+                scratch = xp.multiply(p, decay, out=empty(xp, p.shape, p.dtype))
+                g = xp.add(g, scratch, out=scratch)
+            formula(xp, p, g, state)
+
+        return update
+
+
+# ------------------------------------------------------------------------------------- arithmetic
+# Formulas are computed in place, because new memory for each product would cost more than the
+# product. `scratch` is an array like the parameter, for intermediate values.
+
+
+def average(xp: Any, mean: Any, x: Any, beta: float, scratch: Any) -> None:
+    """mean ← mean + (1 − beta) · (x − mean), that is, beta · mean + (1 − beta) · x."""
+    xp.subtract(x, mean, out=scratch)
+    scratch *= 1 - beta
+    mean += scratch
+
+
+def average_square(xp: Any, mean: Any, x: Any, beta: float, scratch: Any) -> None:
+    """mean ← beta · mean + (1 − beta) · x²."""
+    mean *= beta
+    xp.multiply(x, x, out=scratch)
+    scratch *= 1 - beta
+    mean += scratch
+
+
+def over_root(xp: Any, x: Any, s: Any, eps: float, scratch: Any) -> Any:
+    """x / (√s + eps), in `scratch`, which may be `s` itself."""
+    xp.sqrt(s, out=scratch)
+    scratch += eps
+    return xp.divide(x, scratch, out=scratch)
+
+
+_LARGE = 1 << 17  # fewer elements are never worth more than one thread
+
+
+def in_shares(step: Callable[..., None]) -> Callable[..., None]:
+    """Divide the arrays of ``step(xp, array, *arguments)`` among threads if they are large.
+
+    `step` changes arrays of one shape, element by element.
+    """
+
+    @functools.wraps(step)
+    def shared(xp: Any, *arguments: Any) -> None:
+        size = arguments[0].size
+        if size < _LARGE or xp is not np or not all(map(_is_flat, arguments)):
+            step(xp, *arguments)
+            return
+
+        def part(s: slice) -> None:
+            step(np, *[a.reshape(-1)[s] if isinstance(a, np.ndarray) else a for a in arguments])
+
+        by_shares(np, size, size, part, passes=4)
+
+    return shared
+
+
+def _is_flat(argument: Any) -> bool:
+    return not isinstance(argument, np.ndarray) or argument.flags.c_contiguous
