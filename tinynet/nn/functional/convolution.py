@@ -28,15 +28,15 @@ def conv2d(
         weight: (O, C / groups, KH, KW).
         bias: (O,), added to each output channel; or None.
         stride: how far the kernel moves at each step, an int or a pair (down, right).
-        padding: rows and columns of zeros on each side, an int or a pair. "valid" is 0. "same" keeps
-            the size, with stride 1 only; an odd row or column goes to the bottom or right.
+        padding: rows and columns of zeros on each side, an int or a pair. "valid" is 0. "same"
+            keeps the size, with stride 1 only; an odd row or column goes to the bottom or right.
         dilation: the distance between the taps of the kernel, an int or a pair.
         groups: the channels in and out are divided into so many groups, and outputs see only the
             inputs of their own group.
 
     Returns:
-        (N, O, OH, OW) with ``OH = floor((H + 2·padding - dilation·(KH - 1) - 1) / stride) + 1``, and
-        OW likewise.
+        (N, O, OH, OW) with ``OH = floor((H + 2·padding - dilation·(KH - 1) - 1) / stride) + 1``,
+        and OW likewise.
 
     Raises:
         ValueError: shapes don't fit, the kernel is larger than the padded input, or an argument is
@@ -51,10 +51,8 @@ def conv2d(
     """
     x, was_unbatched = as_batch("conv2d", input)
     groups = as_int("conv2d", "groups", groups, 1)
-    _check_weight("conv2d", weight, bias, x, groups, "(O, C/groups, KH, KW)")
-    (_, C, H, W), (_, per_group, KH, KW) = x.array.shape, weight.array.shape
-    if C != per_group * groups:
-        raise _wrong_channels("conv2d", input, weight, groups, per_group * groups)
+    _check_weight("conv2d", input, weight, bias, groups, "(O, C/groups, KH, KW)")
+    (H, W), (KH, KW) = x.array.shape[2:], weight.array.shape[2:]
     stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
     pads = _as_padding("conv2d", padding, (KH, KW), stride, dilation)
     geometry = _geometry("conv2d", H, W, KH, KW, stride, pads, dilation, groups)
@@ -74,12 +72,12 @@ def conv_transpose2d(
         bias: (O,), or None.
         stride, padding, dilation, groups: those of the convolution that is transposed.
         output_padding: more rows and columns at the bottom and right. A convolution with a stride
-            maps several input sizes to one output size; this says which of them is meant. It must be
-            smaller than the stride or the dilation.
+            maps several input sizes to one output size; this says which of them is meant. It must
+            be smaller than the stride or the dilation.
 
     Returns:
         (N, O, OH, OW) with
-        ``OH = (H - 1)·stride - 2·padding + dilation·(KH - 1) + output_padding + 1``, and OW likewise.
+        ``OH = (H - 1)·stride - 2·padding + dilation·(KH - 1) + output_padding + 1``, OW likewise.
 
     Raises:
         ValueError, TypeError, RuntimeError: as `conv2d`.
@@ -88,18 +86,15 @@ def conv_transpose2d(
     x, was_unbatched = as_batch(name, input)
     as_floats(name, "input", x)
     groups = as_int(name, "groups", groups, 1)
-    _check_weight(name, weight, bias, x, groups, "(C, O/groups, KH, KW)")
-    (_, C, H, W), (expected, _, KH, KW) = x.shape, weight.shape
-    if C != expected:
-        raise _wrong_channels(name, input, weight, groups, expected)
+    _check_weight(name, input, weight, bias, groups, "(C, O/groups, KH, KW)")
+    (H, W), (KH, KW) = x.shape[2:], weight.shape[2:]
     stride, dilation = pair(name, "stride", stride, 1), pair(name, "dilation", dilation, 1)
     pads, extra = pair(name, "padding", padding, 0), pair(name, "output_padding", output_padding, 0)
     size, padding_of, unread = [], [], []
     for n, k, s, d, p, more in zip((H, W), (KH, KW), stride, dilation, pads, extra, strict=True):
         if more >= max(s, d):
-            raise ValueError(
-                f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation "
-                f"{dilation}")
+            rule = f"must be smaller than stride {stride} or dilation {dilation}"
+            raise ValueError(f"{name}: output_padding {extra} {rule}")
         size.append((n - 1) * s - 2 * p + d * (k - 1) + more + 1)
         # The convolution that this is the transpose of goes from the output to x. If output_padding
         # reaches the stride (the dilation may allow that), it would have more positions than x. So
@@ -108,9 +103,8 @@ def conv_transpose2d(
         padding_of.append((p, max(p - surplus, 0)))
         unread.append(max(surplus - p, 0))
     if min(*size, H, W) < 1:
-        raise ValueError(
-            f"{name}: the output would have {size[0]} x {size[1]} pixels; use less padding or a "
-            "larger input or kernel")
+        way_out = "use less padding or a larger input or kernel"
+        raise ValueError(f"{name}: the output would have {size[0]} x {size[1]} pixels; {way_out}")
     read = [n - rest for n, rest in zip(size, unread, strict=True)]
     geometry = _geometry(name, *read, KH, KW, stride, tuple(padding_of), dilation, groups)
     y = plain.conv2d_input_grad(x, weight, geometry=geometry)
@@ -127,7 +121,7 @@ def unfold(
 ) -> Tensor:
     """The columns of a convolution (im2col): what each position of the kernel sees.
 
-    (N, C, H, W) -> (N, C·KH·KW, L), one column per position, row by row; (C, H, W) -> (C·KH·KW, L).
+    (N, C, H, W) -> (N, C·KH·KW, L), a column per position, row by row; (C, H, W) -> (C·KH·KW, L).
     So ``weight.reshape(O, -1) @ unfold(x, (KH, KW))`` is the convolution, but for the shape.
 
     The arguments and errors are those of `conv2d`; `kernel_size` is an int or a pair.
@@ -152,8 +146,8 @@ def fold(
     """The adjoint of `unfold` (col2im), not its inverse: columns are added to their pixels.
 
     (N, C·KH·KW, L) -> (N, C, H, W) with (H, W) = `output_size`; (C·KH·KW, L) -> (C, H, W). A pixel
-    that k columns saw is the sum of k entries. ValueError unless the number of rows is a multiple of
-    KH·KW and L is the number of positions of the kernel.
+    that k columns saw is the sum of k entries. ValueError unless the number of rows is a multiple
+    of KH·KW and L is the number of positions of the kernel.
 
     >>> import tinynet
     >>> fold(tinynet.ones(4, 2), (2, 3), 2)
@@ -165,43 +159,35 @@ def fold(
     geometry = _window("fold", size, kernel_size, dilation, padding, stride)
     rows, positions = geometry.KH * geometry.KW, geometry.OH * geometry.OW
     if x.shape[1] % rows or x.shape[2] != positions or not x.shape[1]:
-        raise ValueError(
-            f"fold: input {tuple(input.shape)} does not fit: kernel {geometry.KH} x {geometry.KW} "
-            f"needs a multiple of {rows} rows, and {geometry.OH} x {geometry.OW} positions on an "
-            f"output of {geometry.H} x {geometry.W} need {positions} columns")
+        needs = f"kernel {geometry.kernel} needs a multiple of {rows} rows"
+        needs += f", its {geometry.OH} x {geometry.OW} positions need {positions} columns"
+        raise ValueError(f"fold: input {tuple(input.shape)} does not fit: {needs}")
     return unbatched(plain.fold(x, geometry=geometry), was_unbatched)
 
 
 # ------------------------------------------------------------------------------------- the checks
 
 
-def _check_weight(
-    name: str, weight: Any, bias: Any, input: Tensor, groups: int, layout: str
-) -> None:
-    """Check that weight has this layout, with O or C a multiple of the groups; bias is (O,)."""
+def _check_weight(name: str, input: Any, weight: Any, bias: Any, groups: int, layout: str) -> None:
+    """Check that weight has this layout, and that its channels fit input, groups and bias."""
     shape = as_tensor(name, "weight", weight).array.shape
     if len(shape) != 4 or 0 in shape:
         raise ValueError(f"{name}: weight must be {layout}, no size 0; got shape {shape}")
+    C, O = (shape[1] * groups, shape[0]) if layout[1] == "O" else (shape[0], shape[1] * groups)
     if shape[0] % groups:
-        raise ValueError(
-            f"{name}: groups={groups} does not divide the {shape[0]} channels of weight {shape}")
-    O = shape[0] if layout[1] == "O" else shape[1] * groups
+        rule = f"does not divide the {shape[0]} channels of weight {shape}"
+        raise ValueError(f"{name}: groups={groups} {rule}")
+    if input.shape[-3] != C:
+        given = f"input {tuple(input.shape)} has {input.shape[-3]} channels"
+        rule = f"weight {shape} with groups={groups} expects {C}"
+        raise ValueError(f"{name}: {given}, but {rule}")
     if bias is not None and as_tensor(name, "bias", bias).array.shape != (O,):
-        raise ValueError(
-            f"{name}: bias must have shape ({O},), one number per output channel; "
-            f"got {tuple(bias.shape)}")
+        rule = f"must have shape ({O},), one number per output channel"
+        raise ValueError(f"{name}: bias {rule}; got {tuple(bias.shape)}")
     same_dtype(name, input=input, weight=weight, bias=bias)
 
 
-def _wrong_channels(name: str, input: Any, weight: Any, groups: int, expected: int) -> ValueError:
-    return ValueError(
-        f"{name}: input {tuple(input.shape)} has {input.shape[-3]} channels, but weight "
-        f"{tuple(weight.shape)} with groups={groups} expects {expected}")
-
-
-def same_padding(
-    kernel_size: tuple[int, int], dilation: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
+def same_padding(kernel_size: Any, dilation: Any) -> tuple[Any, Any]:
     """The padding ((top, bottom), (left, right)) that keeps the size at stride 1.
 
     An odd row or column goes to the bottom or right.
@@ -210,26 +196,24 @@ def same_padding(
     return (height // 2, height - height // 2), (width // 2, width - width // 2)
 
 
-def _as_padding(
-    name: str, padding: Any, kernel_size: tuple[int, int], stride: Any, dilation: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[int, int]]:
+def _as_padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -> Any:
     """`padding` as ((top, bottom), (left, right))."""
     if not isinstance(padding, str):
         ph, pw = pair(name, "padding", padding, 0)
         return (ph, ph), (pw, pw)
     if padding not in ("same", "valid"):
-        raise ValueError(
-            f"{name}: padding must be an int, a pair, 'same' or 'valid'; got {padding!r}")
+        rule = "must be an int, a pair, 'same' or 'valid'"
+        raise ValueError(f"{name}: padding {rule}; got {padding!r}")
     if padding == "same" and stride != (1, 1):
-        raise ValueError(
-            f"{name}: padding='same' keeps the size, which stride {stride} can't; use stride 1 or "
-            "numbers")
-    return same_padding(kernel_size, dilation) if padding == "same" else ((0, 0), (0, 0))
+        way_out = f"which stride {stride} can't; use stride 1 or numbers"
+        raise ValueError(f"{name}: padding='same' keeps the size, {way_out}")
+    return same_padding(kernel, dilation) if padding == "same" else ((0, 0), (0, 0))
 
 
 def _window(
     name: str, size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
 ) -> Geometry:
+    """The positions of a kernel over images of this size."""
     kernel, (ph, pw) = pair(name, "kernel_size", kernel_size, 1), pair(name, "padding", padding, 0)
     stride, dilation = pair(name, "stride", stride, 1), pair(name, "dilation", dilation, 1)
     return _geometry(name, *size, *kernel, stride, ((ph, ph), (pw, pw)), dilation)
@@ -241,9 +225,9 @@ def _geometry(name: str, *numbers: Any) -> Geometry:
     geometry = Geometry(*numbers)
     if geometry.OH < 1 or geometry.OW < 1:
         padded = [n + sum(p) for n, p in zip(geometry.size, geometry.padding, strict=True)]
-        (dh, dw), (KH, KW) = geometry.dilation, geometry.kernel
+        cover = [d * (k - 1) + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
         raise ValueError(
-            f"{name}: the kernel covers {dh * (KH - 1) + 1} x {dw * (KW - 1) + 1} pixels "
-            f"(kernel {KH} x {KW}, dilation {geometry.dilation}), more than the padded input's "
-            f"{padded[0]} x {padded[1]}; use more padding or a smaller kernel")
+            f"{name}: the kernel covers {cover[0]} x {cover[1]} pixels (dilation "
+            f"{geometry.dilation}), more than the padded input's {padded[0]} x {padded[1]}; "
+            "use more padding or a smaller kernel")
     return geometry

@@ -11,7 +11,7 @@ from ...arrays import gpu as kernels
 from ...arrays.devices import array_module, computing
 from ...arrays.random import Generator, default_generator
 from ...arrays.threads import by_shares
-from ...ops.arguments import as_floats, as_probability, as_tensor
+from ...ops.arguments import as_floats, as_generator, as_probability, as_tensor
 from ...tensor import Tensor
 
 __all__ = ["dropout", "dropout2d"]
@@ -52,9 +52,8 @@ def dropout2d(
     Tompson et al. 2015, arXiv 1411.4280. Arguments and errors are those of `dropout`.
     """
     if as_tensor("dropout2d", "input", input).ndim != 4:
-        raise ValueError(
-            f"dropout2d: input must be (N, C, H, W), got shape {tuple(input.shape)}; for a single "
-            "image unsqueeze(0) first")
+        given = f"got shape {tuple(input.shape)}; for a single image unsqueeze(0) first"
+        raise ValueError(f"dropout2d: input must be (N, C, H, W), {given}")
     shape = (*input.shape[:2], 1, 1)
     return _dropped("dropout2d", input, shape, p, training, inplace, generator)
 
@@ -67,7 +66,8 @@ def _dropped(
     as_floats(name, "input", input)
     if not training or p == 0:
         return input
-    seed = (generator or default_generator).numpy.bit_generator.random_raw() >> 1  # an int64
+    source = as_generator(name, generator) or default_generator
+    seed = source.numpy.bit_generator.random_raw() >> 1  # 63 bits, which fit an int64
     with computing(input.array):
         xp = array_module(input.array)
         mask = Tensor._wrap(keep_mask(xp, seed, mask_shape, input.dtype, round(p * 65536)))
@@ -78,10 +78,10 @@ def _dropped(
 def keep_mask(xp: Any, seed: int, shape: tuple[int, ...], dtype: Any, dropped: int) -> Any:
     """0 where an element is dropped, which `dropped` of 65536 are; 1 / (1 - p) elsewhere.
 
-    Random numbers are computed from positions instead of drawn in sequence. So threads can share the
-    work, a GPU needs nothing but the seed, and all get the same bits. Four elements share a word of
-    64 bits, the finaliser of splitmix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom
-    number generators) applied to the word's number.
+    Random numbers are computed from positions instead of drawn in sequence. So threads can share
+    the work, a GPU needs nothing but the seed, and all get the same bits. Four elements share a
+    word of 64 bits: the finaliser of splitmix64 (Steele, Lea and Flood 2014, Fast splittable
+    pseudorandom number generators), applied to the word's number.
     """
     mask = xp.empty(math.prod(shape), dtype)
     scale = mask.dtype.type(65536 / (65536 - dropped) if dropped < 65536 else 0.0)

@@ -24,11 +24,11 @@ def interpolate(
     align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:
-    """Images (N, C, H, W) resized to `size`, or to ``floor(size · scale_factor)``; give one of them.
+    """Images (N, C, H, W) resized to `size` or to ``floor(old size · scale_factor)``.
 
     Args:
         input: floats; for the nearest modes also uint8.
-        size: an int, or (height, width).
+        size: an int, or (height, width). Give either `size` or `scale_factor`.
         scale_factor: a number, or one for the height and one for the width.
         mode: "nearest" takes the pixel that holds the top left corner of the new pixel,
             "nearest-exact" the one that holds its centre. "bilinear" weights the four pixels around
@@ -36,7 +36,7 @@ def interpolate(
             that the new pixel covers (`adaptive_avg_pool2d`).
         align_corners: for "bilinear" only. True: the centres of the corner pixels coincide; False
             (default): the corners of the images do.
-        recompute_scale_factor: use the factor that follows from the rounded size, not the given one.
+        recompute_scale_factor: use the factor that follows from the rounded size instead.
         antialias: must be False.
 
     Returns:
@@ -53,16 +53,14 @@ def interpolate(
     """
     as_choice("interpolate", "mode", mode, _MODES)
     if antialias:
-        raise ValueError(
-            "interpolate: antialias=True is not supported; mode='area' makes images smaller "
-            "without aliasing")
+        way_out = "mode='area' makes images smaller without aliasing"
+        raise ValueError(f"interpolate: antialias=True is not supported; {way_out}")
     if mode != "bilinear" and align_corners is not None:
-        raise ValueError(
-            f"interpolate: align_corners is for mode='bilinear'; with {mode!r} leave it out")
+        rule = f"is for mode='bilinear'; with {mode!r} leave it out"
+        raise ValueError(f"interpolate: align_corners {rule}")
     if as_tensor("interpolate", "input", input).ndim != 4 or 0 in input.shape[1:]:
-        raise ValueError(
-            "interpolate: input must be (N, C, H, W), no size but N may be 0; "
-            f"got shape {tuple(input.shape)}")
+        rule = "must be (N, C, H, W), no size but N may be 0"
+        raise ValueError(f"interpolate: input {rule}; got shape {tuple(input.shape)}")
     if input.dtype != np.uint8 or not mode.startswith("nearest"):
         as_floats("interpolate", "input", input)
     sizes, factors = _output_size(input.shape[2:], size, scale_factor, recompute_scale_factor)
@@ -79,9 +77,10 @@ def interpolate(
             x = _blended(x, dim, new, factor, bool(align_corners))
         else:
             # in float32 like PyTorch, because rounding decides between neighbours
-            half = np.float32(0.5 if mode == "nearest-exact" else 0)
-            places = (np.arange(new, dtype=np.float32) + half) * _scale(old, new, factor, np.float32)
-            x = _take(x, np.minimum(np.floor(places).astype(np.int64), old - 1), dim)
+            corners = np.arange(new, dtype=np.float32)
+            places = corners + np.float32(0.5) if mode == "nearest-exact" else corners
+            places = np.floor(places * _scale(old, new, factor, np.float32)).astype(np.int64)
+            x = _take(x, np.minimum(places, old - 1), dim)
     return x
 
 
@@ -110,31 +109,25 @@ def _take(x: Tensor, positions: np.ndarray, dim: int) -> Tensor:
     return sum_windows(x, starts=positions, stops=positions + 1, dim=dim)
 
 
-def _output_size(
-    shape: tuple[int, ...], size: Any, scale_factor: Any, recompute: bool | None
-) -> tuple[tuple[int, int], tuple[Any, Any]]:
+def _output_size(shape: Any, size: Any, scale_factor: Any, recompute: Any) -> tuple[Any, Any]:
     """The new size and the factors that lead to it; a factor None is the quotient of the sizes."""
     if (size is None) == (scale_factor is None):
-        raise ValueError(
-            "interpolate: give either size or scale_factor; "
-            f"got size={size}, scale_factor={scale_factor}")
+        given = f"size={size}, scale_factor={scale_factor}"
+        raise ValueError(f"interpolate: give either size or scale_factor; got {given}")
     if size is not None:
         if recompute:
-            raise ValueError(
-                "interpolate: recompute_scale_factor=True goes with a scale_factor, not with a size")
+            rule = "goes with a scale_factor, not with a size"
+            raise ValueError(f"interpolate: recompute_scale_factor=True {rule}")
         if isinstance(size, (tuple, list)) and len(size) != 2:
-            raise ValueError(
-                f"interpolate: size must be an int or a pair (height, width), got {size!r}")
+            rule = "an int or a pair (height, width)"
+            raise ValueError(f"interpolate: size must be {rule}, got {size!r}")
         return pair("interpolate", "size", size, 1), (None, None)
     factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * 2
-    numbers = [isinstance(f, (int, float)) and 0 < f < math.inf for f in factors]
-    if numbers != [True, True]:
-        raise ValueError(
-            "interpolate: scale_factor must be a positive number or a pair of them, "
-            f"got {scale_factor!r}")
+    if [isinstance(f, (int, float)) and 0 < f < math.inf for f in factors] != [True, True]:
+        rule = "must be a positive number or a pair of them"
+        raise ValueError(f"interpolate: scale_factor {rule}, got {scale_factor!r}")
     height, width = [math.floor(n * f) for n, f in zip(shape, factors, strict=True)]
     if not height or not width:
-        raise ValueError(
-            f"interpolate: scale_factor={scale_factor} leaves {height} x {width} pixels of "
-            f"{shape[0]} x {shape[1]}")
+        result = f"leaves {height} x {width} pixels of {shape[0]} x {shape[1]}"
+        raise ValueError(f"interpolate: scale_factor={scale_factor} {result}")
     return (height, width), (None, None) if recompute else (factors[0], factors[1])

@@ -1,4 +1,4 @@
-"""Normalisation: values shifted and scaled to mean 0 and variance 1, over some part of the batch."""
+"""Normalisation: values shifted and scaled to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ...ops.arguments import as_floats, as_number, as_tensor, same_dtype
 from ...ops.conv import norms
 from ...ops.conv.channels import scale_channels
 from ...tensor import Tensor
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 
 
 def batch_norm(
@@ -43,8 +45,8 @@ def batch_norm(
 
     Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
-    return _channel_norm(
-        "batch_norm", False, input, running_mean, running_var, weight, bias, training, momentum, eps)
+    parameters = (running_mean, running_var, weight, bias)
+    return _channel_norm("batch_norm", False, input, *parameters, training, momentum, eps)
 
 
 def instance_norm(
@@ -52,15 +54,14 @@ def instance_norm(
     weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
     momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:
-    """`batch_norm` of each sample by itself: mean and variance are those of one channel of one image.
+    """`batch_norm` of each sample by itself, with mean and variance of one channel of one image.
 
     The arguments are those of `batch_norm`; `use_input_stats` is called `training` there. The
     running values are updated with the mean over the samples. ValueError for images of one pixel.
     Ulyanov et al. 2016, arXiv 1607.08022.
     """
-    return _channel_norm(
-        "instance_norm", True, input, running_mean, running_var, weight, bias, use_input_stats,
-        momentum, eps)
+    parameters = (running_mean, running_var, weight, bias)
+    return _channel_norm("instance_norm", True, input, *parameters, use_input_stats, momentum, eps)
 
 
 def group_norm(
@@ -83,16 +84,14 @@ def group_norm(
 
     Wu & He 2018, arXiv 1803.08494.
     """
-    C = _channels("group_norm", input)
+    C, shape = _channels("group_norm", input), tuple(input.shape)
     if not isinstance(num_groups, int) or num_groups < 1 or C % num_groups:
-        raise ValueError(
-            f"group_norm: num_groups must divide the {C} channels of input {tuple(input.shape)}, "
-            f"got {num_groups!r}")
+        rule = f"must divide the {C} channels of input {shape}"
+        raise ValueError(f"group_norm: num_groups {rule}, got {num_groups!r}")
     if input.numel() == num_groups:
-        raise ValueError(
-            f"group_norm: input {tuple(input.shape)} has one value per group; a variance takes two")
+        raise ValueError(f"group_norm: input {shape} has one value per group; {_TOO_FEW}")
     eps = as_number("group_norm", "eps", eps, 0)
-    _check_parameters("group_norm", input, (C,), "one number per channel", weight=weight, bias=bias)
+    _check_parameters("group_norm", input, (C,), _PER_CHANNEL, weight=weight, bias=bias)
     y = _within_samples(input, True, len(input) * num_groups, num_groups, eps)
     return _affine(y, weight, bias, (C, *[1] * (input.ndim - 2)))
 
@@ -105,7 +104,7 @@ def layer_norm(
 
     Args:
         input: (..., *normalized_shape), floats.
-        normalized_shape: a tuple; the sizes of the dimensions that mean and variance are taken over.
+        normalized_shape: a tuple, the sizes of the dimensions that are normalised together.
         weight, bias: of shape `normalized_shape`, or None.
         eps: added to the variance, so that the root is not 0.
 
@@ -117,28 +116,29 @@ def layer_norm(
     """
     as_floats("layer_norm", "input", input)
     if not isinstance(normalized_shape, (tuple, list)):
-        raise TypeError(
-            f"layer_norm: normalized_shape must be a tuple of ints, got {normalized_shape!r}")
+        rule = "must be a tuple of ints"
+        raise TypeError(f"layer_norm: normalized_shape {rule}, got {normalized_shape!r}")
     shape, given = tuple(normalized_shape), tuple(input.shape)
     if not shape or given[-len(shape) :] != shape:
-        raise ValueError(
-            f"layer_norm: input {given} must end in normalized_shape, at least one size; "
-            f"that is {shape}")
+        rule = "must end in normalized_shape, at least one size"
+        raise ValueError(f"layer_norm: input {given} {rule}; that is {shape}")
     eps = as_number("layer_norm", "eps", eps, 0)
-    _check_parameters(
-        "layer_norm", input, shape, "that of normalized_shape", weight=weight, bias=bias)
+    what = "that of normalized_shape"
+    _check_parameters("layer_norm", input, shape, what, weight=weight, bias=bias)
     y = _within_samples(input, len(shape) == 3, math.prod(given[: -len(shape)]), 1, eps)
     return _affine(y, weight, bias, shape)
 
 
-# ------------------------------------------------------------------------------------ the checks
+# ------------------------------------------------------------------------------------- the checks
+
+_PER_CHANNEL, _TOO_FEW = "one number per channel", "a variance takes two"
 
 
 def _channels(function: str, input: Any) -> int:
     """C of an input (N, C, ...) of floats."""
     if as_floats(function, "input", input).ndim < 2:
-        raise ValueError(
-            f"{function}: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
+        given = f"got shape {tuple(input.shape)}"
+        raise ValueError(f"{function}: input must be (N, C) or (N, C, ...), {given}")
     return input.shape[1]
 
 
@@ -147,8 +147,8 @@ def _check_parameters(
 ) -> None:
     for name, tensor in given.items():
         if tensor is not None and as_tensor(function, name, tensor).shape != shape:
-            raise ValueError(
-                f"{function}: {name} must have shape {shape}, {what}; got {tuple(tensor.shape)}")
+            rule = f"must have shape {shape}, {what}"
+            raise ValueError(f"{function}: {name} {rule}; got {tuple(tensor.shape)}")
     same_dtype(function, input=input, **given)
 
 
@@ -156,36 +156,32 @@ def _check_parameters(
 
 
 def _channel_norm(
-    function: str, per_sample: bool, input: Tensor, running_mean: Tensor | None,
-    running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None, from_input: bool,
-    momentum: float, eps: float,
+    function: str, per_sample: bool, input: Tensor, running_mean: Any, running_var: Any,
+    weight: Any, bias: Any, from_input: bool, momentum: float, eps: float,
 ) -> Tensor:
     """Batch norm, or instance norm with `per_sample`."""
     C = _channels(function, input)
     momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)
-    _check_parameters(
-        function, input, (C,), "one number per channel", running_mean=running_mean,
-        running_var=running_var, weight=weight, bias=bias)
+    running = {"running_mean": running_mean, "running_var": running_var}
+    _check_parameters(function, input, (C,), _PER_CHANNEL, **running, weight=weight, bias=bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{function}: give both running_mean and running_var, or neither")
-    if not from_input and running_mean is None:
-        raise ValueError(
-            f"{function}: running_mean and running_var are needed, unless mean and variance are "
-            "taken from the input")
-    if from_input and math.prod(input.shape[2:]) * (1 if per_sample else len(input)) == 1:
-        raise ValueError(
-            f"{function}: input {tuple(input.shape)} has one value per channel"
-            f"{' and sample' if per_sample else ''}; a variance takes two")
     x, weight, bias = _images(_as_single(input)), _as_single(weight), _as_single(bias)
-    if from_input:
-        y, found = norms.normalize(x, weight, bias, groups=C, per_sample=per_sample, eps=eps)
-        if running_mean is not None and running_var is not None and input.numel():
-            _update(function, running_mean, found.mean, momentum)
-            _update(function, running_var, found.var, momentum, found.count / (found.count - 1))
-    else:
-        y = _by_running(x, running_mean, running_var, weight, bias, eps)
-    y = y if input.ndim == 4 else shapes.reshape(y, *input.shape)
-    return y.to(input.dtype)
+    if not from_input:
+        if running_mean is None:
+            rule = "unless mean and variance are taken from the input"
+            raise ValueError(f"{function}: running_mean and running_var are needed, {rule}")
+        y = _by_running(x, _as_single(running_mean), _as_single(running_var), weight, bias, eps)
+        return _like(input, y)
+    if math.prod(input.shape[2:]) * (1 if per_sample else len(input)) == 1:
+        what = "channel and sample" if per_sample else "channel"
+        raise ValueError(
+            f"{function}: input {tuple(input.shape)} has one value per {what}; {_TOO_FEW}")
+    y, found = norms.normalize(x, weight, bias, groups=C, per_sample=per_sample, eps=eps)
+    if running_mean is not None and input.numel():
+        _update(function, running_mean, found.mean, momentum, 1)
+        _update(function, running_var, found.var, momentum, found.size / (found.size - 1))
+    return _like(input, y)
 
 
 def _as_single(x: Any) -> Any:
@@ -199,20 +195,21 @@ def _images(x: Tensor) -> Tensor:
     return x if x.ndim == 4 else shapes.reshape(x, N, C, math.prod(rest[:-1]), *rest[-1:] or [1])
 
 
-def _update(
-    function: str, running: Tensor, found: Any, momentum: float, correction: float = 1.0
-) -> None:
-    """Move `running` towards what was found, (C, 1) or (C, N), times the correction."""
+def _like(input: Tensor, y: Tensor) -> Tensor:
+    """`y` in the shape and dtype of `input`."""
+    return (y if y.shape == input.shape else shapes.reshape(y, *input.shape)).to(input.dtype)
+
+
+def _update(function: str, running: Tensor, found: Any, momentum: float, correction: float) -> None:
+    """Move `running` (C,) towards what was found, (C, 1) or (C, N), times a correction."""
     with no_grad(), computing(running.array):
-        new = running.array * (1 - momentum) + found.mean(axis=1) * (momentum * correction)
+        kept = running.array * (1 - momentum)
+        new = kept + found.mean(axis=1) * (momentum * correction)
         running._replace(running._make(new), function)
 
 
-def _by_running(
-    x: Tensor, mean: Any, var: Any, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> Tensor:
+def _by_running(x: Tensor, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Tensor:
     """Images normalised by a given mean and variance (C,): one line for each channel."""
-    mean, var = _as_single(mean), _as_single(var)
     offset = norms.far_means(mean.array, var.array)
     if offset is not None:
         offset = x._make(offset)
@@ -228,19 +225,15 @@ def _within_samples(input: Tensor, as_images: bool, rows: int, groups: int, eps:
 
     Images (N, C, H, W) with the batch innermost in memory stay so; others are reshaped to rows.
     """
-    x = _as_single(input)
-    if as_images and input.ndim == 4 and x.array.strides[0] == x.array.itemsize:
-        y, _ = norms.normalize(x, None, None, groups=groups, per_sample=True, eps=eps)
-    else:
+    x, per_sample = _as_single(input), as_images and input.ndim == 4
+    if not per_sample or x.array.strides[0] != x.array.itemsize:
         x = shapes.reshape(x, 1, rows, 1, input.numel() // max(rows, 1))
-        y, _ = norms.normalize(x, None, None, groups=rows, per_sample=False, eps=eps)
-        y = shapes.reshape(y, *input.shape)
-    return y.to(input.dtype)
+        groups, per_sample = rows, False
+    y, _ = norms.normalize(x, None, None, groups=groups, per_sample=per_sample, eps=eps)
+    return _like(input, y)
 
 
-def _affine(
-    y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]
-) -> Tensor:
+def _affine(y: Tensor, weight: Any, bias: Any, shape: tuple[int, ...]) -> Tensor:
     """``y * weight + bias``, both in `shape`, which broadcasts."""
     y = y if weight is None else y * shapes.reshape(weight, shape)
     return y if bias is None else y + shapes.reshape(bias, shape)

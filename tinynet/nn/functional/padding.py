@@ -36,19 +36,17 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     as_tensor("pad", "input", input)
     pairs = _as_pairs(pad)
     if len(pairs) > input.ndim:
-        raise ValueError(
-            f"pad: {len(pairs)} pairs of sizes need an input with at least {len(pairs)} dims, got "
-            f"shape {tuple(input.shape)}")
+        rule = f"need an input with at least {len(pairs)} dims"
+        raise ValueError(f"pad: {len(pairs)} pairs of sizes {rule}, got shape {tuple(input.shape)}")
     as_choice("pad", "mode", mode, _MODES)
     if mode != "constant":
         if value is not None:
-            raise ValueError(
-                f"pad: mode {mode!r} takes its values from the input; value={value} has no meaning "
-                "there")
+            rule = f"takes its values from the input; value={value} has no meaning there"
+            raise ValueError(f"pad: mode {mode!r} {rule}")
         if len(pairs) not in (1, 2, 3) or input.ndim - len(pairs) not in (1, 2):
-            raise ValueError(
-                f"pad: mode {mode!r} pads the last one, two or three dims, and leaves one or two; "
-                f"got {len(pairs)} pairs of sizes for an input with {input.ndim} dims")
+            rule = "pads the last one, two or three dims, and leaves one or two"
+            given = f"{len(pairs)} pairs of sizes for an input with {input.ndim} dims"
+            raise ValueError(f"pad: mode {mode!r} {rule}; got {given}")
     for dim, (before, after) in enumerate(pairs, 1):
         if before or after:
             input = _pad_dim(input, input.ndim - dim, before, after, mode)
@@ -62,11 +60,11 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
 
 def _as_pairs(sizes: Any) -> list[tuple[int, int]]:
     """The pairs (before, after), the last dimension first."""
-    if isinstance(sizes, (tuple, list)) and len(sizes) % 2 == 0:
-        if all(isinstance(n, int) for n in sizes):
-            return list(zip(sizes[::2], sizes[1::2], strict=True))
-    raise ValueError(
-        f"pad: sizes must be ints in pairs (left, right, top, bottom, ...), got {sizes!r}")
+    sequence = isinstance(sizes, (tuple, list)) and len(sizes) % 2 == 0
+    if not sequence or not all(isinstance(n, int) for n in sizes):
+        rule = "must be ints in pairs (left, right, top, bottom, ...)"
+        raise ValueError(f"pad: sizes {rule}, got {sizes!r}")
+    return list(zip(sizes[::2], sizes[1::2], strict=True))
 
 
 def _pad_dim(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arrays.devices import array_module, beside, computing
 from ...ops import indexing, reductions, shapes
-from ...ops.arguments import as_floats, as_int, pair
+from ...ops.arguments import as_floats, pair
 from ...ops.conv import pooling
 from ...ops.conv.geometry import Geometry
 from ...ops.conv.windows import sum_windows
@@ -36,9 +36,9 @@ def max_pool2d(
         return_indices: also return the indices, ``row * W + column`` in the input.
 
     Returns:
-        (N, C, OH, OW) with ``OH = floor((H + 2·padding - dilation·(KH - 1) - 1) / stride) + 1``, or
-        ceil with `ceil_mode`, and OW likewise; with `return_indices` a pair. The gradient of equal
-        values goes to the first, row by row.
+        (N, C, OH, OW) with ``OH = floor((H + 2·padding - dilation·(KH - 1) - 1) / stride) + 1``,
+        or ceil with `ceil_mode`, and OW likewise; with `return_indices` a pair. The gradient of
+        equal values goes to the first, row by row.
 
     Raises:
         ValueError: the window is larger than the padded input; an argument is out of range.
@@ -88,11 +88,10 @@ def avg_pool2d(
     """
     x, was_unbatched = as_batch("avg_pool2d", input)
     as_floats("avg_pool2d", "input", x)
-    if divisor_override is not None:
-        if not isinstance(divisor_override, int) or divisor_override == 0:
-            raise ValueError(
-                "avg_pool2d: divisor_override must be an int other than 0, or None; "
-                f"got {divisor_override!r}")
+    divisor = divisor_override
+    if divisor is not None and (not isinstance(divisor, int) or divisor == 0):
+        rule = "must be an int other than 0, or None"
+        raise ValueError(f"avg_pool2d: divisor_override {rule}; got {divisor!r}")
     geometry = _as_geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     windows, counts = [], []
     for axis, (n, k) in enumerate(zip(geometry.size, geometry.kernel, strict=True)):
@@ -102,7 +101,7 @@ def avg_pool2d(
         inside = np.maximum(starts, 0), np.minimum(stops, n)
         windows.append(inside)
         counts.append(stops - starts if count_include_pad else inside[1] - inside[0])
-    return unbatched(_window_means(x, windows, counts, divisor_override), was_unbatched)
+    return unbatched(_window_means(x, windows, counts, divisor), was_unbatched)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
@@ -133,8 +132,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The largest value under each of the windows of `adaptive_avg_pool2d`.
 
-    With `return_indices` a pair (values, indices); an index is ``row * W + column``. The gradient of
-    equal values goes to the first, row by row. Errors are those of `adaptive_avg_pool2d`.
+    With `return_indices` a pair (values, indices); an index is ``row * W + column``. The gradient
+    of equal values goes to the first, row by row. Errors are those of `adaptive_avg_pool2d`.
 
     >>> import tinynet
     >>> adaptive_max_pool2d(tinynet.arange(6.0).reshape(1, 2, 3), (1, 2))
@@ -166,10 +165,9 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 
 
 def _as_geometry(
-    name: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-    ceil_mode: bool,
+    name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Geometry:
-    kernel, pads = pair(name, "kernel_size", kernel_size, 1), pair(name, "padding", padding, 0)
+    kernel, pads = pair(name, "kernel_size", kernel, 1), pair(name, "padding", padding, 0)
     by_default = stride is None or (isinstance(stride, list) and not stride)
     stride = kernel if by_default else pair(name, "stride", stride, 1)
     dilation = pair(name, "dilation", dilation, 1)
@@ -186,24 +184,23 @@ def _geometry(
     last windows reach beyond the edge count as padding.
     """
     padding = []
-    for axis, n, k, s, p, d in zip(("height", "width"), size, kernel, stride, pads, dilation):
+    for axis in range(2):
+        n, k, s, p, d = size[axis], kernel[axis], stride[axis], pads[axis], dilation[axis]
         if p > k // 2:
-            raise ValueError(
-                f"{name}: padding {p} is more than half of the kernel, {k}; a window could see "
-                "nothing else")
+            reason = "a window could see nothing else"
+            raise ValueError(f"{name}: padding {p} is more than half of the kernel, {k}; {reason}")
         cover = d * (k - 1) + 1
         room = n + 2 * p - cover  # for steps
         if n < 1 or room < (1 - s if ceil_mode else 0):
             raise ValueError(
-                f"{name}: the window covers {cover} pixels, more than the padded input's {axis} "
-                f"{n + 2 * p}; use more padding or a smaller kernel")
+                f"{name}: the window covers {cover} pixels, more than the padded input's "
+                f"{('height', 'width')[axis]} {n + 2 * p}; use more padding or a smaller kernel")
         last = room // s  # step
-        if ceil_mode:
-            last += room % s > 0 and (last + 1) * s < n + p
-            padding.append((p, max(last * s + cover - n - p, 0)))
-        else:
-            padding.append((p, p))
-    return Geometry(*size, *kernel, stride, tuple(padding), dilation)
+        if ceil_mode and room % s and (last + 1) * s < n + p:
+            last += 1
+        padding.append((p, max(last * s + cover - n - p, 0) if ceil_mode else p))
+    (H, W), (KH, KW), (height, width) = size, kernel, padding
+    return Geometry(H, W, KH, KW, stride, (height, width), dilation)
 
 
 def _window_means(x: Tensor, windows: Any, counts: Any, divisor: int | None = None) -> Tensor:
@@ -227,8 +224,8 @@ def _adaptive(name: str, input: Any, output_size: Any) -> tuple[Tensor, bool, li
         raise ValueError(f"{name}: no size but N may be 0, got shape {tuple(input.shape)}")
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
     if len(sizes) != 2:
-        raise ValueError(
-            f"{name}: output_size must be an int or a pair (height, width), got {output_size!r}")
+        rule = "an int or a pair (height, width)"
+        raise ValueError(f"{name}: output_size must be {rule}, got {output_size!r}")
     windows = []
     for n, size in zip(x.shape[2:], sizes, strict=True):
         size = n if size is None else pair(name, "output_size", size, 0)[0]

@@ -23,7 +23,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +42,9 @@ ALL = slice(None)
 
 @dataclass(frozen=True)
 class Line:
-    """A correlation along one axis, between slices of the output, the input and the taps.
+    """A correlation along one axis, of slices of the input and the taps, to a slice of the output.
 
-    out[line.out][i] = sum over k of kernel[line.taps][k] * inp[line.inp][i*stride + k*dilation - pad]
+    out[line.out][i] = sum_k kernel[line.taps][k] * inp[line.inp][i * stride + k * dilation - pad]
     """
 
     out: slice
@@ -68,10 +68,10 @@ def _forward_lines(geo: Geometry, axis: int) -> list[Line]:
 def _adjoint_lines(geo: Geometry, axis: int) -> tuple[list[Line], bool]:
     """The adjoint of the forward pass along one axis, and whether it reaches every pixel.
 
-    Pixel h meets output oh through tap k if ``oh * stride + k * dilation == h + pad``. With a stride
-    of 2, the pixels of even h (phase 0) and of odd h (phase 1) meet different taps. So the adjoint is
-    a correlation for each phase: stride 1, some of the taps, in reverse. A phase that meets no tap
-    has no line.
+    Pixel h meets output oh through tap k if ``oh * stride + k * dilation == h + pad``. With a
+    stride of 2, the pixels of even h (phase 0) and of odd h (phase 1) meet different taps. So the
+    adjoint is a correlation for each phase: stride 1, some of the taps, in reverse. A phase that
+    meets no tap has no line.
 
     Stride 2, 3 taps: phase 0 meets taps 2 and 0, phase 1 meets tap 1.
 
@@ -168,9 +168,7 @@ def _parts(multiplications: int, least: int, threads: int) -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def _tiles(
-    y_shape: tuple[int, ...], groups: int, K: int, KH: int, stride: int, threads: int
-) -> list[tuple[slice, slice, slice, slice]]:
+def _tiles(y_shape: Any, groups: int, K: int, KH: int, stride: int, threads: int) -> list[Any]:
     """The output y (OH, O, OW, N) in tiles (groups, rows, columns, samples).
 
     A tile takes about TILE elements of L, and there are some for each thread. Rows are cut last,
@@ -224,9 +222,7 @@ def _crop(x, top: int, height: int, left: int, width: int):
     return out
 
 
-def _lower(
-    x, groups: int, rows: slice, cols: slice, kernel: tuple[int, int], h: Line, w: Line, ones: bool
-):
+def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Line, ones: bool):
     """The windows of some outputs, (rows, groups, K, cols*N): a view of L, in scratch memory.
 
     K is KH * (C/groups*KW + ones). With `ones`, each of the KH parts of a window ends in a row of
@@ -278,9 +274,7 @@ def _channels(x, groups: int, some: slice):
     return x[:, some.start * c : some.stop * c]
 
 
-def _tasks(
-    x, y, groups: int, kernel: tuple[int, int], h: Line, w: Line, ones: bool = False
-) -> Iterator[tuple[slice, Callable[[], Any], Any]]:
+def _tasks(x, y, groups: int, kernel: Any, h: Line, w: Line, ones: bool = False) -> Iterator[Any]:
     """A correlation from x to y in tiles: (groups, function that makes the windows, part of y)."""
     x, y = x[h.inp, :, w.inp], y[h.out, :, w.out]
     K = kernel[0] * (x.shape[1] // groups * kernel[1] + ones)
@@ -409,9 +403,9 @@ def _scatter_rows(g, w, dx, geo: Geometry, lines_w: list[Line]) -> None:
 def _scatter(g, w, dx, geo: Geometry) -> None:
     """dx (H, C, W, N) = what each pixel of g (OH, O, OW, N) adds to the pixels of its window.
 
-    All the columns W.T @ g, then additions tap by tap, because no two windows meet the same pixel
-    through one tap. First the taps along the height, each for all taps along the width at once, then
-    the taps along the width: KH + KW long additions instead of KH * KW.
+    All the columns w.T @ g, then additions tap by tap, because no two windows meet the same pixel
+    through one tap. First the taps along the height, each for all taps along the width at once,
+    then the taps along the width: KH + KW long additions instead of KH * KW.
     """
     groups, M, C, KH, KW = w.shape
     (OH, _, OW, N), H = g.shape, dx.shape[0]

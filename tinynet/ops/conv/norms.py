@@ -1,8 +1,8 @@
 """Normalisation: groups of values shifted and scaled to mean 0 and variance 1.
 
-Every norm takes this path. The channels of x (N, C, H, W) are divided into groups of neighbours, and
-each group has a mean and a variance: one over all samples in batch norm, whose groups are single
-channels; one per sample in instance norm and group norm. In memory the batch is innermost,
+Every norm takes this path. The channels of x (N, C, H, W) are divided into groups of neighbours,
+and each group has a mean and a variance: one over all samples in batch norm, whose groups are
+single channels; one per sample in instance norm and group norm. In memory the batch is innermost,
 (H, C, W, N). So a view (H, groups, C / groups * W, N) holds each group at one place of its second
 axis, and statistics are arrays (groups, 1) over all samples or (groups, N) per sample.
 """
@@ -40,9 +40,9 @@ class Statistics(NamedTuple):
 
     offset: Any
     remainder: Any
-    var: Any  # biased: divided by `count`
+    var: Any  # biased: divided by `size`
     rstd: Any  # 1 / sqrt(var + eps)
-    count: int  # of the values in a group
+    size: int  # number of values in a group
 
     @property
     def mean(self) -> Any:
@@ -79,13 +79,13 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
     x = _grouped(xp, x, groups)
     H, G, W, N = x.shape
     shape = (G, N) if per_sample else (G, 1)
-    count = max(1, H * W if per_sample else H * W * N)
+    size = max(1, H * W if per_sample else H * W * N)
     offset = xp.zeros(shape, x.dtype)
     remainder, var = xp.empty(shape, x.dtype), xp.empty(shape, x.dtype)
 
     def moments_of(values: Any) -> tuple[Any, Any]:
-        average = _sums(xp, values, None, per_sample) / count
-        return average, _sums(xp, values, values, per_sample) / count - average * average
+        average = _sums(xp, values, None, per_sample) / size
+        return average, _sums(xp, values, values, per_sample) / size - average * average
 
     def compute(c: slice) -> None:
         average, variance = moments_of(x[:, c])
@@ -97,7 +97,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
 
     by_shares(xp, G, x.size, compute, passes=5)
     needed = offset if xp is not np or offset.any() else None
-    return Statistics(needed, remainder, var, 1 / xp.sqrt(var + eps), count)
+    return Statistics(needed, remainder, var, 1 / xp.sqrt(var + eps), size)
 
 
 @Primitive
@@ -111,26 +111,24 @@ def _normalize(xp, x, weight, bias, *, found, groups, eps):
     return y.reshape(H, C, W, N).transpose(3, 1, 0, 2)
 
 
-def _gradient_arrays(
-    xp: Any, g: Any, x: Any, weight: Any, found: Statistics, groups: int
-) -> tuple[Any, Any, Any]:
+def _gradient_arrays(xp: Any, g: Any, x: Any, weight: Any, found: Statistics, groups: int) -> Any:
     """The gradients with respect to x, weight and bias, which share their sums."""
     N, C, H, W = x.shape
     x, g = _grouped(xp, x, groups), _grouped(xp, g, groups)
     dx = empty(xp, x.shape, x.dtype)
-    per_sample, count = found.var.shape[1] != 1, found.count
+    per_sample, size = found.var.shape[1] != 1, found.size
     scale = found.rstd if weight is None else found.rstd * weight[:, None]
     sum_g, sum_gy = xp.empty(found.var.shape, x.dtype), xp.empty(found.var.shape, x.dtype)
 
     def compute(c: slice) -> None:
         # With y, the values with mean 0 and variance 1 (before weight and bias):
         # dx = scale * (g - mean(g) - y * mean(g * y)), where y = (values - remainder) * rstd
-        values, remainder, rstd = _centred(xp, x, c, found.offset), found.remainder[c], found.rstd[c]
+        values, remainder = _centred(xp, x, c, found.offset), found.remainder[c]
         sum_g[c] = _sums(xp, g[:, c], None, per_sample)
-        sum_gy[c] = (_sums(xp, g[:, c], values, per_sample) - remainder * sum_g[c]) * rstd
-        slope = sum_gy[c] * rstd / count
+        sum_gy[c] = (_sums(xp, g[:, c], values, per_sample) - remainder * sum_g[c]) * found.rstd[c]
+        slope = sum_gy[c] * found.rstd[c] / size
         d = xp.multiply(values, slope[:, None], out=dx[:, c])
-        xp.add(d, (sum_g[c] / count - remainder * slope)[:, None], out=d)
+        xp.add(d, (sum_g[c] / size - remainder * slope)[:, None], out=d)
         xp.subtract(g[:, c], d, out=d)
         xp.multiply(d, scale[c, None], out=d)
 
@@ -139,13 +137,13 @@ def _gradient_arrays(
     return dx, sum_gy.sum(axis=1), sum_g.sum(axis=1)
 
 
-def _gradient_formulas(g: Any, x: Any, weight: Any, found: Statistics, groups: int, eps: float) -> Any:
+def _gradient_formulas(g, x, weight, found: Statistics, groups: int, eps: float) -> Any:
     """The same gradients as operations, which can be differentiated again."""
     N, C, H, W = x.array.shape
     x, g = [reshape(v, N, groups, C // max(groups, 1), H, W) for v in (x, g)]
     dims = (0, 2, 3, 4) if found.var.shape[1] == 1 else (2, 3, 4)
     _, difference, squares = moments(x, dims)
-    rstd = rsqrt(squares / float(found.count) + eps)
+    rstd = rsqrt(squares / float(found.size) + eps)
     y = difference * rstd
     d_weight, d_bias = sum(g * y, (0, 2, 3, 4)), sum(g, (0, 2, 3, 4))
     g = g if weight is None else g * reshape(weight, -1, 1, 1, 1)
@@ -166,9 +164,7 @@ def _gradients(g, x, weight, found, groups, eps):
 _normalize.joint_derivative(_gradients)
 
 
-def normalize(
-    x: Any, weight: Any, bias: Any, *, groups: int, per_sample: bool, eps: float
-) -> tuple[Any, Statistics]:
+def normalize(x: Any, weight: Any, bias: Any, *, groups: int, per_sample: bool, eps: float) -> Any:
     """x (N, C, H, W) with mean 0 and variance 1 in each group, times weight plus bias.
 
     `weight` and `bias` are (groups,) or None. Also returns the statistics of the groups.
@@ -179,7 +175,7 @@ def normalize(
 
 
 def far_means(mean: Any, var: Any) -> Any:
-    """The means (C,) that must be subtracted first, and 0 for the others; None if all are near 0."""
+    """The means (C,) that must be subtracted first, 0 for the others; None if all are near 0."""
     xp = array_module(mean, var)
     with computing(mean):
         far = mean * mean > NEAR**2 * var

@@ -153,7 +153,7 @@ conv2d_weight_grad.derivatives(  # its result has the shape of w, and so has g
 )
 
 
-# --------------------------------------------------------------------- the columns as public tensors
+# -------------------------------------------------------------------- the columns as public tensors
 
 
 @Primitive

@@ -24,7 +24,9 @@ from .plain import pad
 
 def _lowest(dtype: Any) -> Any:
     """What padding counts as: the lowest value of `dtype`."""
-    return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else int(np.iinfo(dtype).min)
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
 
 @kernels.on_gpu(kernels.largest_of_windows)
@@ -67,7 +69,7 @@ def _largest_along(xp: Any, x: Any, axis: int, taps: list[Tap], lowest: Any, out
             xp.maximum(part, x[at(tap.pixels)], out=part)
 
 
-# ------------------------------------------------------------------------- back to the largest values
+# ---------------------------------------------------------------------- back to the largest values
 
 
 class _Window(NamedTuple):
@@ -146,12 +148,12 @@ def winning_taps(xp: Any, x: Any, y: Any, geometry: Geometry) -> Any:
     # padding never wins, even if a pixel has the same value
     real = pad(xp, xp.ones((1, 1, geometry.H, geometry.W), bool), geometry, False)
     winners = xp.zeros_like(y, dtype=np.int32 if geometry.KH * geometry.KW > 127 else np.int8)
-    for number in reversed(range(geometry.KH * geometry.KW)):  # backwards: the first is written last
+    for number in reversed(range(geometry.KH * geometry.KW)):  # so the first is written last
         rows, columns = geometry.tap(*divmod(number, geometry.KW))
         tap = padded[:, :, rows, columns]
         # in a window with a nan no element equals the maximum, which is nan
         wins = ((tap == y) & real[:, :, rows, columns]) | ((tap != tap) & (winners == 0))
-        xp.copyto(winners, number, where=wins)  # for winners[wins] = number a GPU would have to wait
+        xp.copyto(winners, number, where=wins)  # winners[wins] = number would make a GPU wait
     return winners
 
 

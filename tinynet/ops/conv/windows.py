@@ -18,8 +18,8 @@ from ..layout import batch_innermost
 
 @Primitive
 def sum_windows(xp, x, *, starts, stops, dim):
-    # Element o of the result is the sum of x[starts[o]:stops[o]] along `dim`, 2 or 3 of (N, C, H, W).
-    # Add the first elements of all windows at once, then the second ones of those that have two, ...
+    # Element o of the result is the sum of x[starts[o]:stops[o]] along dim 2 or 3 of (N, C, H, W).
+    # Add the first elements of all windows at once, then the second of those that have two, ...
     x = batch_innermost(xp, x)  # (H, C, W, N)
     along = (slice(None),) * (0 if dim == 2 else 2)
     out = xp.empty([*x.shape[: len(along)], len(starts), *x.shape[len(along) + 1 :]], x.dtype)
