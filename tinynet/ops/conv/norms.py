@@ -34,20 +34,16 @@ NEAR = 4
 class Statistics(NamedTuple):
     """Mean and variance of each group, and what the formulas need besides.
 
-    The mean is ``offset + remainder``: `offset` (None: 0) is subtracted from the values before
+    The mean is ``offset + remainder``. `offset` (None: 0) is subtracted from the values before
     anything else, because they may all be far from 0; `remainder` is the mean of what is left.
     """
 
-    offset: Any
-    remainder: Any
+    mean: Any
     var: Any  # biased: divided by `size`
     rstd: Any  # 1 / sqrt(var + eps)
+    offset: Any
+    remainder: Any
     size: int  # number of values in a group
-
-    @property
-    def mean(self) -> Any:
-        """The mean, in one array."""
-        return self.remainder if self.offset is None else self.offset + self.remainder
 
 
 def _grouped(xp: Any, x: Any, groups: int) -> Any:
@@ -97,7 +93,8 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
 
     by_shares(xp, G, x.size, compute, passes=5)
     needed = offset if xp is not np or offset.any() else None
-    return Statistics(needed, remainder, var, 1 / xp.sqrt(var + eps), size)
+    rstd = 1 / xp.sqrt(var + eps)
+    return Statistics(offset + remainder, var, rstd, needed, remainder, size)
 
 
 @Primitive
