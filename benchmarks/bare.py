@@ -14,7 +14,7 @@ from nets import lenet
 import tinynet
 import tinynet.nn.functional as F
 from tinynet.ops import elementwise, products
-from tinynet.ops.conv import plain as conv, fast as correlate, pooling
+from tinynet.ops.conv import channels, fast, pooling
 from tinynet.ops.conv.geometry import Geometry
 from tinynet.optim.sgd import momentum_step
 
@@ -39,9 +39,9 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
 
     def step() -> Any:
         w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = parameters
-        r1 = relu(np, correlate.forward(x, w1, b1, conv_1))
+        r1 = relu(np, fast.forward(x, w1, b1, conv_1))
         p1 = pooling.largest_of_windows(np, r1, pool_1, -np.inf)
-        r2 = relu(np, correlate.forward(p1, w2, b2, conv_2))
+        r2 = relu(np, fast.forward(p1, w2, b2, conv_2))
         p2 = pooling.largest_of_windows(np, r2, pool_2, -np.inf)
         flat = np.ascontiguousarray(p2.transpose(1, 2, 3, 0)).reshape(-1, batch).T
         y3 = product(flat, w3.T)
@@ -77,12 +77,12 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
         )
         g = through_relu(np, pooling.to_the_largest(np, g, r2, p2, pool_2), r2)
         db2, dw2, g = (
-            conv._bias_grad.forward(np, g),
-            correlate.weight_grad(p1, g, conv_2),
-            correlate.input_grad(g, w2, conv_2),
+            channels.sum_channels.forward(np, g, None),
+            fast.weight_grad(p1, g, conv_2),
+            fast.input_grad(g, w2, conv_2),
         )
         g = through_relu(np, pooling.to_the_largest(np, g, r1, p1, pool_1), r1)
-        db1, dw1 = conv._bias_grad.forward(np, g), correlate.weight_grad(x, g, conv_1)
+        db1, dw1 = channels.sum_channels.forward(np, g, None), fast.weight_grad(x, g, conv_1)
         for p, v, g in zip(
             parameters, velocities, (dw1, db1, dw2, db2, dw3, db3, dw4, db4, dw5, db5), strict=True
         ):

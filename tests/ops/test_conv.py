@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tinynet
 from tinynet import gradcheck
 from tinynet.nn import functional as F
-from tinynet.ops.conv import plain as conv, fast as correlate
+from tinynet.ops.conv import fast, plain
 from tinynet.ops.conv.geometry import Geometry
 
 f64 = np.float64
@@ -547,18 +547,18 @@ def test_unfold_and_fold_against_pytorch(torch, geometry):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_products_in_blocks_and_in_one_piece(architecture, threads, monkeypatch):
     """BLAS kernels of either kind are given the right work, whichever this machine has."""
-    monkeypatch.setattr(correlate, "blas_architectures", lambda: frozenset({architecture}))
+    monkeypatch.setattr(fast, "blas_architectures", lambda: frozenset({architecture}))
     before = tinynet.get_num_threads()
     tinynet.set_num_threads(threads)
     try:
         for N, width in ((64, 14), (128, 6), (37, 11)):
             geometry = Geometry(12, width, 3, 5, (1, 1), ((1, 1), (2, 1)))
             x, w, b = numbers((N, 8, 12, width), 0), numbers((10, 8, 3, 5), 1), numbers((10,), 2)
-            expected = conv.plain_conv2d(np, x, w, geometry) + b.reshape(-1, 1, 1)
-            np.testing.assert_allclose(correlate.forward(x, w, b, geometry), expected, atol=1e-10)
-            dx = conv.plain_input_grad(np, expected, w, geometry)
+            expected = plain.plain_conv2d(np, x, w, geometry) + b.reshape(-1, 1, 1)
+            np.testing.assert_allclose(fast.forward(x, w, b, geometry), expected, atol=1e-10)
+            dx = plain.plain_input_grad(np, expected, w, geometry)
             np.testing.assert_allclose(
-                correlate.input_grad(expected, w, geometry), dx, rtol=1e-9, atol=1e-8
+                fast.input_grad(expected, w, geometry), dx, rtol=1e-9, atol=1e-8
             )
     finally:
         tinynet.set_num_threads(before)
@@ -573,16 +573,16 @@ WAYS = {
 
 @pytest.mark.parametrize("name", [n for n in GEOMETRIES if n != "no samples"])
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("tile", [correlate.TILE, 64])
+@pytest.mark.parametrize("tile", [fast.TILE, 64])
 def test_every_way_to_the_gradient_of_the_input(name, way, tile, monkeypatch):
     """Which one is taken is a matter of speed; here each has to do all geometries, whole and in many pieces."""
     for setting, value in {**WAYS[way], "TILE": tile}.items():
-        monkeypatch.setattr(correlate, setting, value)
-    correlate._tiles.cache_clear()
+        monkeypatch.setattr(fast, setting, value)
+    fast._tiles.cache_clear()
     N, C, H, W, O, KH, KW, stride, (ph, pw), dilation, groups = GEOMETRIES[name]
     geometry = Geometry(H, W, KH, KW, stride, ((ph, ph), (pw, pw)), dilation, groups)
     g, w = numbers((N, O, geometry.OH, geometry.OW), 0), numbers((O, C // groups, KH, KW), 1)
     np.testing.assert_allclose(
-        correlate.input_grad(g, w, geometry), conv.plain_input_grad(np, g, w, geometry), atol=1e-12
+        fast.input_grad(g, w, geometry), plain.plain_input_grad(np, g, w, geometry), atol=1e-12
     )
-    correlate._tiles.cache_clear()
+    fast._tiles.cache_clear()

@@ -200,7 +200,7 @@ def test_output_has_mean_0_and_variance_1():
             lambda x: F.dropout2d(x[0]),
             r"dropout2d: input must be \(N, C, H, W\), got shape \(4, 2, 3\); for a single image unsqueeze\(0\)",
         ),
-        (lambda x: F.dropout2d(x, 1.5), "dropout2d: p must be a probability, from 0 to 1; got 1.5"),
+        (lambda x: F.dropout2d(x, 1.5), "dropout2d: p must be from 0 to 1, got 1.5"),
     ],
 )
 def test_refused(f, message):

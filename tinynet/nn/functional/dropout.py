@@ -11,52 +11,77 @@ from ...arrays import gpu as kernels
 from ...arrays.devices import array_module, computing
 from ...arrays.random import Generator, default_generator
 from ...arrays.threads import by_shares
-from ...ops.arguments import as_floats, as_tensor
+from ...ops.arguments import as_floats, as_generator, as_probability, as_tensor
 from ...tensor import Tensor
 
 __all__ = ["dropout", "dropout2d"]
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, generator: Generator | None = None) -> Tensor:
-    """In training, each element set to 0 with probability `p`, and the others scaled by 1 / (1 - p); else `input`.
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """In training, each element is 0 with probability `p`, and else scaled by 1 / (1 - p).
 
-    `p` is rounded to a multiple of 1/65536, and the scale is that of the rounded one, so that the expected value is exactly the input.
-    One seed is drawn from `generator`, the one that `manual_seed` seeds by default; the mask follows from it, the same on every device.
+    Args:
+        input: any shape, floats. Unless `training`, it is returned as it is.
+        p: rounded to a multiple of 1/65536. The scale belongs to the rounded one, so the expected
+            value is exactly the input.
+        training: whether anything is dropped.
+        inplace: write the result into `input`.
+        generator: one seed is drawn from it; by default from the one that `manual_seed` seeds. The
+            mask follows from the seed, and is the same on every device.
+
+    Raises:
+        ValueError: `p` is not from 0 to 1.
+        TypeError: an argument is of the wrong type.
+
+    Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting.
     """
-    return _drop("dropout", input, as_tensor("dropout", "input", input).shape, p, training, inplace, generator)
+    shape = as_tensor("dropout", "input", input).shape
+    return _dropped("dropout", input, shape, p, training, inplace, generator)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, generator: Generator | None = None) -> Tensor:
-    """`dropout` of whole channels: in training each of the (H, W) images in (N, C, H, W) is 0 with probability `p`.
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """`dropout` of whole channels: each (H, W) image in (N, C, H, W) is 0 with probability `p`.
 
-    The neighbours of a pixel tell its value, so that dropping pixels one by one would drop little. Tompson et al. 2015, arXiv 1411.4280.
+    A pixel's neighbours tell its value, so to drop single pixels would remove little information.
+    Tompson et al. 2015, arXiv 1411.4280. Arguments and errors are those of `dropout`.
     """
     if as_tensor("dropout2d", "input", input).ndim != 4:
-        raise ValueError(f"dropout2d: input must be (N, C, H, W), got shape {tuple(input.shape)}; for a single image unsqueeze(0) first")
-    return _drop("dropout2d", input, (*input.shape[:2], 1, 1), p, training, inplace, generator)
+        given = f"got shape {tuple(input.shape)}; for a single image unsqueeze(0) first"
+        raise ValueError(f"dropout2d: input must be (N, C, H, W), {given}")
+    shape = (*input.shape[:2], 1, 1)
+    return _dropped("dropout2d", input, shape, p, training, inplace, generator)
 
 
-def _drop(
-    function: str, input: Tensor, mask_shape: tuple[int, ...], p: float, training: bool, inplace: bool, generator: Generator | None
+def _dropped(
+    name: str, input: Tensor, mask_shape: tuple[int, ...], p: float, training: bool, inplace: bool,
+    generator: Generator | None,
 ) -> Tensor:
-    if not isinstance(p, (int, float)) or not 0 <= p <= 1:
-        raise ValueError(f"{function}: p must be a probability, from 0 to 1; got {p!r}")
-    as_floats(function, "input", input)
+    p = as_probability(name, "p", p)
+    as_floats(name, "input", input)
     if not training or p == 0:
         return input
-    seed = (generator or default_generator).numpy.bit_generator.random_raw() >> 1  # 63 bits, which fit an int64 of the kernel
+    source = as_generator(name, generator) or default_generator
+    seed = source.numpy.bit_generator.random_raw() >> 1  # 63 bits, which fit an int64
     with computing(input.array):
-        mask = Tensor._wrap(keep_mask(array_module(input.array), seed, mask_shape, input.dtype, round(p * 65536)))
+        xp = array_module(input.array)
+        mask = Tensor._wrap(keep_mask(xp, seed, mask_shape, input.dtype, round(p * 65536)))
     return input.mul_(mask) if inplace else input * mask
 
 
 @kernels.on_gpu(kernels.keep_mask)
 def keep_mask(xp: Any, seed: int, shape: tuple[int, ...], dtype: Any, dropped: int) -> Any:
-    """An array of 0 where an element is dropped, which `dropped` of 65536 are, and of what makes up for that where it is kept.
+    """0 where an element is dropped, which `dropped` of 65536 are; 1 / (1 - p) elsewhere.
 
-    The numbers don't come out of a sequence, but each from its place: words of 64 bits by the finaliser of splitmix64 (Steele, Lea and
-    Flood 2014, Fast splittable pseudorandom number generators), four lanes of 16 bits in each. So threads share the work, and a GPU needs
-    nothing but the seed, and all get the same bits.
+    Random numbers are computed from positions instead of drawn in sequence. So threads can share
+    the work, a GPU needs nothing but the seed, and all get the same bits. Four elements share a
+    word of 64 bits: the finaliser of splitmix64 (Steele, Lea and Flood 2014, Fast splittable
+    pseudorandom number generators), applied to the word's number.
     """
     mask = xp.empty(math.prod(shape), dtype)
     scale = mask.dtype.type(65536 / (65536 - dropped) if dropped < 65536 else 0.0)

@@ -1,4 +1,4 @@
-"""Normalisation: values shifted and scaled to mean 0 and variance 1, over one or other part of the batch."""
+"""Normalisation: values shifted and scaled to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -7,185 +7,233 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing
+from ...arrays.devices import computing
 from ...autograd.grad_mode import no_grad
-from ...ops import elementwise, reductions, shapes
+from ...ops import elementwise, shapes
 from ...ops.arguments import as_floats, as_number, as_tensor, same_dtype
-from ...ops.conv import norms as normalization
+from ...ops.conv import norms
+from ...ops.conv.channels import scale_channels
 from ...tensor import Tensor
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 
 
-def _moments(x: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean over `dims`, `x` without it, and the (biased) variance."""
-    mean, centred, squares = reductions.moments(x, dims)
-    return mean, centred, squares / float(math.prod(x.shape[d] for d in dims))
-
-
-def _normalised(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    """`x` with mean 0 and variance 1 over `dims`. Halves are computed with as float32: their squares are soon infinite."""
-    _, centred, var = _moments(x.float() if x.dtype == np.float16 else x, dims)
-    return (centred * elementwise.rsqrt(var + eps)).to(x.dtype)
-
-
-def _affine(y: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...]) -> Tensor:
-    """``y * weight + bias``, both in `shape`, which broadcasts."""
-    y = y if weight is None else y * shapes.reshape(weight, shape)
-    return y if bias is None else y + shapes.reshape(bias, shape)
-
-
-def _check_parameters(function: str, input: Tensor, shape: tuple[int, ...], what: str, **given: Tensor | None) -> None:
-    for name, tensor in given.items():
-        if tensor is not None and as_tensor(function, name, tensor).shape != shape:
-            raise ValueError(f"{function}: {name} must have shape {shape}, {what}; got {tuple(tensor.shape)}")
-    same_dtype(function, input=input, **given)
-
-
 def batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
+    momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:
     """``(input - mean) / sqrt(var + eps) * weight + bias``, channel by channel.
 
     Args:
-        input: (N, C) or (N, C, ...).
-        running_mean, running_var: (C,). Used as mean and variance unless `training`, and updated if it is:
-            ``running = (1 - momentum) * running + momentum * batch``, with the unbiased variance. None, None: neither.
+        input: (N, C) or (N, C, ...), floats.
+        running_mean, running_var: (C,), or None for both. They are the mean and the variance unless
+            `training`. In training they are updated:
+            ``running = (1 - momentum) * running + momentum * batch``, with the unbiased variance.
         weight, bias: (C,) or None.
-        training: take mean and (biased) variance from the batch.
-        momentum: the share of the new batch in the running values.
-        eps: keeps the root from 0.
+        training: take the mean and the (biased) variance of the batch.
+        momentum: weight of the new batch in the running values.
+        eps: added to the variance, so that the root is not 0.
 
-    Ioffe & Szegedy 2015, arXiv 1502.03167. ValueError in training for a single value per channel, which has no variance.
+    Returns:
+        A tensor of the shape and dtype of `input`. float16 is computed in float32.
+
+    Raises:
+        ValueError: a shape doesn't fit; in training, a channel has a single value, so no variance;
+            otherwise, a running value is missing.
+        TypeError, RuntimeError: an argument is not a tensor of floats; dtypes or devices differ.
+
+    Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
-    dims = (0, *range(2, as_floats("batch_norm", "input", input).ndim))
-    return _channel_norm("batch_norm", dims, input, running_mean, running_var, weight, bias, training, momentum, eps)
+    parameters = (running_mean, running_var, weight, bias)
+    return _channel_norm("batch_norm", False, input, *parameters, training, momentum, eps)
 
 
 def instance_norm(
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+    weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
+    momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:
-    """`batch_norm` of each sample by itself: mean and variance are those of one channel of one image.
+    """`batch_norm` of each sample by itself, with mean and variance of one channel of one image.
 
-    The arguments are those of `batch_norm`, `use_input_stats` being what is called `training` there; the running values are
-    updated by the mean over the samples. Ulyanov et al. 2016, arXiv 1607.08022. ValueError for images of one pixel.
+    The arguments are those of `batch_norm`; `use_input_stats` is called `training` there. The
+    running values are updated with the mean over the samples. ValueError for images of one pixel.
+    Ulyanov et al. 2016, arXiv 1607.08022.
     """
-    dims = tuple(range(2, as_floats("instance_norm", "input", input).ndim))
-    return _channel_norm("instance_norm", dims, input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
-
-
-def _channel_norm(
-    function: str, dims: tuple[int, ...], input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-    weight: Tensor | None, bias: Tensor | None, from_input: bool, momentum: float, eps: float,
-) -> Tensor:
-    if as_floats(function, "input", input).ndim < 2:
-        raise ValueError(f"{function}: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
-    momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)
-    C = input.shape[1]
-    running: dict[str, Any] = {"running_mean": running_mean, "running_var": running_var}
-    _check_parameters(function, input, (C,), "one number per channel", **running, weight=weight, bias=bias)
-    if (running_mean is None) != (running_var is None):
-        raise ValueError(f"{function}: give both running_mean and running_var, or neither")
-    if input.dtype == np.float16:  # see _normalised; what is updated in place stays a half
-        input, weight, bias = input.float(), weight if weight is None else weight.float(), bias if bias is None else bias.float()
-        return _statistics_norm(function, dims, input, running_mean, running_var, weight, bias, from_input, momentum, eps).to(np.float16)
-    return _statistics_norm(function, dims, input, running_mean, running_var, weight, bias, from_input, momentum, eps)
-
-
-def _statistics_norm(
-    function: str, dims: tuple[int, ...], input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-    weight: Tensor | None, bias: Tensor | None, from_input: bool, momentum: float, eps: float,
-) -> Tensor:
-    C = input.shape[1]
-    column = (C, *[1] * (input.ndim - 2))
-    if from_input:
-        count = math.prod(input.shape[d] for d in dims)
-        if count == 1:
-            raise ValueError(
-                f"{function}: input {tuple(input.shape)} has one value per channel{'' if 0 in dims else ' and sample'}; "
-                "a variance takes two"
-            )
-        if 0 in dims and input.ndim == 4 and input.numel():  # the one that nets of today are full of, in a primitive of its own
-            statistics: dict[str, Any] = {}
-            xp = array_module(input.array)
-            with computing(input.array):
-                weight = input._make(xp.ones(C, input.dtype)) if weight is None else weight
-                bias = input._make(xp.zeros(C, input.dtype)) if bias is None else bias
-            y = normalization.batch_norm(input, weight, bias, eps=eps, statistics=statistics)
-            found = [statistics["mean"], statistics["var"]]
-        else:
-            y = None
-            mean, centred, var = _moments(input, dims)
-            found = [(reductions.mean(v, 0) if v.array.shape[0] > 1 else v).array for v in (mean, var)]
-        if running_mean is not None and running_var is not None and input.numel():
-            with no_grad(), computing(running_mean.array):
-                for average, new, share in zip((running_mean, running_var), found, (momentum, momentum * count / (count - 1)), strict=True):
-                    average._replace(average._make(average.array * (1 - momentum) + new.reshape(C) * share), function)
-        if y is not None:
-            return y
-    elif running_mean is None or running_var is None:
-        raise ValueError(f"{function}: running_mean and running_var are needed, unless mean and variance are taken from the input")
-    else:
-        if input.ndim == 4:
-            off = normalization.far_means(running_mean.array, running_var.array)
-            scale = elementwise.rsqrt(running_var + eps)
-            scale = scale if weight is None else scale * weight
-            shift = -(running_mean if off is None else running_mean - input._make(off)) * scale
-            return normalization.scale_channels(input, scale, shift if bias is None else shift + bias, off=off)
-        centred = input - shapes.reshape(running_mean, *column)
-        var = shapes.reshape(running_var, *column)
-    # the weight joins the scale, which is smaller than the image
-    return _affine(centred * _affine(elementwise.rsqrt(var + eps), weight, None, column), None, bias, column)
-
-
-def layer_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
-) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias``, with mean and variance over the last dimensions of each sample.
-
-    `normalized_shape` is the shape of those dimensions, a tuple, and that of `weight` and `bias`. Ba et al. 2016, arXiv 1607.06450.
-    """
-    as_floats("layer_norm", "input", input)
-    if not isinstance(normalized_shape, (tuple, list)):
-        raise TypeError(f"layer_norm: normalized_shape must be a tuple of ints, got {normalized_shape!r}")
-    shape = tuple(normalized_shape)
-    if not shape or tuple(input.shape[-len(shape) :]) != shape:
-        raise ValueError(f"layer_norm: input {tuple(input.shape)} must end in normalized_shape, at least one size; that is {shape}")
-    eps = as_number("layer_norm", "eps", eps, 0)
-    _check_parameters("layer_norm", input, shape, "that of normalized_shape", weight=weight, bias=bias)
-    return _affine(_normalised(input, tuple(range(input.ndim - len(shape), input.ndim)), eps), weight, bias, shape)
+    parameters = (running_mean, running_var, weight, bias)
+    return _channel_norm("instance_norm", True, input, *parameters, use_input_stats, momentum, eps)
 
 
 def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Tensor:
-    """``(input - mean) / sqrt(var + eps) * weight + bias``, with mean and variance over one group of channels of one sample.
+    """``(input - mean) / sqrt(var + eps) * weight + bias``, group by group within each sample.
 
-    (N, C, ...), C a multiple of `num_groups`; `weight` and `bias` are (C,). Wu & He 2018, arXiv 1803.08494.
+    Mean and (biased) variance are those of C / num_groups neighbouring channels of one sample.
+
+    Args:
+        input: (N, C) or (N, C, ...), floats.
+        num_groups: divides C.
+        weight, bias: (C,) or None.
+        eps: added to the variance, so that the root is not 0.
+
+    Raises:
+        ValueError: a shape doesn't fit; `num_groups` doesn't divide C; there is a single value.
+        TypeError, RuntimeError: as `batch_norm`.
+
+    Wu & He 2018, arXiv 1803.08494.
     """
-    if as_floats("group_norm", "input", input).ndim < 2:
-        raise ValueError(f"group_norm: input must be (N, C) or (N, C, ...), got shape {tuple(input.shape)}")
-    N, C, *rest = input.shape
+    C, shape = _channels("group_norm", input), tuple(input.shape)
     if not isinstance(num_groups, int) or num_groups < 1 or C % num_groups:
-        raise ValueError(f"group_norm: num_groups must divide the {C} channels of input {tuple(input.shape)}, got {num_groups!r}")
-    if N * (C // num_groups) * math.prod(rest) == 1:
-        raise ValueError(f"group_norm: input {tuple(input.shape)} has one value per group; a variance takes two")
+        rule = f"must divide the {C} channels of input {shape}"
+        raise ValueError(f"group_norm: num_groups {rule}, got {num_groups!r}")
+    if input.numel() == num_groups:
+        raise ValueError(f"group_norm: input {shape} has one value per group; {_TOO_FEW}")
     eps = as_number("group_norm", "eps", eps, 0)
-    _check_parameters("group_norm", input, (C,), "one number per channel", weight=weight, bias=bias)
-    grouped = shapes.reshape(input, N, num_groups, C // num_groups, *rest)
-    y = shapes.reshape(_normalised(grouped, tuple(range(2, grouped.ndim)), eps), *input.shape)
-    return _affine(y, weight, bias, (C, *[1] * len(rest)))
+    _check_parameters("group_norm", input, (C,), _PER_CHANNEL, weight=weight, bias=bias)
+    y = _within_samples(input, True, len(input) * num_groups, num_groups, eps)
+    return _affine(y, weight, bias, (C, *[1] * (input.ndim - 2)))
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """``(input - mean) / sqrt(var + eps) * weight + bias``, over the last dimensions.
+
+    Args:
+        input: (..., *normalized_shape), floats.
+        normalized_shape: a tuple, the sizes of the dimensions that are normalised together.
+        weight, bias: of shape `normalized_shape`, or None.
+        eps: added to the variance, so that the root is not 0.
+
+    Raises:
+        ValueError: a shape doesn't fit.
+        TypeError, RuntimeError: as `batch_norm`; `normalized_shape` is no tuple.
+
+    Ba et al. 2016, arXiv 1607.06450.
+    """
+    as_floats("layer_norm", "input", input)
+    if not isinstance(normalized_shape, (tuple, list)):
+        rule = "must be a tuple of ints"
+        raise TypeError(f"layer_norm: normalized_shape {rule}, got {normalized_shape!r}")
+    shape, given = tuple(normalized_shape), tuple(input.shape)
+    if not shape or given[-len(shape) :] != shape:
+        rule = "must end in normalized_shape, at least one size"
+        raise ValueError(f"layer_norm: input {given} {rule}; that is {shape}")
+    eps = as_number("layer_norm", "eps", eps, 0)
+    what = "that of normalized_shape"
+    _check_parameters("layer_norm", input, shape, what, weight=weight, bias=bias)
+    y = _within_samples(input, len(shape) == 3, math.prod(given[: -len(shape)]), 1, eps)
+    return _affine(y, weight, bias, shape)
+
+
+# ------------------------------------------------------------------------------------- the checks
+
+_PER_CHANNEL, _TOO_FEW = "one number per channel", "a variance takes two"
+
+
+def _channels(function: str, input: Any) -> int:
+    """C of an input (N, C, ...) of floats."""
+    if as_floats(function, "input", input).ndim < 2:
+        given = f"got shape {tuple(input.shape)}"
+        raise ValueError(f"{function}: input must be (N, C) or (N, C, ...), {given}")
+    return input.shape[1]
+
+
+def _check_parameters(
+    function: str, input: Tensor, shape: tuple[int, ...], what: str, **given: Tensor | None
+) -> None:
+    for name, tensor in given.items():
+        if tensor is not None and as_tensor(function, name, tensor).shape != shape:
+            rule = f"must have shape {shape}, {what}"
+            raise ValueError(f"{function}: {name} {rule}; got {tuple(tensor.shape)}")
+    same_dtype(function, input=input, **given)
+
+
+# ------------------------------------------------------------------------------------- the norms
+
+
+def _channel_norm(
+    function: str, per_sample: bool, input: Tensor, running_mean: Any, running_var: Any,
+    weight: Any, bias: Any, from_input: bool, momentum: float, eps: float,
+) -> Tensor:
+    """Batch norm, or instance norm with `per_sample`."""
+    C = _channels(function, input)
+    momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)
+    running = {"running_mean": running_mean, "running_var": running_var}
+    _check_parameters(function, input, (C,), _PER_CHANNEL, **running, weight=weight, bias=bias)
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(f"{function}: give both running_mean and running_var, or neither")
+    x, weight, bias = _images(_as_single(input)), _as_single(weight), _as_single(bias)
+    if not from_input:
+        if running_mean is None:
+            rule = "unless mean and variance are taken from the input"
+            raise ValueError(f"{function}: running_mean and running_var are needed, {rule}")
+        y = _by_running(x, _as_single(running_mean), _as_single(running_var), weight, bias, eps)
+        return _like(input, y)
+    if math.prod(input.shape[2:]) * (1 if per_sample else len(input)) == 1:
+        what = "channel and sample" if per_sample else "channel"
+        raise ValueError(
+            f"{function}: input {tuple(input.shape)} has one value per {what}; {_TOO_FEW}")
+    y, found = norms.normalize(x, weight, bias, groups=C, per_sample=per_sample, eps=eps)
+    if running_mean is not None and input.numel():
+        _update(function, running_mean, found.mean, momentum, 1)
+        _update(function, running_var, found.var, momentum, found.size / (found.size - 1))
+    return _like(input, y)
+
+
+def _as_single(x: Any) -> Any:
+    """Float16 as float32, because squares of large halves overflow."""
+    return x.float() if x is not None and x.dtype == np.float16 else x
+
+
+def _images(x: Tensor) -> Tensor:
+    """`x` (N, C, ...) as (N, C, H, W)."""
+    N, C, *rest = x.shape
+    return x if x.ndim == 4 else shapes.reshape(x, N, C, math.prod(rest[:-1]), *rest[-1:] or [1])
+
+
+def _like(input: Tensor, y: Tensor) -> Tensor:
+    """`y` in the shape and dtype of `input`."""
+    return (y if y.shape == input.shape else shapes.reshape(y, *input.shape)).to(input.dtype)
+
+
+def _update(function: str, running: Tensor, found: Any, momentum: float, correction: float) -> None:
+    """Move `running` (C,) towards what was found, (C, 1) or (C, N), times a correction."""
+    with no_grad(), computing(running.array):
+        kept = running.array * (1 - momentum)
+        new = kept + found.mean(axis=1) * (momentum * correction)
+        running._replace(running._make(new), function)
+
+
+def _by_running(x: Tensor, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Tensor:
+    """Images normalised by a given mean and variance (C,): one line for each channel."""
+    offset = norms.far_means(mean.array, var.array)
+    if offset is not None:
+        offset = x._make(offset)
+        x, mean = x - shapes.reshape(offset, -1, 1, 1), mean - offset
+    scale = elementwise.rsqrt(var + eps)
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale
+    return scale_channels(x, scale, shift if bias is None else shift + bias)
+
+
+def _within_samples(input: Tensor, as_images: bool, rows: int, groups: int, eps: float) -> Tensor:
+    """`input` normalised in rows, which are groups of channels of single samples.
+
+    Images (N, C, H, W) with the batch innermost in memory stay so; others are reshaped to rows.
+    """
+    x, per_sample = _as_single(input), as_images and input.ndim == 4
+    if not per_sample or x.array.strides[0] != x.array.itemsize:
+        x = shapes.reshape(x, 1, rows, 1, input.numel() // max(rows, 1))
+        groups, per_sample = rows, False
+    y, _ = norms.normalize(x, None, None, groups=groups, per_sample=per_sample, eps=eps)
+    return _like(input, y)
+
+
+def _affine(y: Tensor, weight: Any, bias: Any, shape: tuple[int, ...]) -> Tensor:
+    """``y * weight + bias``, both in `shape`, which broadcasts."""
+    y = y if weight is None else y * shapes.reshape(weight, shape)
+    return y if bias is None else y + shapes.reshape(bias, shape)

@@ -5,78 +5,95 @@ from __future__ import annotations
 from typing import Any
 
 from ...ops import shapes
-from ...ops.arguments import as_tensor
+from ...ops.arguments import as_choice, as_tensor
 from ...tensor import Tensor
 
 __all__ = ["pad"]
+
+_MODES = ("constant", "reflect", "replicate", "circular")
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
     """`input` made larger (or, with negative sizes, smaller) at its edges.
 
     Args:
-        input: any shape for "constant". For the other modes 2-D or 3-D with one pair of sizes, 3-D or 4-D with two, 4-D or
-            5-D with three.
+        input: any shape for "constant". For the other modes 2-D or 3-D with one pair of sizes, 3-D
+            or 4-D with two, 4-D or 5-D with three.
         pad: sizes from the last dimension backwards: (left, right), (left, right, top, bottom), ...
-        mode: "constant" fills with `value` (default 0); "reflect" mirrors without repeating the edge, "replicate" repeats the edge,
-            "circular" goes on at the opposite edge.
-        value: for "constant" only.
+        mode: "constant" fills with `value`, "reflect" mirrors without repeating the edge,
+            "replicate" repeats the edge, "circular" continues at the opposite edge.
+        value: for "constant" only; default 0.
 
-    ValueError for sizes that take away more than there is, or for which "reflect" or "circular" has too little to show.
+    Raises:
+        ValueError: the sizes take away more than there is, or ask "reflect" or "circular" for more
+            than there is; an argument is out of range, or two contradict each other.
+        TypeError: an argument is of the wrong type.
 
     >>> import tinynet
     >>> pad(tinynet.tensor([[1, 2, 3]]), (2, 1), mode="reflect")
     tensor([[3, 2, 1, 2, 3, 2]])
     """
     as_tensor("pad", "input", input)
-    if not isinstance(pad, (tuple, list)) or len(pad) % 2 or not all(isinstance(n, int) for n in pad):
-        raise ValueError(f"pad: sizes must be ints in pairs (left, right, top, bottom, ...), got {pad!r}")
-    count = len(pad) // 2
-    if count > input.ndim:
-        raise ValueError(f"pad: {count} pairs of sizes need an input with at least {count} dims, got shape {tuple(input.shape)}")
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise ValueError(f"pad: mode must be 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}")
+    pairs = _as_pairs(pad)
+    if len(pairs) > input.ndim:
+        rule = f"need an input with at least {len(pairs)} dims"
+        raise ValueError(f"pad: {len(pairs)} pairs of sizes {rule}, got shape {tuple(input.shape)}")
+    as_choice("pad", "mode", mode, _MODES)
     if mode != "constant":
         if value is not None:
-            raise ValueError(f"pad: mode {mode!r} takes its values from the input; value={value} has no meaning there")
-        if count not in (1, 2, 3) or input.ndim - count not in (1, 2):
-            raise ValueError(
-                f"pad: mode {mode!r} pads the last one, two or three dims, and leaves one or two; got {count} pairs of sizes for an "
-                f"input with {input.ndim} dims"
-            )
-    for dim in range(input.ndim - 1, input.ndim - count - 1, -1):
-        k = 2 * (input.ndim - 1 - dim)
-        if pad[k] or pad[k + 1]:
-            input = _pad_dim(input, dim, pad[k], pad[k + 1], mode)
-    if mode != "constant" or not any(n > 0 for n in pad):
+            rule = f"takes its values from the input; value={value} has no meaning there"
+            raise ValueError(f"pad: mode {mode!r} {rule}")
+        if len(pairs) not in (1, 2, 3) or input.ndim - len(pairs) not in (1, 2):
+            rule = "pads the last one, two or three dims, and leaves one or two"
+            given = f"{len(pairs)} pairs of sizes for an input with {input.ndim} dims"
+            raise ValueError(f"pad: mode {mode!r} {rule}; got {given}")
+    for dim, (before, after) in enumerate(pairs, 1):
+        if before or after:
+            input = _pad_dim(input, input.ndim - dim, before, after, mode)
+    added = [(max(before, 0), max(after, 0)) for before, after in pairs[::-1]]
+    if mode != "constant" or not any(map(any, added)):
         return input
-    sizes = [(0, 0)] * (input.ndim - count) + [(max(pad[k], 0), max(pad[k + 1], 0)) for k in range(len(pad) - 2, -1, -2)]
-    if value is not None and not isinstance(value, (int, float)):
+    if value is not None and not isinstance(value, (int, float)):  # may be infinite
         raise TypeError(f"pad: value must be a number, got {type(value).__name__}")
-    return shapes.pad(input, sizes, 0 if value is None else value)  # all dims in one step
+    return shapes.pad(input, [(0, 0)] * (input.ndim - len(added)) + added, value or 0)
+
+
+def _as_pairs(sizes: Any) -> list[tuple[int, int]]:
+    """The pairs (before, after), the last dimension first."""
+    sequence = isinstance(sizes, (tuple, list)) and len(sizes) % 2 == 0
+    if not sequence or not all(isinstance(n, int) for n in sizes):
+        rule = "must be ints in pairs (left, right, top, bottom, ...)"
+        raise ValueError(f"pad: sizes {rule}, got {sizes!r}")
+    return list(zip(sizes[::2], sizes[1::2], strict=True))
 
 
 def _pad_dim(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
-    """One dim cropped and, but for "constant", made larger."""
-    n = x.shape[dim]
-    start, kept = max(-before, 0), n - max(-before, 0) - max(-after, 0)
+    """One dimension cropped and, except for "constant", made larger."""
+    n, cropped = x.shape[dim], (min(before, 0), min(after, 0))
+    start, kept = -cropped[0], n + sum(cropped)
+    most = {"reflect": max(n - 1, 0), "circular": max(kept, 0)}.get(mode, n + before + after)
+    is_empty = mode != "constant" and n + before + after <= 0
+    if kept < 0 or is_empty or max(before, after) > max(most, 0):
+        limit = f", and mode {mode!r} can add at most {most} on a side"
+        raise ValueError(
+            f"pad: sizes {(before, after)} don't fit dim {dim}: of its {n} elements {max(kept, 0)} "
+            f"are left{limit if mode in ('reflect', 'circular') else ''}")
     before, after = max(before, 0), max(after, 0)
-    most = {"reflect": max(n - 1, 0), "circular": max(kept, 0)}.get(mode)
-    if kept < 0 or (mode != "constant" and not before + kept + after) or (most is not None and max(before, after) > most):
-        adds = "" if most is None else f", and mode {mode!r} can add at most {most} on a side"
-        asked = (before or -start, after or start + kept - n)
-        raise ValueError(f"pad: sizes {asked} don't fit dim {dim}: of its {n} elements {max(kept, 0)} are left{adds}")
     inner = shapes.narrow(x, dim, start, kept)
     if mode == "constant":
         return inner
-    if mode == "reflect":
-        front = shapes.flip(shapes.narrow(x, dim, 1, before), dim) if before else None
-        back = shapes.flip(shapes.narrow(x, dim, n - 1 - after, after), dim) if after else None
-    elif mode == "circular":
-        front, back = shapes.narrow(inner, dim, kept - before, before), shapes.narrow(inner, dim, 0, after)
+    if mode == "circular":
+        front = shapes.narrow(inner, dim, kept - before, before)
+        back = shapes.narrow(inner, dim, 0, after)
+    elif mode == "reflect":
+        front = shapes.flip(shapes.narrow(x, dim, 1 if before else 0, before), dim)
+        back = shapes.flip(shapes.narrow(x, dim, max(n - 1 - after, 0), after), dim)
     else:
-        front, back = [
-            shapes.expand(shapes.narrow(x, dim, edge, 1), [size if d == dim else -1 for d in range(x.ndim)])
-            for edge, size in ((0, before), (n - 1, after))
-        ]
-    return shapes.cat([part for part in (front, inner, back) if part is not None and part.shape[dim]], dim)
+        front, back = _repeated(x, dim, 0, before), _repeated(x, dim, n - 1, after)
+    return shapes.cat([part for part in (front, inner, back) if part.shape[dim]], dim)
+
+
+def _repeated(x: Tensor, dim: int, position: int, times: int) -> Tensor:
+    """The slice of `x` at a position along `dim`, so many times."""
+    sizes = [times if d == dim else -1 for d in range(x.ndim)]
+    return shapes.expand(shapes.narrow(x, dim, position, 1), sizes)

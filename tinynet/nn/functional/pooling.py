@@ -1,4 +1,4 @@
-"""Pooling, with the user's arguments checked and turned into a `Geometry`."""
+"""Pooling: the user's arguments, checked and turned into a `Geometry` or into windows."""
 
 from __future__ import annotations
 
@@ -19,64 +19,30 @@ from ...tensor import Tensor
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
 
-def window_geometry(
-    function: str, size: tuple[int, int], kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> Geometry:
-    """The positions of a pooling window over an image. With `ceil_mode`, also those that hang over the far edge.
-
-    A window that would start beyond the image and its near padding is left out even then. The rows that the last windows
-    hang over are counted as padding.
-    """
-    kernel = pair(function, "kernel_size", kernel_size, 1)
-    steps = kernel if stride is None or (isinstance(stride, list) and not stride) else pair(function, "stride", stride, 1)
-    return _geometry(function, size, kernel, steps, pair(function, "padding", padding, 0), pair(function, "dilation", dilation, 1), bool(ceil_mode))
-
-
-@functools.lru_cache(maxsize=256)
-def _geometry(
-    function: str, size: tuple[int, int], kernel: tuple[int, int], steps: Any, pads: Any, spread: Any, ceil_mode: bool
-) -> Geometry:
-    ends = []
-    for axis, name in enumerate(("height", "width")):
-        k, s, p, d, n = kernel[axis], steps[axis], pads[axis], spread[axis], size[axis]
-        cover = d * (k - 1) + 1
-        if p > k // 2:
-            raise ValueError(f"{function}: padding {p} is more than half of the kernel, {k}; a window could see nothing else")
-        room = n + 2 * p - cover
-        if n < 1 or (room < 0 and not (ceil_mode and room > -s)):
-            raise ValueError(
-                f"{function}: the window covers {cover} pixels, more than the padded input's {name} {n + 2 * p}; "
-                "use more padding or a smaller kernel"
-            )
-        positions = room // s + 1
-        if ceil_mode and room % s and positions * s < n + p:
-            positions += 1
-        ends.append((positions - 1) * s + cover - n - p)
-    bottom, right = [max(end, 0) for end in ends] if ceil_mode else pads
-    return Geometry(*size, *kernel, steps, ((pads[0], bottom), (pads[1], right)), spread)
-
-
 def max_pool2d(
-    input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
+    input: Tensor, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0, dilation: int | tuple[int, int] = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:
     """The largest value under each position of a window.
 
     Args:
         input: (N, C, H, W) or (C, H, W), of any dtype.
         kernel_size: the window's height and width, an int or a pair.
-        stride: how far it moves at each step; its own size by default.
+        stride: how far the window moves at each step; `kernel_size` by default.
         padding: rows and columns that count as minus infinity, at most half of the window.
-        dilation: the distance between the pixels that it looks at.
-        ceil_mode: let the last windows hang over the far edges, so that no pixel is left out.
-        return_indices: return (values, indices); an index is ``row * W + column`` in the input.
+        dilation: the distance between the pixels that a window reads.
+        ceil_mode: let the last windows reach beyond the far edges, so that they read every pixel.
+        return_indices: also return the indices, ``row * W + column`` in the input.
 
-    The first of equal values, row by row, gets the gradient. ValueError for a window that is larger than the padded input.
+    Returns:
+        (N, C, OH, OW) with ``OH = floor((H + 2·padding - dilation·(KH - 1) - 1) / stride) + 1``,
+        or ceil with `ceil_mode`, and OW likewise; with `return_indices` a pair. The gradient of
+        equal values goes to the first, row by row.
+
+    Raises:
+        ValueError: the window is larger than the padded input; an argument is out of range.
+        TypeError: an argument is of the wrong type.
 
     >>> import tinynet
     >>> max_pool2d(tinynet.arange(16).reshape(1, 4, 4), 2)
@@ -84,33 +50,20 @@ def max_pool2d(
              [13, 15]]])
     """
     x, was_unbatched = as_batch("max_pool2d", input)
-    geometry = window_geometry("max_pool2d", x.array.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    geometry = _as_geometry("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
     y = pooling.max_pool2d(x, geometry=geometry)
     if not return_indices:
         return unbatched(y, was_unbatched)
-    xp = array_module(x.array)
     with computing(x.array):
-        indices = pooling.winning_positions(xp, pooling.winning_taps(xp, x.array, y.array, geometry), geometry)
-    return unbatched(y, was_unbatched), unbatched(Tensor._wrap(indices), was_unbatched)
-
-
-def _window_means(x: Tensor, windows: tuple[Any, Any], counts: tuple[Any, Any], divisor: int | None = None) -> Tensor:
-    """The sums over `windows`, for the rows and the columns, divided by how much each counts, or all by `divisor`."""
-    for axis, (starts, stops) in enumerate(windows):
-        x = sum_windows(x, starts=starts, stops=stops, dim=axis + 2)
-    areas = np.multiply.outer(*counts)
-    if divisor is not None or (areas == areas[:1, :1]).all():
-        return x / float(divisor or areas.flat[0]) if areas.size else x
-    return x / Tensor._wrap(beside(x.array, areas.astype(x.dtype)))
+        xp = array_module(x.array)
+        winners = pooling.winning_taps(xp, x.array, y.array, geometry)
+        indices = Tensor._wrap(pooling.winning_positions(xp, winners, geometry))
+    return unbatched(y, was_unbatched), unbatched(indices, was_unbatched)
 
 
 def avg_pool2d(
-    input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
+    input: Tensor, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None,
+    padding: int | tuple[int, int] = 0, ceil_mode: bool = False, count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
     """The mean under each position of a window.
@@ -118,11 +71,15 @@ def avg_pool2d(
     Args:
         input: (N, C, H, W) or (C, H, W), floats.
         kernel_size, stride, padding, ceil_mode: as `max_pool2d`, but padding is zeros.
-        count_include_pad: divide by the number of pixels with the padding (but not what `ceil_mode` lets a window hang over), or
-            by the number of those inside the image.
-        divisor_override: divide by this number instead.
+        count_include_pad: divide by the number of pixels with the padding (without what `ceil_mode`
+            adds), instead of the number of pixels inside the image.
+        divisor_override: divide by this int, not 0, instead.
 
-    ValueError for a window that is larger than the padded input.
+    Returns:
+        (N, C, OH, OW), as `max_pool2d`.
+
+    Raises:
+        ValueError, TypeError: as `max_pool2d`.
 
     >>> import tinynet
     >>> avg_pool2d(tinynet.arange(16.0).reshape(1, 4, 4), 2)
@@ -131,58 +88,52 @@ def avg_pool2d(
     """
     x, was_unbatched = as_batch("avg_pool2d", input)
     as_floats("avg_pool2d", "input", x)
-    if divisor_override is not None and (not isinstance(divisor_override, int) or divisor_override == 0):
-        raise ValueError(f"avg_pool2d: divisor_override must be an int other than 0, or None; got {divisor_override!r}")
-    geometry = window_geometry("avg_pool2d", (x.shape[2], x.shape[3]), kernel_size, stride, padding, 1, ceil_mode)
-    pads = pair("avg_pool2d", "padding", padding, 0)
+    divisor = divisor_override
+    if divisor is not None and (not isinstance(divisor, int) or divisor == 0):
+        rule = "must be an int other than 0, or None"
+        raise ValueError(f"avg_pool2d: divisor_override {rule}; got {divisor!r}")
+    geometry = _as_geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     windows, counts = [], []
-    for axis, (n, k, positions) in enumerate(((geometry.H, geometry.KH, geometry.OH), (geometry.W, geometry.KW, geometry.OW))):
-        starts = np.arange(positions) * geometry.stride[axis] - pads[axis]
-        stops = np.minimum(starts + k, n + pads[axis])
+    for axis, (n, k) in enumerate(zip(geometry.size, geometry.kernel, strict=True)):
+        near = geometry.padding[axis][0]  # the far one includes what `ceil_mode` adds
+        starts = np.arange(geometry.out(axis)) * geometry.stride[axis] - near
+        stops = np.minimum(starts + k, n + near)
         inside = np.maximum(starts, 0), np.minimum(stops, n)
         windows.append(inside)
         counts.append(stops - starts if count_include_pad else inside[1] - inside[0])
-    return unbatched(_window_means(x, (windows[0], windows[1]), (counts[0], counts[1]), divisor_override), was_unbatched)
-
-
-def _adaptive(function: str, input: Any, output_size: Any) -> tuple[Tensor, bool, list[tuple[Any, Any]]]:
-    """The input as a batch, and the windows for the rows and for the columns: as even as integers allow, overlapping if need be."""
-    x, was_unbatched = as_batch(function, input)
-    as_floats(function, "input", x)
-    if 0 in x.shape[1:]:
-        raise ValueError(f"{function}: no size but N may be 0, got shape {tuple(input.shape)}")
-    wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    if len(wanted) != 2:
-        raise ValueError(f"{function}: output_size must be an int or a pair (height, width), got {output_size!r}")
-    windows = []
-    for n, size in zip(x.shape[2:], wanted, strict=True):
-        size = n if size is None else pair(function, "output_size", size, 0)[0]
-        o = np.arange(size)
-        windows.append((o * n // max(size, 1), -(-(o + 1) * n // max(size, 1))))
-    return x, was_unbatched, windows
+    return unbatched(_window_means(x, windows, counts, divisor), was_unbatched)
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The mean under each of a given number of windows that cover the image.
 
-    (N, C, H, W) or (C, H, W), floats. `output_size` is an int or a pair (OH, OW); None keeps the input's size. Window o covers
-    the rows from ``floor(o·H / OH)`` up to ``ceil((o + 1)·H / OH)``, and columns likewise.
+    Args:
+        input: (N, C, H, W) or (C, H, W), floats; no size but N is 0.
+        output_size: OH and OW, an int or a pair; None keeps the input's size.
+
+    Returns:
+        (N, C, OH, OW). Window o covers the rows from ``floor(o·H / OH)`` up to, and without,
+        ``ceil((o + 1)·H / OH)``, and columns likewise.
+
+    Raises:
+        ValueError, TypeError: an argument has the wrong shape or type, or is out of range.
 
     >>> import tinynet
     >>> adaptive_avg_pool2d(tinynet.arange(6.0).reshape(1, 2, 3), (1, 2))
     tensor([[[2., 3.]]])
     """
     x, was_unbatched, windows = _adaptive("adaptive_avg_pool2d", input, output_size)
-    if [len(starts) for starts, _ in windows] == [1, 1]:
-        return unbatched(reductions.mean(x, (2, 3), keepdim=True), was_unbatched)  # the commonest, in one step
-    (top, bottom), (left, right) = windows
-    return unbatched(_window_means(x, (windows[0], windows[1]), (bottom - top, right - left)), was_unbatched)
+    if [len(starts) for starts, _ in windows] == [1, 1]:  # frequent, and one operation
+        return unbatched(reductions.mean(x, (2, 3), keepdim=True), was_unbatched)
+    counts = [stops - starts for starts, stops in windows]
+    return unbatched(_window_means(x, windows, counts), was_unbatched)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest value under each of a given number of windows; the windows are those of `adaptive_avg_pool2d`.
+    """The largest value under each of the windows of `adaptive_avg_pool2d`.
 
-    With `return_indices`, (values, indices); an index is ``row * W + column``. The first of equal values, row by row, gets the gradient.
+    With `return_indices` a pair (values, indices); an index is ``row * W + column``. The gradient
+    of equal values goes to the first, row by row. Errors are those of `adaptive_avg_pool2d`.
 
     >>> import tinynet
     >>> adaptive_max_pool2d(tinynet.arange(6.0).reshape(1, 2, 3), (1, 2))
@@ -190,18 +141,94 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     """
     x, was_unbatched, windows = _adaptive("adaptive_max_pool2d", input, output_size)
     xp = array_module(x.array)
-    # The places under each window, (OH, LH) and (OW, LW). The last one stands in where a window is shorter than the longest:
-    # coming after itself, it never wins a tie.
+    # The pixels under each window, (OH, LH) and (OW, LW). A window that is shorter than the longest
+    # repeats its last pixel, which never wins a tie because it comes after itself.
     rows, columns = [
-        np.minimum(starts[:, None] + np.arange((stops - starts).max(initial=1)), stops[:, None] - 1) for starts, stops in windows
+        np.minimum(starts[:, None] + np.arange((stops - starts).max(initial=1)), stops[:, None] - 1)
+        for starts, stops in windows
     ]
     OH, OW = len(rows), len(columns)
-    places = beside(x.array, (rows[:, None, :, None] * x.shape[3] + columns[:, None, :]).reshape(OH, OW, rows.shape[1] * columns.shape[1]))
+    pixels = rows[:, None, :, None] * x.shape[3] + columns[:, None, :]
+    pixels = beside(x.array, pixels.reshape(OH, OW, rows.shape[1] * columns.shape[1]))
     flat = shapes.flatten(x, 2)
     with computing(x.array):
-        winners = flat.array[:, :, places].argmax(axis=-1)  # (N, C, OH, OW), of (N, C, OH, OW, LH·LW)
-        indices = places[xp.arange(OH).reshape(-1, 1), xp.arange(OW), winners]
-        chosen = indices.reshape(*flat.shape[:2], OH * OW)
-    y = indexing.gather(flat, 2, Tensor._wrap(chosen))
-    y = unbatched(shapes.reshape(y, indices.shape), was_unbatched)
-    return (y, unbatched(Tensor._wrap(indices), was_unbatched)) if return_indices else y
+        winners = flat.array[:, :, pixels].argmax(axis=-1)  # (N, C, OH, OW)
+        indices = pixels[xp.arange(OH).reshape(-1, 1), xp.arange(OW), winners]
+        chosen = Tensor._wrap(indices.reshape(*flat.shape[:2], OH * OW))
+    y = shapes.reshape(indexing.gather(flat, 2, chosen), indices.shape)
+    if not return_indices:
+        return unbatched(y, was_unbatched)
+    return unbatched(y, was_unbatched), unbatched(Tensor._wrap(indices), was_unbatched)
+
+
+# ------------------------------------------------------------------------------------ the windows
+
+
+def _as_geometry(
+    name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Geometry:
+    kernel, pads = pair(name, "kernel_size", kernel, 1), pair(name, "padding", padding, 0)
+    by_default = stride is None or (isinstance(stride, list) and not stride)
+    stride = kernel if by_default else pair(name, "stride", stride, 1)
+    dilation = pair(name, "dilation", dilation, 1)
+    return _geometry(name, x.array.shape[2:], kernel, stride, pads, dilation, bool(ceil_mode))
+
+
+@functools.lru_cache(maxsize=256)
+def _geometry(
+    name: str, size: Any, kernel: Any, stride: Any, pads: Any, dilation: Any, ceil_mode: bool
+) -> Geometry:
+    """The positions of a window over an image; with `ceil_mode`, also those beyond the far edge.
+
+    A window that would start beyond the image and its near padding is left out. The rows that the
+    last windows reach beyond the edge count as padding.
+    """
+    padding = []
+    for axis in range(2):
+        n, k, s, p, d = size[axis], kernel[axis], stride[axis], pads[axis], dilation[axis]
+        if p > k // 2:
+            reason = "a window could see nothing else"
+            raise ValueError(f"{name}: padding {p} is more than half of the kernel, {k}; {reason}")
+        cover = d * (k - 1) + 1
+        room = n + 2 * p - cover  # for steps
+        if n < 1 or room < (1 - s if ceil_mode else 0):
+            raise ValueError(
+                f"{name}: the window covers {cover} pixels, more than the padded input's "
+                f"{('height', 'width')[axis]} {n + 2 * p}; use more padding or a smaller kernel")
+        last = room // s  # step
+        if ceil_mode and room % s and (last + 1) * s < n + p:
+            last += 1
+        padding.append((p, max(last * s + cover - n - p, 0) if ceil_mode else p))
+    (H, W), (KH, KW), (height, width) = size, kernel, padding
+    return Geometry(H, W, KH, KW, stride, (height, width), dilation)
+
+
+def _window_means(x: Tensor, windows: Any, counts: Any, divisor: int | None = None) -> Tensor:
+    """Sums over windows of rows and of columns, divided by their counts or by the divisor."""
+    for dim, (starts, stops) in enumerate(windows, 2):
+        x = sum_windows(x, starts=starts, stops=stops, dim=dim)
+    areas = np.multiply.outer(*counts)
+    if divisor is not None or (areas == areas[:1, :1]).all():
+        return x / float(divisor or areas.flat[0]) if areas.size else x
+    return x / Tensor._wrap(beside(x.array, areas.astype(x.dtype)))
+
+
+def _adaptive(name: str, input: Any, output_size: Any) -> tuple[Tensor, bool, list[Any]]:
+    """The input as a batch, and the windows of rows and of columns: (starts, stops) each.
+
+    The windows are as even as integers allow, and overlap if necessary.
+    """
+    x, was_unbatched = as_batch(name, input)
+    as_floats(name, "input", x)
+    if 0 in x.shape[1:]:
+        raise ValueError(f"{name}: no size but N may be 0, got shape {tuple(input.shape)}")
+    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if len(sizes) != 2:
+        rule = "an int or a pair (height, width)"
+        raise ValueError(f"{name}: output_size must be {rule}, got {output_size!r}")
+    windows = []
+    for n, size in zip(x.shape[2:], sizes, strict=True):
+        size = n if size is None else pair(name, "output_size", size, 0)[0]
+        o = np.arange(size)
+        windows.append((o * n // max(size, 1), -(-(o + 1) * n // max(size, 1))))
+    return x, was_unbatched, windows

@@ -1,20 +1,30 @@
 """Where the taps of a kernel or window meet an image.
 
-Size letters, here and in all of `ops`:  N samples, C channels in, H x W pixels in, O channels out, OH x OW pixels out,
-KH x KW taps of the kernel, G groups.
+Size letters, here and in all of `ops`: N samples, C channels in, H x W pixels in, O channels out,
+OH x OW pixels out, KH x KW taps of the kernel.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, eq=False)  # compared, and remembered, by identity: that is quicker than by eight numbers
+class Tap(NamedTuple):
+    """Tap `k` along one axis, the outputs for which it lies on the image, the pixels it reads."""
+
+    k: int
+    outputs: slice
+    pixels: slice
+
+
+@dataclass(frozen=True, eq=False)  # equal only if identical: a cache hashes that faster
 class Geometry:
-    """All that a convolution or pooling needs to know besides its arrays: made and checked once, by whoever takes the user's arguments.
+    """All that a convolution or pooling needs to know besides its arrays.
 
-    `padding` is ``((top, bottom), (left, right))``.
+    Whoever takes the user's arguments makes it and checks it. `padding` is
+    ``((top, bottom), (left, right))``.
     """
 
     H: int
@@ -37,7 +47,7 @@ class Geometry:
         return self.KH, self.KW
 
     def out(self, axis: int) -> int:
-        """Positions along an axis at which the whole (dilated) kernel lies on the padded image."""
+        """Number of positions along an axis where the (dilated) kernel lies on the padded image."""
         cover = self.dilation[axis] * (self.kernel[axis] - 1) + 1
         return (self.size[axis] + sum(self.padding[axis]) - cover) // self.stride[axis] + 1
 
@@ -52,21 +62,29 @@ class Geometry:
         return self.out(1)
 
     def tap(self, kh: int, kw: int) -> tuple[slice, slice]:
-        """The rows and columns of the padded image that meet tap (kh, kw), over all positions of the kernel."""
+        """Rows and columns of the padded image that tap (kh, kw) reads, for all outputs."""
         (sh, sw), (dh, dw) = self.stride, self.dilation
         return (
             slice(kh * dh, kh * dh + (self.OH - 1) * sh + 1, sh),
             slice(kw * dw, kw * dw + (self.OW - 1) * sw + 1, sw),
         )
 
-    @functools.lru_cache(maxsize=1024)  # noqa: B019 - geometries are small
-    def inside(self, axis: int) -> list[tuple[int, slice, slice]]:
-        """For each tap along one axis that ever meets the image itself: the tap, the outputs for which it does, the pixels it meets then."""
+    @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
+    def taps_on_image(self, axis: int) -> list[Tap]:
+        """The taps along one axis that ever lie on the image itself, not only on its padding.
+
+        With 4 pixels, 3 taps and a padding of 1, the first tap of output 0 lies on the padding:
+
+        >>> Geometry(4, 4, 3, 3, padding=((1, 1), (1, 1))).taps_on_image(0)[0]
+        Tap(k=0, outputs=slice(1, 4, None), pixels=slice(0, 3, 1))
+        """
         size, stride, n = self.size[axis], self.stride[axis], self.out(axis)
         taps = []
         for k in range(self.kernel[axis]):
-            shift = k * self.dilation[axis] - self.padding[axis][0]
+            shift = k * self.dilation[axis] - self.padding[axis][0]  # of output 0's pixel
             first, last = max(0, -(shift // stride)), min(n, -((shift - size) // stride))
             if first < last:
-                taps.append((k, slice(first, last), slice(first * stride + shift, (last - 1) * stride + shift + 1, stride)))
+                end = (last - 1) * stride + shift + 1
+                pixels = slice(first * stride + shift, end, stride)
+                taps.append(Tap(k, slice(first, last), pixels))
         return taps

@@ -1,165 +1,180 @@
-"""Batch normalisation of images in few passes over memory; the formulas in the open, for higher orders, beside them."""
+"""Normalisation: groups of values shifted and scaled to mean 0 and variance 1.
+
+Every norm takes this path. The channels of x (N, C, H, W) are divided into groups of neighbours,
+and each group has a mean and a variance: one over all samples in batch norm, whose groups are
+single channels; one per sample in instance norm and group norm. In memory the batch is innermost,
+(H, C, W, N). So a view (H, groups, C / groups * W, N) holds each group at one place of its second
+axis, and statistics are arrays (groups, 1) over all samples or (groups, N) per sample.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...arrays.devices import array_module, computing
 from ...arrays.memory import empty, scratch
 from ...arrays.threads import by_shares
-from ...autograd import Primitive
+from ...autograd.engine import Primitive
 from ...autograd.grad_mode import is_grad_enabled
 from ..elementwise import rsqrt
 from ..layout import batch_innermost, channel_sums
 from ..reductions import mean, moments, sum
 from ..shapes import reshape
+from ..summing import total
+from .channels import lines
 
-_EACH_CHANNEL = (0, 2, 3)
+# Where the mean of a group is at most NEAR standard deviations from 0, the variance is the mean
+# square less the squared mean: rounding errors grow at most by NEAR**2. Elsewhere the mean is
+# subtracted first, which takes one more pass.
+NEAR = 4
 
 
-# Where the mean of a channel is at most so many standard deviations from zero, the variance is the mean square less the squared mean: the
-# rounding errors of both are multiplied by the square of it, 16, at most. Elsewhere the mean is taken off first.
-_NEAR = 4
+class Statistics(NamedTuple):
+    """Mean and variance of each group, and what the formulas need besides.
+
+    The mean is ``offset + remainder``. `offset` (None: 0) is subtracted from the values before
+    anything else, because they may all be far from 0; `remainder` is the mean of what is left.
+    """
+
+    mean: Any
+    var: Any  # biased: divided by `size`
+    rstd: Any  # 1 / sqrt(var + eps)
+    offset: Any
+    remainder: Any
+    size: int  # number of values in a group
+
+
+def _grouped(xp: Any, x: Any, groups: int) -> Any:
+    """x (N, C, H, W) as (H, groups, C / groups * W, N), with the batch innermost in memory."""
+    x = batch_innermost(xp, x)
+    H, C, W, N = x.shape
+    return x.reshape(H, groups, C // max(groups, 1) * W, N)
+
+
+def _centred(xp: Any, x: Any, c: slice, offset: Any) -> Any:
+    """The groups `c` of x (H, G, W, N) less their offset, in scratch memory if there is any."""
+    if offset is None:
+        return x[:, c]
+    out = scratch(xp, "centred", x[:, c].shape, x.dtype)
+    return xp.subtract(x[:, c], offset[c, None], out=out)
+
+
+def _sums(xp: Any, a: Any, b: Any, per_sample: bool) -> Any:
+    """The sums of a (H, G, W, N), or of a * b, over H and W, and N unless `per_sample`."""
+    if not per_sample or a.shape[3] == 1:
+        return channel_sums(xp, a, b)[:, None]
+    if b is not None:
+        a = xp.multiply(a, b, out=scratch(xp, "products", a.shape, a.dtype))
+    return total(xp, a, (0, 2), False)
+
+
+def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> Statistics:
+    """The statistics of an array x (N, C, H, W)."""
+    x = _grouped(xp, x, groups)
+    H, G, W, N = x.shape
+    shape = (G, N) if per_sample else (G, 1)
+    size = max(1, H * W if per_sample else H * W * N)
+    offset = xp.zeros(shape, x.dtype)
+    remainder, var = xp.empty(shape, x.dtype), xp.empty(shape, x.dtype)
+
+    def moments_of(values: Any) -> tuple[Any, Any]:
+        average = _sums(xp, values, None, per_sample) / size
+        return average, _sums(xp, values, values, per_sample) / size - average * average
+
+    def compute(c: slice) -> None:
+        average, variance = moments_of(x[:, c])
+        # on a GPU always, because the program would have to wait for the answer
+        if xp is not np or not (NEAR**2 * variance >= average * average).all():
+            offset[c] = average
+            average, variance = moments_of(_centred(xp, x, c, offset))
+        remainder[c], var[c] = average, xp.maximum(variance, 0)
+
+    by_shares(xp, G, x.size, compute, passes=5)
+    needed = offset if xp is not np or offset.any() else None
+    rstd = 1 / xp.sqrt(var + eps)
+    return Statistics(offset + remainder, var, rstd, needed, remainder, size)
 
 
 @Primitive
-def batch_norm(xp, x, weight, bias, *, eps, statistics):
-    # (x - mean) * rstd * weight + bias, channel by channel. `statistics`, an empty dict, is filled with mean, var and rstd, each (C,),
-    # and with what was taken off x first and the mean of the rest.
-    x = batch_innermost(xp, x)
-    H, C, W, N = x.shape
-    y = empty(xp, (H, C, W, N), x.dtype)
-    off = xp.zeros(C, x.dtype)
-    rest, var, rstd = (xp.empty(C, x.dtype) for _ in range(3))
-
-    def share(c: slice) -> None:  # few channels at a time: they are read from memory once
-        seen = x[:, c]
-        rest[c], squares = channel_sums(xp, seen) / (H * W * N), channel_sums(xp, seen, seen) / (H * W * N)
-        # (a GPU isn't asked, since the program would have to wait for its answer)
-        if xp is not np or not (_NEAR**2 * (squares - rest[c] * rest[c]) >= rest[c] * rest[c]).all():
-            off[c] = rest[c]
-            seen = _less(xp, seen, off[c])
-            rest[c], squares = channel_sums(xp, seen) / (H * W * N), channel_sums(xp, seen, seen) / (H * W * N)
-        var[c] = xp.maximum(squares - rest[c] * rest[c], 0)
-        rstd[c] = 1 / xp.sqrt(var[c] + eps)
-        scale = rstd[c] * weight[c]
-        xp.multiply(seen, scale[:, None, None], out=y[:, c])
-        xp.add(y[:, c], (bias[c] - rest[c] * scale)[:, None, None], out=y[:, c])
-
-    by_shares(xp, C, x.size, share, passes=5)
-    statistics.update(mean=off + rest, var=var, rstd=rstd, off=off, rest=rest)
-    return y.transpose(3, 1, 0, 2)
+def _normalize(xp, x, weight, bias, *, found, groups, eps):
+    # (x - mean) * rstd * weight + bias; weight and bias are (groups,) or None
+    scale = found.rstd if weight is None else found.rstd * weight[:, None]
+    shift = -found.remainder * scale
+    shift = shift if bias is None else bias[:, None] + shift
+    y = lines(xp, _grouped(xp, x, groups), scale, shift, found.offset)
+    N, C, H, W = x.shape
+    return y.reshape(H, C, W, N).transpose(3, 1, 0, 2)
 
 
-def _less(xp: Any, x: Any, off: Any) -> Any:
-    """x (H, C, W, N) less `off` (C,), in scratch memory."""
-    return xp.subtract(x, off[:, None, None], out=scratch(xp, "centred", x.shape, x.dtype))
+def _gradient_arrays(xp: Any, g: Any, x: Any, weight: Any, found: Statistics, groups: int) -> Any:
+    """The gradients with respect to x, weight and bias, which share their sums."""
+    N, C, H, W = x.shape
+    x, g = _grouped(xp, x, groups), _grouped(xp, g, groups)
+    dx = empty(xp, x.shape, x.dtype)
+    per_sample, size = found.var.shape[1] != 1, found.size
+    scale = found.rstd if weight is None else found.rstd * weight[:, None]
+    sum_g, sum_gy = xp.empty(found.var.shape, x.dtype), xp.empty(found.var.shape, x.dtype)
 
-
-def _all_gradients(xp: Any, g: Any, x: Any, weight: Any, off: Any, rest: Any, rstd: Any) -> dict[str, Any]:
-    """The gradients with respect to x, weight and bias, which are made of the same sums."""
-    x, g = batch_innermost(xp, x), batch_innermost(xp, g)
-    H, C, W, N = x.shape
-    dx = empty(xp, (H, C, W, N), x.dtype)
-    d_weight, d_bias = xp.empty(C, x.dtype), xp.empty(C, x.dtype)
-
-    def share(c: slice) -> None:
-        seen = _less(xp, x[:, c], off[c]) if xp is not np or off[c].any() else x[:, c]
-        d_bias[c] = channel_sums(xp, g[:, c])
-        d_weight[c] = (channel_sums(xp, g[:, c], seen) - rest[c] * d_bias[c]) * rstd[c]
-        # dx = weight * rstd * (g - mean(g) - normalised x * mean(g * normalised x)), where normalised x = (seen - rest) * rstd
-        scale = d_weight[c] * rstd[c] / (H * W * N)
-        d = xp.multiply(seen, scale[:, None, None], out=scratch(xp, "pull", seen.shape, x.dtype))
-        xp.add(d, (d_bias[c] / (H * W * N) - rest[c] * scale)[:, None, None], out=d)
+    def compute(c: slice) -> None:
+        # With y, the values with mean 0 and variance 1 (before weight and bias):
+        # dx = scale * (g - mean(g) - y * mean(g * y)), where y = (values - remainder) * rstd
+        values, remainder = _centred(xp, x, c, found.offset), found.remainder[c]
+        sum_g[c] = _sums(xp, g[:, c], None, per_sample)
+        sum_gy[c] = (_sums(xp, g[:, c], values, per_sample) - remainder * sum_g[c]) * found.rstd[c]
+        slope = sum_gy[c] * found.rstd[c] / size
+        d = xp.multiply(values, slope[:, None], out=dx[:, c])
+        xp.add(d, (sum_g[c] / size - remainder * slope)[:, None], out=d)
         xp.subtract(g[:, c], d, out=d)
-        xp.multiply(d, (weight[c] * rstd[c])[:, None, None], out=dx[:, c])
+        xp.multiply(d, scale[c, None], out=d)
 
-    by_shares(xp, C, x.size, share, passes=7)
-    return {"x": dx.transpose(3, 1, 0, 2), "weight": d_weight, "bias": d_bias}
-
-
-def _gradient(which: str, g: Any, x: Any, weight: Any, eps: float, statistics: dict[str, Any]) -> Any:
-    if is_grad_enabled():  # somebody will differentiate this again: the formulas, as operations
-        _, centred, squares = moments(x, _EACH_CHANNEL)
-        scale = rsqrt(squares / float(x.array.size // weight.array.size) + eps)
-        normalised = centred * scale
-        if which == "bias":
-            return sum(g, _EACH_CHANNEL)
-        if which == "weight":
-            return sum(g * normalised, _EACH_CHANNEL)
-        g = g * reshape(weight, -1, 1, 1)
-        along = mean(g * normalised, _EACH_CHANNEL, keepdim=True)
-        return scale * (g - mean(g, _EACH_CHANNEL, keepdim=True) - normalised * along)
-    # The walk asks for one gradient after the other, with the same g: they are made together and handed out.
-    made_for, gradients = statistics.get("gradients", (None, {}))
-    if made_for is not g.array or which not in gradients:
-        arrays = (g.array, x.array, weight.array, *(statistics[name] for name in ("off", "rest", "rstd")))
-        with computing(g.array):
-            gradients = _all_gradients(array_module(*arrays), *arrays)
-        statistics["gradients"] = (g.array, gradients)
-    gradient = gradients.pop(which)
-    if not gradients:
-        del statistics["gradients"]
-    return g._make(gradient)
+    by_shares(xp, groups, x.size, compute, passes=7)
+    dx = dx.reshape(H, C, W, N).transpose(3, 1, 0, 2)
+    return dx, sum_gy.sum(axis=1), sum_g.sum(axis=1)
 
 
-batch_norm.derivatives(
-    x=lambda g, x, weight, eps, statistics: _gradient("x", g, x, weight, eps, statistics),
-    weight=lambda g, x, weight, eps, statistics: _gradient("weight", g, x, weight, eps, statistics),
-    bias=lambda g, x, weight, eps, statistics: _gradient("bias", g, x, weight, eps, statistics),
-)
+def _gradient_formulas(g, x, weight, found: Statistics, groups: int, eps: float) -> Any:
+    """The same gradients as operations, which can be differentiated again."""
+    N, C, H, W = x.array.shape
+    x, g = [reshape(v, N, groups, C // max(groups, 1), H, W) for v in (x, g)]
+    dims = (0, 2, 3, 4) if found.var.shape[1] == 1 else (2, 3, 4)
+    _, difference, squares = moments(x, dims)
+    rstd = rsqrt(squares / float(found.size) + eps)
+    y = difference * rstd
+    d_weight, d_bias = sum(g * y, (0, 2, 3, 4)), sum(g, (0, 2, 3, 4))
+    g = g if weight is None else g * reshape(weight, -1, 1, 1, 1)
+    d = g - mean(g, dims, keepdim=True) - y * mean(g * y, dims, keepdim=True)
+    return reshape(rstd * d, N, C, H, W), d_weight, d_bias
 
 
-# ---------------------------------------------------------------- with the averages of the training: a line for each channel
+def _gradients(g, x, weight, found, groups, eps):
+    if is_grad_enabled():
+        return _gradient_formulas(g, x, weight, found, groups, eps)
+    factor = weight if weight is None else weight.array
+    with computing(g.array):
+        xp = array_module(g.array, x.array)
+        arrays = _gradient_arrays(xp, g.array, x.array, factor, found, groups)
+    return [g._make(array) for array in arrays]
+
+
+_normalize.joint_derivative(_gradients)
+
+
+def normalize(x: Any, weight: Any, bias: Any, *, groups: int, per_sample: bool, eps: float) -> Any:
+    """x (N, C, H, W) with mean 0 and variance 1 in each group, times weight plus bias.
+
+    `weight` and `bias` are (groups,) or None. Also returns the statistics of the groups.
+    """
+    with computing(x.array):
+        found = statistics(array_module(x.array), x.array, groups, per_sample, eps)
+    return _normalize(x, weight, bias, found=found, groups=groups, eps=eps), found
 
 
 def far_means(mean: Any, var: Any) -> Any:
-    """Those of the means (C,) that are to be taken off first, and 0 for the others; None if there are none such."""
+    """The means (C,) that must be subtracted first, 0 for the others; None if all are near 0."""
     xp = array_module(mean, var)
     with computing(mean):
-        if xp is not np:
-            return mean.copy()
-        far = mean * mean > _NEAR**2 * var
-        return np.where(far, mean, 0) if far.any() else None
-
-
-@Primitive
-def scale_channels(xp, x, scale, shift, *, off):
-    # (x - off) * scale + shift, channel by channel: x (N, C, H, W), the others (C,); without off or shift these are 0
-    x = batch_innermost(xp, x)
-    y = empty(xp, x.shape, x.dtype)
-
-    def share(c: slice) -> None:
-        seen = x[:, c] if off is None else xp.subtract(x[:, c], off[c, None, None], out=y[:, c])
-        xp.multiply(seen, scale[c, None, None], out=y[:, c])
-        if shift is not None:
-            xp.add(y[:, c], shift[c, None, None], out=y[:, c])
-
-    by_shares(xp, x.shape[1], x.size, share, passes=3)
-    return y.transpose(3, 1, 0, 2)
-
-
-@Primitive
-def _channel_products(xp, a, x, *, off):
-    # sum(a * (x - off)), channel by channel
-    a, x = batch_innermost(xp, a), batch_innermost(xp, x)
-    sums = xp.empty(a.shape[1], a.dtype)
-
-    def share(c: slice) -> None:
-        sums[c] = channel_sums(xp, a[:, c], x[:, c] if off is None else _less(xp, x[:, c], off[c]))
-
-    by_shares(xp, a.shape[1], a.size, share)
-    return sums
-
-
-scale_channels.derivatives(
-    x=lambda g, scale: scale_channels(g, scale, None, off=None),
-    scale=lambda g, x, off: _channel_products(g, x, off=off),
-    shift=lambda g: sum(g, _EACH_CHANNEL),
-)
-_channel_products.derivatives(
-    a=lambda g, x, off: scale_channels(x, g, None, off=off),
-    x=lambda g, a: scale_channels(a, g, None, off=None),
-)
+        far = mean * mean > NEAR**2 * var
+        # on a GPU the answer is an array, because the program would have to wait for None
+        return None if xp is np and not far.any() else xp.where(far, mean, 0)

@@ -1,15 +1,16 @@
-"""Convolution, forward and backward, through columns.
+"""Convolution, forward and backward, by im2col.
 
-Size letters (N C H W O OH OW KH KW G) as in `geometry`. A convolution is one trilinear form,
+Size letters (N C H W O OH OW KH KW) as in `geometry`. A convolution is one trilinear form,
 
     T(x, w, g) = <conv2d(x, w), g> = <x, conv2d_input_grad(g, w)> = <w, conv2d_weight_grad(x, g)>,
 
-three maps, each linear in its two arguments; the derivative of any of them is one of the other two, to every order. That
-is all of this file's calculus: six one-line gradients.
+three maps, each linear in its two arguments. The derivative of any of them is one of the other two,
+to every order. That is all of this file's calculus: six one-line gradients.
 
-In matrix words, with ``cols = im2col(x)``: forward ``w @ cols``, weight gradient ``dy @ cols.T``, input gradient
-``col2im(w.T @ dy)``; groups add a leading axis. That plain way is written out first. The maps themselves take the fast way, in
-`correlate`, which gives the same numbers without ever making all columns; the tests hold one against the other.
+In matrix words, with ``cols = im2col(x)``: forward ``w @ cols``, weight gradient ``dy @ cols.T``,
+input gradient ``col2im(w.T @ dy)``; groups add a leading axis. That plain way is written out first.
+On the CPU the maps take the fast way, in `fast`, which gives the same numbers without ever making
+all columns; the tests hold one against the other.
 """
 
 from __future__ import annotations
@@ -19,22 +20,20 @@ from typing import Any
 import numpy as np
 
 from ...arrays import gpu as kernels
-from ...arrays.threads import by_shares
-from ...autograd import Primitive
-from ..layout import batch_innermost, channel_sums
-from ..shapes import expand, reshape
-from . import fast as correlate
+from ...autograd.engine import Primitive
+from . import fast
+from .channels import sum_channels
 from .geometry import Geometry
 
-# ------------------------------------------------------------------------------------------ columns and back
+# -------------------------------------------------------------------------------- columns and back
 
 
 @kernels.on_gpu(kernels.im2col)
 def im2col(xp: Any, x: Any, geometry: Geometry) -> Any:
-    """What every position of the kernel sees, side by side: (N, C, H, W) -> (C, KH, KW, OH, OW, N).
+    """What every position of the kernel sees: (N, C, H, W) -> (C, KH, KW, OH, OW, N).
 
-    It *gathers*: a pixel under several positions is read several times. One copy for each tap, which serves all
-    positions at once.
+    It *gathers*: a pixel under several positions is read several times. One copy for each tap
+    serves all positions at once.
     """
     N, C = x.shape[:2]
     padded = pad(xp, x, geometry).transpose(1, 2, 3, 0)  # (C, H', W', N)
@@ -48,10 +47,11 @@ def im2col(xp: Any, x: Any, geometry: Geometry) -> Any:
 
 @kernels.on_gpu(kernels.col2im)
 def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
-    """The adjoint of `im2col`: every column entry added back to the pixel it came from. -> (N, C, H, W)
+    """The adjoint of `im2col`, (C, KH, KW, OH, OW, N) -> (N, C, H, W).
 
-    It *scatters*, and pixels under several positions must collect all of their shares. Tap by tap no two positions meet
-    the same pixel, so that a plain ``+=`` on a slice loses nothing.
+    It *scatters*: every entry is added to the pixel it came from, and a pixel under several
+    positions gets the sum. Tap by tap no two positions meet the same pixel, so a plain ``+=`` on a
+    slice loses nothing.
     """
     C, N = cols.shape[0], cols.shape[-1]
     (top, bottom), (left, right) = geometry.padding
@@ -65,85 +65,84 @@ def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
 
 
 def pad(xp: Any, x: Any, geometry: Geometry, value: float = 0.0) -> Any:
-    """`x` (N, C, H, W) with the padding of `geometry` round it, the batch innermost in memory; `x` itself if there is none."""
+    """`x` (N, C, H, W) inside the padding of `geometry`, the batch innermost in memory.
+
+    Without padding it is `x` itself.
+    """
     (top, bottom), (left, right) = geometry.padding
     if not (top or bottom or left or right):
         return x
     N, C, H, W = x.shape
-    padded = xp.full((C, H + top + bottom, W + left + right, N), value, x.dtype).transpose(3, 0, 1, 2)
+    padded = xp.full((C, H + top + bottom, W + left + right, N), value, x.dtype)
+    padded = padded.transpose(3, 0, 1, 2)
     padded[:, :, top : top + H, left : left + W] = x
     return padded
 
 
-# --------------------------------------------------------------------------------------------- the plain trio
+# ----------------------------------------------------------------------------------- the plain trio
+
+# Comments give the sizes of the products, which are (groups, ., .).
 
 
 def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
-    """y (N, O, OH, OW): every output is the sum of what its window sees, each value times its tap."""
-    N, O, G, OH, OW = x.shape[0], w.shape[0], geometry.groups, geometry.OH, geometry.OW
-    w = w.reshape(G, O // G, -1)
-    cols = im2col(xp, x, geometry).reshape(G, w.shape[2], OH * OW * N)
-    y = xp.matmul(w, cols)  # (G, O/G, OH·OW·N) = (G, O/G, C/G·KH·KW) @ (G, C/G·KH·KW, OH·OW·N)
+    """y (N, O, OH, OW): an output is the sum of what its window sees, each value times its tap."""
+    N, O, groups, OH, OW = x.shape[0], w.shape[0], geometry.groups, geometry.OH, geometry.OW
+    w = w.reshape(groups, O // groups, -1)
+    cols = im2col(xp, x, geometry).reshape(groups, w.shape[2], OH * OW * N)
+    y = xp.matmul(w, cols)  # (O/groups, OH·OW·N) = (O/groups, C/groups·KH·KW) @ (.., OH·OW·N)
     return y.reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
 
 
 def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
-    """dx (N, C, H, W): every output gradient goes back through all taps to the pixels that its window saw."""
-    (N, O, OH, OW), G, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
-    dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
-    cols = xp.matmul(w.reshape(G, O // G, -1).transpose(0, 2, 1), dy)  # (G, C/G·KH·KW, OH·OW·N) = (.., O/G) @ (O/G, ..)
-    return col2im(xp, cols.reshape(w.shape[1] * G, KH, KW, OH, OW, N), geometry)
+    """dx (N, C, H, W): an output's gradient goes through all taps to the pixels its window saw."""
+    (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
+    dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
+    w_T = w.reshape(groups, O // groups, -1).transpose(0, 2, 1)
+    cols = xp.matmul(w_T, dy)  # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    return col2im(xp, cols.reshape(w.shape[1] * groups, KH, KW, OH, OW, N), geometry)
 
 
 def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
-    """dw (O, C/G, KH, KW): every tap collects, over all positions and samples, what it saw times the output's gradient."""
-    (N, O, OH, OW), G, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
-    cols = im2col(xp, x, geometry).reshape(G, x.shape[1] // G * KH * KW, OH * OW * N)
-    dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, OH * OW * N)
-    return xp.matmul(dy, cols.transpose(0, 2, 1)).reshape(O, -1, KH, KW)  # (G, O/G, C/G·KH·KW)
+    """dw (O, C/groups, KH, KW): a tap collects what it saw times the output's gradient.
+
+    It collects over all positions and samples.
+    """
+    (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
+    cols = im2col(xp, x, geometry).reshape(groups, x.shape[1] // groups * KH * KW, OH * OW * N)
+    dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
+    dw = xp.matmul(dy, cols.transpose(0, 2, 1))  # (O/groups, C/groups·KH·KW)
+    return dw.reshape(O, -1, KH, KW)
 
 
-# ------------------------------------------------------------------------------------- the trio, and its calculus
+# ------------------------------------------------------------------------ the trio and its calculus
 
-# On a GPU the plain way is the fast way: all columns are one launch there, and the whole convolution is one large product.
+# On a GPU the plain way is the fast way: one kernel launch makes all columns, and the whole
+# convolution is one large product.
 
 
 @Primitive
 def conv2d(xp, x, w, b, *, geometry):
     if xp is np:
-        return correlate.forward(x, w, b, geometry)
+        return fast.forward(x, w, b, geometry)
     y = plain_conv2d(xp, x, w, geometry)
     return y if b is None else y + b.reshape(-1, 1, 1)
 
 
 @Primitive
 def conv2d_input_grad(xp, dy, w, *, geometry):
-    return correlate.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
+    return fast.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
 
 
 @Primitive
 def conv2d_weight_grad(xp, x, dy, *, geometry):
-    return correlate.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
-
-
-@Primitive
-def _bias_grad(xp, dy):
-    dy = batch_innermost(xp, dy)
-    db = xp.empty(dy.shape[1], dy.dtype)
-
-    def share(c: slice) -> None:
-        db[c] = channel_sums(xp, dy[:, c])
-
-    by_shares(xp, dy.shape[1], dy.size, share)
-    return db
+    return fast.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
 
 
 conv2d.derivatives(
     x=lambda g, w, geometry: conv2d_input_grad(g, w, geometry=geometry),
     w=lambda g, x, geometry: conv2d_weight_grad(x, g, geometry=geometry),
-    b=lambda g: _bias_grad(g),  # one b for all positions and samples: a sum, not a mean
+    b=lambda g: sum_channels(g, None),  # one b for all positions and samples: a sum, not a mean
 )
-_bias_grad.derivatives(dy=lambda g, dy_shape: expand(reshape(g, -1, 1, 1), dy_shape))
 conv2d_input_grad.derivatives(  # its result has the shape of x, and so has g
     dy=lambda g, w, geometry: conv2d(g, w, None, geometry=geometry),
     w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry),
@@ -154,7 +153,7 @@ conv2d_weight_grad.derivatives(  # its result has the shape of w, and so has g
 )
 
 
-# ------------------------------------------------------------------------------- the columns as tensors, in public
+# -------------------------------------------------------------------- the columns as public tensors
 
 
 @Primitive
@@ -165,8 +164,8 @@ def unfold(xp, x, *, geometry):
 
 @Primitive
 def fold(xp, cols, *, geometry):
-    N, (KH, KW, OH, OW) = cols.shape[0], (geometry.KH, geometry.KW, geometry.OH, geometry.OW)
-    return col2im(xp, cols.reshape(N, -1, KH, KW, OH, OW).transpose(1, 2, 3, 4, 5, 0), geometry)
+    sizes = (cols.shape[0], -1, geometry.KH, geometry.KW, geometry.OH, geometry.OW)
+    return col2im(xp, cols.reshape(sizes).transpose(1, 2, 3, 4, 5, 0), geometry)
 
 
 unfold.derivatives(x=lambda g, geometry: fold(g, geometry=geometry))

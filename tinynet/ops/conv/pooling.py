@@ -1,137 +1,172 @@
-"""Max-pooling: the largest value under each position of a window. Size letters as in `conv`; a window is a kernel without weights."""
+"""Max-pooling: the largest value under each position of a window.
+
+Size letters as in `geometry`; a window is a kernel without weights.
+"""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...arrays import gpu as kernels
 from ...arrays.memory import empty, scratch
 from ...arrays.threads import by_shares
-from ...autograd import Primitive
-from ..elementwise import bits_as_integers as bits
-from ..elementwise import copy_where as keep
+from ...autograd.engine import Primitive
+from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost
-from .geometry import Geometry
+from .geometry import Geometry, Tap
 from .plain import pad
+
+# ------------------------------------------------------------------------------ the largest values
 
 
 def _lowest(dtype: Any) -> Any:
-    """What padding counts as: less than, or equal to, everything."""
-    return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else int(np.iinfo(dtype).min)
-
-
-def _largest_along(xp: Any, x: Any, axis: int, taps: list[tuple[int, slice, slice]], lowest: Any, out: Any) -> None:
-    """Into `out` the largest of what the taps see along `axis` of x (H, C, W, N)."""
-    everywhere = [pixels for _, outputs, pixels in taps if outputs == slice(0, out.shape[axis])][:2]
-    if len(everywhere) == 2:  # almost always: the first two taps start, without writing a lowest value first
-        xp.maximum(x[_along(axis, everywhere[0])], x[_along(axis, everywhere[1])], out=out)
-    else:
-        everywhere = []
-        out[...] = lowest
-    for _, outputs, pixels in taps:
-        if pixels not in everywhere:
-            part = out[_along(axis, outputs)]
-            xp.maximum(part, x[_along(axis, pixels)], out=part)
-
-
-def _along(axis: int, part: slice) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, part)
+    """What padding counts as: the lowest value of `dtype`."""
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else int(np.iinfo(dtype).min)
 
 
 @kernels.on_gpu(kernels.largest_of_windows)
 def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
-    """y (N, C, OH, OW): the largest value under each position of the window; padding counts as the `lowest` there is."""
-    # first down the columns, then along the rows: KH + KW taps instead of KH * KW
+    """y (N, C, OH, OW): the largest value under each position of the window.
+
+    `lowest` is the lowest value of the dtype, which padding counts as. First down the columns, then
+    along the rows: KH + KW taps instead of KH * KW.
+    """
     x = batch_innermost(xp, x)
     _, C, W, N = x.shape
     y = empty(xp, (geometry.OH, C, geometry.OW, N), x.dtype)
-    down, along = geometry.inside(0), geometry.inside(1)
+    down, along = geometry.taps_on_image(0), geometry.taps_on_image(1)
 
-    def share(c: slice) -> None:
+    def compute(c: slice) -> None:
         columns = scratch(xp, "rows", (geometry.OH, c.stop - c.start, W, N), x.dtype)
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
-    by_shares(xp, C, x.size, share)
+    by_shares(xp, C, x.size, compute)
     return y.transpose(3, 1, 0, 2)
 
 
+def _largest_along(xp: Any, x: Any, axis: int, taps: list[Tap], lowest: Any, out: Any) -> None:
+    """Write the largest of what the taps read along an axis of x (H, C, W, N) into `out`."""
+
+    def at(part: slice) -> tuple[slice, ...]:
+        return (*(slice(None),) * axis, part)
+
+    # Almost always two taps reach all outputs. Their maximum saves writing `lowest` first.
+    first = [tap for tap in taps if tap.outputs == slice(0, out.shape[axis])][:2]
+    if len(first) == 2:
+        xp.maximum(x[at(first[0].pixels)], x[at(first[1].pixels)], out=out)
+    else:
+        first = []
+        out[...] = lowest
+    for tap in taps:
+        if tap not in first:
+            part = out[at(tap.outputs)]
+            xp.maximum(part, x[at(tap.pixels)], out=part)
+
+
+# ---------------------------------------------------------------------- back to the largest values
+
+
+class _Window(NamedTuple):
+    """The taps of a window, each as two indices: of the outputs, and of the pixels they read."""
+
+    taps: list[tuple[Any, Any]]  # into (OH, C, OW, N) and into (H, C, W, N)
+    disjoint: bool  # no pixel is in two windows
+    tiling: bool  # every pixel is in exactly one
+
+
 @functools.lru_cache(maxsize=256)
-def _window(geometry: Geometry) -> tuple[list[Any], bool, bool]:
-    """The taps of a window, each as what indexes the outputs (OH, C, OW) and the pixels (H, C, W) it reads there; whether no pixel is in two
-    windows; and whether each is in one."""
-    down, along = geometry.inside(0), geometry.inside(1)
-    everything = slice(None)
-    taps = [((rows_out, everything, columns_out), (rows, everything, columns)) for _, rows_out, rows in down for _, columns_out, columns in along]
-    covers = [(k - 1) * d + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
-    apart = all(s >= cover for s, cover in zip(geometry.stride, covers, strict=True))
-    read = tuple(sum(outputs.stop - outputs.start for _, outputs, _ in axis) for axis in (down, along))
-    return taps, apart, apart and read == geometry.size
+def _window(geometry: Geometry) -> _Window:
+    down, along, every = geometry.taps_on_image(0), geometry.taps_on_image(1), slice(None)
+    taps = [((row.outputs, every, column.outputs), (row.pixels, every, column.pixels))
+            for row in down for column in along]
+    reads = np.zeros((geometry.H, 1, geometry.W), np.int64)  # how many windows read each pixel
+    for _, pixels in taps:
+        reads[pixels] += 1
+    return _Window(taps, bool((reads <= 1).all()), bool((reads == 1).all()))
 
 
 @kernels.on_gpu(kernels.to_the_largest)
 def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
-    """dx (N, C, H, W): each window's share of dy to the first of its pixels that equals its maximum, or to its last nan; shares add up."""
-    # Tap by tap, row by row: no two windows meet the same pixel through one tap.
+    """dx (N, C, H, W): each window's dy goes to the first of its pixels that equals its maximum.
+
+    If the maximum is nan, dy goes to the last nan. A pixel adds up what it gets from its windows.
+    """
     x, y, dy = batch_innermost(xp, x), batch_innermost(xp, y), batch_innermost(xp, dy)
     H, C, W, N = x.shape
     dx = empty(xp, (H, C, W, N), dy.dtype)
-    dx_bits, dy_bits = bits(dx), bits(dy)
-    taps, apart, tiled = _window(geometry)
+    window = _window(geometry)
 
-    def share(c: slice) -> None:
-        xc, yc, dyc, dxc, dyb, dxb = x[:, c], y[:, c], dy[:, c], dx[:, c], dy_bits[:, c], dx_bits[:, c]
-        if not tiled:
-            dxc[...] = 0
-        seeking = scratch(xp, "seeking", dyc.shape, np.dtype(bool))  # windows that have not found their largest pixel yet
-        seeking[...] = True
-        for outputs, pixels in taps:
-            seek = seeking[outputs]
-            hit = scratch(xp, "mask", seek.shape, np.dtype(bool))
-            xp.equal(xc[pixels], yc[outputs], out=hit)
-            xp.logical_and(hit, seek, out=hit)
-            xp.not_equal(seek, hit, out=seek)
-            if apart:
-                keep(xp, dyb[outputs], hit, dxb[pixels])
-            else:
-                more = scratch(xp, "more", seek.shape, dy.dtype)
-                keep(xp, dyb[outputs], hit, bits(more))
-                xp.add(dxc[pixels], more, out=dxc[pixels])
-        if seeking.any():  # they have found nothing that equals their maximum, so that is a nan
-            for outputs, pixels in reversed(taps):
-                hit = xp.isnan(xc[pixels]) & seeking[outputs]
-                seeking[outputs] ^= hit
-                dxc[pixels] += xp.where(hit, dyc[outputs], 0)
+    def compute(c: slice) -> None:
+        if not window.tiling:
+            dx[:, c] = 0
+        seeking = scratch(xp, "seeking", dy[:, c].shape, np.dtype(bool))
+        seeking[...] = True  # windows that have not found their largest pixel yet
+        # tap by tap, because no two windows meet the same pixel through one tap
+        _to_equal(xp, dy[:, c], x[:, c], y[:, c], window, seeking, dx[:, c])
+        if seeking.any():  # nothing equals their maximum, so it is nan
+            _to_nan(xp, dy[:, c], x[:, c], window, seeking, dx[:, c])
 
-    by_shares(xp, C, x.size, share, passes=2)
+    by_shares(xp, C, x.size, compute, passes=2)
     return dx.transpose(3, 1, 0, 2)
+
+
+def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, dx: Any) -> None:
+    for outputs, pixels in window.taps:
+        still = seeking[outputs]
+        found = scratch(xp, "mask", still.shape, np.dtype(bool))
+        xp.equal(x[pixels], y[outputs], out=found)
+        xp.logical_and(found, still, out=found)
+        xp.not_equal(still, found, out=still)
+        if window.disjoint:
+            copy_where(xp, bits_as_integers(dy[outputs]), found, bits_as_integers(dx[pixels]))
+        else:
+            more = scratch(xp, "more", still.shape, dy.dtype)
+            copy_where(xp, bits_as_integers(dy[outputs]), found, bits_as_integers(more))
+            xp.add(dx[pixels], more, out=dx[pixels])
+
+
+def _to_nan(xp: Any, dy: Any, x: Any, window: _Window, seeking: Any, dx: Any) -> None:
+    for outputs, pixels in reversed(window.taps):
+        found = xp.isnan(x[pixels]) & seeking[outputs]
+        seeking[outputs] ^= found
+        dx[pixels] += xp.where(found, dy[outputs], 0)
 
 
 @kernels.on_gpu(kernels.winning_taps)
 def winning_taps(xp: Any, x: Any, y: Any, geometry: Geometry) -> Any:
-    """Which tap of its window, counted row by row, each maximum `y` came from: the first that equals it, or the last nan."""
+    """The tap that each maximum `y` came from, counted row by row.
+
+    It is the first whose pixel equals the maximum, or the last that is nan.
+    """
     padded = pad(xp, x, geometry, _lowest(x.dtype))
-    real = pad(xp, xp.ones((1, 1, geometry.H, geometry.W), bool), geometry, False)  # padding doesn't win, even over its like
+    # padding never wins, even if a pixel has the same value
+    real = pad(xp, xp.ones((1, 1, geometry.H, geometry.W), bool), geometry, False)
     winners = xp.zeros_like(y, dtype=np.int32 if geometry.KH * geometry.KW > 127 else np.int8)
-    for number in reversed(range(geometry.KH * geometry.KW)):  # backwards, so that the first one has the last word
+    for number in reversed(range(geometry.KH * geometry.KW)):  # so the first is written last
         rows, columns = geometry.tap(*divmod(number, geometry.KW))
         tap = padded[:, :, rows, columns]
-        # a window with a nan has no element that equals its maximum, which is nan
+        # in a window with a nan no element equals the maximum, which is nan
         wins = ((tap == y) & real[:, :, rows, columns]) | ((tap != tap) & (winners == 0))
-        xp.copyto(winners, number, where=wins)  # winners[wins] = number, for which a GPU would have to wait
+        xp.copyto(winners, number, where=wins)  # winners[wins] = number would make a GPU wait
     return winners
 
 
 def winning_positions(xp: Any, winners: Any, geometry: Geometry) -> Any:
-    """The winners' places in the image without its padding, as ``row * W + column``: (N, C, OH, OW), int64."""
-    kh, kw = winners // geometry.KW, winners % geometry.KW
-    top, left = geometry.padding[0][0], geometry.padding[1][0]
-    rows = xp.arange(geometry.OH).reshape(-1, 1) * geometry.stride[0] - top + kh.astype(np.int64) * geometry.dilation[0]
-    columns = xp.arange(geometry.OW) * geometry.stride[1] - left + kw.astype(np.int64) * geometry.dilation[1]
+    """The winners' places in the image, as ``row * W + column``: (N, C, OH, OW), int64."""
+    kh, kw = (winners // geometry.KW).astype(np.int64), (winners % geometry.KW).astype(np.int64)
+    (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
+    rows = xp.arange(geometry.OH).reshape(-1, 1) * sh - geometry.padding[0][0] + kh * dh
+    columns = xp.arange(geometry.OW) * sw - geometry.padding[1][0] + kw * dw
     return rows * geometry.W + columns
+
+
+# --------------------------------------------------------------------------------- as primitives
 
 
 @Primitive
@@ -140,23 +175,25 @@ def max_pool2d(xp, x, *, geometry):
 
 
 @Primitive
-def _scatter(xp, dy, *, image, largest, geometry):
-    return to_the_largest(xp, dy, image, largest, geometry)
+def _scatter(xp, dy, *, maxima):
+    # `maxima` are the images, their largest values, and the geometry
+    return to_the_largest(xp, dy, *maxima)
 
 
 @Primitive
-def _gather(xp, dx, *, image, largest, geometry):
-    # the adjoint: for each window, what stands in dx where its largest pixel is
-    winners = winning_taps(xp, image, largest, geometry)
-    padded = pad(xp, dx, geometry)
-    out = xp.zeros_like(largest, dtype=dx.dtype)
+def _gather(xp, dx, *, maxima):
+    # the adjoint of `_scatter`: for each window, what dx has at its largest pixel
+    x, y, geometry = maxima
+    winners, padded = winning_taps(xp, x, y, geometry), pad(xp, dx, geometry)
+    out = xp.zeros_like(y, dtype=dx.dtype)
     for number in range(geometry.KH * geometry.KW):
         rows, columns = geometry.tap(*divmod(number, geometry.KW))
         out += xp.where(winners == number, padded[:, :, rows, columns], 0)
     return out
 
 
-# where the largest are is a constant, as far as derivatives are concerned
-max_pool2d.derivatives(x=lambda g, y, x, geometry: _scatter(g, image=x.array, largest=y.array, geometry=geometry))
-_scatter.derivatives(dy=lambda g, image, largest, geometry: _gather(g, image=image, largest=largest, geometry=geometry))
-_gather.derivatives(dx=lambda g, image, largest, geometry: _scatter(g, image=image, largest=largest, geometry=geometry))
+# where the largest values are is constant as far as derivatives are concerned
+max_pool2d.derivatives(
+    x=lambda g, y, x, geometry: _scatter(g, maxima=(x.array, y.array, geometry)))
+_scatter.derivatives(dy=lambda g, maxima: _gather(g, maxima=maxima))
+_gather.derivatives(dx=lambda g, maxima: _scatter(g, maxima=maxima))

@@ -1,0 +1,64 @@
+"""One line for each channel, y = x * scale + shift, and the sums that are its adjoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...arrays.memory import empty
+from ...arrays.threads import by_shares
+from ...autograd.engine import Primitive
+from ..layout import batch_innermost, channel_sums
+from ..shapes import expand, reshape
+
+
+def lines(xp: Any, x: Any, scale: Any, shift: Any, offset: Any = None) -> Any:
+    """(x - offset) * scale + shift for x (H, C, W, N); the others are (C, 1) or (C, N).
+
+    `shift` and `offset` may be None, which stands for 0.
+    """
+    y = empty(xp, x.shape, x.dtype)
+
+    def compute(c: slice) -> None:  # few channels at a time, because few stay in the cache
+        values = x[:, c]
+        if offset is not None:
+            values = xp.subtract(values, offset[c, None], out=y[:, c])
+        xp.multiply(values, scale[c, None], out=y[:, c])
+        if shift is not None:
+            xp.add(y[:, c], shift[c, None], out=y[:, c])
+
+    by_shares(xp, x.shape[1], x.size, compute, passes=3)
+    return y
+
+
+@Primitive
+def scale_channels(xp, x, scale, shift):
+    # x (N, C, H, W) times scale (C,), plus shift (C,) or None
+    shift = shift if shift is None else shift[:, None]
+    return lines(xp, batch_innermost(xp, x), scale[:, None], shift).transpose(3, 1, 0, 2)
+
+
+@Primitive
+def sum_channels(xp, a, x):
+    # the sums of a * x over all but the channel, (C,); of `a` alone if x is None
+    a, x = batch_innermost(xp, a), x if x is None else batch_innermost(xp, x)
+    sums = xp.empty(a.shape[1], a.dtype)
+
+    def compute(c: slice) -> None:
+        sums[c] = channel_sums(xp, a[:, c], x if x is None else x[:, c])
+
+    by_shares(xp, a.shape[1], a.size, compute)
+    return sums
+
+
+def _to_each(g, x, a_shape):
+    if x is None:
+        return expand(reshape(g, -1, 1, 1), a_shape)
+    return scale_channels(x, g, None)
+
+
+scale_channels.derivatives(
+    x=lambda g, scale: scale_channels(g, scale, None),
+    scale=lambda g, x: sum_channels(g, x),
+    shift=lambda g: sum_channels(g, None),
+)
+sum_channels.derivatives(a=_to_each, x=lambda g, a: scale_channels(a, g, None))
