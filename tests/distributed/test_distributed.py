@@ -555,7 +555,7 @@ def digits(folder_of_digits):
 def mnist(ranks, digits, folder, *more):
     return start(
         ranks,
-        ROOT / "examples/mnist.py",
+        ROOT / "examples/mnist_resumable.py",
         "--data",
         digits,
         "--epochs",

@@ -536,8 +536,6 @@ def test_example_runs_on_the_gpu(gpu, tmp_path, monkeypatch):
             "cuda",
             "--epochs",
             "1",
-            "--batch-size",
-            "20",
             "--out",
             str(tmp_path),
         ],

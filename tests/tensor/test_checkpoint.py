@@ -1,6 +1,7 @@
 """A run that is killed goes on to the same bits as one that was not, wherever it was killed.
 
-The kills come at random moments; TINYNET_KILLS=30 (or any number) asks for as many of examples/mnist.py itself, which has 2 here.
+The kills come at random moments. TINYNET_KILLS=30 kills examples/mnist_resumable.py 30 times
+instead of twice.
 """
 
 from __future__ import annotations
@@ -514,7 +515,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert (tmp_path / "full.result").read_bytes() == (tmp_path / "whole.result").read_bytes()
 
 
-# ----------------------------------------------------------------------------------------- examples/mnist.py
+# ---------------------------------------------------------------------- examples/mnist_resumable.py
 
 
 @pytest.fixture(scope="module")
@@ -525,7 +526,7 @@ def few_digits(folder_of_digits):
 def mnist(folder, out, *more):
     command = [
         sys.executable,
-        str(ROOT / "examples/mnist.py"),
+        str(ROOT / "examples/mnist_resumable.py"),
         "--data",
         str(folder),
         "--epochs",
