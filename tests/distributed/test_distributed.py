@@ -33,7 +33,7 @@ MPIEXEC = shutil.which(
 )
 needs_mpi = pytest.mark.skipif(
     not distributed.is_available() or MPIEXEC is None,
-    reason="mpi4py or mpiexec is missing: pip install 'tinynet[distributed]'",
+    reason="mpi4py or mpiexec is missing: pip install 'tinynet-cnn[distributed]'",
 )
 LIMIT = 60
 
