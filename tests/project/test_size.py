@@ -32,11 +32,11 @@ NO_CODE = {
 def docstring_lines(source: str) -> set[int]:
     found: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                if isinstance(first.value.value, str):
-                    found.update(range(first.lineno, first.end_lineno + 1))
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            found.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     return found
 
 
