@@ -29,7 +29,7 @@ def im2col(x, kernel, stride, padding):
 
 
 def col2im(columns, shape, kernel, stride, padding):
-    """Add each entry of the columns to the pixel it came from: (C * K * K, OH * OW) -> (C, H, W)."""
+    """Add each entry of the columns to its pixel: (C * K * K, OH * OW) -> (C, H, W)."""
     channels, height, width = shape
     padded = np.zeros((channels, height + 2 * padding, width + 2 * padding))
     tops = range(0, padded.shape[1] - kernel + 1, stride)
