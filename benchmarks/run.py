@@ -37,6 +37,7 @@ from timing import in_turns  # noqa: E402
 
 import tinynet  # noqa: E402
 import tinynet.nn.functional as F  # noqa: E402
+from tinynet.arrays import threads  # noqa: E402
 
 try:
     import torch
@@ -660,13 +661,13 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
     """
     rate = matmul_peak()
     a, b = np.ones((2, 1 << 22), np.float32)
-    parts = tinynet.threads.pieces(a.size, tinynet.get_num_threads())
+    parts = threads.pieces(a.size, tinynet.get_num_threads())
     copying = (
         2
         * a.nbytes
         / in_turns(
             {
-                "": lambda: tinynet.threads.parallel(
+                "": lambda: threads.parallel(
                     len(parts), lambda i: np.copyto(b[parts[i]], a[parts[i]])
                 )
             },
@@ -731,22 +732,23 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
         return multiplications, sum(a.nbytes for a in arrays)
 
     def work_of_gradient(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
-        # Batch norm's three gradients are computed together, when the first of them is asked for.
-        if self.primitive.name == "batch_norm" and arguments[0] == 0:
-            return 0.0, 3 * arguments[1].array.nbytes
-        return 0.0, 0.0
+        # A joint derivative, which is batch norm's, computes outside any operation: it reads two
+        # arrays of the size of g and writes one.
+        g = arguments[0]
+        return 0.0, 3 * g.array.nbytes if self.primitive.joint else 0.0
 
-    methods = Primitive.__call__, Node.gradient
+    def name_of_gradients(self: Any) -> str:
+        return f"{self.primitive.name}, backward" if self.primitive.joint else ""
+
+    methods = Primitive.__call__, Node.gradients
     steps = []
     try:
         Primitive.__call__ = timed(  # type: ignore[method-assign]
             methods[0], lambda self: self.name, work
         )
-        Node.gradient = timed(
-            methods[1],
-            lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "",
-            work_of_gradient,
-        )  # type: ignore[method-assign]
+        Node.gradients = timed(  # type: ignore[method-assign]
+            methods[1], name_of_gradients, work_of_gradient
+        )
         for _ in range(runs):
             found.clear()
             inner[:] = [0.0]
@@ -760,7 +762,7 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
                 }
             )
     finally:
-        Primitive.__call__, Node.gradient = methods  # type: ignore[method-assign]
+        Primitive.__call__, Node.gradients = methods  # type: ignore[method-assign]
     quartile = sorted(steps, key=lambda step: sum(values[0] for values in step.values()))[
         len(steps) // 4
     ]
