@@ -66,11 +66,6 @@ def test_mnist(example, digits, tmp_path, monkeypatch):
     check_picture(tmp_path / "out/mnist.png")
 
 
-def test_mnist_is_short():
-    code = [line for line in (EXAMPLES / "mnist.py").read_text().splitlines() if line.strip()]
-    assert len(code) <= 95, "a beginner reads this file from top to bottom"
-
-
 def test_mnist_resumable(example, digits, tmp_path):
     said = example(
         "mnist_resumable.py",

@@ -22,6 +22,7 @@ LONGEST_LINE = 100
 LARGEST_FILE = 400
 WHOLE = 8500  # tinynet/ without explain/
 ENGINE = 250
+FIRST_EXAMPLE = 90
 
 NO_CODE = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
@@ -74,6 +75,11 @@ def test_all_of_it_can_be_read(sizes):
 
 def test_the_engine_fits_on_a_few_screens(sizes):
     assert sizes[PACKAGE / "autograd" / "engine.py"] <= ENGINE
+
+
+def test_a_beginner_can_read_the_first_example():
+    source = (ROOT / "examples" / "mnist.py").read_text(encoding="utf-8")
+    assert lines_of_code(source) <= FIRST_EXAMPLE
 
 
 @pytest.mark.parametrize("path", [*PYTHON, *PROSE], ids=name)
