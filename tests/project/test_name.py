@@ -51,7 +51,7 @@ def test_nobody_is_told_to_install_somebody_elses_package():
         ("pip install tinynet", True),
         ("pip install -U tinynet mpi4py", True),
         ("pip install mpi4py tinynet==0.1", True),
-        ("pip install 'tinynet-cnn[cuda13]'", True),
+        ("pip install 'tinynet[cuda13]'", True),
         ("""brings both: "tinynet[distributed]" """, True),
         ("`tinynet[distributed]` is mpi4py and MPICH", True),
         ("pip install tinynet-cnn", False),
