@@ -15,7 +15,8 @@ import strict_cupy
 import tinynet
 from tinynet.data.mnist import idx_header
 
-# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the cupy that is installed, which needs a GPU; else on the stand-in.
+# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the installed cupy, which needs a GPU;
+# else they run on the stand-in.
 REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
 
 
@@ -36,7 +37,10 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def last_gpu(gpu: Any) -> str:
-    """The GPU with the highest number. On the stand-in it isn't cupy's current one, so what forgets to make it current is found out."""
+    """The GPU with the highest number.
+
+    On the stand-in it is not cupy's current GPU, so code that forgets to make it current fails.
+    """
     return f"cuda:{gpu.cuda.runtime.getDeviceCount() - 1}"
 
 
@@ -50,7 +54,7 @@ def second_gpu(gpu: Any) -> str:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> str:
-    """The same test on the CPU and on a GPU (the stand-in for one, unless TINYNET_TEST_CUPY=real)."""
+    """The same test on the CPU and on a GPU (the stand-in, unless TINYNET_TEST_CUPY=real)."""
     if request.param == "cuda":
         request.getfixturevalue("gpu")
     return str(request.param)
@@ -58,7 +62,10 @@ def device(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
-    """Called with two numbers: a new folder with so many training and test digits of those that ship with tinynet, in the files of MNIST."""
+    """A function of two numbers: it makes a folder with so many training and test digits.
+
+    The digits are some of those that ship with tinynet, in files like MNIST's.
+    """
 
     def make(training: int, test: int) -> Path:
         folder = tmp_path_factory.mktemp("digits")

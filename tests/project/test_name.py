@@ -1,4 +1,4 @@
-"""The name on the package index: `tinynet` there belongs to somebody else, ours is `tinynet-cnn`."""
+"""The name on the package index: ours is `tinynet-cnn`; `tinynet` belongs to somebody else."""
 
 from __future__ import annotations
 
