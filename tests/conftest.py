@@ -15,8 +15,8 @@ import strict_cupy
 import tinynet
 from tinynet.data.mnist import idx_header
 
-# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the installed cupy, which needs a GPU;
-# else they run on the stand-in.
+# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the installed cupy, which needs a
+# GPU; else they run on the stand-in.
 REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
 
 

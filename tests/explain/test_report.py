@@ -420,7 +420,7 @@ def test_the_mnist_example_reports_its_own_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         sys,
         "argv",
-        ["mnist_resumable.py", "--epochs", "3", "--batch-size", "20", "--report", "--out", str(tmp_path)],
+        [*"mnist_resumable.py --epochs 3 --batch-size 20 --report --out".split(), str(tmp_path)],
     )
     example.main()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Every public function, with every argument replaced by wrong values: each refusal explains itself.
+"""Every public function, with every argument replaced by wrong values: refusals explain themselves.
 
-The table has one right call of each function. Each of its arguments in turn is replaced by each of a
-list of wrong values. Many of these are rightly accepted (a number for a tensor, an empty list). If
-one is refused, the error must be a ValueError, TypeError or RuntimeError (or IndexError, OSError)
+The table has one right call of each function. Each of its arguments in turn is replaced by each of
+a list of wrong values. Many of these are rightly accepted (a number for a tensor, an empty list).
+If one is refused, the error must be a ValueError, TypeError or RuntimeError (or IndexError, OSError)
 that begins with the function's name, names one of its arguments or what was given, and states the
 rule; it must not be a sentence of numpy's or Python's from somewhere inside. The same holds for
 tensors on another device, and for devices that do not exist.
@@ -555,8 +555,8 @@ def with_one_moved() -> list[tuple[str, int | str]]:
 
 
 # These take tensors of any device: copy_ moves, a data set has each tensor where it likes, of some
-# only the shape is asked, indices are moved to where they are needed, as in x[indices], and what does
-# not depend on an input has no gradient.
+# only the shape is asked, indices are moved to where they are needed, as in x[indices], and what
+# does not depend on an input has no gradient.
 ANYWHERE = {"Tensor.copy_", "TensorDataset", "expand_as", "view_as", "index_select", "grad"}
 
 

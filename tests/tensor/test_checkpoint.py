@@ -46,7 +46,7 @@ def data(samples=40):
 
 
 class Run:
-    """Everything of a training run that has a state: dropout, batch norm, momentum, a schedule, a shuffled order."""
+    """A training run with all that has a state: dropout, batch norm, momentum, schedule, order."""
 
     def __init__(
         self, path=None, optimizer="Adam", workers=0, generator=None, samples=40, epochs=3
@@ -74,7 +74,8 @@ class Run:
         self.progress = {"epoch": 0, "losses": []}
         self.epochs = epochs
         self.checkpoint = tinynet.Checkpoint(
-            path or "unused", model=self.model, optimizer=self.optimizer, scheduler=self.scheduler, loader=self.loader,
+            path or "unused", model=self.model, optimizer=self.optimizer, scheduler=self.scheduler,
+            loader=self.loader,
             progress=self.progress,
         )  # fmt: skip
 
@@ -218,7 +219,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert os.listdir(tmp_path) == [".other.0123abcd.part"]
 
 
-# --------------------------------------------------------------------------------------- the loader by itself
+# ----------------------------------------------------------------------------- the loader by itself
 
 
 def indices(loader):
@@ -411,7 +412,7 @@ def test_a_state_of_another_loader_is_refused(change, error, message):
         loader.load_state_dict(None if change is None else {**loader.state_dict(), **change})
 
 
-# ------------------------------------------------------------------------------------------------- SIGKILL
+# ------------------------------------------------------------------------------------------ SIGKILL
 
 needs_fork = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="this system has no fork and no SIGKILL"
@@ -421,7 +422,7 @@ may_fork = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
 def _train(path, die_in=None, after=0):
-    """In a forked child: train to the end with a checkpoint at each step; or die in one of the calls that write it."""
+    """In a forked child: train with a checkpoint at each step, to the end or to death in a save."""
     run = Run(path, "SGD", epochs=3)
     run.checkpoint.restore()
     calls = 0
@@ -464,7 +465,7 @@ def _fork(*args, function=_train):
 @needs_fork
 @may_fork
 def test_thirty_kills_lose_nothing(tmp_path):
-    """SIGKILL at 30 moments: 20 at random, 10 while a checkpoint is being written. There is always one that can be loaded."""
+    """SIGKILL at 30 moments, 10 of them while a checkpoint is written: one can always be loaded."""
     rng = random.Random(0)
     _, status = os.waitpid(_fork(str(tmp_path / "whole")), 0)
     assert status == 0
@@ -543,7 +544,7 @@ def mnist(folder, out, *more):
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory, few_digits):
-    """A folder where the example, never stopped, left its weights and its checkpoint; and how long that took."""
+    """A folder with the weights and the checkpoint of a run never stopped; and its seconds."""
     folder = tmp_path_factory.mktemp("whole")
     start = time.perf_counter()
     run = mnist(few_digits, folder, "--checkpoint", str(folder / "kept"))
