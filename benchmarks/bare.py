@@ -1,6 +1,7 @@
-"""A training step of LeNet-5 as a straight line of tinynet's array functions: no tensors, no graph, no modules, no checks.
+"""A training step of LeNet-5 as a straight line of calls of tinynet's array functions.
 
-What a step takes beside this is the price of the framework; what Python takes in this is the least that it could take with these functions.
+It has no tensors, graph, modules or checks. The time that a real step takes in addition is the cost
+of the framework; the time that Python takes here is the least possible with these functions.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ RATE, MOMENTUM = 0.01, 0.9
 
 
 def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
-    """The step, which returns the loss, and the parameters that it changes: those of `lenet`, in their order."""
+    """The step, which returns the loss, and the parameters of `lenet` that it changes, in order."""
     random = np.random.default_rng(0)
     x = random.standard_normal((batch, 1, 28, 28), np.float32)
     labels = random.integers(0, 10, batch)
@@ -98,7 +99,7 @@ def _forward_of(operation: Any) -> Callable[..., Any]:
 
 
 def check() -> None:
-    """That three steps change the parameters as the framework does."""
+    """Raise AssertionError unless three steps change the parameters as the framework does."""
     step, parameters = bare_step(8)
     random = np.random.default_rng(0)
     x = tinynet.tensor(random.standard_normal((8, 1, 28, 28), np.float32))

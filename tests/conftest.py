@@ -90,3 +90,13 @@ def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int,
         return folder
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def root_stays_clean() -> Iterator[None]:
+    """No test writes a file into the root of the project, where a newcomer looks first."""
+    root = Path(__file__).parents[1]
+    caches = {".pytest_cache", ".hypothesis", ".ruff_cache", ".mypy_cache", "__pycache__"}
+    before = set(os.listdir(root))
+    yield
+    assert set(os.listdir(root)) <= before | caches, "a test wrote into the root of the project"

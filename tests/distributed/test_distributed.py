@@ -33,7 +33,7 @@ MPIEXEC = shutil.which(
 )
 needs_mpi = pytest.mark.skipif(
     not distributed.is_available() or MPIEXEC is None,
-    reason="mpi4py or mpiexec is missing: pip install 'tinynet[distributed]'",
+    reason="mpi4py or mpiexec is missing: pip install 'tinynet-cnn[distributed]'",
 )
 LIMIT = 60
 
@@ -553,7 +553,7 @@ def digits(folder_of_digits):
 def mnist(ranks, digits, folder, *more):
     return start(
         ranks,
-        ROOT / "examples/mnist.py",
+        ROOT / "examples/mnist_resumable.py",
         "--data",
         digits,
         "--epochs",

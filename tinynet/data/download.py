@@ -1,7 +1,7 @@
 """Download published files from the first mirror that has them.
 
 pooch does the work: it downloads over HTTP, checks the SHA-256 and shows a progress bar. It
-comes with ``pip install 'tinynet[examples]'`` and is imported when a download is wanted.
+comes with ``pip install 'tinynet-cnn[examples]'`` and is imported when a download is wanted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def optional(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        way_out = "pip install 'tinynet[examples]'"
+        way_out = "pip install 'tinynet-cnn[examples]'"
         raise DownloadError(f"downloading needs {error.name or name}: {way_out}") from error
 
 
