@@ -11,13 +11,10 @@ import gpu_kernels
 import numpy as np
 import pytest
 import strict_cupy
+from real_cupy import REAL_CUPY
 
 import tinynet
 from tinynet.data.mnist import idx_header
-
-# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the cupy that is installed, which
-# needs a GPU; else on the stand-in.
-REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
 
 
 @pytest.fixture(scope="session")

@@ -22,25 +22,21 @@ from .autograd.gradcheck import gradcheck
 from .creation import (
     arange, as_tensor, bernoulli, empty, empty_like, eye, from_dlpack, from_numpy, full, full_like,
     linspace, normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like,
-    randperm, tensor, zeros, zeros_like,
-)
+    randperm, tensor, zeros, zeros_like)
 from .ops.dtypes import result_type
 from .ops.elementwise import (
     abs, add, allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, clamp, cos, div,
     eq, equal, erf, exp, expm1, floor, floor_divide, ge, gt, isclose, isfinite, isinf, isnan, le,
     log, log1p, logical_and, logical_not, logical_or, lt, masked_fill, maximum, minimum, mul, ne,
     neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub,
-    tanh, where,
-)
+    tanh, where)
 from .ops.indexing import gather, index_select
 from .ops.products import matmul
 from .ops.reductions import (
-    all, amax, amin, any, argmax, argmin, max, mean, min, norm, std, sum, var,
-)
+    all, amax, amin, any, argmax, argmin, max, mean, min, norm, std, sum, var)
 from .ops.shapes import (
     cat, chunk, expand_as, flatten, flip, narrow, permute, reshape, split, squeeze, stack, t,
-    transpose, unbind, unflatten, unsqueeze, view_as,
-)
+    transpose, unbind, unflatten, unsqueeze, view_as)
 from .ops.softmax import log_softmax, logsumexp, softmax
 from .printing import set_printoptions
 from .summary import summary

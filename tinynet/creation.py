@@ -24,16 +24,14 @@ from .tensor import Tensor
 __all__ = [
     "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
     "full", "full_like", "linspace", "normal", "ones", "ones_like", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
-]  # fmt: skip
+    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"]
 
 
 def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
     """`array` as a tensor on `device` (None: where the array is)."""
     if requires_grad and array.dtype.kind != "f":
         raise RuntimeError(
-            f"{name}: only floating-point tensors can require gradients, this one is {array.dtype}"
-        )
+            f"{name}: only floating-point tensors can require gradients, this one is {array.dtype}")
     if device is not None:
         array = to_device(array, as_device(name, device), name)
     result = Tensor._wrap(array)
@@ -46,8 +44,7 @@ def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
         lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
         if not (lowest <= array.min() and array.max() <= highest):  # False for nan too
             raise ValueError(
-                f"{name}: some numbers don't fit into {dtype}, from {lowest} to {highest}"
-            )
+                f"{name}: some numbers don't fit into {dtype}, from {lowest} to {highest}")
     return array.astype(dtype, copy=False)
 
 
@@ -78,8 +75,7 @@ def _unwrapped(data: Any) -> Any:
     return [_unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
-def tensor(data: Any, *, dtype: Any = None, device: Any = None,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of `data`: a number, nested sequences of numbers, an array or a tensor.
 
     Without `dtype`, Python floats become float32, ints int64 and bools bool; arrays and tensors
@@ -148,8 +144,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     kind = type(ext_tensor).__name__
     if not hasattr(ext_tensor, "__dlpack__"):
         raise TypeError(
-            f"from_dlpack: expected a tensor of a library that speaks DLPack, got {kind}"
-        )
+            f"from_dlpack: expected a tensor of a library that speaks DLPack, got {kind}")
     try:
         return from_numpy(np.from_dlpack(ext_tensor))
     except BufferError as error:
@@ -215,8 +210,7 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
     if not isinstance(input, Variable):
         raise TypeError(
             f"{name}: expected a tensor to take shape, dtype and device from, "
-            f"got {type(input).__name__}"
-        )
+            f"got {type(input).__name__}")
     array = input.array
     return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
@@ -277,12 +271,10 @@ rand = _random("rand", "random", "Numbers evenly distributed over [0, 1).")
 randn = _random("randn", "standard_normal", "Normally distributed numbers, mean 0 and variance 1.")
 rand_like = _random_like("rand", "random", "`rand` in the shape, dtype and device of `input`.")
 randn_like = _random_like(
-    "randn", "standard_normal", "`randn` in the shape, dtype and device of `input`."
-)
+    "randn", "standard_normal", "`randn` in the shape, dtype and device of `input`.")
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
+def full(size, fill_value, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor of shape `size` that holds `fill_value`.
 
     Without `dtype`, a bool gives bool, an int int64, a float float32.
@@ -298,8 +290,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-            dtype: Any = None, device: Any = None,
-            requires_grad: bool = False) -> Tensor:  # fmt: skip
+            dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Integers evenly distributed over [low, high), int64; ``randint(high, size)`` starts at 0."""
     if size is None:
         low, high, size = 0, low, high
@@ -326,8 +317,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 
 
 def normal(mean: float, std: float, size: Any, *, generator: Generator | None = None,
-           dtype: Any = None, device: Any = None,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+           dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Normally distributed numbers with the given mean and standard deviation (0 or more)."""
     mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std, 0)
     sizes = _sizes("normal", (size,))
@@ -340,8 +330,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     if not isinstance(input, Tensor) or not input.is_floating_point():
         given = getattr(input, "dtype", type(input).__name__)
         raise TypeError(
-            f"bernoulli: expected a tensor of floats, the probabilities; got {given}"
-        )
+            f"bernoulli: expected a tensor of floats, the probabilities; got {given}")
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
     shape = input.array.shape

@@ -34,19 +34,13 @@ class PrintOptions:
 PROFILES = {
     "default": PrintOptions(),
     "short": PrintOptions(precision=2, edgeitems=2),
-    "full": PrintOptions(threshold=math.inf),
-}
+    "full": PrintOptions(threshold=math.inf)}
 _options = PROFILES["default"]
 
 
-def set_printoptions(
-    precision: int | None = None,
-    threshold: float | None = None,
-    edgeitems: int | None = None,
-    linewidth: int | None = None,
-    profile: str | None = None,
-    sci_mode: bool | None = None,
-) -> None:
+def set_printoptions(precision: int | None = None, threshold: float | None = None,
+                     edgeitems: int | None = None, linewidth: int | None = None,
+                     profile: str | None = None, sci_mode: bool | None = None) -> None:
     """Choose how tensors print from now on. An option that is None stays, except ``sci_mode``.
 
     Args:
@@ -82,20 +76,17 @@ def set_printoptions(
         ("precision", precision, 0, numbers.Integral),
         ("threshold", threshold, 0, numbers.Real),
         ("edgeitems", edgeitems, 0, numbers.Integral),
-        ("linewidth", linewidth, 1, numbers.Integral),
-    ):
+        ("linewidth", linewidth, 1, numbers.Integral)):
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, kind):
             wanted = "an int" if kind is numbers.Integral else "a number"
             given = type(value).__name__
             raise TypeError(
-                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}"
-            )
+                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}")
         if not value >= least:  # so that nan is refused too
             raise ValueError(
-                f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}"
-            )
+                f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
         changes[name] = value
     _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
 
@@ -122,8 +113,7 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(
             f"format_tensor: the array has dtype {array.dtype}; a tensor holds bool, integers or "
-            "floats of at most 64 bits; convert it with .astype(...)"
-        )
+            "floats of at most 64 bits; convert it with .astype(...)")
     first = [suffix for suffix in suffixes if suffix.startswith("device=")]
     last = [suffix for suffix in suffixes if suffix not in first]
     empty = array.size == 0

@@ -86,8 +86,7 @@ def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
         if (version := about[_ENTRY]) != _VERSION:
             raise ValueError(
                 f"it has format version {version!r}, and this tinynet reads version {_VERSION}; "
-                "is there a later tinynet?"
-            )
+                "is there a later tinynet?")
         if about["sha256"] != _digest(about["tree"], tensors):
             raise ValueError("its content does not match its checksum, so it was damaged")
         return _from_tree(about["tree"], tensors, device)
@@ -127,8 +126,7 @@ class Checkpoint:
             if not isinstance(part, dict) and not methods:
                 raise TypeError(
                     f"Checkpoint: {name} is a {type(part).__name__}; a part is a dict, or has "
-                    "state_dict() and load_state_dict()"
-                )
+                    "state_dict() and load_state_dict()")
         self.parts = parts
 
     def _state(self) -> dict[str, Any]:
@@ -165,13 +163,11 @@ class Checkpoint:
         if not isinstance(parts, dict) or state.keys() != {"generator", "parts"}:
             raise ValueError(
                 f"Checkpoint.restore: {self.path} is not a checkpoint but something else that "
-                "tinynet.save wrote"
-            )
+                "tinynet.save wrote")
         if parts.keys() != self.parts.keys():
             raise ValueError(
                 f"Checkpoint.restore: {self.path} has the parts {', '.join(parts)}; this run has "
-                f"{', '.join(self.parts)}"
-            )
+                f"{', '.join(self.parts)}")
         before = copy.deepcopy(self._state())
         generator = default_generator.get_state()
         try:
@@ -228,8 +224,7 @@ def _writable(function: str, f: str | os.PathLike[str]) -> Path:
     path = _path(function, f).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"{function}: the folder {path.parent} does not exist; make it first, os.makedirs(...)"
-        )
+            f"{function}: the folder {path.parent} does not exist; make it first, os.makedirs(...)")
     if path.exists() and not path.is_file():
         raise OSError(f"{function}: {path} exists and is not a regular file; choose another")
     return path
@@ -249,12 +244,10 @@ def _refuse_by_first_bytes(path: Path) -> None:
     if start[:1] == b"\x80" or start[:4] == b"PK\x03\x04":
         raise ValueError(
             f"load: {path} is a pickle (as torch.save writes), which may execute anything; it was "
-            "not read. Save the weights with safetensors.torch.save_file instead"
-        )
+            "not read. Save the weights with safetensors.torch.save_file instead")
     raise ValueError(
         f"load: {path} is not a safetensors file, or truncated: its {size:,} bytes don't hold the "
-        "header they announce"
-    )
+        "header they announce")
 
 
 def _safetensors() -> Any:
@@ -262,8 +255,7 @@ def _safetensors() -> Any:
         import safetensors.numpy
     except ImportError as error:
         raise ImportError(
-            "save/load: the package safetensors is missing; pip install safetensors"
-        ) from error
+            "save/load: the package safetensors is missing; pip install safetensors") from error
     return safetensors.numpy
 
 
@@ -285,8 +277,7 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray]) ->
     if len(path) > _DEEPEST:
         raise ValueError(
             f"save: the object is nested more than {_DEEPEST} deep, or contains itself, at "
-            f"{where:.60}..."
-        )
+            f"{where:.60}...")
     if isinstance(obj, Tensor):
         name = where or "tensor"
         while name in tensors or name == "__metadata__":
@@ -314,8 +305,7 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray]) ->
         f"save: {where or 'the object'} is a {type(obj).__name__}; only tensors, numbers, "
         "strings, None, and dicts, lists and tuples of them can be saved"
         + ("; save its state_dict()" if hasattr(obj, "state_dict") else "")
-        + ("; make a tensor of it with tinynet.from_numpy" if isinstance(obj, np.ndarray) else "")
-    )
+        + ("; make a tensor of it with tinynet.from_numpy" if isinstance(obj, np.ndarray) else ""))
 
 
 def _from_tree(tree: Any, tensors: Mapping[str, np.ndarray], device: Device) -> Any:

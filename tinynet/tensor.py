@@ -9,8 +9,7 @@ import numpy as np
 
 from . import autograd
 from .arrays.devices import (
-    Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host,
-)
+    Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host)
 from .arrays.random import default_generator
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
@@ -72,8 +71,7 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
     method.__name__ = name
     method.__doc__ = (
         f"`{name.rstrip('_')}` in place; returns self. RuntimeError on a leaf that requires grad, "
-        "outside no_grad()."
-    )
+        "outside no_grad().")
     return method
 
 
@@ -93,8 +91,7 @@ class Tensor(Recorded):
         if sizes or isinstance(data, (bool, int, float)):
             raise TypeError(
                 "Tensor: give the data as a sequence; for sizes use tinynet.zeros, for one number "
-                "tinynet.tensor"
-            )
+                "tinynet.tensor")
         source = to_host(data.array) if isinstance(data, Variable) else data
         try:
             super().__init__(np.array(source, dtype=default_dtype))
@@ -194,8 +191,7 @@ class Tensor(Recorded):
         if not force and self.requires_grad:
             raise RuntimeError(
                 "numpy: the tensor requires grad, and numpy records no history; "
-                "use tensor.detach().numpy()"
-            )
+                "use tensor.detach().numpy()")
         if not force and self.is_cuda:
             raise TypeError(f"numpy: the tensor is on {self.device}; copy it, tensor.cpu()")
         return self.array.view() if isinstance(self.array, np.ndarray) else to_host(self.array)
@@ -218,8 +214,7 @@ class Tensor(Recorded):
         if self.array.size != 1:
             raise RuntimeError(
                 f"{function}: a tensor of shape {tuple(self.shape)} has {self.array.size} "
-                f"elements, not one{way_out}"
-            )
+                f"elements, not one{way_out}")
         return self.array.item()
 
     def __bool__(self) -> bool:
@@ -244,13 +239,12 @@ class Tensor(Recorded):
         if self._node is not None:
             raise RuntimeError(
                 "deepcopy: only leaves can be copied with their place in the graph; "
-                "use tensor.detach().clone()"
-            )
+                "use tensor.detach().clone()")
         copy = type(self).__new__(type(self))
         Variable.__init__(copy, self.detach().clone().array, self._requires_grad)
         memo[id(self)] = copy
         if self._grad is not None:
-            copy._grad = self._grad.__deepcopy__(memo)  # type: ignore[attr-defined]
+            copy._grad = self._grad.__deepcopy__(memo)
         return copy
 
     def __reduce__(self) -> Any:
@@ -277,8 +271,7 @@ class Tensor(Recorded):
                 dtype = as_dtype("to", argument)
             else:
                 raise TypeError(
-                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}"
-                )
+                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}")
         tensor = self
         if dtype is not None and (wanted := as_dtype("to", dtype)) != self.dtype:
             tensor = cast(tensor, dtype=wanted)
@@ -376,8 +369,7 @@ class Tensor(Recorded):
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(
                 f"{operation}: a value of shape {tuple(value.array.shape)} can't be broadcast to "
-                f"the shape {tuple(shape)} it is written to"
-            )
+                f"the shape {tuple(shape)} it is written to")
         array_module(self.array, value.array)  # both on one device?
         if value.array.dtype != self.dtype:
             value = cast(value, dtype=self.dtype)
@@ -490,12 +482,10 @@ class Tensor(Recorded):
         draw = (generator or default_generator).numpy.random
         return self._replace(self._drawn("uniform_", draw, a, b - a), "uniform_")
 
-    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift: Any,
-               scale: Any) -> Tensor:  # fmt: skip
+    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift, scale) -> Tensor:
         if self.dtype.kind != "f":
             raise RuntimeError(
-                f"{operation}: draws floats, which can't be written into {self.dtype}"
-            )
+                f"{operation}: draws floats, which can't be written into {self.dtype}")
         draws = draw(self.array.shape, np.float64 if self.dtype == np.float64 else np.float32)
         return Tensor._wrap(to_device(np.asarray(draws * scale + shift, self.dtype), self.device))
 

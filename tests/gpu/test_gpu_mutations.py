@@ -23,7 +23,7 @@ import mutants
 import numpy as np
 import pytest
 import strict_cupy
-from conftest import REAL_CUPY
+from real_cupy import REAL_CUPY
 from test_gpu_api import problems
 
 import tinynet

@@ -53,8 +53,7 @@ class CIFAR10(ImageSet):
         "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
         "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
         "data_batch_4": "634d18415352ddfa80567beed471001a",
-        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    }
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb"}
     test_batches: ClassVar[dict[str, str]] = {"test_batch": "40351d587109b95175f43aff81a1287e"}
     folders = ("CIFAR10", "cifar10", ".")
     mirrors = ("https://www.cs.toronto.edu/~kriz/",
@@ -182,8 +181,7 @@ class _Unpickler(pickle._Unpickler):
         ("numpy", "ndarray"): _Described,
         ("numpy", "dtype"): _Described,
         # How Python 3 spells bytes in a pickle for Python 2.
-        ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1"),
-    }
+        ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1")}
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         key = module.replace("numpy._core", "numpy.core"), name

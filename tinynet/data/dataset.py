@@ -143,9 +143,8 @@ class ConcatDataset(Dataset):
         return self._ends[-1]
 
 
-def random_split(
-    dataset: Dataset, lengths: Sequence[float], generator: Generator | None = None
-) -> list[Subset]:
+def random_split(dataset: Dataset, lengths: Sequence[float],
+                 generator: Generator | None = None) -> list[Subset]:
     """Divide `dataset` at random into subsets.
 
     Args:

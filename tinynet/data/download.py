@@ -46,9 +46,8 @@ def cache_folder() -> Path:
     return Path(optional("platformdirs").user_cache_dir("tinynet"))
 
 
-def fetch(
-    files: Sequence[Published], mirrors: Sequence[str], folder: Path, in_haste: bool
-) -> list[Path]:
+def fetch(files: Sequence[Published], mirrors: Sequence[str], folder: Path,
+          in_haste: bool) -> list[Path]:
     """Download `files` into `folder`; returns their paths. DownloadError if no mirror has one.
 
     A file that is there already, with the right checksum, is not downloaded again. With

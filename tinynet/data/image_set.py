@@ -86,11 +86,10 @@ class ImageSet(Dataset):
         """Pixels, labels and the size of the whole, of a subset inside tinynet; None without."""
         return None
 
-    def __init__(
-        self, root: str | os.PathLike[str] | None = None, train: bool = True,
-        transform: Callable[[Tensor], Any] | None = None,
-        target_transform: Callable[[Tensor], Any] | None = None, download: bool | None = None,
-    ):
+    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
+                 transform: Callable[[Tensor], Any] | None = None,
+                 target_transform: Callable[[Tensor], Any] | None = None,
+                 download: bool | None = None):
         name = type(self).__name__
 
         def expect(right: bool, argument: str, value: Any, rule: str) -> None:

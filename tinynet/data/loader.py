@@ -46,10 +46,8 @@ class _Pass:
         taken: the number of batches handed out; the loader counts them.
     """
 
-    def __init__(
-        self, indices: Iterable[Any], generator: Generator,
-        position: Mapping[str, Any] | None, ranks: int, rank: int,
-    ):
+    def __init__(self, indices: Iterable[Any], generator: Generator,
+                 position: Mapping[str, Any] | None, ranks: int, rank: int):
         now = generator.get_state()
         self._began = now if position is None else position["generator"]
         self.taken = 0 if position is None else position["batches"]
@@ -117,12 +115,10 @@ class DataLoader:
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(
-        self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False, sampler: Any = None,
-        batch_sampler: Any = None, num_workers: int = 0,
-        collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
-        generator: Generator | None = None, device: Any = None,
-    ):
+    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False,
+                 sampler: Any = None, batch_sampler: Any = None, num_workers: int = 0,
+                 collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
+                 generator: Generator | None = None, device: Any = None):
         name = "DataLoader"
         if batch_size is not None:
             batch_size = as_int(name, "batch_size", batch_size, 1)

@@ -171,11 +171,9 @@ class RandomCrop(_ImageTransform):
 
     shown = ("size", "padding")
 
-    def __init__(
-        self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
-        pad_if_needed: bool = False, fill: float = 0, padding_mode: str = "constant", *,
-        generator: Generator | None = None,
-    ):
+    def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
+                 pad_if_needed: bool = False, fill: float = 0, padding_mode: str = "constant", *,
+                 generator: Generator | None = None):
         super().__init__(generator)
         name = "RandomCrop"
         self.size = (_sizes(name, "size", size, (1, 2), 1) * 2)[:2]
@@ -228,10 +226,8 @@ class RandomRotation(_ImageTransform):
 
     shown = ("degrees", "interpolation", "fill")
 
-    def __init__(
-        self, degrees: float | Sequence[float], interpolation: str = "nearest", *,
-        fill: float = 0, generator: Generator | None = None,
-    ):
+    def __init__(self, degrees: float | Sequence[float], interpolation: str = "nearest", *,
+                 fill: float = 0, generator: Generator | None = None):
         super().__init__(generator)
         name = "RandomRotation"
         if isinstance(degrees, (tuple, list)):

@@ -114,8 +114,7 @@ class Group:
 
     # --------------------------------------------------------------------------- collectives
 
-    def start(self, function: str, comm: Any, buffer: Any, op: ReduceOp | None = None,
-              src: int = 0) -> Work:  # fmt: skip
+    def start(self, function: str, comm, buffer, op: ReduceOp | None = None, src: int = 0) -> Work:
         """Start to reduce `buffer`, a contiguous array; without `op`, copy it from rank `src`."""
         try:
             if op is None:
@@ -146,8 +145,7 @@ class Group:
             listed = "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(texts))
             raise RuntimeError(
                 f"{function}: the ranks don't do the same, but {listed}; all must make the same "
-                "calls in the same order"
-            )
+                "calls in the same order")
 
     def _failure(self, function: str, error: Exception) -> RuntimeError:
         return RuntimeError(f"{function}: MPI gave up on rank {self.rank}: {error}")
@@ -187,14 +185,12 @@ class Group:
                 raise RuntimeError(
                     f"{work._function}: rank {self.rank} waits for {_ranks(gone)}, which came to "
                     "the end of the program without taking part; all ranks must do the same number "
-                    "of steps and collectives"
-                )
+                    "of steps and collectives")
             if waited > self.timeout:
                 raise RuntimeError(
                     f"{work._function}: after {self.timeout:g} s rank {self.rank} still waits for "
                     "another rank; all ranks must make the same calls in the same order. "
-                    "init_process_group(timeout=...) sets the limit"
-                )
+                    "init_process_group(timeout=...) sets the limit")
             time.sleep(min(max(waited / 20, _NAP), 20 * _NAP))  # back off
 
     # ------------------------------------------------------------------------------- the end
@@ -225,8 +221,7 @@ class Group:
             # a started collective can't be cancelled, and MPI would wait for it for ever
             print(
                 f"tinynet.distributed: rank {self.rank} ends in the middle of a collective",
-                file=sys.stderr,
-            )
+                file=sys.stderr)
             self._abort()
 
     def close(self) -> None:
@@ -305,14 +300,12 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
     global _group
     if _group is not None:
         raise ValueError(
-            "init_process_group: it was called before; call destroy_process_group() first"
-        )
+            "init_process_group: it was called before; call destroy_process_group() first")
     if backend not in (None, "mpi"):
         raise ValueError(f"init_process_group: the one backend is 'mpi', got {backend!r}")
     if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta(0)):
         raise ValueError(
-            f"init_process_group: timeout must be a positive datetime.timedelta, got {timeout!r}"
-        )
+            f"init_process_group: timeout must be a positive datetime.timedelta, got {timeout!r}")
     sizes = [os.environ.get(name, "") for name in _SIZES]
     launched = max([int(size) for size in sizes if size.isdecimal()], default=1)
     if launched > 1:  # the import waits for all ranks inside MPI, where Python code can't stop it
@@ -339,8 +332,7 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
             f"init_process_group: the launcher started {launched} ranks, but MPI ({library}) sees "
             "only one, because the two belong to different MPIs. Start with the mpiexec of that "
             "MPI (python -m mpi4py --mpi-lib-version names it; `which -a mpiexec` lists the "
-            "launchers), or have mpi4py use the launcher's (docs/distributed.md)"
-        )
+            "launchers), or have mpi4py use the launcher's (docs/distributed.md)")
     _group = group
 
 
@@ -356,8 +348,7 @@ def current_group(function: str) -> Group:
     if _group is None:
         raise ValueError(
             f"{function}: there is no group of processes; "
-            "call tinynet.distributed.init_process_group() first"
-        )
+            "call tinynet.distributed.init_process_group() first")
     return _group
 
 
@@ -404,13 +395,11 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, *,
     if tensor.dtype == np.bool_:
         raise TypeError(
             "all_reduce: bool tensors can't be added up; convert with .to('uint8'), and use "
-            "ReduceOp.MAX for 'any' and MIN for 'all'"
-        )
+            "ReduceOp.MAX for 'any' and MIN for 'all'")
     if op is ReduceOp.AVG and tensor.dtype.kind != "f":
         raise TypeError(
             f"all_reduce: ReduceOp.AVG is for floating-point tensors, this one is {tensor.dtype}; "
-            "use SUM, or convert it"
-        )
+            "use SUM, or convert it")
     if group.size == 1:
         return Work() if async_op else None
     group.agree(f"all_reduce of {tuple(tensor.shape)} {tensor.dtype}, {op.name}")

@@ -67,8 +67,7 @@ class DistributedDataParallel(Module):
         if not learned:
             raise RuntimeError(
                 f"{_NAME}: no parameter of the module requires grad, so there is nothing to "
-                "average; use the module itself"
-            )
+                "average; use the module itself")
         self.module = module
         self.broadcast_buffers, self.bucket_cap_mb = broadcast_buffers, bucket_cap_mb
         self._averaging = True
@@ -90,8 +89,7 @@ class DistributedDataParallel(Module):
             if p.requires_grad:
                 raise RuntimeError(
                     f"{_NAME}: {name} did not require grad when the model was wrapped; "
-                    "wrap it again to learn it"
-                )
+                    "wrap it again to learn it")
         if self.training and self.broadcast_buffers:
             self._channel.broadcast(list(self.module.buffers()))
         return _watched(self.module(*inputs, **options), self._reducer)
@@ -136,8 +134,7 @@ def _watched(result: Any, reducer: _Reducer) -> Any:
         return result
     raise TypeError(
         f"{_NAME}: the model's forward returned a {type(result).__name__}; gradients are averaged "
-        "through tensors, and tuples, lists and dicts of them"
-    )
+        "through tensors, and tuples, lists and dicts of them")
 
 
 # ------------------------------------------------------------------------------- what is sent
@@ -202,8 +199,7 @@ def _check_same(channel: _Channel, module: Module) -> None:
         if here != there:
             raise RuntimeError(
                 f"{_NAME}: the model of rank {channel.group.rank} is not that of rank 0: it has "
-                f"{here}, where rank 0 has {there}; all ranks must build the same model"
-            )
+                f"{here}, where rank 0 has {there}; all ranks must build the same model")
 
 
 class _Bucket:
@@ -315,16 +311,14 @@ class _Reducer:
         if self.running:
             raise RuntimeError(
                 f"{_NAME}: the backward pass before this one failed halfway, so the ranks no "
-                "longer agree; stop, and resume from a checkpoint"
-            )
+                "longer agree; stop, and resume from a checkpoint")
         for bucket in self.buckets:
             kind, dtype = type(bucket.flat), bucket.flat.dtype
             for p in bucket.parameters:
                 if type(p.array) is not kind or summed_in(p.dtype) != dtype:
                     raise RuntimeError(
                         f"{_NAME}: the model was moved or converted after it was wrapped; do that "
-                        "first, then wrap it"
-                    )
+                        "first, then wrap it")
         self.running, self.sent = True, 0
 
     def _send_full(self) -> None:

@@ -12,8 +12,7 @@ from .module import Module
 
 __all__ = [
     "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "ReLU6", "SiLU",
-    "Sigmoid", "Softmax", "Softplus", "Tanh", "Unflatten",
-]
+    "Sigmoid", "Softmax", "Softplus", "Tanh", "Unflatten"]
 
 
 class ReLU(FunctionModule, function=F.relu): ...

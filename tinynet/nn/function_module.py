@@ -40,10 +40,8 @@ class FunctionModule(Module):
     _constants: ClassVar[tuple[str, ...]]
     _shows: ClassVar[tuple[str, ...] | None]
 
-    def __init_subclass__(
-        cls, *, function: Callable[..., Any] | None = None, arguments: str | None = None,
-        shows: str | None = None, **others: Any,
-    ):
+    def __init_subclass__(cls, *, function: Callable[..., Any] | None = None,
+                          arguments: str | None = None, shows: str | None = None, **others: Any):
         super().__init_subclass__()
         if function is None:  # a base of several classes, or a user's subclass
             return

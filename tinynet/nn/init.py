@@ -23,8 +23,7 @@ Source = Generator | None  # of random numbers; None is `default_generator`
 # The factors that keep the size of signals through an activation.
 GAINS = {
     "linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3,
-    "relu": math.sqrt(2.0), "selu": 0.75,
-}
+    "relu": math.sqrt(2.0), "selu": 0.75}
 
 
 def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
@@ -41,9 +40,8 @@ def _random(function: str, generator: Source) -> np.random.Generator:
     return (generator or default_generator).numpy
 
 
-def _draw(
-    function: str, tensor: Tensor, generator: Source, kind: str, shift: float, scale: float
-) -> Tensor:
+def _draw(function: str, tensor: Tensor, generator: Source, kind: str, shift: float,
+          scale: float) -> Tensor:
     """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
     if as_tensor(function, "tensor", tensor).array.dtype.kind != "f":
         raise RuntimeError(f"{function}: draws floats, which don't fit into {tensor.dtype}")
@@ -60,9 +58,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Source =
     return _draw("uniform_", tensor, generator, "random", a, b - a)
 
 
-def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Source = None
-) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0,
+            generator: Source = None) -> Tensor:
     """Normal with the given mean and standard deviation."""
     mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std, 0)
     return _draw("normal_", tensor, generator, "standard_normal", mean, std)
@@ -110,10 +107,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Source = None) -> Te
     return _write("orthogonal_", tensor, gain * (q if rows >= columns else q.T).reshape(shape))
 
 
-def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
-    generator: Source = None,
-) -> Tensor:
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0,
+                  b: float = 2.0, generator: Source = None) -> Tensor:
     """Normal; numbers outside [a, b] are drawn again.
 
     ValueError if [a, b] lies more than 2 `std` away from `mean`, where draws would rarely fall.
@@ -164,10 +159,8 @@ def _root_fan(function: str, tensor: Tensor, mode: str) -> float:
     return math.sqrt(_fans(function, tensor)[mode == "fan_out"])
 
 
-def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Source = None,
-) -> Tensor:
+def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
+                     nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
     """Uniform around 0 with standard deviation gain / sqrt(fan).
 
     The gain is ``calculate_gain(nonlinearity, a)``. He et al. 2015, arXiv 1502.01852.
@@ -177,10 +170,8 @@ def kaiming_uniform_(
     return _draw("kaiming_uniform_", tensor, generator, "random", -bound, 2 * bound)
 
 
-def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Source = None,
-) -> Tensor:
+def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
+                    nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
     """Normal with mean 0 and standard deviation gain / sqrt(fan); see `kaiming_uniform_`."""
     root = _root_fan("kaiming_normal_", tensor, mode)
     std = _gain("kaiming_normal_", nonlinearity, a) / root

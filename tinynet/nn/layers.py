@@ -24,9 +24,8 @@ _Size = int | tuple[int, int]
 class _Weighted(Module):
     """A layer with a weight and perhaps a bias."""
 
-    def _make_weights(
-        self, shape: tuple[int, ...], outputs: int, bias: bool, device: Any, dtype: Any
-    ) -> None:
+    def _make_weights(self, shape: tuple[int, ...], outputs: int, bias: bool, device: Any,
+                      dtype: Any) -> None:
         options = factory_options(type(self).__name__, device, dtype)
         self.weight = Parameter(creation.empty(*shape, **options))
         self.register_parameter(
@@ -47,10 +46,8 @@ class Linear(_Weighted):
     `weight` is (out_features, in_features). See `functional.linear`.
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
-        dtype: Any = None,
-    ):
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
+                 dtype: Any = None):
         super().__init__()
         self.in_features = as_int("Linear", "in_features", in_features, 1, 2**31)
         self.out_features = as_int("Linear", "out_features", out_features, 1, 2**31)
@@ -71,11 +68,9 @@ class _Conv(_Weighted):
     _transposed = False
     _padding_modes: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size,
-        padding: _Size | str, output_padding: _Size, groups: int, bias: bool, dilation: _Size,
-        padding_mode: str, device: Any, dtype: Any,
-    ):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size,
+                 padding: _Size | str, output_padding: _Size, groups: int, bias: bool,
+                 dilation: _Size, padding_mode: str, device: Any, dtype: Any):
         super().__init__()
         layer = type(self).__name__
         self.in_channels = as_int(layer, "in_channels", in_channels, 1, 2**31)
@@ -120,11 +115,9 @@ class Conv2d(_Conv):
     Conv2d(1, 1, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
-        padding: _Size | str = 0, dilation: _Size = 1, groups: int = 1, bias: bool = True,
-        padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
-    ):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
+                 padding: _Size | str = 0, dilation: _Size = 1, groups: int = 1, bias: bool = True,
+                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, 0, groups, bias, dilation,
             padding_mode, device, dtype)
@@ -158,11 +151,9 @@ class ConvTranspose2d(_Conv):
     _transposed = True
     _padding_modes = ("zeros",)
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
-        padding: _Size = 0, output_padding: _Size = 0, groups: int = 1, bias: bool = True,
-        dilation: _Size = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
-    ):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
+                 padding: _Size = 0, output_padding: _Size = 0, groups: int = 1, bias: bool = True,
+                 dilation: _Size = 1, padding_mode: str = "zeros", device=None, dtype=None):
         if isinstance(padding, str):
             raise ValueError(f"ConvTranspose2d: padding must be an int or a pair, got {padding!r}")
         super().__init__(

@@ -85,9 +85,8 @@ class Module:
             result = result if changed is None else changed
         return result
 
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
+    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
+                                  with_kwargs: bool = False) -> RemovableHandle:
         """Call ``hook(module, inputs)`` before every `forward`; returns a removable handle.
 
         The hook may return new inputs: a tuple, or one input; None changes nothing.
@@ -100,9 +99,8 @@ class Module:
         """
         return _add("register_forward_pre_hook", self._pre_hooks, hook, prepend, with_kwargs)
 
-    def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
+    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
+                              with_kwargs: bool = False) -> RemovableHandle:
         """Call ``hook(module, inputs, result)`` after every `forward`; returns a removable handle.
 
         The hook may return a new result; None changes nothing. `prepend` is as in
@@ -207,9 +205,8 @@ class Module:
 
     # ---------------------------------------------------------------------------------------- walks
 
-    def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """This module and all below it, with dotted names; one reached twice is listed once."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -238,9 +235,8 @@ class Module:
         """The modules right below this one."""
         return (module for _, module in self.named_children())
 
-    def _named(
-        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
+    def _named(self, kind: str, prefix: str, recurse: bool,
+               remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
         walk = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         for path, module in walk if recurse else [(prefix, self)]:
@@ -250,9 +246,8 @@ class Module:
                         seen.add(tensor)
                     yield (f"{path}.{name}" if path else name), tensor
 
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
         """The parameters with dotted names, in the order of assignment; a shared one once."""
         return self._named("_parameters", prefix, recurse, remove_duplicate)
 
@@ -260,9 +255,8 @@ class Module:
         """The parameters, in the order of assignment; a shared one once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
         """The buffers with dotted names, in the order of registration; a shared one once."""
         return self._named("_buffers", prefix, recurse, remove_duplicate)
 
@@ -312,9 +306,8 @@ class Module:
                     state[full_name] = tensor if keep_vars else tensor.detach()
         return state
 
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
+                        assign: bool = False) -> IncompatibleKeys:
         """Copy the values of `state_dict` into the parameters and buffers of the same names.
 
         Args:
@@ -390,9 +383,7 @@ class Module:
                     for name, buffer in module._buffers.items() if buffer is not None})
         return self
 
-    def to(
-        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False
-    ) -> Any:
+    def to(self, *args, dtype=None, device=None, non_blocking: bool = False) -> Any:
         """Move parameters and buffers to a device, convert floats to a dtype; returns self.
 
         Takes a device, a dtype, a device and a dtype, or a tensor that has both.
@@ -446,9 +437,8 @@ class Module:
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _add(
-    function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool, with_kwargs: bool
-) -> RemovableHandle:
+def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,
+         with_kwargs: bool) -> RemovableHandle:
     if not callable(hook):
         raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
     key = object()

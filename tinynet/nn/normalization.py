@@ -24,15 +24,12 @@ class _Norm(Module):
     weight: Parameter | None
     bias: Parameter | None
 
-    def __init__(
-        self, shape: tuple[int, ...], eps: float, affine: bool, bias: bool, device: Any, dtype: Any
-    ):
+    def __init__(self, shape: tuple[int, ...], eps: float, affine: bool, bias: bool, device, dtype):
         super().__init__()
         self.eps = eps
         options = factory_options(type(self).__name__, device, dtype)
         for name, wanted, make in (
-            ("weight", affine, creation.ones), ("bias", affine and bias, creation.zeros)
-        ):
+            ("weight", affine, creation.ones), ("bias", affine and bias, creation.zeros)):
             self.register_parameter(name, Parameter(make(*shape, **options)) if wanted else None)
 
     def reset_parameters(self) -> None:
@@ -48,11 +45,9 @@ class _RunningNorm(_Norm):
 
     _shapes: ClassVar[dict[int, str]]  # of the inputs, by number of dimensions
 
-    def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-        affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None, *, bias: bool = True,
-    ):
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+                 affine: bool = True, track_running_stats: bool = True, device: Any = None,
+                 dtype: Any = None, *, bias: bool = True):
         C = as_int(type(self).__name__, "num_features", num_features, 1, 2**31)
         super().__init__((C,), eps, affine, bias, device, dtype)
         self.num_features, self.momentum = C, momentum
@@ -60,8 +55,7 @@ class _RunningNorm(_Norm):
         for name, make, shape, kind in (
             ("running_mean", creation.zeros, (C,), dtype),
             ("running_var", creation.ones, (C,), dtype),
-            ("num_batches_tracked", creation.zeros, (), "int64"),
-        ):
+            ("num_batches_tracked", creation.zeros, (), "int64")):
             buffer = make(shape, device=device, dtype=kind) if track_running_stats else None
             self.register_buffer(name, buffer)
 
@@ -134,11 +128,9 @@ class InstanceNorm2d(_RunningNorm):
 
     _shapes: ClassVar = {4: "(N, C, H, W)", 3: "(C, H, W)"}
 
-    def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
-        bias: bool = True,
-    ):
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1,
+                 affine: bool = False, track_running_stats: bool = False, device: Any = None,
+                 dtype: Any = None, *, bias: bool = True):
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
@@ -165,10 +157,8 @@ class LayerNorm(_Norm):
     ``* weight + bias``, both of that shape and learned. See `functional.layer_norm`.
     """
 
-    def __init__(
-        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
-        bias: bool = True, device: Any = None, dtype: Any = None,
-    ):
+    def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
+                 bias: bool = True, device: Any = None, dtype: Any = None):
         given = normalized_shape
         sizes = given if isinstance(given, (tuple, list)) else (given,)
         shape = tuple([as_int("LayerNorm", "normalized_shape", n, 1, 2**31) for n in sizes])
@@ -192,10 +182,8 @@ class GroupNorm(_Norm):
     See `functional.group_norm`.
     """
 
-    def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        device: Any = None, dtype: Any = None, *, bias: bool = True,
-    ):
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
+                 device: Any = None, dtype: Any = None, *, bias: bool = True):
         groups = as_int("GroupNorm", "num_groups", num_groups, 1, 2**31)
         C = as_int("GroupNorm", "num_channels", num_channels, 1, 2**31)
         if C % groups:

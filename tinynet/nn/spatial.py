@@ -11,8 +11,7 @@ from .function_module import FunctionModule
 
 __all__ = [
     "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "CircularPad2d", "ConstantPad2d",
-    "MaxPool2d", "ReflectionPad2d", "ReplicationPad2d", "Upsample", "ZeroPad2d",
-]
+    "MaxPool2d", "ReflectionPad2d", "ReplicationPad2d", "Upsample", "ZeroPad2d"]
 
 
 class _Pool2d(FunctionModule):
@@ -25,8 +24,7 @@ class _Pool2d(FunctionModule):
 
 class MaxPool2d(
     _Pool2d, function=F.max_pool2d, shows="kernel_size stride padding dilation ceil_mode",
-    arguments="kernel_size stride padding dilation return_indices ceil_mode",
-): ...
+    arguments="kernel_size stride padding dilation return_indices ceil_mode"): ...
 class AvgPool2d(_Pool2d, function=F.avg_pool2d, shows="kernel_size stride padding"): ...
 class AdaptiveAvgPool2d(FunctionModule, function=F.adaptive_avg_pool2d): ...
 class AdaptiveMaxPool2d(FunctionModule, function=F.adaptive_max_pool2d, shows="output_size"): ...
@@ -34,8 +32,7 @@ class AdaptiveMaxPool2d(FunctionModule, function=F.adaptive_max_pool2d, shows="o
 
 class Upsample(
     FunctionModule, function=F.interpolate,
-    arguments="size scale_factor mode align_corners recompute_scale_factor",
-):
+    arguments="size scale_factor mode align_corners recompute_scale_factor"):
     scale_factor: Any
 
     def _check(self) -> None:

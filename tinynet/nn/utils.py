@@ -33,10 +33,8 @@ def _gradients(function: str, parameters: Parameters) -> list[Tensor]:
 
 
 @no_grad()
-def clip_grad_norm_(
-    parameters: Parameters, max_norm: float, norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
-) -> Tensor:
+def clip_grad_norm_(parameters: Parameters, max_norm: float, norm_type: float = 2.0,
+                    error_if_nonfinite: bool = False) -> Tensor:
     """Scale the gradients of `parameters`, in place, to a common norm of at most `max_norm`.
 
     Args:

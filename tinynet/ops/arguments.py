@@ -114,9 +114,8 @@ def as_probability(function: str, name: str, value: Any) -> float:
     return float(as_number(function, name, value, 0, 1))
 
 
-def as_int(
-    function: str, name: str, value: Any, minimum: int | float = -inf, below: int | float = inf
-) -> int:
+def as_int(function: str, name: str, value: Any, minimum: int | float = -inf,
+           below: int | float = inf) -> int:
     """`value` as an int, at least `minimum` and less than `below`.
 
     TypeError for what is no integer (a bool is none), ValueError for one out of range.

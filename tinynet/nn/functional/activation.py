@@ -20,8 +20,7 @@ from ...tensor import Tensor
 
 __all__ = [
     "cosine_similarity", "elu", "gelu", "hardtanh", "leaky_relu", "linear", "log_softmax",
-    "normalize", "relu", "relu6", "sigmoid", "silu", "softmax", "softplus", "tanh",
-]
+    "normalize", "relu", "relu6", "sigmoid", "silu", "softmax", "softplus", "tanh"]
 
 
 def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
@@ -109,9 +108,8 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return elementwise.where(is_linear, input, elementwise.softplus(scaled) / beta)
 
 
-def hardtanh(
-    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Tensor:
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0,
+             inplace: bool = False) -> Tensor:
     """`input` (floats or integers) limited to [min_val, max_val].
 
     The gradient is 0 outside of the bounds and at them.

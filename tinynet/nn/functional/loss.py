@@ -16,14 +16,12 @@ from ...ops import elementwise, reductions, shapes
 from ...ops import softmax as softmax_
 from ...ops.arguments import (
     as_floats, as_int, as_number, as_probability, as_reduction, as_tensor, broadcast_shape,
-    same_dtype,
-)
+    same_dtype)
 from ...tensor import Tensor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",
-    "kl_div", "l1_loss", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss",
-]
+    "kl_div", "l1_loss", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss"]
 
 
 def _reduced(loss: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
@@ -83,9 +81,8 @@ def _check_scores(function: str, input: Tensor) -> int:
     return 1 if input.ndim > 1 else 0
 
 
-def _check_targets(
-    function: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
-) -> None:
+def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None,
+                   ignore_index: int) -> None:
     """Class numbers of shape (N, ...) for scores (N, C, ...), or () for (C,)."""
     as_int(function, "ignore_index", ignore_index)
     dim = _check_scores(function, input)
@@ -116,9 +113,8 @@ def _check_constant(function: str, name: str, tensor: Tensor) -> None:
         raise RuntimeError(f"{function}: {name} is a constant here, so give {name}.detach()")
 
 
-def _class_weights(
-    logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
-) -> tuple[Any, Any]:
+def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
+                   ignore_index: int) -> tuple[Any, Any]:
     """For each target a class that is safe as an index, and its weight, which is 0 if ignored.
 
     The weights are None if all are 1.
@@ -137,10 +133,8 @@ def _class_weights(
     return safe, xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
-def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Tensor:
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+             ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """The negative log-likelihood of the target classes, ``-weight[t] * input[n, t]``.
 
     Args:
@@ -162,10 +156,8 @@ def _picked(logp: Tensor, *, classes: Any) -> Tensor:
     return -shapes.reshape(reductions.pick(logp, indices=classes, dim=1), N, *places)
 
 
-def _of_classes(
-    target_loss: Any, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int,
-    reduction: str, label_smoothing: float = 0.0,
-) -> Tensor:
+def _of_classes(target_loss: Any, scores: Tensor, target: Tensor, weight: Tensor | None,
+                ignore_index: int, reduction: str, label_smoothing: float = 0.0) -> Tensor:
     """The loss made of ``target_loss(scores, classes=...)``, one number per target (N, 1, ...)."""
     was_single = scores.ndim == 1
     if was_single:
@@ -189,10 +181,9 @@ def _of_classes(
     return shapes.reshape(loss, ()) if was_single else _reduced(loss, reduction)
 
 
-def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100,
-    reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Tensor:
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+                  ignore_index: int = -100, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Tensor:
     """``-log softmax(input)[target]``: the negative log-likelihood of the target classes.
 
     Computed without overflow.
@@ -245,9 +236,8 @@ def _column(weight: Tensor, ndim: int) -> Tensor:
 # ---------------------------------------------------------------------------- of pairs of numbers
 
 
-def _pair(
-    function: str, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def _pair(function: str, input: Tensor, target: Tensor, reduction: str,
+          weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """`input` and `target`, checked and broadcast to one shape, the latter with a UserWarning."""
     as_reduction(function, reduction)
     as_tensor(function, "input", input), as_tensor(function, "target", target)
@@ -279,9 +269,8 @@ def _weighted(loss: Tensor, reduction: str, weight: Tensor | None) -> Tensor:
     return reductions.sum(loss * weight) / reductions.sum(weight)
 
 
-def mse_loss(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
-) -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+             weight: Tensor | None = None) -> Tensor:
     """The squared difference, ``(input - target) ** 2``.
 
     Args:
@@ -295,9 +284,8 @@ def mse_loss(
     return _weighted(difference * difference, reduction, weight)
 
 
-def l1_loss(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None
-) -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+            weight: Tensor | None = None) -> Tensor:
     """The absolute difference, ``|input - target|``, whose gradient at 0 is 0.
 
     Shapes and `weight` are those of `mse_loss`.
@@ -318,10 +306,8 @@ _huber.derivatives(
         difference, min=-delta, max=delta))
 
 
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
-    weight: Tensor | None = None,
-) -> Tensor:
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
+               weight: Tensor | None = None) -> Tensor:
     """``d**2 / 2`` where d = |input - target| is less than `delta`, else ``delta * (d - delta/2)``.
 
     Shapes are those of `mse_loss`, and so is `weight`, but that "mean" divides by the number of
@@ -334,9 +320,8 @@ def huber_loss(
     return _reduced(loss, reduction, weight)
 
 
-def smooth_l1_loss(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
-) -> Tensor:
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+                   beta: float = 1.0) -> Tensor:
     """`huber_loss` with ``delta=beta``, divided by `beta`; `l1_loss` for ``beta=0``.
 
     Girshick 2015, arXiv 1504.08083. ValueError for a negative `beta`.
@@ -351,9 +336,8 @@ def smooth_l1_loss(
 # ------------------------------------------------------------------------------- of probabilities
 
 
-def _check_binary(
-    function: str, input: Tensor, target: Tensor, reduction: str, **factors: Tensor | None
-) -> None:
+def _check_binary(function: str, input: Tensor, target: Tensor, reduction: str,
+                  **factors: Tensor | None) -> None:
     """Floats of one shape, and constant factors that broadcast to it."""
     as_reduction(function, reduction)
     as_floats(function, "input", input), as_floats(function, "target", target)
@@ -382,13 +366,11 @@ _binary_cross_entropy.derivatives(
     p=lambda g, p, target: g * ((p - target) / elementwise.clamp(p * (1.0 - p), min=1e-12)),
     target=lambda g, p: g * -(
         elementwise.clamp(elementwise.log(p), min=-100.0)
-        - elementwise.clamp(elementwise.log1p(-p), min=-100.0)),
-)
+        - elementwise.clamp(elementwise.log1p(-p), min=-100.0)))
 
 
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
-) -> Tensor:
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+                         reduction: str = "mean") -> Tensor:
     """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities.
 
     Args:
@@ -411,10 +393,9 @@ def binary_cross_entropy(
     return _reduced(loss, reduction, weight)
 
 
-def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+                                     reduction: str = "mean",
+                                     pos_weight: Tensor | None = None) -> Tensor:
     """`binary_cross_entropy` of ``sigmoid(input)``, exact for scores of any size.
 
     Args:
@@ -432,9 +413,8 @@ def binary_cross_entropy_with_logits(
     return _reduced(loss, reduction, weight)
 
 
-def kl_div(
-    input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
-) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean",
+           log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence ``target * (log(target) - input)``.
 
     Args:
