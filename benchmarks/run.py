@@ -656,7 +656,8 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
     """Where the milliseconds of a step go, operation by operation, and the least each could take.
 
     For a convolution or a product the least is its multiplications at the rate of a large
-    `np.matmul`; for all others it is the bytes of its arrays at the rate of a large copy, each array
+    `np.matmul`; for all others it is the bytes of its arrays at the rate of a large copy, each
+    array
     being read or written once.
     """
     rate = matmul_peak()

@@ -1,4 +1,6 @@
-"""F.interpolate and nn.Upsample: values and gradients to second order are PyTorch's, down to which pixel is the nearest."""
+"""F.interpolate and nn.Upsample: values and gradients to second order are PyTorch's, down to which
+pixel is the nearest.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,8 @@ def test_refused(options, message):
 def test_refused_inputs():
     with pytest.raises(
         ValueError,
-        match=r"interpolate: input must be \(N, C, H, W\), no size but N may be 0; got shape \(2, 5, 4\)",
+        match=r"interpolate: input must be \(N, C, H, W\), no size but N may be 0; got shape "
+              r"\(2, 5, 4\)",
     ):
         F.interpolate(tinynet.ones(2, 5, 4), 3)
     with pytest.raises(ValueError, match=r"got shape \(1, 2, 0, 4\)"):

@@ -1,4 +1,6 @@
-"""Max, average and adaptive pooling: values, indices and gradients to second order are PyTorch's, whatever the windows."""
+"""Max, average and adaptive pooling: values, indices and gradients to second order are PyTorch's,
+whatever the windows.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,8 @@ def as_torch_does(torch, name, shape, options):
         with pytest.raises(RuntimeError):
             case.f(torch, torch.tensor(image))
         return
-    # A dilated window can lie beside the image; PyTorch then writes the gradient to places that it doesn't own.
+    # A dilated window can lie beside the image; PyTorch then writes the gradient to places that it
+    # doesn't own.
     assume(np.isfinite(found["values"][0]).all())
     agree(case.name, found, run(torch, case), rtol=1e-7)
 
@@ -103,7 +106,8 @@ def test_avg_pool2d_against_torch(torch, shape, kernel, stride, padding, ceil_mo
     st.booleans(),
     st.booleans(),
 )
-def test_max_pool2d_against_torch(torch, shape, kernel, stride, padding, dilation, ceil_mode, indices):
+def test_max_pool2d_against_torch(torch, shape, kernel, stride, padding, dilation, ceil_mode,
+    indices):
     options = {
         "stride": stride,
         "padding": padding,
@@ -132,7 +136,9 @@ def test_adaptive_pooling_against_torch(torch, shape, output_size, indices):
     st.integers(0, 99),
 )
 def test_window_sums_are_their_own_adjoints(ends, dim, seed):
-    """Any windows that move forward: sums by definition, <sum_windows(x), g> = <x, its gradient>, and the same for the gradient."""
+    """Any windows that move forward: sums by definition, <sum_windows(x), g> = <x, its gradient>,
+    and the same for the gradient.
+    """
     starts = np.sort([min(pair) for pair in ends]).astype(np.int64)
     stops = np.sort([max(pair) for pair in ends]).astype(np.int64)
     random = np.random.default_rng(seed)
@@ -296,7 +302,8 @@ def test_modules_return_indices():
     ("size", "stride", "padding", "dilation"),
     [(2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (2, 3, 0, 1), (2, 1, 0, 2), ((1, 3), 1, 0, 1)],
 )
-def test_a_window_with_nans_gives_its_gradient_to_the_last_one(torch, size, stride, padding, dilation):
+def test_a_window_with_nans_gives_its_gradient_to_the_last_one(torch, size, stride, padding,
+    dilation):
     rng = np.random.default_rng(5)
     image = rng.permutation(np.arange(2 * 3 * 7 * 6) / 8 - 9).reshape(2, 3, 7, 6).astype(np.float32)
     image[rng.random(image.shape) < 0.25] = np.nan

@@ -1,4 +1,6 @@
-"""The promises about the code as a whole: imports go one way only, and importing tinynet drags in nothing heavy."""
+"""The promises about the code as a whole: imports go one way only, and importing tinynet drags in
+nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,8 @@ def test_imports_go_only_down(path):
 
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
-    heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython safetensors asyncio"
+    heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython"
+    heavy += " safetensors asyncio"
     code = (
         "import sys, threading, tinynet\n"
         f"print([m for m in '{heavy}'.split() if m in sys.modules], threading.active_count())"
@@ -101,6 +104,7 @@ def test_pytorch_style_import_paths():
         "import tinynet.nn as nn, tinynet.nn.functional as F, tinynet.optim as optim\n"
         "from tinynet.optim.lr_scheduler import StepLR\n"
         "from tinynet.utils.data import DataLoader, Dataset, TensorDataset\n"
-        "torch.nn.functional.conv2d, torch.optim.lr_scheduler.OneCycleLR, torch.utils.data.DataLoader, torch.autograd.grad\n"
+        "torch.nn.functional.conv2d, torch.optim.lr_scheduler.OneCycleLR, "
+        "torch.utils.data.DataLoader, torch.autograd.grad\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)

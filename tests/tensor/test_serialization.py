@@ -161,7 +161,8 @@ def test_the_deepest_that_can_be_saved_can_be_loaded(tmp_path):
     assert tinynet.load(tmp_path / "file") == nested(100)
 
 
-# ------------------------------------------------------------------------------------------------- damaged files
+# -------------------------------------------------------------------------------------------------
+# damaged files
 
 
 @pytest.fixture
@@ -333,7 +334,8 @@ def test_wrong_shapes_are_named_and_nothing_is_loaded(tmp_path):
     assert (model.weight == before).all()
 
 
-# ---------------------------------------------------------------------------------------------------- writing
+# --------------------------------------------------------------------------------------------------
+# writing
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path):
