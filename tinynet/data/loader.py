@@ -142,8 +142,9 @@ class DataLoader:
         own = generator or getattr(source, "generator", None)
         self._order_generator = own if isinstance(own, Generator) else default_generator
         # The ranks that share each batch, and which of them this is.
-        shared = isinstance(sampler, DistributedSampler)
-        self._ranks, self._rank = (sampler.num_replicas, sampler.rank) if shared else (1, 0)
+        self._ranks, self._rank = 1, 0
+        if isinstance(sampler, DistributedSampler):
+            self._ranks, self._rank = sampler.num_replicas, sampler.rank
         # Where the present pass stands (None before and after one), and whether the next pass
         # is to resume from there.
         self._position: dict[str, Any] | None = None

@@ -230,9 +230,9 @@ class RandomRotation(_ImageTransform):
                  fill: float = 0, generator: Generator | None = None):
         super().__init__(generator)
         name = "RandomRotation"
-        pair = isinstance(degrees, (tuple, list))
-        angles = [float(_number(name, "degrees", d)) for d in (degrees if pair else [degrees])]
-        angles = angles if pair else [-angles[0], angles[0]]
+        given = degrees if isinstance(degrees, (tuple, list)) else [degrees]
+        angles = [float(_number(name, "degrees", angle)) for angle in given]
+        angles = angles if given is degrees else [-angles[0], angles[0]]
         if len(angles) != 2 or angles[0] > angles[1]:
             rule = "degrees must be a number from 0 up or (from, to)"
             raise ValueError(f"{name}: {rule}, got {degrees!r}")
