@@ -24,29 +24,29 @@ def leaf():
 
 CASES = [
     # creation
-    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: the sequences in data don't form a box"),
+    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: sequences in data must be as long as their neighbours"),
     (
         lambda: T.tensor("three"),
         TypeError,
-        "tensor: can't make a tensor of str data; expected numbers",
+        "tensor: data must hold numbers or bools, got str",
     ),
-    (lambda: T.tensor(None), TypeError, "tensor: can't make a tensor of NoneType"),
-    (lambda: T.tensor(1 + 2j), TypeError, "tensor: can't make a tensor of complex"),
+    (lambda: T.tensor(None), TypeError, "tensor: data must hold numbers or bools, got NoneType"),
+    (lambda: T.tensor(1 + 2j), TypeError, "tensor: data must hold numbers or bools, got complex"),
     (lambda: T.tensor(2**70), ValueError, "tensor: some of the ints don't fit into int64"),
     (
         lambda: T.tensor([-1, 300], dtype=T.uint8),
         ValueError,
-        "tensor: some numbers don't fit into uint8, from 0 to 255",
+        "tensor: some numbers don't fit uint8, 0 to 255",
     ),
     (
         lambda: T.tensor([math.nan], dtype=T.int64),
         ValueError,
-        "tensor: some numbers don't fit into int64",
+        "tensor: some numbers don't fit int64",
     ),
     (
         lambda: T.tensor([1], requires_grad=True),
         RuntimeError,
-        "only floating-point tensors can require gradients, this one is int64",
+        "only floats can require gradients, got int64",
     ),
     (
         lambda: T.tensor([1.0], dtype="complex64"),
@@ -73,7 +73,7 @@ CASES = [
     (
         lambda: T.full((2,), 300, dtype=T.uint8),
         ValueError,
-        "full: some numbers don't fit into uint8",
+        "full: some numbers don't fit uint8",
     ),
     (lambda: T.eye(-1), ValueError, "eye: sizes must be .*"),
     (lambda: T.arange(0, 5, 0), ValueError, "arange: steps of 0 don't lead from 0 to 5"),
@@ -85,7 +85,7 @@ CASES = [
         TypeError,
         "rand: draws floats, so dtype must be a floating one, got int64",
     ),
-    (lambda: T.rand(2, generator=3), TypeError, "rand: expected a tinynet.Generator, got int"),
+    (lambda: T.rand(2, generator=3), TypeError, "rand: generator must be a tinynet.Generator, got int"),
     (lambda: T.randint(3, 3, (2,)), ValueError, "randint: low must be less than high, got 3 and 3"),
     (lambda: T.randint(0, 2.5, (2,)), TypeError, "randint: high must be an int"),
     (lambda: T.randperm(-1), ValueError, "randperm: sizes must be .*"),
@@ -98,7 +98,7 @@ CASES = [
     (
         lambda: T.zeros_like([1]),
         TypeError,
-        "zeros_like: expected a tensor to take shape, dtype and device from, got list",
+        "zeros_like: input must be a tensor, got list",
     ),
     (lambda: T.manual_seed("a"), TypeError, "manual_seed: expected an int, got 'a'"),
     (lambda: T.manual_seed(2**64), ValueError, "manual_seed: the seed must fit in 64 bits"),

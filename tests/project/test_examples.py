@@ -186,7 +186,7 @@ def test_cifar_resnet_says_that_it_has_no_cifar(example, tmp_path):
 
 
 def test_cifar_resnet_uses_cifar_where_it_is(example, tmp_path, monkeypatch):
-    from test_cifar import BATCHES  # batches of four images
+    from cifar_batches import BATCHES  # batches of four images
 
     monkeypatch.setattr(cifar, "_PUBLISHED_COUNT", 5)
     (tmp_path / "data").mkdir()

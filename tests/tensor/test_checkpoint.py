@@ -401,9 +401,9 @@ def test_skipped_batches_are_not_fetched():
         (
             {"generator": {"seed": 1}},
             ValueError,
-            "one of the loaders has a generator of its own, the other has not",
+            "only one of the loaders has a generator of its own",
         ),
-        (None, TypeError, r"expected a dict as state_dict\(\) makes it, got None"),
+        (None, TypeError, r"expected a state_dict\(\) of a loader, got None"),
     ],
 )
 def test_a_state_of_another_loader_is_refused(change, error, message):

@@ -85,12 +85,11 @@ class CIFAR10(ImageSet):
             images, labels = read_batch(content, where)
             if len(images) == _PUBLISHED_COUNT:
                 md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-                if md5 != self._batches[name]:
+                if md5 != (right := self._batches[name]):
                     raise ValueError(f"{where}: has the size of the published {name} but not its "
-                        f"content: MD5 {md5}, not {self._batches[name]}")
+                        f"content: MD5 {md5}, not {right}")
             elif exact:
-                raise ValueError(f"{where}: holds {len(images):,} images; "
-                    f"{name} has {_PUBLISHED_COUNT:,}")
+                raise ValueError(f"{where}: holds {len(images)} images, not {_PUBLISHED_COUNT}")
             self.check_labels(labels, where)
             found[name] = images, labels
         # An archive may hold the batches in any order.
@@ -135,8 +134,7 @@ def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"it has {len(labels):,} labels for {len(images):,} images")
         return images, np.array(labels, np.int64)
     except Exception as error:  # a damaged pickle may raise anything
-        reason = f"is not a batch of CIFAR-10 in the Python version ({error})"
-        raise ValueError(f"{where}: {reason}") from error
+        raise ValueError(f"{where}: is not a batch of CIFAR-10 for Python ({error})") from error
 
 
 def _pixels(array: Any) -> np.ndarray:

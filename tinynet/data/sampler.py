@@ -12,8 +12,7 @@ from ..arrays.random import Generator, default_generator
 from ..ops.arguments import as_generator, as_int
 from .dataset import length_of
 
-__all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler",
-    "SequentialSampler"]
+__all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler"]
 
 
 class Sampler:

@@ -1,4 +1,4 @@
-"""Training on several processes over MPI: the ranks (`group`), data-parallel models (`parallel`)."""
+"""Training on several processes over MPI: ranks (`group`), data-parallel models (`parallel`)."""
 
 from .group import (
     Group, ReduceOp, Work, all_reduce, barrier, broadcast, current_group, destroy_process_group,
