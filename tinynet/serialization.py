@@ -70,7 +70,8 @@ def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
         # opened once, so that header and tensors are of one file even if it is replaced meanwhile
         with _safetensors().safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            names = file.keys()  # `file` is no dict: it can't be iterated over
+            tensors = {name: file.get_tensor(name) for name in names}
         for array in tensors.values():
             as_dtype("load", array.dtype)  # the format also has complex numbers
     except OSError:

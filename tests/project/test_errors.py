@@ -24,7 +24,8 @@ def leaf():
 
 CASES = [
     # creation
-    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: sequences in data must be as long as their neighbours"),
+    (lambda: T.tensor([[1, 2], [3]]), ValueError,
+    "tensor: sequences in data must be as long as their neighbours"),
     (
         lambda: T.tensor("three"),
         TypeError,
@@ -85,7 +86,8 @@ CASES = [
         TypeError,
         "rand: draws floats, so dtype must be a floating one, got int64",
     ),
-    (lambda: T.rand(2, generator=3), TypeError, "rand: generator must be a tinynet.Generator, got int"),
+    (lambda: T.rand(2, generator=3), TypeError,
+    "rand: generator must be a tinynet.Generator, got int"),
     (lambda: T.randint(3, 3, (2,)), ValueError, "randint: low must be less than high, got 3 and 3"),
     (lambda: T.randint(0, 2.5, (2,)), TypeError, "randint: high must be an int"),
     (lambda: T.randperm(-1), ValueError, "randperm: sizes must be .*"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import re
 from collections.abc import Callable, Sequence
 from math import inf, isfinite, prod
 from numbers import Number
@@ -26,33 +25,6 @@ from .dtypes import KIND_RANK
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # ------------------------------------------------------------------------------------- decorators
-
-
-_PUBLIC_ERRORS = (ValueError, TypeError, IndexError, RuntimeError)
-
-
-_ANOTHER = re.compile(r"[\w.]+: ")
-
-
-def _rename(error: Exception, name: str) -> None:
-    """Let `error` say `name` where it says another function, one that `name` is made of."""
-    said = str(error)
-    if not said.startswith((f"{name}: ", "detect_anomaly: ")):
-        error.args = (f"{name}: {_ANOTHER.sub('', said, count=1) if _ANOTHER.match(said) else said}",)
-
-
-def in_own_name(function: _F) -> _F:
-    """Declare a public function (or ``__init__``) that is made of others: an error of theirs names it instead of them."""
-
-    @functools.wraps(function)
-    def operation(*args: Any, **keywords: Any) -> Any:
-        try:
-            return function(*args, **keywords)
-        except _PUBLIC_ERRORS as error:
-            _rename(error, type(args[0]).__name__ if function.__name__ == "__init__" else function.__name__)
-            raise
-
-    return operation  # type: ignore[return-value]
 
 
 def of_tensor(function: _F) -> _F:
