@@ -1,6 +1,7 @@
-"""A training step of LeNet-5 as a straight line of tinynet's array functions: no tensors, no graph, no modules, no checks.
+"""A training step of LeNet-5 as a straight line of calls of tinynet's array functions.
 
-What a step takes beside this is the price of the framework; what Python takes in this is the least that it could take with these functions.
+It has no tensors, graph, modules or checks. The time that a real step takes in addition is the cost
+of the framework; the time that Python takes here is the least possible with these functions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from nets import lenet
 
 import tinynet
 import tinynet.nn.functional as F
-from tinynet.ops import elementwise, reductions
+from tinynet.ops import elementwise, products
 from tinynet.ops.conv import channels, fast, pooling
 from tinynet.ops.conv.geometry import Geometry
 from tinynet.optim.sgd import momentum_step
@@ -22,7 +23,7 @@ RATE, MOMENTUM = 0.01, 0.9
 
 
 def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
-    """The step, which returns the loss, and the parameters that it changes: those of `lenet`, in their order."""
+    """The step, which returns the loss, and the parameters of `lenet` that it changes, in order."""
     random = np.random.default_rng(0)
     x = random.standard_normal((batch, 1, 28, 28), np.float32)
     labels = random.integers(0, 10, batch)
@@ -31,11 +32,11 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
     velocities = [np.zeros_like(p) for p in parameters]
     conv_1, conv_2 = Geometry(28, 28, 5, 5, padding=((2, 2), (2, 2))), Geometry(14, 14, 5, 5)
     pool_1, pool_2 = Geometry(28, 28, 2, 2, (2, 2)), Geometry(10, 10, 2, 2, (2, 2))
-    relu, through_relu = _forward_of(elementwise.relu), _forward_of(elementwise.pass_where_nonzero)
+    relu, through_relu = _forward_of(elementwise.relu), _forward_of(elementwise.gated)
     samples = np.arange(batch)
 
     def product(a: Any, b: Any, by_rows: bool = False) -> Any:
-        return reductions._product(np, a, b, by_rows)
+        return products._product(np, a, b, by_rows)
 
     def step() -> Any:
         w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = parameters
@@ -98,7 +99,7 @@ def _forward_of(operation: Any) -> Callable[..., Any]:
 
 
 def check() -> None:
-    """That three steps change the parameters as the framework does."""
+    """Raise AssertionError unless three steps change the parameters as the framework does."""
     step, parameters = bare_step(8)
     random = np.random.default_rng(0)
     x = tinynet.tensor(random.standard_normal((8, 1, 28, 28), np.float32))

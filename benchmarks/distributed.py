@@ -1,16 +1,23 @@
-"""What training on several ranks costs here, and what it would on more machines:  mpiexec -n 2 python benchmarks/distributed.py
+"""What training on several ranks costs here, and what it would cost on more machines.
 
-For each net a step is timed without communication, the communication alone, and both together as they are in training, and with them how
-long rank 0 waits in such a step: what it doesn't wait for is hidden behind the backward pass. Then a model, fed with the times at which the gradients' buckets were ready here, says how
-long a step would take on up to 64 machines of this speed. ``--nets LeNet-5,CIFAR`` times some of the nets. With fewer cores than ranks,
-``--only-rank-0-computes``: the others then do nothing but communicate.
+    mpiexec -n 2 python benchmarks/distributed.py
 
-MPI takes the shared memory of the machine. For a link of 1 Gbit/s between two ranks, as root and without touching the machine's network:
+For each net three times are taken: of a step without communication, of the communication alone, and
+of a step with communication, with the time that rank 0 waits in it. The communication for which
+nobody waits is hidden behind the backward pass. Then a model, fed with the times at which the
+gradient buckets were ready here, says how long a step would take on up to 64 machines of this
+speed. ``--nets LeNet-5,CIFAR`` times some of the nets. With fewer cores than ranks, give
+``--only-rank-0-computes``: the other ranks then only communicate.
 
-    unshare -n sh -c 'ip link set lo up; tc qdisc add dev lo root tbf rate 2gbit burst 256kb latency 200ms
-        MPIR_CVAR_NOLOCAL=1 FI_PROVIDER=tcp mpiexec -hosts localhost -n 2 python benchmarks/distributed.py'
+MPI uses the shared memory of the machine. For a link of 1 Gbit/s between two ranks, as root and
+without touching the machine's network:
 
-(2gbit, since what goes either way passes through the one loopback device).
+    unshare -n sh -c 'ip link set lo up;
+        tc qdisc add dev lo root tbf rate 2gbit burst 256kb latency 200ms;
+        MPIR_CVAR_NOLOCAL=1 FI_PROVIDER=tcp \\
+        mpiexec -hosts localhost -n 2 python benchmarks/distributed.py'
+
+(2gbit, because both directions pass through the one loopback device.)
 """
 
 from __future__ import annotations
@@ -40,7 +47,7 @@ NODES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def timed(function: Callable[[], None], runs: int) -> float:
-    """Seconds a call, that of the slowest rank: they begin together."""
+    """Seconds per call, on the slowest rank; all ranks begin together."""
     seconds = []
     for _ in range(runs):
         distributed.barrier()
@@ -55,7 +62,10 @@ def timed(function: Callable[[], None], runs: int) -> float:
 def measure(
     name: str, batch: int, runs: int, computes: bool
 ) -> tuple[dict[str, float], list[tuple[float, int]]]:
-    """The times of one net, and for each bucket when it was ready, in seconds from the start of a step, and its bytes."""
+    """The times of one net in seconds, and for each bucket when it was ready and its bytes.
+
+    A bucket's time is counted from the start of the step.
+    """
     build, shape = NETS[name]
     tinynet.manual_seed(0)
     model = DistributedDataParallel(build(nn))
@@ -130,16 +140,18 @@ def measure(
 
 
 def message(size: float, nodes: int, link: float) -> float:
-    """Seconds to add up so many bytes over the nodes: each sends and gets 2 (k-1)/k of them, in 2 log2 k rounds."""
-    return (
-        0.0
-        if nodes == 1
-        else 2 * (nodes - 1) / nodes * 8 * size / link + 2 * math.ceil(math.log2(nodes)) * LATENCY
-    )
+    """Seconds to sum `size` bytes over k nodes.
+
+    Each node sends and receives 2 (k - 1) / k of the bytes, in 2 log2 k rounds.
+    """
+    if nodes == 1:
+        return 0.0
+    rounds = 2 * math.ceil(math.log2(nodes))
+    return 2 * (nodes - 1) / nodes * 8 * size / link + rounds * LATENCY
 
 
 def modelled(alone: float, buckets: list[tuple[float, int]], nodes: int, link: float) -> float:
-    """Seconds a step: buckets go one after the other, each when it is ready and the one before it is through."""
+    """Seconds per step: a bucket is sent when it is ready and the bucket before it has arrived."""
     end = 0.0
     for ready, size in buckets:
         end = max(end, min(ready, alone)) + message(size, nodes, link)
@@ -155,19 +167,17 @@ def main() -> None:
         "--only-rank-0-computes", action="store_true", help="the other ranks only communicate"
     )
     options = parser.parse_args()
-    if (
-        options.only_rank_0_computes
-    ):  # ranks that compute wait for each other for a moment only, and so are quick to notice
-        distributed._NAP = 1e-5
+    if options.only_rank_0_computes:
+        # Ranks that compute wait for each other only briefly, so they notice a message at once.
+        distributed.group._NAP = 1e-5
     say = print if distributed.get_rank() == 0 else (lambda *text: None)
     ranks = distributed.get_world_size()
-    say(
-        f"{ranks} ranks, {tinynet.get_num_threads()} threads each, {options.batch} samples a rank{', only rank 0 computes' * options.only_rank_0_computes}\n"
-    )
-    say(
-        "| net | bytes a step | buckets | step alone, ms | communication alone, ms | step, ms | of it waiting, ms | hidden |\n|"
-        + " --- |" * 8
-    )
+    only_rank_0 = ", only rank 0 computes" * options.only_rank_0_computes
+    threads = tinynet.get_num_threads()
+    say(f"{ranks} ranks, {threads} threads each, {options.batch} samples a rank{only_rank_0}\n")
+    head = "net, bytes a step, buckets, step alone (ms), communication alone (ms), step (ms), "
+    head += "of it waiting (ms), hidden"
+    say("| " + head.replace(", ", " | ") + " |\n|" + " --- |" * 8)
     found = {}
     for name in options.nets.split(","):
         times, buckets = found[name] = measure(
@@ -185,15 +195,9 @@ def main() -> None:
             f"{hidden:.0%}",
         ]
         say("| " + " | ".join(map(str, row)) + " |")
-    say(
-        f"\nModel: {LATENCY * 1e6:.0f} µs latency; ms a step, of as many samples on each node as here on each rank\n"
-    )
-    say(
-        "| net | link | "
-        + " | ".join(f"{nodes}" for nodes in NODES)
-        + " | of the sum of 64 |\n|"
-        + " --- |" * (len(NODES) + 3)
-    )
+    say(f"\nModel: {LATENCY * 1e6:.0f} µs latency; ms per step, a node having a rank's samples\n")
+    columns = " | ".join(f"{nodes}" for nodes in NODES)
+    say(f"| net | link | {columns} | of the sum of 64 |\n|" + " --- |" * (len(NODES) + 3))
     for name, (times, buckets) in found.items():
         for link, speed in LINKS.items():
             steps = [modelled(times["alone"], buckets, nodes, speed) for nodes in NODES]

@@ -1,4 +1,4 @@
-"""The four nets of the benchmarks, written once and built with PyTorch's names from whatever framework is handed in."""
+"""The four nets of the benchmarks, built by PyTorch's names from the `nn` of any framework."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def mnist(nn: Any) -> Any:
 
 
 def cifar(nn: Any) -> Any:
-    """Four 3 x 3 convolutions with batch norm on 32 x 32 in colour."""
+    """Four 3 x 3 convolutions with batch norm, on 32 x 32 colour images."""
     layers: list[Any] = []
     for number, (C, O) in enumerate([(3, 32), (32, 32), (32, 64), (64, 64)]):
         layers += [nn.Conv2d(C, O, 3, padding=1), nn.BatchNorm2d(O), nn.ReLU()]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-np.int = int  # type: ignore[attr-defined]  # its last version asks numpy for a name that is no more
+np.int = int  # type: ignore[attr-defined]  # its last version uses a name that numpy has removed
 import dezero  # noqa: E402
 import dezero.functions as F  # noqa: E402
 import dezero.layers as L  # noqa: E402

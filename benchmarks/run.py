@@ -1,8 +1,9 @@
 """All benchmarks, with one command:  python benchmarks/run.py
 
-Writes the tables into docs/performance.md (between the markers there) and docs/performance.png. PyTorch, and the peers DeZero and
-MyGrad, are compared with where they are installed. ``--only training,geometries`` runs parts and prints them. On machines where the
-environment forces OpenBLAS to an old kernel, unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE for this command.
+Writes the tables into docs/performance.md (between the markers there) and docs/performance.png.
+PyTorch, DeZero and MyGrad are compared with where they are installed. ``--only
+training,geometries`` runs parts and prints them. Where the environment forces OpenBLAS to an old
+kernel, unset OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE for this command.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from timing import in_turns  # noqa: E402
 
 import tinynet  # noqa: E402
 import tinynet.nn.functional as F  # noqa: E402
+from tinynet.arrays import threads  # noqa: E402
 
 try:
     import torch
@@ -169,7 +172,7 @@ LAYERS = {  # C, O, kernel, padding, H = W
 
 
 def matmul_peak() -> float:
-    """Multiplications and additions a second of ``np.matmul`` on 1024 x 1024 matrices, with all threads."""
+    """Floating-point operations per second of ``np.matmul`` on 1024 x 1024, with all threads."""
     a, b = np.random.default_rng(0).standard_normal((2, 1024, 1024)).astype(np.float32)
     return 2 * 1024**3 / in_turns({"": lambda: np.matmul(a, b)}, 20)[""]
 
@@ -298,7 +301,7 @@ GEOMETRIES: dict[
         (14, 14),
         (14, 14),
         {},
-        "one product a weight and sample: bound by the copy of the columns and by reading the weights",
+        "one product a weight and sample: bound by copying the columns and reading the weights",
     ),
     "batch 1": (
         1,
@@ -407,12 +410,16 @@ def _loss_step(make: Any, shape: tuple[int, ...], batch: int) -> Any:
 
 
 def memory(runs: int) -> tuple[str, dict[str, float]]:
-    """Peak resident memory that training steps add, each in a process of its own. (Linux only: it reads /proc.)"""
+    """Peak resident memory that training steps add, each net in a process of its own.
+
+    Linux only, because it reads /proc.
+    """
     rows, ratios = [], {}
     for name in NETS:
         peak = {}
         for f in frameworks():
-            code = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import run; print(run.peak_of_step({f!r}, {name!r}))"
+            code = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import run; "
+            code += f"print(run.peak_of_step({f!r}, {name!r}))"
             said = subprocess.run(
                 [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
             ).stdout
@@ -451,7 +458,9 @@ def peak_of_step(framework: str, net: str) -> float:
 
 
 def _kilobytes(name: str) -> int:
-    return int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
+    found = re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None, f"/proc/self/status has no {name}"
+    return int(found[1])
 
 
 def imports(runs: int) -> tuple[str, dict[str, float]]:
@@ -480,9 +489,10 @@ def imports(runs: int) -> tuple[str, dict[str, float]]:
 
 
 def epoch(runs: int) -> tuple[str, dict[str, float]]:
-    """An epoch of MNIST with the example's net, data loading and all: ten rounds of a tenth each, in turns.
+    """An epoch of MNIST with the example's net and data loading: ten rounds of a tenth, in turns.
 
-    PyTorch reads its batches with its DataLoader, as the same program would, and once more by indexing the whole set, which is its fast way.
+    PyTorch reads its batches by its DataLoader, as the same program would, and once more by
+    indexing the whole set, which is faster there.
     """
     sys.path.insert(0, str(ROOT / "examples"))
     example = importlib.import_module("mnist")
@@ -512,7 +522,7 @@ def _epoch_in_tinynet(example: Any, data: Any) -> Any:
     optimizer = tinynet.optim.SGD(
         model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
     )
-    data.transform = lambda x: (x - example.MEAN) / example.STD
+    data.transform = example.normalise
     while True:
         for x, y in tinynet.utils.data.DataLoader(data, BATCH, shuffle=True, drop_last=True):
             loss = F.cross_entropy(model(x), y)
@@ -573,16 +583,18 @@ WHERE = {  # what runs in a sample of the profiler, by the innermost native func
 
 
 def profile(runs: int) -> tuple[str, dict[str, float]]:
-    """Where the time of a step goes, on one thread, sampled by py-spy with native frames; left out where that is missing.
+    """Where the time of a step goes, on one thread, and what the step takes without the framework.
 
-    And what it would be without the framework: see `bare`.
+    Sampled by py-spy with native frames; left out where py-spy is missing. For the step without the
+    framework see `bare`.
     """
     if not shutil.which("py-spy"):
         return "", {}
     rows = []
     for name in [*NETS, BARE]:
         with tempfile.TemporaryDirectory() as folder:
-            code = f"import sys; sys.path[:0] = sys.argv[1:]; import tinynet; tinynet.set_num_threads(1)\nfrom run import steps; steps({name!r}, 12)"
+            code = "import sys; sys.path[:0] = sys.argv[1:]; import tinynet\n"
+            code += f"tinynet.set_num_threads(1); from run import steps; steps({name!r}, 12)"
             child = subprocess.Popen(
                 [sys.executable, "-c", code, str(ROOT), str(ROOT / "benchmarks")]
             )
@@ -641,20 +653,22 @@ def steps(net: str, seconds: float) -> None:
 
 
 def operations(runs: int) -> tuple[str, dict[str, float]]:
-    """Where the milliseconds of a step go, operation by operation, beside the least that each could take.
+    """Where the milliseconds of a step go, operation by operation, and the least each could take.
 
-    That is: for a convolution or a product its multiplications at the rate of a large `np.matmul`; for all else the bytes of its arrays, each
-    read or written once, at the rate of a large copy.
+    For a convolution or a product the least is its multiplications at the rate of a large
+    `np.matmul`; for all others it is the bytes of its arrays at the rate of a large copy, each
+    array
+    being read or written once.
     """
     rate = matmul_peak()
     a, b = np.ones((2, 1 << 22), np.float32)
-    parts = tinynet.threads.pieces(a.size, tinynet.get_num_threads())
+    parts = threads.pieces(a.size, tinynet.get_num_threads())
     copying = (
         2
         * a.nbytes
         / in_turns(
             {
-                "": lambda: tinynet.threads.parallel(
+                "": lambda: threads.parallel(
                     len(parts), lambda i: np.copyto(b[parts[i]], a[parts[i]])
                 )
             },
@@ -672,7 +686,7 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
             rows.append([name, f"{number:g}", f"{ms:.2f}", f"{least:.2f}"])
         total = [sum(float(row[i]) for row in rows) for i in (2, 3)]
         rows += [
-            ["what is between them: modules, the walk back, the optimiser", "", f"{rest:.2f}", ""]
+            ["all between them: modules, the walk back, the optimiser", "", f"{rest:.2f}", ""]
         ]
         rows += [["**all**", "", f"**{total[0] + rest:.2f}**", f"**{total[1]:.2f}**"]]
         text.append(table([f"operation, in a step of {net}", "calls", "ms", "at least"], rows))
@@ -680,7 +694,10 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
 
 
 def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
-    """By name: milliseconds in a step, without those of operations inside, calls, multiplications, bytes; under "" the rest of the step."""
+    """By name: milliseconds per step, calls, multiplications, bytes; under "" the rest of the step.
+
+    The milliseconds of an operation do not contain those of operations that it calls.
+    """
     from tinynet.autograd import Node, Primitive
 
     found: dict[str, list[list[float]]] = {}
@@ -716,20 +733,23 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
         return multiplications, sum(a.nbytes for a in arrays)
 
     def work_of_gradient(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
-        # batch norm's gradients are made outside an operation, all three for the first that is asked for
-        return 0.0, 3 * arguments[
-            1
-        ].array.nbytes if self.primitive.name == "batch_norm" and arguments[0] == 0 else 0.0
+        # A joint derivative, which is batch norm's, computes outside any operation: it reads two
+        # arrays of the size of g and writes one.
+        g = arguments[0]
+        return 0.0, 3 * g.array.nbytes if self.primitive.joint else 0.0
 
-    methods = Primitive.__call__, Node.gradient
+    def name_of_gradients(self: Any) -> str:
+        return f"{self.primitive.name}, backward" if self.primitive.joint else ""
+
+    methods = Primitive.__call__, Node.gradients
     steps = []
     try:
-        Primitive.__call__ = timed(methods[0], lambda self: self.name, work)  # type: ignore[method-assign]
-        Node.gradient = timed(
-            methods[1],
-            lambda self: "batch_norm, backward" if self.primitive.name == "batch_norm" else "",
-            work_of_gradient,
-        )  # type: ignore[method-assign]
+        Primitive.__call__ = timed(  # type: ignore[method-assign]
+            methods[0], lambda self: self.name, work
+        )
+        Node.gradients = timed(  # type: ignore[method-assign]
+            methods[1], name_of_gradients, work_of_gradient
+        )
         for _ in range(runs):
             found.clear()
             inner[:] = [0.0]
@@ -743,7 +763,7 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
                 }
             )
     finally:
-        Primitive.__call__, Node.gradient = methods  # type: ignore[method-assign]
+        Primitive.__call__, Node.gradients = methods  # type: ignore[method-assign]
     quartile = sorted(steps, key=lambda step: sum(values[0] for values in step.values()))[
         len(steps) // 4
     ]
@@ -802,7 +822,9 @@ def machine() -> str:
         for name in ("torch", "dezero", "mygrad")
         if importlib.util.find_spec(name)
     ]
-    return f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {time.strftime('%Y-%m-%d')}."
+    day = time.strftime("%Y-%m-%d")
+    text = f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {day}."
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def draw(ratios: dict[str, dict[str, float]], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Timing that can be trusted on a shared machine: everything that is compared takes turns in one process."""
+"""Timing for shared machines: what is compared takes turns in one process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import Any
 
 
 def lower_quartile(values: list[float]) -> float:
-    """A quarter of the values are less: what a run takes when the machine does not disturb it, without betting on the luckiest."""
+    """The value below which a quarter of the values lie.
+
+    It is what a run takes when little disturbs it; the minimum would depend on one lucky run.
+    """
     return sorted(values)[len(values) // 4]
 
 
 def in_turns(
     functions: dict[str, Callable[[], Any]], runs: int, warm_up: int = 3, burst: int = 10
 ) -> dict[str, float]:
-    """Seconds per call of each function: the lower quartile of `runs` calls, or a few more, taken in short bursts in turns.
+    """Seconds per call of each function: the lower quartile of at least `runs` calls.
 
-    The first call of a burst is not counted, and a pause stands before it: the threads of PyTorch and, longer, of OpenBLAS go on spinning
-    after their work and would slow whoever is next.
+    The functions take turns in short bursts. Before each burst comes a pause and a call that is not
+    counted, because the threads of PyTorch and, longer, of OpenBLAS keep spinning after their work
+    and would slow down the next function.
     """
     for function in functions.values():
         for _ in range(warm_up):

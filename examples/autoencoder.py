@@ -1,10 +1,11 @@
-"""Squeeze handwritten digits into a few numbers, and draw them again from those.
+"""Compress handwritten digits to a few numbers, and draw the digits again from these numbers.
 
     python examples/autoencoder.py           a minute or two; saves weights and a picture in out/
-    python examples/autoencoder.py --help    what can be chosen
+    python examples/autoencoder.py --help    the options
 
-Convolutions with stride 2 make the image small, transposed convolutions make it large again; between them there is a code of 16
-numbers. The picture shows digits, what became of them, and what lies between two codes.
+Convolutions with stride 2 make the image small and end in a code of 16 numbers; transposed
+convolutions make a large image of the code again. The picture shows digits, what the network draws
+from their codes, and what it draws from codes between two digits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import tinynet
@@ -22,7 +24,7 @@ from tinynet.utils.data import DataLoader
 
 
 class Autoencoder(nn.Module):
-    """An encoder, from images to codes, and its mirror image, a decoder, from codes to logits of pixels."""
+    """An encoder from images to codes, and a decoder from codes to logits of pixels."""
 
     def __init__(self, code):
         super().__init__()
@@ -33,7 +35,8 @@ class Autoencoder(nn.Module):
         )  # fmt: skip
         self.decoder = nn.Sequential(  # (N, code)
             nn.Linear(code, 32 * 7 * 7), nn.ReLU(), nn.Unflatten(1, (32, 7, 7)),
-            nn.ConvTranspose2d(32, 16, kernel_size=4, stride=2, padding=1), nn.ReLU(),  # (N, 16, 14, 14)
+            nn.ConvTranspose2d(32, 16, kernel_size=4, stride=2, padding=1),  # (N, 16, 14, 14)
+            nn.ReLU(),
             nn.ConvTranspose2d(16, 1, kernel_size=4, stride=2, padding=1),  # (N, 1, 28, 28)
         )  # fmt: skip
 
@@ -43,41 +46,35 @@ class Autoencoder(nn.Module):
 
 @tinynet.no_grad()
 def evaluate(model, loader):
-    """The mean loss of a pixel over all images."""
+    """The mean loss per pixel, over all images."""
     model.eval()
     total = count = 0
     for images, _ in loader:
         total += F.binary_cross_entropy_with_logits(model(images), images) * len(images)
         count += len(images)
-    return total.item() / count  # a GPU is waited for once
+    return total.item() / count  # .item() waits for a GPU, so it is called once
 
 
 @tinynet.no_grad()
 def draw(path, model, images, device):
-    """Three rows of ten: digits, what the model makes of them, and the way from the first one's code to the last one's."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    """Three rows: digits, the digits drawn from their codes, and codes between two of them."""
     model.eval()
     codes = model.encoder(images.to(device))
-    way = tinynet.linspace(0, 1, len(images)).unsqueeze(1).to(device)
-    between = codes[:1] * (1 - way) + codes[-1:] * way
+    weight = tinynet.linspace(0, 1, len(images)).unsqueeze(1).to(device)
+    between = codes[:1] * (1 - weight) + codes[-1:] * weight
     titles = (
         "digits",
         f"drawn again, each from {codes.shape[1]} numbers",
-        "from the first code to the last, step by step",
+        "drawn from codes between the first digit and the last",
     )
     rows = (images, model.decoder(codes).sigmoid().cpu(), model.decoder(between).sigmoid().cpu())
-    figure = plt.figure(figsize=(len(images), 4), layout="constrained")
+    figure = Figure(figsize=(len(images), 4), layout="constrained")
     for part, title, row in zip(figure.subfigures(3, 1), titles, rows, strict=True):
         part.suptitle(title, fontsize=10)
         for axes, image in zip(part.subplots(1, len(images), squeeze=False).flat, row, strict=True):
             axes.imshow(image[0].numpy(), cmap="gray_r", vmin=0, vmax=1)
             axes.axis("off")
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def main():
@@ -85,15 +82,12 @@ def main():
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training digits")
-    parser.add_argument("--batch-size", type=int, default=64, help="digits in a step")
+    parser.add_argument("--batch-size", type=int, default=64, help="digits per step")
     parser.add_argument("--lr", type=float, default=2e-3, help="learning rate of Adam")
-    parser.add_argument(
-        "--code", type=int, default=16, help="numbers that a digit is squeezed into"
-    )
+    parser.add_argument("--code", type=int, default=16, help="numbers that stand for a digit")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
     parser.add_argument(
         "--data",
-        default=None,
         help="folder with the MNIST files; else TINYNET_DATA, the cache, a download or the subset",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
@@ -114,9 +108,7 @@ def main():
 
     for epoch in range(1, options.epochs + 1):
         model.train()
-        for images, _ in tqdm(
-            train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"
-        ):
+        for images, _ in tqdm(train_loader, f"epoch {epoch}/{options.epochs}"):
             loss = F.binary_cross_entropy_with_logits(model(images), images)
             optimizer.zero_grad()
             loss.backward()

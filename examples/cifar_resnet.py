@@ -1,10 +1,11 @@
 """Train a small residual network to tell ten kinds of photographs apart.
 
-    python examples/cifar_resnet.py              CIFAR-10, or a stand-in for it if that can't be had
+    python examples/cifar_resnet.py              CIFAR-10, or a stand-in if it can't be downloaded
     python examples/cifar_resnet.py --synthetic  the stand-in, without looking for CIFAR-10
-    python examples/cifar_resnet.py --help       what can be chosen
+    python examples/cifar_resnet.py --help       the options
 
-The whole of CIFAR-10 takes a while on a CPU: --limit 5000 uses that many images, --device cuda a GPU.
+The whole of CIFAR-10 takes a while on a CPU. --limit 5000 uses that many images, --device cuda a
+GPU.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of all trainin
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut, so that they need only learn what to add to their input."""
+    """Two convolutions and a shortcut: the convolutions learn only what to add to their input."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -47,7 +48,11 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """6 * blocks + 2 layers, as in K. He et al., Deep residual learning for image recognition, https://arxiv.org/abs/1512.03385, 4.2."""
+    """6 * blocks + 2 layers in three stages.
+
+    Source: K. He et al., Deep residual learning for image recognition, section 4.2,
+    https://arxiv.org/abs/1512.03385.
+    """
 
     def __init__(self, blocks, width):
         super().__init__()
@@ -68,9 +73,10 @@ class ResNet(nn.Module):
 
 
 class StandIn(Dataset):
-    """Stripes where there should be photographs: five directions, and warm or cold colours, make ten classes.
+    """Images of stripes in ten classes: five directions, in warm or cold colours.
 
-    Phase, width, contrast and noise are drawn for each image. A network that learns these says nothing about CIFAR-10, but that it learns.
+    Phase, width, contrast and noise are drawn for each image. An accuracy on these shows that the
+    network learns, and nothing about CIFAR-10.
     """
 
     classes = tuple(
@@ -83,26 +89,17 @@ class StandIn(Dataset):
         random = np.random.default_rng(seed)
         labels = random.integers(0, 10, count)
         angle = np.radians(labels // 2 * 36 + random.normal(0, 6, count))[:, None, None]
-        frequency, phase = (
-            random.uniform(0.5, 1.1, (count, 1, 1)),
-            random.uniform(0, 2 * np.pi, (count, 1, 1)),
-        )
-        down, right = np.mgrid[:32, :32]
-        stripes = np.sin(
-            frequency * (right * np.cos(angle) - down * np.sin(angle)) + phase
-        )  # (N, 32, 32)
-        tint = np.array([[0.6, 0.5, 0.4], [0.4, 0.5, 0.6]])[labels % 2][
-            :, :, None, None
-        ]  # (N, 3, 1, 1)
-        pixels = (
-            tint
-            + random.uniform(0.1, 0.3, (count, 1, 1, 1)) * stripes[:, None]
-            + random.normal(0, 0.2, (count, 3, 32, 32))
-        )
-        self.images, self.targets = (
-            tinynet.tensor(pixels.clip(0, 1), dtype=tinynet.float32),
-            tinynet.tensor(labels),
-        )
+        frequency = random.uniform(0.5, 1.1, (count, 1, 1))
+        phase = random.uniform(0, 2 * np.pi, (count, 1, 1))
+        y, x = np.mgrid[:32, :32]
+        stripes = np.sin(frequency * (x * np.cos(angle) - y * np.sin(angle)) + phase)  # (N, 32, 32)
+        warm_and_cold = np.array([[0.6, 0.5, 0.4], [0.4, 0.5, 0.6]])
+        colour = warm_and_cold[labels % 2][:, :, None, None]  # (N, 3, 1, 1)
+        contrast = random.uniform(0.1, 0.3, (count, 1, 1, 1))
+        noise = random.normal(0, 0.2, (count, 3, 32, 32))
+        pixels = (colour + contrast * stripes[:, None] + noise).clip(0, 1)
+        self.images = tinynet.tensor(pixels, dtype=tinynet.float32)
+        self.targets = tinynet.tensor(labels)
         self.transform = None
 
     def __len__(self):
@@ -116,16 +113,14 @@ class StandIn(Dataset):
 
 
 def load(options):
-    """The training and the test part of CIFAR-10, or of what stands in for it."""
+    """The training and the test part of CIFAR-10, or of the stand-in."""
     if not options.synthetic:
         try:
             return [CIFAR10(options.data, train=part) for part in (True, False)]
         except RuntimeError as error:
             options.synthetic = True
             print(f"CIFAR-10 can't be had ({error}).")
-            print(
-                "Made-up stripes stand in for it: what is learned from them says nothing about CIFAR-10."
-            )
+            print("Made-up stripes stand in for it: they show nothing about CIFAR-10.")
     return [StandIn(4000, options.seed), StandIn(1000, options.seed + 1)]
 
 
@@ -137,7 +132,7 @@ def evaluate(model, loader):
     for images, labels in loader:
         right += (model(images).argmax(1) == labels).sum()
         count += len(labels)
-    return right.item() / count  # a GPU is waited for once
+    return right.item() / count  # .item() waits for a GPU, so it is called once
 
 
 def main():
@@ -145,52 +140,29 @@ def main():
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training images")
-    parser.add_argument("--batch-size", type=int, default=64, help="images in a step")
-    parser.add_argument(
-        "--lr", type=float, default=0.1, help="the largest learning rate of the one-cycle schedule"
-    )
-    parser.add_argument(
-        "--blocks", type=int, default=1, help="residual blocks in each of the three stages"
-    )
-    parser.add_argument(
-        "--width",
-        type=int,
-        default=16,
-        help="channels of the first stage; the others have two and four times as many",
-    )
-    parser.add_argument(
-        "--limit",
-        type=int,
-        default=None,
-        metavar="IMAGES",
-        help="use at most so many, of each part",
-    )
-    parser.add_argument(
-        "--synthetic", action="store_true", help="use the stand-in, and don't look for CIFAR-10"
-    )
+    parser.add_argument("--batch-size", type=int, default=64, help="images per step")
+    parser.add_argument("--lr", type=float, default=0.1, help="the largest learning rate")
+    parser.add_argument("--blocks", type=int, default=1, help="residual blocks in each stage")
+    parser.add_argument("--width", type=int, default=16, help="channels of the first stage")
+    parser.add_argument("--limit", type=int, metavar="IMAGES", help="use at most so many per part")
+    parser.add_argument("--synthetic", action="store_true", help="use the stand-in at once")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
     parser.add_argument(
-        "--data",
-        default=None,
-        help="folder with the CIFAR-10 archive or batches; else TINYNET_DATA, the cache or a download",
+        "--data", help="folder with CIFAR-10's files; else TINYNET_DATA, the cache or a download"
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same result")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the weights")
     options = parser.parse_args()
-    counts = [
-        options.epochs,
-        options.batch_size,
-        options.blocks,
-        options.width,
-        *([] if options.limit is None else [options.limit]),
-    ]
+    counts = [options.epochs, options.batch_size, options.blocks, options.width]
+    if options.limit is not None:
+        counts.append(options.limit)
     if min(counts) < 1 or not options.lr > 0:
         parser.error("--epochs, --batch-size, --blocks, --width, --limit and --lr must be positive")
 
     tinynet.manual_seed(options.seed)
     model = ResNet(options.blocks, options.width).to(options.device)
     train, test = load(options)
-    # The mirror image of stripes leans the other way, and so belongs to another class: the stand-in is only shifted.
+    # No flips for the stand-in, because mirrored stripes lean the other way: another class.
     flip = [] if options.synthetic else [RandomHorizontalFlip()]
     train.transform = Compose([RandomCrop(32, padding=4), *flip, Normalize(MEAN, STD)])
     test.transform = Normalize(MEAN, STD)
@@ -204,26 +176,21 @@ def main():
     scheduler = optim.lr_scheduler.OneCycleLR(
         optimizer, options.lr, epochs=options.epochs, steps_per_epoch=len(train_loader)
     )
-    print(
-        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(train):,} training and {len(test):,} test images"
-    )
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{parameters:,} parameters, {len(train):,} training and {len(test):,} test images")
 
     for epoch in range(1, options.epochs + 1):
         model.train()
         start = time.perf_counter()
-        for images, labels in tqdm(
-            train_loader, unit=" batches", desc=f"epoch {epoch}/{options.epochs}"
-        ):
+        for images, labels in tqdm(train_loader, f"epoch {epoch}/{options.epochs}"):
             loss = F.cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             scheduler.step()
-        seconds = time.perf_counter() - start
-        accuracy = evaluate(model, test_loader)
-        print(
-            f"epoch {epoch}: test accuracy {accuracy:.2%}{' on the stand-in' * options.synthetic}, {len(train) / seconds:,.0f} images/s"
-        )
+        speed = len(train) / (time.perf_counter() - start)
+        accuracy = f"{evaluate(model, test_loader):.2%}{' on the stand-in' * options.synthetic}"
+        print(f"epoch {epoch}: test accuracy {accuracy}, {speed:,.0f} images/s")
 
     options.out.mkdir(parents=True, exist_ok=True)
     tinynet.save(model.state_dict(), options.out / "cifar_resnet.safetensors")

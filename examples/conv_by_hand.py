@@ -1,10 +1,11 @@
-"""One small convolution, forward and backward, with every number printed: by matrices, and then by autograd.
+"""One small convolution, forward and backward, by matrices and by autograd, every number printed.
 
     python examples/conv_by_hand.py                          one 4 x 4 image, a 3 x 3 kernel
-    python examples/conv_by_hand.py --stride 2 --padding 1   the kernel moves two pixels at a time, over an edge of zeros
-    python examples/conv_by_hand.py --help                   what can be chosen
+    python examples/conv_by_hand.py --stride 2 --padding 1   steps of two pixels, zeros around
+    python examples/conv_by_hand.py --help                   all options
 
-Nothing of tinynet computes the first part: it is numpy alone, loops and matrix products. The last part asks autograd for the same.
+The first part uses numpy alone: loops and matrix products. The last part computes the same with
+tinynet's autograd and compares.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tinynet.nn.functional as F
 
 
 def im2col(x, kernel, stride, padding):
-    """What each window sees, a column for each: (C, H, W) -> (C * K * K, OH * OW)."""
+    """One column per window, with what it reads: (C, H, W) -> (C * K * K, OH * OW)."""
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding)))
     tops = range(0, padded.shape[1] - kernel + 1, stride)
     lefts = range(0, padded.shape[2] - kernel + 1, stride)
@@ -28,7 +29,7 @@ def im2col(x, kernel, stride, padding):
 
 
 def col2im(columns, shape, kernel, stride, padding):
-    """Every entry of the columns back to the pixel that it came from, where all that arrive are added: (C * K * K, OH * OW) -> (C, H, W)."""
+    """Add every entry to the pixel it came from: (C * K * K, OH * OW) -> (C, H, W)."""
     channels, height, width = shape
     padded = np.zeros((channels, height + 2 * padding, width + 2 * padding))
     tops = range(0, padded.shape[1] - kernel + 1, stride)
@@ -66,31 +67,30 @@ def main():
             f"a kernel of {kernel} does not fit into an image of {size} with padding {padding}"
         )
 
-    # Small whole numbers: what is printed is exact, and can be followed in one's head.
+    # small whole numbers, so that what is printed is exact and easy to check
     random = np.random.default_rng(options.seed)
     x = random.integers(0, 4, (channels, size, size)).astype(float)
     weight = random.integers(-2, 3, (filters, channels, kernel, kernel)).astype(float)
     out = (size + 2 * padding - kernel) // stride + 1
-    gradient = random.integers(-1, 2, (filters, out, out)).astype(
-        float
-    )  # of some loss, for each pixel of the result
+    # the upstream gradient: of some loss, for each pixel of the result
+    gradient = random.integers(-1, 2, (filters, out, out)).astype(float)
 
     print("y = W @ columns: the forward pass")
     columns = im2col(x, kernel, stride, padding)
     matrix = weight.reshape(filters, -1)
     y = (matrix @ columns).reshape(filters, out, out)
     show("the image x", x)
-    show("the columns: what each window sees, from top to bottom", columns)
-    show("the kernel as a matrix W, a row for each filter", matrix)
+    show("the columns: what each window reads, from top to bottom", columns)
+    show("the kernel as a matrix W, one row per filter", matrix)
     show("the result y", y)
 
-    print("\ndW = dY @ columns.T: each weight collects what it met, wherever it met it")
+    print("\ndW = dY @ columns.T: each weight sums over all windows, because all windows use it")
     flat = gradient.reshape(filters, -1)
     weight_gradient = (flat @ columns.T).reshape(weight.shape)
-    show("dY, the gradient that comes from above", gradient)
+    show("dY, the upstream gradient (G in the lesson)", gradient)
     show("dW", weight_gradient)
 
-    print("\ndX = col2im(W.T @ dY): each pixel collects from each window that saw it")
+    print("\ndX = col2im(W.T @ dY): each pixel sums over all windows that read it")
     column_gradient = matrix.T @ flat
     x_gradient = col2im(column_gradient, x.shape, kernel, stride, padding)
     show("W.T @ dY, the gradient of the columns", column_gradient)
@@ -112,9 +112,7 @@ def main():
     for name, equal in same.items():
         print(f"  {name:2} {'equal' if equal else 'DIFFERENT'}")
     if not all(same.values()):
-        raise SystemExit(
-            "by hand and by autograd there are different numbers: one of the two is wrong"
-        )
+        raise SystemExit("the numbers by hand and by autograd differ: one of the two is wrong")
 
 
 if __name__ == "__main__":

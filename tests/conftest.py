@@ -11,12 +11,16 @@ import gpu_kernels
 import numpy as np
 import pytest
 import strict_cupy
+from real_cupy import REAL_CUPY
 
 import tinynet
 from tinynet.data.mnist import idx_header
 
-# With TINYNET_TEST_CUPY=real the tests of the GPU path run on the cupy that is installed, which needs a GPU; else on the stand-in.
-REAL_CUPY = os.environ.get("TINYNET_TEST_CUPY") == "real"
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, the oracle. Tests that ask for it are skipped where it is not installed."""
+    return pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
 
 
 @pytest.fixture
@@ -36,7 +40,10 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def last_gpu(gpu: Any) -> str:
-    """The GPU with the highest number. On the stand-in it isn't cupy's current one, so what forgets to make it current is found out."""
+    """The GPU with the highest number.
+
+    On the stand-in it isn't cupy's current one, so code that forgets to make it current fails.
+    """
     return f"cuda:{gpu.cuda.runtime.getDeviceCount() - 1}"
 
 
@@ -50,7 +57,7 @@ def second_gpu(gpu: Any) -> str:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> str:
-    """The same test on the CPU and on a GPU (the stand-in for one, unless TINYNET_TEST_CUPY=real)."""
+    """The same test on the CPU and on a GPU, the stand-in unless TINYNET_TEST_CUPY=real."""
     if request.param == "cuda":
         request.getfixturevalue("gpu")
     return str(request.param)
@@ -58,7 +65,10 @@ def device(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
-    """Called with two numbers: a new folder with so many training and test digits of those that ship with tinynet, in the files of MNIST."""
+    """``make(training, test)``: a new folder with that many of the digits that ship with tinynet.
+
+    They are in files named as those of MNIST.
+    """
 
     def make(training: int, test: int) -> Path:
         folder = tmp_path_factory.mktemp("digits")
@@ -77,3 +87,13 @@ def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int,
         return folder
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def root_stays_clean() -> Iterator[None]:
+    """No test writes a file into the root of the project, where a newcomer looks first."""
+    root = Path(__file__).parents[1]
+    caches = {".pytest_cache", ".hypothesis", ".ruff_cache", ".mypy_cache", "__pycache__"}
+    before = set(os.listdir(root))
+    yield
+    assert set(os.listdir(root)) <= before | caches, "a test wrote into the root of the project"

@@ -1,4 +1,4 @@
-"""tinynet: a small deep-learning framework whose convolution, forward and backward, can be read in an afternoon.
+"""tinynet: a small deep-learning framework whose convolution can be read in an afternoon.
 
 The names are PyTorch's: ``import tinynet as torch`` runs a small PyTorch program.
 """
@@ -19,28 +19,21 @@ from .autograd import grad
 from .autograd.anomaly import detect_anomaly
 from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .autograd.gradcheck import gradcheck
-from .creation import (
-    arange, as_tensor, bernoulli, empty, empty_like, eye, from_dlpack, from_numpy, full, full_like,
-    linspace, normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like,
-    randperm, tensor, zeros, zeros_like,
-)
+from .creation import (arange, as_tensor, bernoulli, empty, empty_like, eye, from_dlpack,
+    from_numpy, full, full_like, linspace, normal, ones, ones_like, rand, rand_like, randint,
+    randint_like, randn, randn_like, randperm, tensor, zeros, zeros_like)
 from .ops.dtypes import result_type
-from .ops.elementwise import (
-    abs, add, allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, clamp, cos, div,
-    eq, equal, erf, exp, expm1, floor, floor_divide, ge, gt, isclose, isfinite, isinf, isnan, le,
-    log, log1p, logical_and, logical_not, logical_or, lt, masked_fill, maximum, minimum, mul, ne,
-    neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign, sin, sqrt, square, sub,
-    tanh, where,
-)
+from .ops.elementwise import (abs, add, allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor,
+    ceil, clamp, cos, div, eq, equal, erf, exp, expm1, floor, floor_divide, ge, gt, isclose,
+    isfinite, isinf, isnan, le, log, log1p, logical_and, logical_not, logical_or, lt, masked_fill,
+    maximum, minimum, mul, ne, neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign,
+    sin, sqrt, square, sub, tanh, where)
 from .ops.indexing import gather, index_select
 from .ops.products import matmul
 from .ops.reductions import (
-    all, amax, amin, any, argmax, argmin, max, mean, min, norm, std, sum, var,
-)
-from .ops.shapes import (
-    cat, chunk, expand_as, flatten, flip, narrow, permute, reshape, split, squeeze, stack, t,
-    transpose, unbind, unflatten, unsqueeze, view_as,
-)
+    all, amax, amin, any, argmax, argmin, max, mean, min, norm, std, sum, var)
+from .ops.shapes import (cat, chunk, expand_as, flatten, flip, narrow, permute, reshape, split,
+    squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view_as)
 from .ops.softmax import log_softmax, logsumexp, softmax
 from .printing import set_printoptions
 from .summary import summary
@@ -64,7 +57,8 @@ dtype = _np.dtype
 if TYPE_CHECKING:
     from .serialization import Checkpoint, load, save
 
-# Read when somebody asks for them: an import should be quick, and files bring much of the standard library along.
+# Read when somebody asks for them: an import should be quick, and files bring much of the
+# standard library along.
 _LATER = {"datasets", "distributed", "explain", "transforms"}
 _FILES = {"Checkpoint", "load", "save"}
 
@@ -74,7 +68,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f".{name}", __name__)
     if name in _FILES:
         return getattr(importlib.import_module(".serialization", __name__), name)
-    raise AttributeError(f"tinynet has no {name!r}. It has PyTorch's names for small convolutional networks; build the rest from these")
+    raise AttributeError(f"tinynet has no {name!r}, only what small convolutional networks need")
 
 
 def __dir__() -> list[str]:

@@ -16,24 +16,21 @@ import numpy as np
 
 from .arrays.devices import as_device, computing, device_of, module_on, to_device, usable_device
 from .arrays.random import Generator, default_generator
-from .autograd import Variable
-from .ops.arguments import as_dtype, as_int, as_number, as_shape, by_keyword
+from .ops.arguments import as_tensor as as_a_tensor
+from .ops.arguments import as_dtype, as_generator, as_int, as_number, as_shape, by_keyword
 from .ops.dtypes import default_dtype
 from .tensor import Tensor
 
 __all__ = [
     "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
     "full", "full_like", "linspace", "normal", "ones", "ones_like", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
-]  # fmt: skip
+    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"]
 
 
 def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
     """`array` as a tensor on `device` (None: where the array is)."""
     if requires_grad and array.dtype.kind != "f":
-        raise RuntimeError(
-            f"{name}: only floating-point tensors can require gradients, this one is {array.dtype}"
-        )
+        raise RuntimeError(f"{name}: only floats can require gradients, got {array.dtype}")
     if device is not None:
         array = to_device(array, as_device(name, device), name)
     result = Tensor._wrap(array)
@@ -45,9 +42,7 @@ def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
     if dtype.kind in "iu" and array.dtype != dtype and array.size:
         lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
         if not (lowest <= array.min() and array.max() <= highest):  # False for nan too
-            raise ValueError(
-                f"{name}: some numbers don't fit into {dtype}, from {lowest} to {highest}"
-            )
+            raise ValueError(f"{name}: some numbers don't fit {dtype}, {lowest} to {highest}")
     return array.astype(dtype, copy=False)
 
 
@@ -66,9 +61,7 @@ def _count(name: str, argument: str, value: Any) -> int:
 
 
 def _first_element(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return data
+    return _first_element(data[0]) if isinstance(data, (list, tuple)) and data else data
 
 
 def _unwrapped(data: Any) -> Any:
@@ -78,8 +71,7 @@ def _unwrapped(data: Any) -> Any:
     return [_unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
 
 
-def tensor(data: Any, *, dtype: Any = None, device: Any = None,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of `data`: a number, nested sequences of numbers, an array or a tensor.
 
     Without `dtype`, Python floats become float32, ints int64 and bools bool; arrays and tensors
@@ -102,18 +94,14 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None,
     try:
         array = np.array(_unwrapped(data))
     except ValueError as error:
-        raise ValueError(
-            "tensor: the sequences in data don't form a box, each must be as long as its neighbours"
-        ) from error
+        raise ValueError("tensor: sequences in data must be as long as their neighbours") from error
     first = _first_element(data)
     if array.size == 0 and isinstance(data, (list, tuple)):
         array = array.astype(default_dtype)
     if array.dtype.kind in "Ou" and type(first) is int:
         raise ValueError("tensor: some of the ints don't fit into int64; write them as floats")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(
-            f"tensor: can't make a tensor of {type(first).__name__} data; expected numbers or bools"
-        )
+        raise TypeError(f"tensor: data must hold numbers or bools, got {type(first).__name__}")
     if wanted is None and array.dtype == np.float64 and type(first) in (bool, int, float):
         wanted = default_dtype
     array = _converted("tensor", array, wanted or array.dtype.newbyteorder("="))
@@ -147,9 +135,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor that shares the memory of another library's CPU tensor."""
     kind = type(ext_tensor).__name__
     if not hasattr(ext_tensor, "__dlpack__"):
-        raise TypeError(
-            f"from_dlpack: expected a tensor of a library that speaks DLPack, got {kind}"
-        )
+        raise TypeError(f"from_dlpack: expected a tensor that speaks DLPack, got {kind}")
     try:
         return from_numpy(np.from_dlpack(ext_tensor))
     except BufferError as error:
@@ -160,22 +146,18 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 def _generator(name: str, generator: Any) -> np.random.Generator:
-    if generator is None:
-        return default_generator.numpy
-    if not isinstance(generator, Generator):
-        raise TypeError(f"{name}: expected a tinynet.Generator, got {type(generator).__name__}")
-    return generator.numpy
+    return (as_generator(name, generator) or default_generator).numpy
 
 
 def _constant(name: str, xp_function: str, size: tuple[int, ...], dtype: Any, device: Any,
-              requires_grad: bool) -> Tensor:  # fmt: skip
+              requires_grad: bool) -> Tensor:
     kind = as_dtype(name, dtype or default_dtype)
     with module_on(device, name) as xp:
         return _finish(name, getattr(xp, xp_function)(size, kind), None, requires_grad)
 
 
 def _drawn(name: str, method: str, size: tuple[int, ...], dtype: Any, device: Any,
-           requires_grad: bool, generator: Any) -> Tensor:  # fmt: skip
+           requires_grad: bool, generator: Any) -> Tensor:
     kind = as_dtype(name, dtype or default_dtype)
     if kind.kind != "f":
         raise TypeError(f"{name}: draws floats, so dtype must be a floating one, got {kind}")
@@ -185,7 +167,7 @@ def _drawn(name: str, method: str, size: tuple[int, ...], dtype: Any, device: An
 
 
 def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: Any, device: Any,
-              requires_grad: bool, generator: Any) -> Tensor:  # fmt: skip
+              requires_grad: bool, generator: Any) -> Tensor:
     low, high = as_int(name, "low", bounds[0]), as_int(name, "high", bounds[1])
     if low >= high:
         raise ValueError(f"{name}: low must be less than high, got {low} and {high}")
@@ -197,7 +179,7 @@ def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: 
 
 
 def _full(name: str, size: tuple[int, ...], fill_value: Any, dtype: Any, device: Any,
-          requires_grad: bool) -> Tensor:  # fmt: skip
+          requires_grad: bool) -> Tensor:
     if isinstance(fill_value, Tensor) and fill_value.numel() == 1:
         fill_value = fill_value.item()
     if not isinstance(fill_value, (bool, int, float, np.generic)):
@@ -212,12 +194,7 @@ def _full(name: str, size: tuple[int, ...], fill_value: Any, dtype: Any, device:
 
 def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Any, Any]:
     """Shape, dtype and device, from `input` where the keyword is None."""
-    if not isinstance(input, Variable):
-        raise TypeError(
-            f"{name}: expected a tensor to take shape, dtype and device from, "
-            f"got {type(input).__name__}"
-        )
-    array = input.array
+    array = as_a_tensor(name, "input", input).array
     return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
 
@@ -227,62 +204,49 @@ def _named(name: str, doc: str, function: Callable[..., Tensor]) -> Callable[...
     return function
 
 
-def _of_sizes(name: str, doc: str) -> Callable[..., Tensor]:
-    """``zeros(*size)`` and its like, which fill a tensor with what xp's function gives."""
+_Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
+_SIZES = " The sizes are separate arguments, or one sequence."
+
+
+def _constants(name: str, doc: str, like_doc: str) -> _Pair:
+    """``zeros(*size)`` and ``zeros_like(input)``: a tensor of what xp's function gives."""
+    like = f"{name}_like"
 
     def make(*size, dtype=None, device=None, requires_grad=False):
         return _constant(name, name, _sizes(name, size), dtype, device, requires_grad)
 
-    doc += " The sizes are separate arguments, or one sequence."
-    return by_keyword("size")(_named(name, doc, make))
+    def make_like(input, *, dtype=None, device=None, requires_grad=False):
+        return _constant(like, name, *_like(like, input, dtype, device), requires_grad)
+
+    return by_keyword("size")(_named(name, doc + _SIZES, make)), _named(like, like_doc, make_like)
 
 
-def _of_sizes_like(of: str, doc: str) -> Callable[..., Tensor]:
-    name = f"{of}_like"
-
-    def make(input, *, dtype=None, device=None, requires_grad=False):
-        return _constant(name, of, *_like(name, input, dtype, device), requires_grad)
-
-    return _named(name, doc, make)
-
-
-def _random(name: str, method: str, doc: str) -> Callable[..., Tensor]:
-    """``rand(*size)`` and ``randn(*size)``: draws of a method of numpy's generators."""
+def _random(name: str, method: str, doc: str) -> _Pair:
+    """``rand(*size)`` and ``rand_like(input)``: draws of a method of numpy's generators."""
+    like, like_doc = f"{name}_like", f"`{name}` in the shape, dtype and device of `input`."
 
     def make(*size, generator=None, dtype=None, device=None, requires_grad=False):
-        sizes = _sizes(name, size)
-        return _drawn(name, method, sizes, dtype, device, requires_grad, generator)
+        return _drawn(name, method, _sizes(name, size), dtype, device, requires_grad, generator)
 
-    doc += " The sizes are separate arguments, or one sequence."
-    return by_keyword("size")(_named(name, doc, make))
+    def make_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+        return _drawn(like, method, *_like(like, input, dtype, device), requires_grad, generator)
 
-
-def _random_like(of: str, method: str, doc: str) -> Callable[..., Tensor]:
-    name = f"{of}_like"
-
-    def make(input, *, generator=None, dtype=None, device=None, requires_grad=False):
-        like = _like(name, input, dtype, device)
-        return _drawn(name, method, *like, requires_grad, generator)
-
-    return _named(name, doc, make)
+    return by_keyword("size")(_named(name, doc + _SIZES, make)), _named(like, like_doc, make_like)
 
 
-zeros = _of_sizes("zeros", "A tensor of zeros.")
-ones = _of_sizes("ones", "A tensor of ones.")
-empty = _of_sizes("empty", "A tensor that is not initialised: it holds whatever the memory held.")
-zeros_like = _of_sizes_like("zeros", "Zeros in the shape, dtype and device of `input`.")
-ones_like = _of_sizes_like("ones", "Ones in the shape, dtype and device of `input`.")
-empty_like = _of_sizes_like("empty", "Not initialised, in the shape, dtype and device of `input`.")
-rand = _random("rand", "random", "Numbers evenly distributed over [0, 1).")
-randn = _random("randn", "standard_normal", "Normally distributed numbers, mean 0 and variance 1.")
-rand_like = _random_like("rand", "random", "`rand` in the shape, dtype and device of `input`.")
-randn_like = _random_like(
-    "randn", "standard_normal", "`randn` in the shape, dtype and device of `input`."
-)
+zeros, zeros_like = _constants(
+    "zeros", "A tensor of zeros.", "Zeros in the shape, dtype and device of `input`.")
+ones, ones_like = _constants(
+    "ones", "A tensor of ones.", "Ones in the shape, dtype and device of `input`.")
+empty, empty_like = _constants(
+    "empty", "A tensor that is not initialised: it holds whatever the memory held.",
+    "Not initialised, in the shape, dtype and device of `input`.")
+rand, rand_like = _random("rand", "random", "Numbers evenly distributed over [0, 1).")
+randn, randn_like = _random(
+    "randn", "standard_normal", "Normally distributed numbers, mean 0 and variance 1.")
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
+def full(size, fill_value, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
     """A tensor of shape `size` that holds `fill_value`.
 
     Without `dtype`, a bool gives bool, an int int64, a float float32.
@@ -291,15 +255,14 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
-              requires_grad: bool = False) -> Tensor:  # fmt: skip
+              requires_grad: bool = False) -> Tensor:
     """`fill_value` in the shape, dtype and device of `input`."""
     shape, dtype, device = _like("full_like", input, dtype, device)
     return _full("full_like", shape, fill_value, dtype, device, requires_grad)
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
-            dtype: Any = None, device: Any = None,
-            requires_grad: bool = False) -> Tensor:  # fmt: skip
+            dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Integers evenly distributed over [low, high), int64; ``randint(high, size)`` starts at 0."""
     if size is None:
         low, high, size = 0, low, high
@@ -310,7 +273,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
 
 
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None,
-                 device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+                 device: Any = None, requires_grad: bool = False) -> Tensor:
     """Integers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
     bounds = (0, low) if high is None else (low, high)
     like = _like("randint_like", input, dtype, device)
@@ -318,7 +281,7 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
-             requires_grad: bool = False) -> Tensor:  # fmt: skip
+             requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order, int64."""
     array = _generator("randperm", generator).permutation(_count("randperm", "n", n))
     kind = as_dtype("randperm", dtype or np.int64)
@@ -326,8 +289,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 
 
 def normal(mean: float, std: float, size: Any, *, generator: Generator | None = None,
-           dtype: Any = None, device: Any = None,
-           requires_grad: bool = False) -> Tensor:  # fmt: skip
+           dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Normally distributed numbers with the given mean and standard deviation (0 or more)."""
     mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std, 0)
     sizes = _sizes("normal", (size,))
@@ -339,9 +301,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element of `input` gives, else 0, in `input`'s dtype."""
     if not isinstance(input, Tensor) or not input.is_floating_point():
         given = getattr(input, "dtype", type(input).__name__)
-        raise TypeError(
-            f"bernoulli: expected a tensor of floats, the probabilities; got {given}"
-        )
+        raise TypeError(f"bernoulli: expected a tensor of floats, the probabilities; got {given}")
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
     shape = input.array.shape
@@ -353,7 +313,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
-        requires_grad: bool = False) -> Tensor:  # fmt: skip
+        requires_grad: bool = False) -> Tensor:
     """An n x m matrix (default m: n) with ones on the diagonal and zeros elsewhere."""
     rows, columns = _sizes("eye", (n, n if m is None else m))
     kind = as_dtype("eye", dtype or default_dtype)
@@ -362,7 +322,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
 
 
 def arange(start: float, end: float | None = None, step: float = 1, *, dtype: Any = None,
-           device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+           device: Any = None, requires_grad: bool = False) -> Tensor:
     """The numbers from `start` in steps of `step`, without `end`; ``arange(end)`` starts at 0.
 
     The dtype is int64 if all three are ints, else float32.
@@ -388,7 +348,7 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
-             requires_grad: bool = False) -> Tensor:  # fmt: skip
+             requires_grad: bool = False) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
     kind = as_dtype("linspace", dtype or default_dtype)

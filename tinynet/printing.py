@@ -31,22 +31,14 @@ class PrintOptions:
     sci_mode: bool | None = None
 
 
-PROFILES = {
-    "default": PrintOptions(),
-    "short": PrintOptions(precision=2, edgeitems=2),
-    "full": PrintOptions(threshold=math.inf),
-}
+PROFILES = {"default": PrintOptions(), "short": PrintOptions(precision=2, edgeitems=2),
+    "full": PrintOptions(threshold=math.inf)}
 _options = PROFILES["default"]
 
 
-def set_printoptions(
-    precision: int | None = None,
-    threshold: float | None = None,
-    edgeitems: int | None = None,
-    linewidth: int | None = None,
-    profile: str | None = None,
-    sci_mode: bool | None = None,
-) -> None:
+def set_printoptions(precision: int | None = None, threshold: float | None = None,
+                     edgeitems: int | None = None, linewidth: int | None = None,
+                     profile: str | None = None, sci_mode: bool | None = None) -> None:
     """Choose how tensors print from now on. An option that is None stays, except ``sci_mode``.
 
     Args:
@@ -82,20 +74,17 @@ def set_printoptions(
         ("precision", precision, 0, numbers.Integral),
         ("threshold", threshold, 0, numbers.Real),
         ("edgeitems", edgeitems, 0, numbers.Integral),
-        ("linewidth", linewidth, 1, numbers.Integral),
-    ):
+        ("linewidth", linewidth, 1, numbers.Integral)):
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, kind):
             wanted = "an int" if kind is numbers.Integral else "a number"
             given = type(value).__name__
             raise TypeError(
-                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}"
-            )
+                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}")
         if not value >= least:  # so that nan is refused too
             raise ValueError(
-                f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}"
-            )
+                f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
         changes[name] = value
     _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
 
@@ -120,10 +109,8 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     tensor([], size=(0, 2))
     """
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(
-            f"format_tensor: the array has dtype {array.dtype}; a tensor holds bool, integers or "
-            "floats of at most 64 bits; convert it with .astype(...)"
-        )
+        raise TypeError(f"format_tensor: the array has dtype {array.dtype}; a tensor holds bool, "
+            "integers or floats of at most 64 bits; convert it with .astype(...)")
     first = [suffix for suffix in suffixes if suffix.startswith("device=")]
     last = [suffix for suffix in suffixes if suffix not in first]
     empty = array.size == 0
@@ -157,14 +144,14 @@ def _format_elements(array: np.ndarray) -> str:
     if edge == 0 and any(cut):
         return "[...]"
     kept = [np.r_[:edge, n - edge : n] if short else np.arange(n)
-            for short, n in zip(cut, array.shape, strict=True)]  # fmt: skip
+            for short, n in zip(cut, array.shape, strict=True)]
     shown = array[np.ix_(*kept)]
     write, width = _choose_format(shown.ravel().tolist())
     return _format_block(shown, cut, write, width)
 
 
 def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str],
-                  width: int) -> str:  # fmt: skip
+                  width: int) -> str:
     """One bracket and all inside it; ``cut`` has, per axis, whether it is summarised."""
     if part.ndim == 0:
         return write(part.item()).rjust(width)

@@ -78,16 +78,14 @@ def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
     except Exception as error:  # of the library, or of numpy for a strange header
         raise ValueError(f"load: {path} is not a readable safetensors file: {error}") from error
     entries = [text for name, text in metadata.items()
-               if name == _ENTRY or text.startswith(f'{{"{_ENTRY}"')]  # fmt: skip
+               if name == _ENTRY or text.startswith(f'{{"{_ENTRY}"')]
     if not entries:
         return {name: _tensor(array, device) for name, array in tensors.items()}
     try:
         about = json.loads(entries[0])
         if (version := about[_ENTRY]) != _VERSION:
-            raise ValueError(
-                f"it has format version {version!r}, and this tinynet reads version {_VERSION}; "
-                "is there a later tinynet?"
-            )
+            raise ValueError(f"it has format version {version!r}, and this tinynet reads version "
+                f"{_VERSION}; is there a later tinynet?")
         if about["sha256"] != _digest(about["tree"], tensors):
             raise ValueError("its content does not match its checksum, so it was damaged")
         return _from_tree(about["tree"], tensors, device)
@@ -125,15 +123,13 @@ class Checkpoint:
         for name, part in parts.items():
             methods = hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
             if not isinstance(part, dict) and not methods:
-                raise TypeError(
-                    f"Checkpoint: {name} is a {type(part).__name__}; a part is a dict, or has "
-                    "state_dict() and load_state_dict()"
-                )
+                raise TypeError(f"Checkpoint: {name} is a {type(part).__name__}; a part is a dict, "
+                    "or has state_dict() and load_state_dict()")
         self.parts = parts
 
     def _state(self) -> dict[str, Any]:
         return {name: part if isinstance(part, dict) else part.state_dict()
-                for name, part in self.parts.items()}  # fmt: skip
+                for name, part in self.parts.items()}
 
     def save(self) -> None:
         """Write the file; the old one stays if that fails.
@@ -163,15 +159,11 @@ class Checkpoint:
         state = load(self.path)
         parts = state.get("parts") if isinstance(state, dict) else None
         if not isinstance(parts, dict) or state.keys() != {"generator", "parts"}:
-            raise ValueError(
-                f"Checkpoint.restore: {self.path} is not a checkpoint but something else that "
-                "tinynet.save wrote"
-            )
+            raise ValueError(f"Checkpoint.restore: {self.path} is not a checkpoint but something "
+                "else that tinynet.save wrote")
         if parts.keys() != self.parts.keys():
-            raise ValueError(
-                f"Checkpoint.restore: {self.path} has the parts {', '.join(parts)}; this run has "
-                f"{', '.join(self.parts)}"
-            )
+            raise ValueError(f"Checkpoint.restore: {self.path} has the parts {', '.join(parts)}; "
+                f"this run has {', '.join(self.parts)}")
         before = copy.deepcopy(self._state())
         generator = default_generator.get_state()
         try:
@@ -187,8 +179,8 @@ class Checkpoint:
         for name, part in self.parts.items():
             if isinstance(part, dict):
                 if not isinstance(state[name], dict):
-                    kind = type(state[name]).__name__
-                    raise ValueError(f"Checkpoint.restore: {name} was saved as a {kind}, not a dict")
+                    raise ValueError(f"Checkpoint.restore: {name} was saved as a "
+                        f"{type(state[name]).__name__}, not a dict")
                 part.clear()
                 part.update(state[name])
             else:
@@ -228,8 +220,7 @@ def _writable(function: str, f: str | os.PathLike[str]) -> Path:
     path = _path(function, f).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"{function}: the folder {path.parent} does not exist; make it first, os.makedirs(...)"
-        )
+            f"{function}: the folder {path.parent} does not exist; make it first, os.makedirs(...)")
     if path.exists() and not path.is_file():
         raise OSError(f"{function}: {path} exists and is not a regular file; choose another")
     return path
@@ -247,14 +238,10 @@ def _refuse_by_first_bytes(path: Path) -> None:
     if int.from_bytes(start, "little") <= size - 8:
         return
     if start[:1] == b"\x80" or start[:4] == b"PK\x03\x04":
-        raise ValueError(
-            f"load: {path} is a pickle (as torch.save writes), which may execute anything; it was "
-            "not read. Save the weights with safetensors.torch.save_file instead"
-        )
-    raise ValueError(
-        f"load: {path} is not a safetensors file, or truncated: its {size:,} bytes don't hold the "
-        "header they announce"
-    )
+        raise ValueError(f"load: {path} is a pickle (as torch.save writes), which may execute "
+            "anything; it was not read. Save the weights with safetensors.torch.save_file instead")
+    raise ValueError(f"load: {path} is not a safetensors file, or truncated: its {size:,} bytes "
+        "don't hold the header they announce")
 
 
 def _safetensors() -> Any:
@@ -262,8 +249,7 @@ def _safetensors() -> Any:
         import safetensors.numpy
     except ImportError as error:
         raise ImportError(
-            "save/load: the package safetensors is missing; pip install safetensors"
-        ) from error
+            "save/load: the package safetensors is missing; pip install safetensors") from error
     return safetensors.numpy
 
 
@@ -283,10 +269,8 @@ def _digest(tree: Any, tensors: Mapping[str, np.ndarray]) -> str:
 def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray]) -> Any:
     where = ".".join(path)
     if len(path) > _DEEPEST:
-        raise ValueError(
-            f"save: the object is nested more than {_DEEPEST} deep, or contains itself, at "
-            f"{where:.60}..."
-        )
+        raise ValueError(f"save: the object is nested more than {_DEEPEST} deep, or contains "
+            f"itself, at {where:.60}...")
     if isinstance(obj, Tensor):
         name = where or "tensor"
         while name in tensors or name == "__metadata__":
@@ -314,8 +298,7 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray]) ->
         f"save: {where or 'the object'} is a {type(obj).__name__}; only tensors, numbers, "
         "strings, None, and dicts, lists and tuples of them can be saved"
         + ("; save its state_dict()" if hasattr(obj, "state_dict") else "")
-        + ("; make a tensor of it with tinynet.from_numpy" if isinstance(obj, np.ndarray) else "")
-    )
+        + ("; make a tensor of it with tinynet.from_numpy" if isinstance(obj, np.ndarray) else ""))
 
 
 def _from_tree(tree: Any, tensors: Mapping[str, np.ndarray], device: Device) -> Any:

@@ -9,8 +9,7 @@ import numpy as np
 
 from . import autograd
 from .arrays.devices import (
-    Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host,
-)
+    Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host)
 from .arrays.random import default_generator
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
@@ -40,10 +39,6 @@ def _names_a_device(argument: Any) -> bool:
     return isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")
 
 
-def _swapped(operation: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, other: operation(other, self)
-
-
 def _checked(operation: Callable[..., Any]) -> Callable[..., Any]:
     """An operator's method. For operands that it can't compute with, Python tries theirs."""
 
@@ -53,6 +48,11 @@ def _checked(operation: Callable[..., Any]) -> Callable[..., Any]:
         return operation(self, other)
 
     return method
+
+
+def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for an operator whose left operand is no tensor."""
+    return _checked(lambda self, other: operation(other, self))
 
 
 def _converter(dtype: Any) -> Callable[[Tensor], Tensor]:
@@ -70,10 +70,8 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
         return self._replace(operation(self, *operands, **constants), name)
 
     method.__name__ = name
-    method.__doc__ = (
-        f"`{name.rstrip('_')}` in place; returns self. RuntimeError on a leaf that requires grad, "
-        "outside no_grad()."
-    )
+    method.__doc__ = (f"`{name.rstrip('_')}` in place; returns self. RuntimeError on a leaf that "
+        "requires grad, outside no_grad().")
     return method
 
 
@@ -91,10 +89,8 @@ class Tensor(Recorded):
 
     def __init__(self, data: Any = (), *sizes: Any):
         if sizes or isinstance(data, (bool, int, float)):
-            raise TypeError(
-                "Tensor: give the data as a sequence; for sizes use tinynet.zeros, for one number "
-                "tinynet.tensor"
-            )
+            raise TypeError("Tensor: give the data as a sequence; for sizes use tinynet.zeros, for "
+                "one number tinynet.tensor")
         source = to_host(data.array) if isinstance(data, Variable) else data
         try:
             super().__init__(np.array(source, dtype=default_dtype))
@@ -192,10 +188,8 @@ class Tensor(Recorded):
         that needs the old values notice.
         """
         if not force and self.requires_grad:
-            raise RuntimeError(
-                "numpy: the tensor requires grad, and numpy records no history; "
-                "use tensor.detach().numpy()"
-            )
+            raise RuntimeError("numpy: the tensor requires grad, and numpy records no history; use "
+                "tensor.detach().numpy()")
         if not force and self.is_cuda:
             raise TypeError(f"numpy: the tensor is on {self.device}; copy it, tensor.cpu()")
         return self.array.view() if isinstance(self.array, np.ndarray) else to_host(self.array)
@@ -216,10 +210,8 @@ class Tensor(Recorded):
 
     def _number(self, function: str, way_out: str = "") -> Any:
         if self.array.size != 1:
-            raise RuntimeError(
-                f"{function}: a tensor of shape {tuple(self.shape)} has {self.array.size} "
-                f"elements, not one{way_out}"
-            )
+            raise RuntimeError(f"{function}: a tensor of shape {tuple(self.shape)} has "
+                f"{self.array.size} elements, not one{way_out}")
         return self.array.item()
 
     def __bool__(self) -> bool:
@@ -242,15 +234,13 @@ class Tensor(Recorded):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
-            raise RuntimeError(
-                "deepcopy: only leaves can be copied with their place in the graph; "
-                "use tensor.detach().clone()"
-            )
+            raise RuntimeError("deepcopy: only leaves can be copied with their place in the graph; "
+                "use tensor.detach().clone()")
         copy = type(self).__new__(type(self))
         Variable.__init__(copy, self.detach().clone().array, self._requires_grad)
         memo[id(self)] = copy
         if self._grad is not None:
-            copy._grad = self._grad.__deepcopy__(memo)  # type: ignore[attr-defined]
+            copy._grad = self._grad.__deepcopy__(memo)
         return copy
 
     def __reduce__(self) -> Any:
@@ -261,7 +251,7 @@ class Tensor(Recorded):
     # -------------------------------------------------------------------------- dtypes and devices
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False,
-           non_blocking: bool = False) -> Tensor:  # fmt: skip
+           non_blocking: bool = False) -> Tensor:
         """This tensor in another dtype, on another device, or both.
 
         ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``, which takes both from
@@ -277,8 +267,7 @@ class Tensor(Recorded):
                 dtype = as_dtype("to", argument)
             else:
                 raise TypeError(
-                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}"
-                )
+                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}")
         tensor = self
         if dtype is not None and (wanted := as_dtype("to", dtype)) != self.dtype:
             tensor = cast(tensor, dtype=wanted)
@@ -300,37 +289,20 @@ class Tensor(Recorded):
 
     # ----------------------------------------------------------------------------------- operators
 
-    __add__ = _checked(each.add)
-    __sub__ = _checked(each.sub)
-    __mul__ = _checked(each.mul)
-    __truediv__ = _checked(each.div)
-    __floordiv__ = _checked(each.floor_divide)
-    __mod__ = _checked(each.remainder)
-    __pow__ = _checked(each.pow)
-    __and__ = _checked(each.bitwise_and)
-    __or__ = _checked(each.bitwise_or)
-    __xor__ = _checked(each.bitwise_xor)
-    __radd__ = _checked(_swapped(each.add))
-    __rsub__ = _checked(_swapped(each.sub))
-    __rmul__ = _checked(_swapped(each.mul))
-    __rtruediv__ = _checked(_swapped(each.div))
-    __rfloordiv__ = _checked(_swapped(each.floor_divide))
-    __rmod__ = _checked(_swapped(each.remainder))
-    __rpow__ = _checked(_swapped(each.pow))
-    __rand__ = _checked(each.bitwise_and)
-    __ror__ = _checked(each.bitwise_or)
-    __rxor__ = _checked(each.bitwise_xor)
-    __lt__ = _checked(each.lt)
-    __le__ = _checked(each.le)
-    __gt__ = _checked(each.gt)
-    __ge__ = _checked(each.ge)
-    __eq__ = _checked(each.eq)
-    __ne__ = _checked(each.ne)
-    __invert__ = each.bitwise_not
-    __abs__ = each.abs
-
-    def __neg__(self) -> Tensor:
-        return each.neg(self)
+    __add__, __radd__ = _checked(each.add), _reflected(each.add)
+    __sub__, __rsub__ = _checked(each.sub), _reflected(each.sub)
+    __mul__, __rmul__ = _checked(each.mul), _reflected(each.mul)
+    __truediv__, __rtruediv__ = _checked(each.div), _reflected(each.div)
+    __floordiv__, __rfloordiv__ = _checked(each.floor_divide), _reflected(each.floor_divide)
+    __mod__, __rmod__ = _checked(each.remainder), _reflected(each.remainder)
+    __pow__, __rpow__ = _checked(each.pow), _reflected(each.pow)
+    __and__ = __rand__ = _checked(each.bitwise_and)
+    __or__ = __ror__ = _checked(each.bitwise_or)
+    __xor__ = __rxor__ = _checked(each.bitwise_xor)
+    __lt__, __le__ = _checked(each.lt), _checked(each.le)
+    __gt__, __ge__ = _checked(each.gt), _checked(each.ge)
+    __eq__, __ne__ = _checked(each.eq), _checked(each.ne)
+    __invert__, __abs__, __neg__ = each.bitwise_not, each.abs, each.neg
 
     def __pos__(self) -> Tensor:
         return self
@@ -374,10 +346,8 @@ class Tensor(Recorded):
         if not isinstance(value, Variable):
             value = Tensor._wrap(beside(self.array, value))
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
-            raise ValueError(
-                f"{operation}: a value of shape {tuple(value.array.shape)} can't be broadcast to "
-                f"the shape {tuple(shape)} it is written to"
-            )
+            raise ValueError(f"{operation}: a value of shape {tuple(value.array.shape)} can't be "
+                f"broadcast to the shape {tuple(shape)} it is written to")
         array_module(self.array, value.array)  # both on one device?
         if value.array.dtype != self.dtype:
             value = cast(value, dtype=self.dtype)
@@ -490,23 +460,17 @@ class Tensor(Recorded):
         draw = (generator or default_generator).numpy.random
         return self._replace(self._drawn("uniform_", draw, a, b - a), "uniform_")
 
-    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift: Any,
-               scale: Any) -> Tensor:  # fmt: skip
+    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift, scale) -> Tensor:
         if self.dtype.kind != "f":
             raise RuntimeError(
-                f"{operation}: draws floats, which can't be written into {self.dtype}"
-            )
+                f"{operation}: draws floats, which can't be written into {self.dtype}")
         draws = draw(self.array.shape, np.float64 if self.dtype == np.float64 else np.float32)
         return Tensor._wrap(to_device(np.asarray(draws * scale + shift, self.dtype), self.device))
 
     # conversions to one dtype, at the end because they hide Python's float, int and bool below
 
-    half = _converter(np.float16)
-    float = _converter(np.float32)
-    double = _converter(np.float64)
-    int = _converter(np.int32)
-    long = _converter(np.int64)
-    bool = _converter(np.bool_)
+    half, float, double = _converter(np.float16), _converter(np.float32), _converter(np.float64)
+    int, long, bool = _converter(np.int32), _converter(np.int64), _converter(np.bool_)
 
 
 def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device: str) -> Tensor:

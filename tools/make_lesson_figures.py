@@ -1,8 +1,9 @@
-"""Draw the figures of docs/backprop_through_convolution.md: views of the explainer's page, photographed by Chromium.
+"""Draw the figures of docs/backprop_through_convolution.md: screenshots of the explainer's page.
 
     python tools/make_lesson_figures.py
 
-Needs selenium, Pillow, and Chromium with its driver. Writes docs/figures/<name>.<language>.png.
+Needs selenium, Pillow, Chromium with its driver, and a font with Chinese characters.
+Writes docs/figures/<name>.<language>.png.
 """
 
 from __future__ import annotations
@@ -78,10 +79,11 @@ def main() -> None:
 
 
 def photograph(driver: webdriver.Chrome, path: Path) -> None:
-    """Save the panels and the sentence above them, in few colours: a fifth of the size."""
-    driver.execute_script("""for (const selector of ['.tn-head', '.tn-facts', '.tn-modes', '.tn-bar', '.tn-words', '.tn-static'])
-        document.querySelector(selector).style.display = 'none';
-        document.querySelectorAll('.tn-more > :not(.tn-compare)').forEach(node => { node.style.display = 'none'; });
+    """Save the panels and the sentence above them, with 48 colours to keep the file small."""
+    driver.execute_script("""
+        const hidden = '.tn-head, .tn-facts, .tn-modes, .tn-bar, .tn-words, .tn-static, '
+            + '.tn-more > :not(.tn-compare)';
+        for (const node of document.querySelectorAll(hidden)) node.style.display = 'none';
         document.querySelector('.tn').style.minHeight = 'auto'""")
     picture = Image.open(
         io.BytesIO(driver.find_element(By.CSS_SELECTOR, ".tn-live").screenshot_as_png)

@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/convolution.md:  python docs/figures/make_layout_figures.py"""
+"""Draw the figures of docs/convolution.md:  python docs/figures/make_layout_figures.py"""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def im2col():
     for position, colour in marked.items():
         for tap in range(4):
             image[position // 3 + tap // 2][position % 3 + tap % 2] = colour
-    image[1][1] = "#d4bfd4"  # seen by both
+    image[1][1] = "#d4bfd4"  # read by both
     figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
     cells(axes, x, image, y=0.5)
     cells(axes, columns, [[marked.get(c, grey) for c in range(9)] for _ in range(4)], x=7, y=0.5)
@@ -64,7 +64,7 @@ def im2col():
 
 
 def batch_innermost():
-    """What one row of pixels looks like in memory, in both orders."""
+    """How one row of pixels lies in memory, in both orders."""
     figure, axes = plt.subplots(figsize=(9, 2.6), layout="constrained")
     order = [(n, w) for n in range(3) for w in range(8)]
     used = [w in range(1, 5) for _, w in order]
@@ -99,10 +99,10 @@ def batch_innermost():
 
 
 def height():
-    """The lowered rows of an image, and two outputs that read overlapping stretches of them."""
+    """The rows of L, and three rows of the output that read overlapping stretches of them."""
     figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    names = [[f"row {h}, tap {k}" for _ in [0]] for h in range(5) for k in range(3)]
-    for i, (name,) in enumerate(names):
+    names = [f"row {h}, tap {k}" for h in range(5) for k in range(3)]
+    for i, name in enumerate(names):
         axes.add_patch(
             plt.Rectangle(
                 (0, -0.5 * i - 0.5), 6, 0.5, facecolor=COLOURS[i // 3] + "55", edgecolor="white"

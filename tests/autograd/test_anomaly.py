@@ -1,4 +1,6 @@
-"""detect_anomaly names who made the first nan or infinity, forward and backward; and writes from outside are caught."""
+"""detect_anomaly names who made the first nan or infinity, forward and backward; and writes from
+outside are caught.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,8 @@ def test_the_backward_operation_and_the_line_of_its_forward_are_named():
 
     said = told(program)
     assert (
-        "the backward pass of sqrt made inf, at index (1,) in float32 of shape (2,) in the gradient of its input 'a'"
+        "the backward pass of sqrt made inf, at index (1,) in float32 of shape (2,) in the "
+        "gradient of its input 'a'"
         in said
     )
     assert (
@@ -274,7 +277,8 @@ def test_outside_a_block_nothing_is_checked(monkeypatch):
     assert x.grad.isinf()
 
 
-# ------------------------------------------------------------------------- writes through numpy arrays
+# ------------------------------------------------------------------------- writes through numpy
+# arrays
 
 
 def _by_numpy(x):

@@ -27,7 +27,8 @@ def leaf(*values):
     return tinynet.tensor(values, requires_grad=True)
 
 
-# ------------------------------------------------------------------------------------------------- gradients
+# -------------------------------------------------------------------------------------------------
+# gradients
 
 
 def test_leaves_accumulate_and_intermediate_results_do_not():
@@ -84,7 +85,8 @@ def test_a_derivative_of_the_wrong_shape_or_dtype_is_an_error():
     wrong = tinynet.autograd.Primitive(lambda xp, a: a * 2, name="wrong")
     wrong.derivatives(a=lambda g: g.sum())
     with pytest.raises(
-        RuntimeError, match=r"mistake in the primitive wrong: its gradient for input 'a' is float32 \(\)"
+        RuntimeError,
+        match=r"mistake in the primitive wrong: its gradient for input 'a' is float32 \(\)"
     ):
         wrong(leaf(1.0, 2.0)).sum().backward()
 
@@ -135,7 +137,8 @@ def test_several_outputs_and_directions():
     assert x.grad.tolist() == [4.0, 24.0]
 
 
-# ------------------------------------------------------------------------------------------ freed and kept graphs
+# ------------------------------------------------------------------------------------------ freed
+# and kept graphs
 
 
 def test_a_second_backward_through_a_freed_graph():
@@ -190,7 +193,8 @@ def test_integers_and_comparisons_stop_the_flow():
         assert not y.requires_grad
 
 
-# ------------------------------------------------------------------------------------------------------- depth
+# --------------------------------------------------------------------------------------------------
+# depth
 
 
 def test_sixty_doublings_take_sixty_steps():
@@ -225,7 +229,8 @@ def test_thousands_of_nested_views():
     assert x.grad.tolist() == [2.0]
 
 
-# ------------------------------------------------------------------------------------------------------ memory
+# --------------------------------------------------------------------------------------------------
+# memory
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -290,7 +295,8 @@ def test_values_that_no_derivative_needs_are_not_kept():
     assert x.grad.tolist() == [2.0] * 5
 
 
-# ----------------------------------------------------------------------------------------------------- no_grad
+# --------------------------------------------------------------------------------------------------
+# no_grad
 
 
 def test_no_grad_and_enable_grad():
@@ -391,7 +397,8 @@ def test_threads_with_models_of_their_own():
     assert together == alone
 
 
-# --------------------------------------------------------------------------------------- flags, copies, pickles
+# --------------------------------------------------------------------------------------- flags,
+# copies, pickles
 
 
 def test_requires_grad_can_be_switched_on_leaves_only():

@@ -1,4 +1,6 @@
-"""The tester tested: wrong gradients must not pass, right ones must, and doubtful ones must be named."""
+"""The tester tested: wrong gradients must not pass, right ones must, and doubtful ones must be
+named.
+"""
 
 from __future__ import annotations
 

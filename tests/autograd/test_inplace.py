@@ -1,4 +1,6 @@
-"""Changes in place: what they do to values, views and gradients, and when they are refused or noticed."""
+"""Changes in place: what they do to values, views and gradients, and when they are refused or
+noticed.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,17 @@ def leaf(*values):
     return tinynet.tensor(values, requires_grad=True)
 
 
-# -------------------------------------------------------------------------------------------- changes are noticed
+# --------------------------------------------------------------------------------------------
+# changes are noticed
 
 CHANGES = {
-    "add_": lambda t: t.add_(1.0), "sub_": lambda t: t.sub_(1.0), "mul_": lambda t: t.mul_(2.0), "div_": lambda t: t.div_(2.0),
-    "zero_": lambda t: t.zero_(), "fill_": lambda t: t.fill_(3.0), "copy_": lambda t: t.copy_(tinynet.ones(2)),
+    "add_": lambda t: t.add_(1.0), "sub_": lambda t: t.sub_(1.0), "mul_": lambda t: t.mul_(2.0),
+    "div_": lambda t: t.div_(2.0),
+    "zero_": lambda t: t.zero_(), "fill_": lambda t: t.fill_(3.0),
+    "copy_": lambda t: t.copy_(tinynet.ones(2)),
     "clamp_": lambda t: t.clamp_(0.0, 1.0), "t\\[index\\] = value": lambda t: t.__setitem__(0, 1.0),
-    "masked_fill_": lambda t: t.masked_fill_(t > 0, 0.0), "normal_": lambda t: t.normal_(), "an assignment to .data": None,
+    "masked_fill_": lambda t: t.masked_fill_(t > 0, 0.0), "normal_": lambda t: t.normal_(),
+    "an assignment to .data": None,
 }  # fmt: skip
 
 
@@ -33,7 +39,8 @@ def test_a_saved_value_that_was_changed(name):
         CHANGES[name](y)
     with pytest.raises(
         RuntimeError,
-        match=rf"mul needs its input '.', a float32 tensor of shape \(2,\), but {name} changed that in place",
+        match=rf"mul needs its input '.', a float32 tensor of shape \(2,\), but {name} changed "
+              rf"that in place",
     ):
         z.sum().backward()
 
@@ -106,7 +113,8 @@ def test_operations_that_need_their_own_old_value_keep_a_copy():
     assert w.grad.tolist() == [4 * 27.0, 0.0]
 
 
-# ------------------------------------------------------------------------------------------------------- refused
+# --------------------------------------------------------------------------------------------------
+# refused
 
 
 @pytest.mark.parametrize("target", ["leaf", "view of a leaf", "view that is a leaf"])
@@ -162,7 +170,8 @@ def test_targets_do_not_grow_or_change_dtype():
     assert t.tolist() == [1.5, 1.5]
 
 
-# ------------------------------------------------------------------------------------------- views and gradients
+# ------------------------------------------------------------------------------------------- views
+# and gradients
 
 
 def test_views_share_data_both_ways():

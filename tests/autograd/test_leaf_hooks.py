@@ -1,4 +1,6 @@
-"""`Tensor.register_post_accumulate_grad_hook`: called when a leaf's gradient is whole, during the pass, as in PyTorch."""
+"""`Tensor.register_post_accumulate_grad_hook`: called when a leaf's gradient is whole, during the
+pass, as in PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tinynet.autograd import hooks
 
 
 def scenario(framework):
-    """What hooks see, in a pass with leaves that are used several times, twice over, and in other orders."""
+    """What hooks see, in a pass with leaves that are used several times, twice over, and in other
+    orders.
+    """
     log = []
     a, b, c = (framework.tensor([1.0, n], requires_grad=True) for n in (0.2, 0.3, 0.4))
     unused = framework.ones(1, requires_grad=True)
@@ -35,8 +39,7 @@ def scenario(framework):
     return log
 
 
-def test_hooks_see_what_pytorchs_see():
-    torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+def test_hooks_see_what_pytorchs_see(torch):
 
     def rounded(log):
         return [
@@ -71,7 +74,9 @@ def scale_by(factor):
 
 
 def test_a_hook_may_change_the_gradient_and_nothing_else():
-    """The array that came to the leaf is on its way to others too (+ hands the same one to both sides)."""
+    """The array that came to the leaf is on its way to others too (+ hands the same one to both
+    sides).
+    """
     for seed in (None, tinynet.tensor([1.0, 2.0])):
         a, b, c = (tinynet.ones(2, requires_grad=True) for _ in range(3))
         a.register_post_accumulate_grad_hook(scale_by(0))
@@ -147,7 +152,8 @@ def test_a_hook_that_returns_something():
     a.register_post_accumulate_grad_hook(lambda a: a.grad)
     with pytest.raises(
         TypeError,
-        match="the hook returned a Tensor; a hook may change tensor.grad in place or set it, and must return None",
+        match="the hook returned a Tensor; a hook may change tensor.grad in place or set it, and "
+              "must return None",
     ):
         (a * 2).sum().backward()
 

@@ -280,7 +280,7 @@ def test_random_split():
         (
             lambda: DataLoader(Squares(3), batch_size=None, drop_last=True),
             ValueError,
-            "no last one to drop",
+            "batch_size=None makes no batches; leave drop_last out",
         ),
         (lambda: DataLoader(Squares(3), generator=3), TypeError, "must be a tinynet.Generator"),
         (lambda: TensorDataset(), TypeError, "expected tensors"),

@@ -812,7 +812,7 @@ def test_without_the_optional_packages_local_files_work(
     data = mirrored(server, "good", base=Shipped)
     assert len(data(fill(tmp_path / "data"))) == 12
     assert "subset" in data().source
-    because = f"because downloading needs {package}: pip install 'tinynet[examples]'"
+    because = f"because downloading needs {package}: pip install 'tinynet-cnn[examples]'"
     assert because in capsys.readouterr().err
     with pytest.raises(RuntimeError, match=f"Shipped: no download, because .* {package}"):
         data(download=True)

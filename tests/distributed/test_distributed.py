@@ -1,6 +1,8 @@
-"""Several ranks train as one: the same weights, gradients that are averaged whatever is used, and no wait without end.
+"""Several ranks train as one: the same weights, gradients that are averaged whatever is used, and
+no wait without end.
 
-Real ``mpiexec`` processes run distributed_ranks.py, on this machine; every run has a time limit that only a hang reaches.
+Real ``mpiexec`` processes run distributed_ranks.py, on this machine; every run has a time limit
+that only a hang reaches.
 """
 
 from __future__ import annotations
@@ -33,15 +35,17 @@ MPIEXEC = shutil.which(
 )
 needs_mpi = pytest.mark.skipif(
     not distributed.is_available() or MPIEXEC is None,
-    reason="mpi4py or mpiexec is missing: pip install 'tinynet[distributed]'",
+    reason="mpi4py or mpiexec is missing: pip install 'tinynet-cnn[distributed]'",
 )
 LIMIT = 60
 
 
 def start(ranks, *command, **environment):
     return subprocess.Popen(
-        [str(MPIEXEC), "-n", str(ranks), sys.executable, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", **environment},
+        [str(MPIEXEC), "-n", str(ranks), sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg",
+            **environment},
     )  # fmt: skip
 
 
@@ -78,13 +82,16 @@ def alone():
     distributed.destroy_process_group()
 
 
-# ---------------------------------------------------------------------------------------- the same mathematics
+# ---------------------------------------------------------------------------------------- the same
+# mathematics
 
 
 @needs_mpi
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
 def test_ranks_end_at_the_weights_of_one_process(ranks, tmp_path):
-    """Twenty steps at batch B/k on k ranks, and at batch B in this process, which knows nothing of ranks but who gets which samples."""
+    """Twenty steps at batch B/k on k ranks, and at batch B in this process, which knows nothing of
+    ranks but who gets which samples.
+    """
     succeeds(ranks, "train", tmp_path)
     for dtype, tolerance in (("float64", 1e-13), ("float32", 2e-5)):
         shares = [list(ranks_program.batches(ranks, rank, dtype)) for rank in range(ranks)]
@@ -127,7 +134,9 @@ def test_ranks_together_take_the_batches_of_one(ranks):
 
 @needs_mpi
 def test_batch_norm_keeps_the_averages_of_rank_0(tmp_path):
-    """Normalised by each rank's own batch; the running averages are rank 0's, as they were before the last pass, on the other ranks."""
+    """Normalised by each rank's own batch; the running averages are rank 0's, as they were before
+    the last pass, on the other ranks.
+    """
     succeeds(3, "batch_norm", tmp_path)
     model = nn.BatchNorm1d(3)
     passes = []
@@ -149,7 +158,8 @@ def test_batch_norm_keeps_the_averages_of_rank_0(tmp_path):
         assert files[rank]["module.0.num_batches_tracked"] == 3
 
 
-# ------------------------------------------------------------------------------------- collectives and gradients
+# ------------------------------------------------------------------------------------- collectives
+# and gradients
 
 
 @needs_mpi
@@ -180,7 +190,8 @@ def test_ranks_share_the_cores():
     succeeds(3, "threads", "chosen", **environment)
 
 
-# ---------------------------------------------------------------------------------------------------- failures
+# --------------------------------------------------------------------------------------------------
+# failures
 
 ENDS = (
     "came to the end of the program without taking part; all ranks must do the same number of steps"
@@ -191,19 +202,31 @@ ENDS = (
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("raise", r"rank 2 of 3 raised, which ends all ranks:\nTraceback .*\nValueError: bad sample 17\n"),
+        ("raise",
+        r"rank 2 of 3 raised, which ends all ranks:\nTraceback .*\nValueError: bad sample 17\n"),
         ("raise in backward", r"rank 2 of 3 raised(.|\n)*ZeroDivisionError"),
-        ("thread", r"KeyError: 'no such key'\na thread of rank 2 of 3 raised, which ends all ranks"),
+        ("thread",
+            r"KeyError: 'no such key'\na thread of rank 2 of 3 raised, which ends all ranks"),
         ("exit", rf"rank [01] waits for rank 2, which {ENDS}"),
         ("exit quietly", rf"rank [01] waits for rank 2, which {ENDS}"),
         ("fewer steps", rf"rank [01] waits for rank 2, which {ENDS}"),
         ("stop", r"rank 2 of 3 raised, which ends all ranks:\nTraceback .*\nKeyboardInterrupt\n"),
         ("kill", ""),
-        ("sleep", r"after 2 s rank [01] still waits for another rank; .* init_process_group\(timeout=...\) sets the limit"),
-        ("another model", r"the model of rank 2 is not that of rank 0: it has 0.weight, \(7, 3\) float32, learned, where rank 0 has 0.weight, \(5, 3\)"),
-        ("one more layer", r"the model of rank 2 is not that of rank 0: it has more.weight, \(2, 2\) float32, learned, where rank 0 has nothing more"),
-        ("shapes", r"all_reduce: the ranks don't do the same, but rank 0: all_reduce of \(3,\) float32, SUM; .*; rank 2: all_reduce of \(100003,\)"),
-        ("another call", r"don't do the same, but rank 0: barrier; rank 1: barrier; rank 2: broadcast of \(1,\) float32 from rank 1"),
+        ("sleep",
+        r"after 2 s rank [01] still waits for another rank; .* init_process_group\(timeout=...\) "
+        r"sets the limit"),
+        ("another model",
+        r"the model of rank 2 is not that of rank 0: it has 0.weight, \(7, 3\) float32, learned, "
+        r"where rank 0 has 0.weight, \(5, 3\)"),
+        ("one more layer",
+        r"the model of rank 2 is not that of rank 0: it has more.weight, \(2, 2\) float32, "
+        r"learned, where rank 0 has nothing more"),
+        ("shapes",
+        r"all_reduce: the ranks don't do the same, but rank 0: all_reduce of \(3,\) float32, SUM;"
+        r" .*; rank 2: all_reduce of \(100003,\)"),
+        ("another call",
+        r"don't do the same, but rank 0: barrier; rank 1: barrier; rank 2: broadcast of \(1,\) "
+        r"float32 from rank 1"),
     ],
 )  # fmt: skip
 def test_a_rank_that_fails_ends_the_job(what, message):
@@ -241,12 +264,14 @@ def test_ctrl_c_ends_the_job():
     assert run.returncode != 0
 
 
-# ----------------------------------------------------------------------------------------- with and without MPI
+# ----------------------------------------------------------------------------------------- with and
+# without MPI
 
 
 def python(code, **environment):
     return subprocess.run(
-        [sys.executable, "-c", "from tinynet import distributed\n" + code], capture_output=True, text=True, timeout=LIMIT,
+        [sys.executable, "-c", "from tinynet import distributed\n" + code], capture_output=True,
+        text=True, timeout=LIMIT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )  # fmt: skip
 
@@ -257,7 +282,8 @@ MISSING = "import sys; sys.modules['mpi4py'] = sys.modules['mpi4py.MPI'] = None\
 def test_one_rank_needs_no_mpi():
     run = python(
         MISSING
-        + "distributed.init_process_group(); print(distributed.get_rank(), distributed.get_world_size())"
+        + "distributed.init_process_group(); print(distributed.get_rank(), "
+          "distributed.get_world_size())"
     )
     assert run.stdout == "0 1\n", run.stderr
 
@@ -287,7 +313,8 @@ def test_mpi_by_name_without_mpi4py():
 def test_a_launcher_of_another_mpi_is_noticed():
     run = python("distributed.init_process_group()", OMPI_COMM_WORLD_SIZE="2")
     assert re.search(
-        r"the launcher started 2 ranks, but MPI \(.+\) sees only one, because the two belong to different MPIs",
+        r"the launcher started 2 ranks, but MPI \(.+\) sees only one, because the two belong to "
+        r"different MPIs",
         run.stderr,
     ), run.stderr
     assert run.returncode == 1
@@ -325,13 +352,16 @@ def test_a_wrapped_model_in_a_world_of_one(alone):
 def test_before_there_is_a_group():
     assert not distributed.is_initialized()
     for call in (
-        distributed.get_rank, distributed.get_world_size, distributed.barrier, distributed.destroy_process_group,
-        lambda: distributed.all_reduce(tinynet.ones(1)), lambda: distributed.broadcast(tinynet.ones(1), 0),
+        distributed.get_rank, distributed.get_world_size, distributed.barrier,
+        distributed.destroy_process_group,
+        lambda: distributed.all_reduce(tinynet.ones(1)),
+        lambda: distributed.broadcast(tinynet.ones(1), 0),
         lambda: DistributedDataParallel(nn.Linear(1, 1)), lambda: DistributedSampler(range(3)),
     ):  # fmt: skip
         with pytest.raises(
             ValueError,
-            match=r"^\w+: there is no group of processes; call tinynet.distributed.init_process_group\(\) first",
+            match=r"^\w+: there is no group of processes; call "
+                  r"tinynet.distributed.init_process_group\(\) first",
         ):
             call()
 
@@ -419,7 +449,10 @@ def test_wrong_arguments_of_init(options, message):
 
 
 def test_nothing_of_mpi_is_imported_before_it_is_needed():
-    code = "import sys, tinynet; tinynet.utils.data; print([m for m in sys.modules if m.startswith('mpi') or 'distributed' in m])"
+    code = (
+        "import sys, tinynet; tinynet.utils.data; "
+        "print([m for m in sys.modules if m.startswith('mpi') or 'distributed' in m])"
+    )
     assert python(code.replace("import sys", "pass; import sys")).returncode == 0
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -431,20 +464,19 @@ def test_nothing_of_mpi_is_imported_before_it_is_needed():
     assert run.stdout == "[]\n"
 
 
-# ----------------------------------------------------------------------------------------------- DistributedSampler
+# -----------------------------------------------------------------------------------------------
+# DistributedSampler
 
 
 @pytest.mark.parametrize(
     ("length", "replicas"), [(10, 2), (10, 3), (11, 4), (2, 5), (1, 3), (7, 1)]
 )
 @pytest.mark.parametrize("drop_last", [False, True])
-def test_shares_are_pytorchs(length, replicas, drop_last):
-    torch_data = pytest.importorskip(
-        "torch.utils.data", reason="PyTorch, the oracle, is not installed"
-    )
+def test_shares_are_pytorchs(torch, length, replicas, drop_last):
+    theirs_sampler = torch.utils.data.DistributedSampler
     for rank in range(replicas):
         given = (range(length), replicas, rank, False, 0, drop_last)
-        ours, theirs = DistributedSampler(*given), torch_data.DistributedSampler(*given)
+        ours, theirs = DistributedSampler(*given), theirs_sampler(*given)
         assert list(ours) == list(theirs)
         assert len(ours) == len(theirs)
         assert (ours.num_samples, ours.total_size) == (theirs.num_samples, theirs.total_size)
@@ -544,7 +576,8 @@ def test_a_loader_goes_on_with_another_batch():
     assert next(iter(second))[0].tolist() == list(range(89, 132, 2))
 
 
-# ---------------------------------------------------------------------------------------------- the example
+# ---------------------------------------------------------------------------------------------- the
+# example
 
 
 @pytest.fixture(scope="module")
@@ -555,7 +588,7 @@ def digits(folder_of_digits):
 def mnist(ranks, digits, folder, *more):
     return start(
         ranks,
-        ROOT / "examples/mnist.py",
+        ROOT / "examples/mnist_resumable.py",
         "--data",
         digits,
         "--epochs",

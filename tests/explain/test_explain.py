@@ -1,4 +1,4 @@
-"""The explainer: its numbers against the specification's, its sentences, its page as text, the command, the graph.
+"""The explainer: its numbers, its sentences, its page as text, the command, the graph.
 
 What a browser makes of the page is tested in test_explain_browser.py.
 """
@@ -17,53 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from explained import GOLDEN, K, X, explain, matrix, settings
 
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn
 from tinynet.explain import cli, convolution, layered, page
-from tinynet.explain.convolution import MODES
+from tinynet.explain.steps import MODES
 from tinynet.explain.texts import LANGUAGES, TEXTS
-
-X = [[1, 2, 0, 3, 1], [0, 1, 2, 3, 1], [1, 2, 1, 0, 0], [5, 2, 3, 1, 1], [2, 1, 0, 1, 1]]
-K = [[1, 2, 1], [0, 1, 0], [2, 1, 0]]
-
-# (stride, padding, dilation): y, dX, dW of X and K with G = ones, written down independently of this library
-GOLDEN = {
-    (1, 0, 1): (
-        "10 12 12/18 16 16/13 9 3",
-        "1 3 4 3 1/1 4 5 4 1/3 7 8 5 1/2 4 4 2 0/2 3 3 1 0",
-        "10 14 11/17 15 12/17 11 8",
-    ),
-    (2, 0, 1): (
-        "10 12/13 3",
-        "1 2 2 2 1/0 1 0 1 0/3 3 4 3 1/0 1 0 1 0/2 1 2 1 0",
-        "3 7 2/10 7 7/4 4 2",
-    ),
-    (1, 1, 1): (
-        "1 3 4 10 8/5 10 12 12 6/7 18 16 16 8/11 13 9 3 4/14 13 9 7 4",
-        "4 5 5 5 4/7 8 8 8 5/7 8 8 8 5/7 8 8 8 5/4 4 4 4 2",
-        "27 30 23/31 35 26/25 28 20",
-    ),
-    (1, 0, 2): ("7", "1 0 2 0 1/0 0 0 0 0/0 0 1 0 0/0 0 0 0 0/2 0 1 0 0", "1 0 1/1 1 0/2 0 1"),
-    (2, 1, 1): (
-        "1 4 8/7 16 8/14 9 4",
-        "1 0 1 0 1/3 4 3 4 3/1 0 1 0 1/3 4 3 4 3/1 0 1 0 1",
-        "7 12 7/9 7 9/7 12 7",
-    ),
-}
-settings = pytest.mark.parametrize(
-    "setting", GOLDEN, ids=lambda s: "stride{}-padding{}-dilation{}".format(*s)
-)
-
-
-def matrix(text: str) -> np.ndarray:
-    return np.array([[float(value) for value in row.split()] for row in text.split("/")])
-
-
-def explain(setting=(1, 0, 1), **more):
-    stride, padding, dilation = setting
-    return tinynet.explain.conv2d(X, K, stride=stride, padding=padding, dilation=dilation, **more)
 
 
 def page_data(html: str) -> dict:
@@ -75,7 +36,7 @@ def page_data(html: str) -> dict:
 
 
 def naive(x, w, b, g, stride, dilation, groups):
-    """y, dx, dw, db of a convolution without padding, one multiplication at a time: the slowest and plainest way."""
+    """y, dx, dw, db of a convolution without padding, one multiplication at a time."""
     (sh, sw), (dh, dw) = stride, dilation
     y, dx, d_w, db = np.zeros_like(g), np.zeros_like(x), np.zeros_like(w), np.zeros(w.shape[0])
     size_in, size_out = x.shape[1] // groups, w.shape[0] // groups
@@ -90,7 +51,7 @@ def naive(x, w, b, g, stride, dilation, groups):
     return y, dx, d_w, db
 
 
-# -- numbers --------------------------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 @settings
@@ -224,7 +185,7 @@ def test_nothing_is_drawn_when_the_library_is_wrong(monkeypatch, name):
         explain((2, 1, 1))
 
 
-# -- sentences ------------------------------------------------------------------------------------------------------
+# -- sentences -------------------------------------------------------------------------------------
 
 
 def test_sentences_are_those_of_the_specification():
@@ -242,8 +203,8 @@ def test_sentences_are_those_of_the_specification():
         "Which windows read cell (2,2)? (0,0) through tap (2,2), (0,1) through tap (2,1), "
     )
     assert (
-        "As the window moves right the tap moves left: a full correlation of G with the kernel turned 180°."
-        in gather
+        "As the window moves right the tap moves left: "
+        "a full correlation of G with the kernel turned 180°." in gather
     )
     assert "zeros between the G cells" not in gather
     assert "zeros between the G cells" in explain((2, 0, 1)).steps("dx_gather")[12]
@@ -289,7 +250,7 @@ def test_every_text_is_used_somewhere():
         assert f'"{key}"' in source or f'"{prefix}"' in source or f'"{prefix}{{' in source, key
 
 
-# -- errors ---------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -329,7 +290,7 @@ def test_steps_that_are_not_there_are_refused(arguments, message):
         explain().steps(**arguments)
 
 
-# -- the page as text -----------------------------------------------------------------------------------------------
+# -- the page as text ------------------------------------------------------------------------------
 
 
 def test_page_is_one_small_file_that_fetches_nothing(tmp_path):
@@ -337,7 +298,8 @@ def test_page_is_one_small_file_that_fetches_nothing(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert len(text.encode()) <= 200_000
     assert not re.search(
-        r"https?:|\burl\(|@import|<link(?! rel=\"icon\" href=\"data:,\")|<img|\bsrc=|fetch\(|XMLHttp",
+        r"https?:|\burl\(|@import|<link(?! rel=\"icon\" href=\"data:,\")|<img|\bsrc=|fetch\("
+        r"|XMLHttp",
         text,
     )
     assert "default-src 'none'" in text
@@ -451,7 +413,8 @@ def test_terminal_shows_shapes_formula_and_first_steps():
 def test_text_is_the_same_in_every_process():
     script = (
         "import hashlib, tinynet.explain as e; r = range(6);"
-        "c = e.conv2d([[i * j % 5 for j in r] for i in r], [[1, 2], [3, 4]], padding=1, padding_mode='reflect');"
+        "x = [[i * j % 5 for j in r] for i in r];"
+        "c = e.conv2d(x, [[1, 2], [3, 4]], padding=1, padding_mode='reflect');"
         "print(hashlib.sha256((c.html() + repr(c)).encode()).hexdigest())"
     )
     hashes = {
@@ -467,7 +430,7 @@ def test_text_is_the_same_in_every_process():
     assert len(hashes) == 1
 
 
-# -- a layer of one's own -------------------------------------------------------------------------------------------
+# -- a layer of one's own --------------------------------------------------------------------------
 
 
 class Net(nn.Module):
@@ -513,7 +476,7 @@ def test_layer_refuses_what_it_cannot_explain():
         )
 
 
-# -- the command ----------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 def test_command_writes_the_page_and_prints_its_path(tmp_path, capsys):
@@ -618,7 +581,7 @@ def test_command_says_what_is_wrong(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-# -- graphs ---------------------------------------------------------------------------------------------------------
+# -- graphs ----------------------------------------------------------------------------------------
 
 
 class LeNet(nn.Module):
@@ -765,7 +728,7 @@ def test_layout_keeps_boxes_apart_and_edges_downward():
     assert layered.nondecreasing([3, 1, 2, 5, 4]) == [2, 2, 2, 4.5, 4.5]
 
 
-# -- the notebook ---------------------------------------------------------------------------------------------------
+# -- the notebook ----------------------------------------------------------------------------------
 
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "conv_backprop.ipynb"
 

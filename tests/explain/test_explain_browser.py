@@ -1,172 +1,20 @@
-"""The explainer's page in a real browser, without a window: what a reader can do with it, and what it must never do.
-
-Needs selenium, Chromium and its driver. The accessibility check needs axe-core (`npm install axe-core`): it is looked for
-in node_modules/ here, or where the environment variable AXE_CORE points.
-"""
+"""The explainer's page in a real browser: what a reader can do with it, and what it must not do."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
+from browser import needs_axe, needs_browser
+from explained import GOLDEN, K, explain, matrix, settings
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 import tinynet
-from tinynet.explain import page
-from tinynet.explain.convolution import MODES
+from tinynet.explain.steps import MODES
 from tinynet.explain.texts import LANGUAGES, TEXTS
 
-webdriver = pytest.importorskip(
-    "selenium.webdriver", reason="selenium is not installed (pip install selenium)"
-)
-from selenium.webdriver import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from test_explain import GOLDEN, K, X, matrix, settings  # noqa: E402
-
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-DRIVER = shutil.which("chromedriver")
-AXE = Path(
-    os.environ.get(
-        "AXE_CORE", Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
-    )
-)
-
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None, reason="Chromium or its chromedriver is not installed"
-)
-
-
-class Page:
-    """A browser tab that shows explainers, and what the tests read off it."""
-
-    def __init__(self, folder: Path) -> None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = BROWSER
-        for flag in (
-            "headless=new",
-            "no-sandbox",
-            "disable-gpu",
-            "disable-quic",
-            "no-first-run",
-            "disable-background-networking",
-            "disable-component-update",
-            "disable-sync",
-            "hide-scrollbars",
-            f"user-data-dir={folder / 'profile'}",
-        ):
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-        self.file = folder / "page.html"
-        self.driver.get(
-            "about:blank"
-        )  # leave the browser's own first page, which asks for this and that
-
-    def cdp(self, command: str, **arguments):
-        return self.driver.execute_cdp_cmd(command, arguments)
-
-    def screen(self, width=1280, height=900, **media):
-        self.cdp(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        self.cdp(
-            "Emulation.setEmulatedMedia",
-            features=[
-                {"name": name.replace("_", "-"), "value": value}
-                for name, value in {
-                    "prefers_color_scheme": "light",
-                    "prefers_reduced_motion": "no-preference",
-                    **media,
-                }.items()
-            ],
-        )
-
-    def show(self, *explanations) -> None:
-        body = "\n".join(e.html() for e in explanations)
-        self.file.write_text(page.document("test", "en", body), encoding="utf-8")
-        self.driver.get(self.file.as_uri())
-
-    def press(self, *keys) -> None:
-        for key in keys:
-            ActionChains(self.driver).send_keys(key).perform()
-
-    def script(self, code: str, *arguments):
-        return self.driver.execute_script(code, *arguments)
-
-    def all(self, selector: str) -> list:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector: str):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def sentence(self) -> str:
-        return self.one(".tn-sentence").text
-
-    def cell(self, panel: str, row: int, col: int):
-        return self.one(f'table[data-panel="{panel}"] td[data-row="{row}"][data-col="{col}"]')
-
-    def grid(self, panel: str) -> np.ndarray:
-        """The numbers one reads in a panel, without its padding."""
-        rows = self.script(
-            """return [...document.querySelectorAll(`table[data-panel="${arguments[0]}"] tbody tr`)].map(row =>
-            [...row.querySelectorAll('td[data-row]:not(.is-pad)')].map(cell => cell.querySelector('.tn-value').textContent))""",
-            panel,
-        )
-        return np.array(
-            [[float(text.replace("−", "-") or "nan") for text in row] for row in rows if row]
-        )
-
-    def lit(self, panel: str) -> set[tuple[int, int]]:
-        return {
-            (row, col)
-            for row, col in self.script(
-                """return [...document.querySelectorAll(`table[data-panel="${arguments[0]}"] td.is-lit`)]
-            .map(cell => [+cell.dataset.row, +cell.dataset.col])""",
-                panel,
-            )
-        }
-
-
-@pytest.fixture(scope="session")
-def tab(tmp_path_factory):
-    opened = Page(tmp_path_factory.mktemp("browser"))
-    yield opened
-    opened.driver.quit()
-
-
-@pytest.fixture(autouse=True)
-def quiet(request):
-    """Every test also checks that nothing was written to the console and nothing asked for from anywhere."""
-    tab = request.getfixturevalue("tab")
-    for kind in ("browser", "performance"):
-        tab.driver.get_log(kind)
-    tab.screen()
-    yield tab
-    assert tab.driver.get_log("browser") == []
-    events = [
-        json.loads(entry["message"])["message"] for entry in tab.driver.get_log("performance")
-    ]
-    urls = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    assert all(url.startswith(("file:", "data:", "about:")) for url in urls), urls
-
-
-def explain(setting=(1, 0, 1), **more):
-    stride, padding, dilation = setting
-    return tinynet.explain.conv2d(X, K, stride=stride, padding=padding, dilation=dilation, **more)
+pytestmark = [needs_browser, pytest.mark.usefixtures("quiet")]
 
 
 @settings
@@ -364,8 +212,10 @@ def test_nothing_sticks_out_at_any_width(tab, width):
         tab.press(str(key))
         assert tab.script("return document.documentElement.scrollWidth") <= width
         # what is wider than its place scrolls inside its panel, it isn't cut off
-        cut = tab.script("""return [...document.querySelectorAll('.tn *')].filter(node => node.scrollWidth > node.clientWidth + 1
-            && getComputedStyle(node).overflowX === 'hidden' && !node.closest('.tn-sr')).map(node => node.className)""")
+        cut = tab.script("""return [...document.querySelectorAll('.tn *')].filter(node =>
+            node.scrollWidth > node.clientWidth + 1
+            && getComputedStyle(node).overflowX === 'hidden'
+            && !node.closest('.tn-sr')).map(node => node.className)""")
         assert cut == []
 
 
@@ -385,7 +235,8 @@ def test_playing_is_off_at_first_and_obeys_reduced_motion(tab):
     assert tab.one(".tn-play").text == "Play"
     assert (
         tab.script(
-            "return getComputedStyle(document.querySelector('.tn-grid td[data-row]')).transitionDuration"
+            "return getComputedStyle(document.querySelector('.tn-grid td[data-row]'))"
+            ".transitionDuration"
         )
         == "0s"
     )
@@ -447,9 +298,10 @@ def test_two_explainers_in_one_document_do_not_clash(tab):
     first, second = explain(name="first"), explain((2, 1, 1), name="second")
     tab.show(first, second)
     roots = tab.all(".tn")
-    modes = lambda: [
-        root.get_attribute("data-mode") + root.get_attribute("data-step") for root in roots
-    ]  # noqa: E731
+
+    def modes():
+        return [root.get_attribute("data-mode") + root.get_attribute("data-step") for root in roots]
+
     tab.press("4", Keys.ARROW_RIGHT)
     assert modes() == ["dx1", "forward0"]
     roots[1].find_element(By.CSS_SELECTOR, '[data-mode="dw"]').click()
@@ -458,7 +310,8 @@ def test_two_explainers_in_one_document_do_not_clash(tab):
     tab.script("document.activeElement.blur()")
     tab.press(Keys.HOME)
     assert modes() == ["dx1", "dw0"]  # the one used last
-    assert not tab.script("""const ids = [...document.querySelectorAll('[id]')].map(node => node.id);
+    assert not tab.script("""
+        const ids = [...document.querySelectorAll('[id]')].map(node => node.id);
         return ids.length !== new Set(ids).size""")
 
 
@@ -527,7 +380,8 @@ def test_numeric_check_agrees(tab):
 
 def test_notebook_output_works_in_its_sandbox(tab):
     tab.file.write_text(
-        f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{explain()._repr_html_()}',
+        '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">'
+        + explain()._repr_html_(),
         encoding="utf-8",
     )
     tab.driver.get(tab.file.as_uri())
@@ -542,10 +396,7 @@ def test_notebook_output_works_in_its_sandbox(tab):
         tab.driver.switch_to.default_content()
 
 
-@pytest.mark.skipif(
-    not AXE.exists(),
-    reason="axe-core is not there (npm install axe-core, or set AXE_CORE to axe.min.js)",
-)
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(tab, scheme):
     tab.screen(
@@ -563,28 +414,18 @@ def test_axe_finds_no_violation(tab, scheme):
             name="conv1",
         )
     )
-    tab.script(AXE.read_text(encoding="utf-8"))
     found = []
     for key in [*"1234567", "?"]:
         tab.press(key)
         if key == "1":
             tab.cell("x", 2, 2).click()
-        result = tab.driver.execute_async_script("axe.run().then(arguments[0])")
-        found += [
-            (key, violation["id"], [node["html"][:120] for node in violation["nodes"][:3]])
-            for violation in result["violations"]
-        ]
+        found += [(key, *violation) for violation in tab.violations()]
     assert found == []
 
 
-@pytest.mark.skipif(
-    not AXE.exists(),
-    reason="axe-core is not there (npm install axe-core, or set AXE_CORE to axe.min.js)",
-)
+@needs_axe
 def test_axe_finds_no_violation_in_a_graph(tab):
     model = tinynet.nn.Sequential(tinynet.nn.Linear(3, 2), tinynet.nn.ReLU())
     tinynet.explain.graph(model(tinynet.ones(1, 3)).sum(), model).save(tab.file)
     tab.driver.get(tab.file.as_uri())
-    tab.script(AXE.read_text(encoding="utf-8"))
-    result = tab.driver.execute_async_script("axe.run().then(arguments[0])")
-    assert [violation["id"] for violation in result["violations"]] == []
+    assert tab.violations() == []

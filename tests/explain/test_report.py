@@ -1,10 +1,10 @@
-"""The training report: its numbers, what it refuses, its pictures, and the page in a real browser."""
+"""The training report: its numbers, what it refuses, its charts and pictures, its page as text."""
 
 from __future__ import annotations
 
 import base64
 import html
-import importlib.util
+import importlib
 import io
 import json
 import re
@@ -15,64 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trained import HOSTILE, LOSS, Fixed, bands, make
 
 import tinynet
 from tinynet import nn
 from tinynet.explain import report as make_report
+from tinynet.explain import report_charts, report_pictures, training
 from tinynet.explain.texts import LANGUAGES, TEXTS
 
-# the function `report` of the package hides the module of the same name
-report_module = sys.modules["tinynet.explain.report"]
 ROOT = Path(__file__).parents[2]
-HOSTILE = "</script><script>document.title = 'hacked'</script><img src=x onerror=alert(1)>"
-CLASSES = ["zero", HOSTILE, "two"]
-
-
-class Fixed(nn.Module):
-    """Scores that are simply the mean of each of three bands of the image, after a convolution that changes nothing."""
-
-    def __init__(self, name="conv"):
-        super().__init__()
-        conv = nn.Conv2d(1, 1, (1, 1), bias=False)
-        with tinynet.no_grad():
-            conv.weight.fill_(2.0)
-        self.add_module(name, conv)
-        self.dropout = nn.Dropout(0.5)
-        self.name = name
-
-    def forward(self, x):  # (N, 1, 6, 4) -> (N, 3)
-        y = self.dropout(self.get_submodule(self.name)(x))
-        return y.reshape(len(x), 3, 8).mean(2)
-
-
-def bands(*bright):
-    """Images of which one band (or two, that differ a little) is bright."""
-    images = np.zeros((len(bright), 1, 6, 4), dtype=np.float32)
-    for image, which in zip(images, bright, strict=True):
-        image[0, 2 * which : 2 * which + 2] = 1
-    return tinynet.tensor(images)
-
-
-LOSS = [(0, 2.5), (640, 1.25), (1280, 0.5), (1920, 0.03125)]
-ACCURACY = [(1, 0.5), (2, 0.8)]
-GRADIENTS = {"conv.weight": [(0, 4.0), (640, 2.0), (1280, 1.0), (1920, 0.25)]}
-
-
-def make(model=None, **more):
-    settings = {
-        "loss": LOSS,
-        "accuracy": ACCURACY,
-        "gradients": GRADIENTS,
-        "classes": CLASSES,
-        "name": "a run",
-        **more,
-    }
-    return make_report(
-        Fixed() if model is None else model,
-        bands(0, 1, 2, 1, 0),
-        tinynet.tensor([0, 1, 2, 2, 1]),
-        **settings,
-    )
 
 
 def decode(uri):
@@ -99,7 +50,7 @@ def decode(uri):
     return palette[rows[:, 1:]]
 
 
-# -- numbers --------------------------------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 def test_confusion_guesses_and_certainty_are_those_of_the_model():
@@ -123,7 +74,7 @@ def test_the_most_certain_mistakes_come_first():
 
 
 def test_more_images_than_fit_in_a_batch_all_count(monkeypatch):
-    monkeypatch.setattr(report_module, "BATCH", 2)
+    monkeypatch.setattr(training, "BATCH", 2)
     np.testing.assert_array_equal(make().confusion, [[1, 0, 0], [1, 1, 0], [0, 1, 1]])
 
 
@@ -210,7 +161,7 @@ def test_weights_and_scores_of_nan_still_make_a_page():
     assert "data:image/png" in page
 
 
-# -- charts and pictures --------------------------------------------------------------------------------------------
+# -- charts and pictures ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -225,17 +176,17 @@ def test_weights_and_scores_of_nan_still_make_a_page():
     ],
 )
 def test_ticks_are_round(low, high, log, whole, ticks):
-    np.testing.assert_allclose(report_module.Scale(low, high, 0, 1, log).ticks(whole), ticks)
+    np.testing.assert_allclose(report_charts.Scale(low, high, 0, 1, log).ticks(whole), ticks)
 
 
 def test_ticks_are_few_over_many_powers():
-    assert 2 <= len(report_module.Scale(1e-20, 1.0, 0, 1, True).ticks()) <= 7
+    assert 2 <= len(report_charts.Scale(1e-20, 1.0, 0, 1, True).ticks()) <= 7
 
 
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.25, 4.0], [1e-30, 1e30]])
 def test_all_values_fit_on_their_scale(values, log):
-    scale = report_module.scale(values, 100, 0, log)
+    scale = report_charts.scale(values, 100, 0, log)
     places = [scale(v) for v in values]
     assert all(0 <= place <= 100 for place in places)
     assert scale.ticks()
@@ -261,19 +212,19 @@ def test_curves_show_the_recorded_values():
 def test_long_curves_are_thinned_but_keep_their_ends(count):
     page = make(loss=[(k, 2 + 1 / (k + 1)) for k in range(count)]).html()
     drawn = re.search(r'class="tn-thin" d="M([^"]+)"', page)[1].split("L")
-    assert 500 < len(drawn) <= report_module.MOST_CURVE + 1
+    assert 500 < len(drawn) <= report_charts.MOST_CURVE + 1
     rows = re.findall(
         r'<th scope="row">([\d,]+)</th><td>([^<]+)</td>', page.partition("</table>")[0]
     )
-    assert 10 < len(rows) <= report_module.MOST_ROWS + 1
+    assert 10 < len(rows) <= report_charts.MOST_ROWS + 1
     assert rows[0] == ("0", "3") and rows[-1] == (f"{count - 1:,}", "2.0")
     assert len(page) < 400_000
 
 
 def test_nothing_recorded_is_nothing_drawn():
     assert (
-        report_module.drawable([], True)
-        == report_module.drawable([(0, -1.0), (1, float("nan"))], True)
+        report_charts.drawable([], True)
+        == report_charts.drawable([(0, -1.0), (1, float("nan"))], True)
         == []
     )
 
@@ -307,7 +258,7 @@ def test_gradients_that_are_rounding_are_called_so():
 
 def test_signed_pictures_are_red_above_and_blue_below_zero():
     values = np.array([[1.0, -1.0, 0.0], [0.5, -0.25, np.nan]], dtype=np.float32)
-    picture = report_module.signed(make(), values, 1.0, TEXTS["report.numbers"])
+    picture = report_pictures.signed("en", values, 1.0, TEXTS["report.numbers"])
     colours = decode(re.search(r'src="([^"]+)"', picture)[1]).astype(int)
     assert colours[..., 3].tolist() == [[255, 255, 0], [136, 68, 0]]
     assert (colours[0, 0, 0] > colours[0, 0, 2]) and (colours[0, 1, 2] > colours[0, 1, 0])
@@ -317,12 +268,12 @@ def test_signed_pictures_are_red_above_and_blue_below_zero():
 def test_images_of_one_channel_are_ink_and_of_three_are_colours():
     r = make()
     np.testing.assert_array_equal(
-        decode(re.search(r'src="([^"]+)"', report_module.photo(r, 1, ("", "")))[1])[..., 3],
+        decode(re.search(r'src="([^"]+)"', report_pictures.photo(r, 1, ("", "")))[1])[..., 3],
         255 * bands(1).numpy()[0, 0],
     )
     images = tinynet.tensor(np.linspace(0, 1, 2 * 3 * 4 * 2, dtype=np.float32).reshape(2, 3, 4, 2))
     r = make_report(nn.Sequential(nn.Flatten(), nn.Linear(24, 3)), images, tinynet.tensor([0, 1]))
-    pixels = decode(re.search(r'src="([^"]+)"', report_module.photo(r, 1, ("", "")))[1])
+    pixels = decode(re.search(r'src="([^"]+)"', report_pictures.photo(r, 1, ("", "")))[1])
     np.testing.assert_array_equal(pixels, np.rint(255 * images.numpy()[1]).transpose(1, 2, 0))
 
 
@@ -347,7 +298,7 @@ def test_what_is_too_much_is_cut_and_said():
     assert re.search(r"Shown: 48 of (5\d|60) \(wrong images\)\.", page)
 
 
-# -- the page -------------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------
 
 
 def test_hostile_names_stay_text_and_nothing_is_fetched(tmp_path):
@@ -384,21 +335,24 @@ def test_chinese_readme_has_the_same_code():
         re.findall(r"```python\n.*?```|^    \S.*$", text, re.S | re.M)
         for text in (english, chinese)
     ]
-    code = [re.findall(r"```python\n.*?```", text, re.S) for text in (english, chinese)]
+    comment = r" +# (?!doctest).*"  # each in its own language
+    code = [
+        re.findall(r"```python\n.*?```", re.sub(comment, "", text), re.S)
+        for text in (english, chinese)
+    ]
     assert code[0] == code[1] and len(code[0]) >= 3
     assert len(blocks[0]) == len(blocks[1])
     assert len(re.findall(r"^## ", english, re.M)) == len(re.findall(r"^## ", chinese, re.M))
 
 
-# -- the example ----------------------------------------------------------------------------------------------------
+# -- the example -----------------------------------------------------------------------------------
 
 
 def test_the_mnist_example_reports_its_own_run(tmp_path, monkeypatch, capsys):
     pytest.importorskip("tqdm", reason="the example needs tqdm")
     pytest.importorskip("matplotlib", reason="the example draws with matplotlib")
-    spec = importlib.util.spec_from_file_location("mnist_example", ROOT / "examples" / "mnist.py")
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    example = importlib.import_module("mnist_resumable")
 
     class Few(tinynet.datasets.MNIST):
         def __init__(self, *arguments, **options):
@@ -417,7 +371,7 @@ def test_the_mnist_example_reports_its_own_run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         sys,
         "argv",
-        ["mnist.py", "--epochs", "3", "--batch-size", "20", "--report", "--out", str(tmp_path)],
+        [*"mnist_resumable.py --epochs 3 --batch-size 20 --report --out".split(), str(tmp_path)],
     )
     example.main()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -427,7 +381,8 @@ def test_the_mnist_example_reports_its_own_run(tmp_path, monkeypatch, capsys):
     shown = [float(text) for text in re.findall(r'<th scope="row">\d</th><td>([\d.]+)%</td>', page)]
     np.testing.assert_allclose(shown, accuracies, atol=0.006)
     rows = re.findall(
-        r'<th scope="row">([a-z12]+[.][a-z]+)</th><td>.*?</td><td>([^<]+)</td><td>[^<]+</td><td>([^<]+)</td>',
+        r'<th scope="row">([a-z12]+[.][a-z]+)</th><td>.*?</td>'
+        r"<td>([^<]+)</td><td>[^<]+</td><td>([^<]+)</td>",
         page,
     )
     recorded = np.array(made)[::10]  # the example writes down every tenth step

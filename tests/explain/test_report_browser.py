@@ -1,25 +1,21 @@
-"""The training report in a real browser: its switches, its widths, and that it needs neither network nor script."""
+"""The training report in a real browser: its switches and widths, without network or script."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-
-pytest.importorskip("selenium.webdriver", reason="selenium is not installed (pip install selenium)")
+from browser import needs_axe, needs_browser
 from selenium.webdriver.common.by import By
-from test_explain_browser import AXE, BROWSER, DRIVER, quiet, tab  # noqa: F401
-from test_report import HOSTILE, Fixed, make
+from trained import HOSTILE, Fixed, make
 
 from tinynet.explain.texts import TEXTS
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None, reason="Chromium or its chromedriver is not installed"
-)
+pytestmark = [needs_browser, pytest.mark.usefixtures("quiet")]
 
 
 @pytest.fixture
-def page(tab):  # noqa: F811
+def page(tab):
     make(
         Fixed("conv<script>"),
         gradients={"conv<script>.weight": [(0, 2.0), (640, 1.0)]},
@@ -100,7 +96,7 @@ def test_nothing_sticks_out_at_any_width(page, width):
     assert page.script("return document.documentElement.scrollWidth") <= width
 
 
-def test_two_reports_in_one_document_do_not_clash(tab):  # noqa: F811
+def test_two_reports_in_one_document_do_not_clash(tab):
     tab.show(make(), make(lang="zh"))
     tab.all(".tn-language")[0].click()
     assert [head.text for head in tab.all("h1")] == [TEXTS["report.title"][1]] * 2
@@ -112,7 +108,7 @@ def test_two_reports_in_one_document_do_not_clash(tab):  # noqa: F811
     assert not tab.all("[id]")
 
 
-def test_without_javascript_all_is_there_but_the_switches(tab):  # noqa: F811
+def test_without_javascript_all_is_there_but_the_switches(tab):
     tab.cdp("Emulation.setScriptExecutionDisabled", value=True)
     try:
         make(lang="zh").save(tab.file)
@@ -124,16 +120,9 @@ def test_without_javascript_all_is_there_but_the_switches(tab):  # noqa: F811
         tab.cdp("Emulation.setScriptExecutionDisabled", value=False)
 
 
-@pytest.mark.skipif(
-    not AXE.exists(),
-    reason="axe-core is not there (npm install axe-core, or set AXE_CORE to axe.min.js)",
-)
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(page, scheme):
     page.screen(prefers_color_scheme=scheme)
     page.script("document.querySelectorAll('details').forEach(details => { details.open = true })")
-    page.script(AXE.read_text(encoding="utf-8"))
-    result = page.driver.execute_async_script("axe.run().then(arguments[0])")
-    assert [
-        (v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in result["violations"]
-    ] == []
+    assert page.violations() == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import strict_cupy
-from conftest import REAL_CUPY
+from real_cupy import REAL_CUPY
 from gpu_cases import lenet
 
 import tinynet

@@ -12,7 +12,7 @@ from collections import OrderedDict, defaultdict, namedtuple
 import numpy as np
 import pytest
 import strict_cupy
-from conftest import REAL_CUPY
+from real_cupy import REAL_CUPY
 
 import tinynet
 from tinynet.arrays import gpu as uploads

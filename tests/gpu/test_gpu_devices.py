@@ -12,7 +12,7 @@ import gpu_kernels
 import numpy as np
 import pytest
 import strict_cupy
-from conftest import REAL_CUPY
+from real_cupy import REAL_CUPY
 
 import tinynet
 import tinynet.nn.functional as F
@@ -286,7 +286,7 @@ def test_cupy_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(
         RuntimeError,
-        match=r"'cuda:0': cupy is not installed; pip install 'tinynet\[cuda13\]'.*device='cpu'",
+        match=r"'cuda:0': cupy is not installed; pip install 'tinynet-cnn\[cuda13\]'.*device='cpu'",
     ):
         tinynet.zeros(2).to("cuda")
     assert not tinynet.cuda.is_available() and tinynet.cuda.device_count() == 0
@@ -536,8 +536,6 @@ def test_example_runs_on_the_gpu(gpu, tmp_path, monkeypatch):
             "cuda",
             "--epochs",
             "1",
-            "--batch-size",
-            "20",
             "--out",
             str(tmp_path),
         ],

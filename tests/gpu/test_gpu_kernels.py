@@ -11,7 +11,7 @@ import gpu_kernels
 import numpy as np
 import pytest
 import strict_cupy
-from conftest import REAL_CUPY
+from real_cupy import REAL_CUPY
 
 
 @pytest.mark.parametrize("which", ["text", "plain"])

@@ -1,4 +1,4 @@
-"""Activations, normalize and cosine_similarity: values and gradients to second order are PyTorch's."""
+"""Activations, normalize, cosine_similarity: values and gradients to second order are PyTorch's."""
 
 from __future__ import annotations
 
@@ -27,14 +27,21 @@ IN_PLACE = [
     ("relu6", ()),
 ]
 MODULES = [
-    (nn.ReLU, (), "ReLU()"), (nn.ReLU, (True,), "ReLU(inplace=True)"), (nn.LeakyReLU, (), "LeakyReLU(negative_slope=0.01)"),
-    (nn.LeakyReLU, (0.2, True), "LeakyReLU(negative_slope=0.2, inplace=True)"), (nn.ELU, (), "ELU(alpha=1.0)"),
+    (nn.ReLU, (), "ReLU()"), (nn.ReLU, (True,), "ReLU(inplace=True)"),
+    (nn.LeakyReLU, (), "LeakyReLU(negative_slope=0.01)"),
+    (nn.LeakyReLU, (0.2, True), "LeakyReLU(negative_slope=0.2, inplace=True)"),
+    (nn.ELU, (), "ELU(alpha=1.0)"),
     (nn.ELU, (2, True), "ELU(alpha=2, inplace=True)"), (nn.GELU, (), "GELU(approximate='none')"),
-    (nn.GELU, ("tanh",), "GELU(approximate='tanh')"), (nn.SiLU, (), "SiLU()"), (nn.SiLU, (True,), "SiLU(inplace=True)"),
-    (nn.Sigmoid, (), "Sigmoid()"), (nn.Tanh, (), "Tanh()"), (nn.Softplus, (), "Softplus(beta=1.0, threshold=20.0)"),
-    (nn.Softplus, (2, 3), "Softplus(beta=2, threshold=3)"), (nn.Hardtanh, (), "Hardtanh(min_val=-1.0, max_val=1.0)"),
-    (nn.Hardtanh, (-2, 2, True), "Hardtanh(min_val=-2, max_val=2, inplace=True)"), (nn.ReLU6, (), "ReLU6()"),
-    (nn.ReLU6, (True,), "ReLU6(inplace=True)"), (nn.Softmax, (1,), "Softmax(dim=1)"), (nn.LogSoftmax, (-1,), "LogSoftmax(dim=-1)"),
+    (nn.GELU, ("tanh",), "GELU(approximate='tanh')"), (nn.SiLU, (), "SiLU()"),
+    (nn.SiLU, (True,), "SiLU(inplace=True)"),
+    (nn.Sigmoid, (), "Sigmoid()"), (nn.Tanh, (), "Tanh()"),
+    (nn.Softplus, (), "Softplus(beta=1.0, threshold=20.0)"),
+    (nn.Softplus, (2, 3), "Softplus(beta=2, threshold=3)"),
+    (nn.Hardtanh, (), "Hardtanh(min_val=-1.0, max_val=1.0)"),
+    (nn.Hardtanh, (-2, 2, True), "Hardtanh(min_val=-2, max_val=2, inplace=True)"),
+    (nn.ReLU6, (), "ReLU6()"),
+    (nn.ReLU6, (True,), "ReLU6(inplace=True)"), (nn.Softmax, (1,), "Softmax(dim=1)"),
+    (nn.LogSoftmax, (-1,), "LogSoftmax(dim=-1)"),
 ]  # fmt: skip
 
 
@@ -67,8 +74,7 @@ def test_gradcheck(case):
     st.lists(st.integers(1, 4), min_size=2, max_size=4),
     st.integers(0, 2**32 - 1),
 )
-def test_against_torch(name, shape, seed):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_against_torch(torch, name, shape, seed):
     random = np.random.default_rng(seed)
     x = random.standard_normal(shape) * random.choice([0.1, 1.0, 10.0])
     case = Case(name, call(name.split()[0], **ACTIVATIONS[name]), (x,))
@@ -80,8 +86,7 @@ def test_against_torch(name, shape, seed):
     st.lists(st.tuples(st.integers(2, 4), st.integers(0, 2)), min_size=1, max_size=3),
     st.integers(0, 2**32 - 1),
 )
-def test_cosine_similarity_against_torch(sizes, seed):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_cosine_similarity_against_torch(torch, sizes, seed):
     random = np.random.default_rng(seed)
     shapes = [[1 if repeated == which else n for n, repeated in sizes] for which in (1, 2)]
     case = Case(
@@ -92,7 +97,7 @@ def test_cosine_similarity_against_torch(sizes, seed):
     agree(f"{shapes} {seed}", run(tinynet, case), run(torch, case), rtol=1e-7)
 
 
-# ------------------------------------------------------------------------------------------------------------- erf
+# ---------------------------------------------------------------------------------------------- erf
 
 
 def test_erf_is_right_to_double_precision():
@@ -117,7 +122,7 @@ def test_erf_of_special_values():
     assert tinynet.erf(tinynet.tensor(1)).item() == pytest.approx(math.erf(1))
 
 
-# -------------------------------------------------------------------------------------------------------- in place
+# ----------------------------------------------------------------------------------------- in place
 
 
 @pytest.mark.parametrize(("name", "constants"), IN_PLACE)
@@ -147,12 +152,12 @@ def test_in_place(name, constants):
 def test_in_place_refuses_leaves_that_require_grad(name, constants):
     with pytest.raises(
         RuntimeError,
-        match=f"{name if name == 'relu6' else name + '_'}: a leaf tensor that requires grad",
+        match=f"{name}_: a leaf tensor that requires grad",
     ):
         getattr(F, name)(tinynet.ones(2, requires_grad=True), *constants, inplace=True)
 
 
-# --------------------------------------------------------------------------------------------------------- numbers
+# ------------------------------------------------------------------------------------------ numbers
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
@@ -172,7 +177,8 @@ def test_nan_stays_nan(name):
 
 def test_kinks_have_pytorchs_gradients():
     for f, at, expected in (
-        (F.relu, 0.0, 0.0), (F.leaky_relu, 0.0, 0.01), (lambda x: F.elu(x, 3.0), 0.0, 3.0), (F.hardtanh, -1.0, 0.0),
+        (F.relu, 0.0, 0.0), (F.leaky_relu, 0.0, 0.01), (lambda x: F.elu(x, 3.0), 0.0, 3.0),
+        (F.hardtanh, -1.0, 0.0),
         (F.hardtanh, 1.0, 0.0), (F.relu6, 0.0, 0.0), (F.relu6, 6.0, 0.0), (F.softplus, 0.0, 0.5),
     ):  # fmt: skip
         x = tinynet.tensor(at, dtype=tinynet.float64, requires_grad=True)
@@ -195,7 +201,7 @@ def test_normalize_leaves_zeros():
     )
 
 
-# --------------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize(
@@ -260,7 +266,7 @@ def test_refused(refused, error, message):
         refused()
 
 
-# ---------------------------------------------------------------------------------------------------------- modules
+# ------------------------------------------------------------------------------------------ modules
 
 
 @pytest.mark.parametrize(
@@ -283,8 +289,7 @@ def test_modules(kind, arguments, text):
 @pytest.mark.parametrize(
     ("kind", "arguments", "text"), MODULES, ids=lambda v: v if isinstance(v, str) else ""
 )
-def test_modules_are_pytorchs(kind, arguments, text):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_modules_are_pytorchs(torch, kind, arguments, text):
     assert repr(getattr(torch.nn, kind.__name__)(*arguments)) == text
 
 

@@ -1,4 +1,6 @@
-"""Dropout's masks: how many elements, which, the same for any number of threads, and what they do to values and gradients."""
+"""Dropout's masks: how many elements, which, the same for any number of threads, and what they do
+to values and gradients.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_mask_follows_its_definition(shape):
 
 
 def test_finaliser_is_that_of_splitmix64():
-    """The first numbers of splitmix64 from the state 1234567, as published with it, begin at one step of its counter."""
+    """The first numbers of splitmix64 from the state 1234567, as published with it, begin at one
+    step of its counter.
+    """
     state, words = 1234567, []
     for _ in range(3):
         state = (state + 0x9E3779B97F4A7C15) % 2**64
@@ -79,7 +83,9 @@ def test_as_many_as_chance_would_have_it(p):
 
 
 def test_every_lane_is_even():
-    """Chi-square of each of the four lanes of a word, in 256 classes, found from which masks drop an element."""
+    """Chi-square of each of the four lanes of a word, in 256 classes, found from which masks drop
+    an element.
+    """
     bits = np.array([splitmix(99, i) for i in range(1 << 16)])
     for lane in range(4):
         counts = np.bincount(bits[lane::4] >> 8, minlength=256)

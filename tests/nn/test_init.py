@@ -1,4 +1,6 @@
-"""Initial values: the distributions that PyTorch documents, in place, outside the graph, from a seeded generator."""
+"""Initial values: the distributions that PyTorch documents, in place, outside the graph, from a
+seeded generator.
+"""
 
 from __future__ import annotations
 

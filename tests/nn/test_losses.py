@@ -1,9 +1,12 @@
-"""Losses: values and gradients to second order are PyTorch's, also for class numbers that are ignored and scores that overflow."""
+"""Losses: values and gradients to second order are PyTorch's, also for class numbers that are
+ignored and scores that overflow.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -62,7 +65,7 @@ def test_gradcheck(case):
     )
 
 
-# ------------------------------------------------------------------------------------------------ against PyTorch
+# ---------------------------------------------------------------------------------- against PyTorch
 
 
 REDUCTIONS = st.sampled_from(["none", "mean", "sum"])
@@ -70,13 +73,14 @@ REDUCTIONS = st.sampled_from(["none", "mean", "sum"])
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    st.sampled_from(["cross_entropy", "nll_loss"]), st.integers(1, 4), st.integers(1, 5), st.lists(st.integers(1, 3), max_size=2),
-    REDUCTIONS, st.booleans(), st.integers(-1, 4), st.sampled_from([0.0, 0.1, 1.0]), st.integers(0, 2**32 - 1),
+    st.sampled_from(["cross_entropy", "nll_loss"]), st.integers(1, 4), st.integers(1, 5),
+    st.lists(st.integers(1, 3), max_size=2),
+    REDUCTIONS, st.booleans(), st.integers(-1, 4), st.sampled_from([0.0, 0.1, 1.0]),
+    st.integers(0, 2**32 - 1),
 )  # fmt: skip
 def test_class_numbers_against_torch(
-    name, N, C, positions, reduction, with_weight, ignore_index, smoothing, seed
+    torch, name, N, C, positions, reduction, with_weight, ignore_index, smoothing, seed
 ):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
     random = np.random.default_rng(seed)
     x = 3 * random.standard_normal((N, C, *positions))
     target = random.integers(0, C, (N, *positions))
@@ -98,14 +102,15 @@ def test_class_numbers_against_torch(
 @given(
     st.sampled_from(
         [
-            "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+            "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+            "binary_cross_entropy_with_logits",
             "kl_div", "cross_entropy",
         ]
     ),
-    st.lists(st.integers(1, 4), min_size=1, max_size=3), REDUCTIONS, st.booleans(), st.booleans(), st.integers(0, 2**32 - 1),
+    st.lists(st.integers(1, 4), min_size=1, max_size=3), REDUCTIONS, st.booleans(), st.booleans(),
+    st.integers(0, 2**32 - 1),
 )  # fmt: skip
-def test_pairs_against_torch(name, shape, reduction, with_weight, flag, seed):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_pairs_against_torch(torch, name, shape, reduction, with_weight, flag, seed):
     random = np.random.default_rng(seed)
     x, y = 2 * random.standard_normal((2, *shape))
     options: dict = {"reduction": reduction}
@@ -125,10 +130,14 @@ def test_pairs_against_torch(name, shape, reduction, with_weight, flag, seed):
     case = Case(
         name, weighted(name, weight, **options) if with_weight else call(name, **options), (x, y)
     )
-    agree(f"{name} {options} {shape} {seed}", run(tinynet, case), run(torch, case), rtol=1e-7)
+    with warnings.catch_warnings():
+        if name == "kl_div" and reduction == "mean":  # PyTorch advises "batchmean" there
+            warnings.filterwarnings("ignore", "reduction: 'mean' divides the total loss by both")
+        expected = run(torch, case)
+    agree(f"{name} {options} {shape} {seed}", run(tinynet, case), expected, rtol=1e-7)
 
 
-# ---------------------------------------------------------------------------------------------------------- values
+# ------------------------------------------------------------------------------------------- values
 
 
 def test_binary_cross_entropy_of_certain_probabilities():
@@ -171,7 +180,10 @@ def test_scores_never_overflow():
 def test_different_shapes_are_broadcast_with_a_warning():
     x, y = tinynet.tensor(real(3, 1)), tinynet.tensor(other(3))
     for loss in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss):
-        message = rf"{loss.__name__}: input \(3, 1\) and target \(3,\) differ and are broadcast to \(3, 3\)"
+        message = (
+            rf"{loss.__name__}: input \(3, 1\) and target \(3,\) differ "
+            r"and are broadcast to \(3, 3\)"
+        )
         with pytest.warns(UserWarning, match=message) as seen:
             found = loss(x, y, reduction="none")
         assert seen[0].filename == __file__
@@ -210,7 +222,7 @@ def test_losses_on_a_gpu_do_not_wait():
         assert count.waits == 0
 
 
-# --------------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 _x, _t = tinynet.tensor(real(3, 4)), tinynet.tensor([0, 3, 1])
 _p = _x.sigmoid()
@@ -319,7 +331,7 @@ _binary = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
             "weight must have the shape of the loss",
         ),
         (lambda: F.huber_loss(_x, _x, delta=0), ValueError, "delta must be positive, got 0"),
-        (lambda: F.smooth_l1_loss(_x, _x, beta=-1), ValueError, "beta must be from 0 up, got -1"),
+        (lambda: F.smooth_l1_loss(_x, _x, beta=-1), ValueError, "beta must be at least 0, got -1"),
         *[(lambda f=f: f(_p, _p[:1]), ValueError, "must have the same shape") for f in _binary],
         *[
             (lambda f=f: f(_p, _x.long()), TypeError, "target must hold floats, got int64")
@@ -374,7 +386,7 @@ _binary = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
         (lambda: F.one_hot(_t, 2), ValueError, r"target\[1\] is 3, but the 2 classes"),
         (lambda: F.one_hot(tinynet.tensor([0, -2])), ValueError, r"target\[1\] is -2"),
         (lambda: F.one_hot(_t[:0]), ValueError, "an empty tensor"),
-        (lambda: F.one_hot(_t, 0), ValueError, "num_classes must be from 1 "),
+        (lambda: F.one_hot(_t, 0), ValueError, "num_classes must be an int from 1 "),
     ],
 )
 def test_refused(refused, error, message):
@@ -382,7 +394,7 @@ def test_refused(refused, error, message):
         refused()
 
 
-# ---------------------------------------------------------------------------------------------------------- modules
+# ------------------------------------------------------------------------------------------ modules
 
 _w = tinynet.tensor(np.abs(real(4)))
 MODULES = [

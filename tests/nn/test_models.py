@@ -1,5 +1,6 @@
-"""Programs written once, for PyTorch, that run on both frameworks and train to the same weights; weights that move both ways; and
-layers to which it makes no difference how their input lies in memory."""
+"""Programs written once, for PyTorch, that run on both frameworks and train to the same weights;
+weights that move both ways; and layers to which it makes no difference how their input lies in
+memory."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ import pytest
 import tinynet
 from tinynet import nn
 
-# ------------------------------------------------------------------------------------------------ the programs
+# ------------------------------------------------------------------------------------- the programs
 
-# Each is what one would write for PyTorch: a model, a loss and an optimiser (with, for two of them, a schedule).
+# Each is what one would write for PyTorch: a model, a loss and an optimiser (with, for two of them,
+# a schedule).
 RESNET = """
 import torch
 import torch.nn as nn
@@ -29,14 +31,17 @@ from torch.optim import lr_scheduler
 class Block(nn.Module):
     def __init__(self, inputs, outputs, stride=1):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, padding_mode="reflect", bias=False)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, padding_mode="reflect",
+            bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
-        self.depthwise = nn.Conv2d(outputs, outputs, (3, 2), padding="same", dilation=(2, 3), groups=outputs, bias=False)
+        self.depthwise = nn.Conv2d(outputs, outputs, (3, 2), padding="same", dilation=(2, 3),
+            groups=outputs, bias=False)
         self.pointwise = nn.Conv2d(outputs, outputs, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.shortcut = nn.Identity()
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False),
+                nn.BatchNorm2d(outputs))
 
     def forward(self, x):
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -48,7 +53,8 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     def __init__(self, blocks=(1, 2), width=4, num_classes=10):
         super().__init__()
-        self.stem = nn.Sequential(nn.ReflectionPad2d((2, 1, 1, 2)), nn.Conv2d(3, width, 4, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = nn.Sequential(nn.ReflectionPad2d((2, 1, 1, 2)),
+            nn.Conv2d(3, width, 4, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         layers = []
         inputs = width
         for stage, count in enumerate(blocks):
@@ -114,9 +120,9 @@ optimizer = Adam(model.parameters(), lr=0.002)
 scheduler = None
 """
 
-# The network, loss and schedule of the MNIST program among PyTorch's examples. Dropout is off, since the two frameworks draw
-# different numbers, and RMSprop, its nearest relative, stands for Adadelta, which tinynet
-# doesn't have.
+# The network, loss and schedule of the MNIST program among PyTorch's examples. Dropout is off,
+# since the two frameworks draw different numbers, and RMSprop, its nearest relative, stands for
+# Adadelta, which tinynet doesn't have.
 MNIST_EXAMPLE = """
 import torch
 import torch.nn as nn
@@ -153,7 +159,8 @@ LOOP = """
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-loader = DataLoader(TensorDataset(torch.from_numpy(images), torch.from_numpy(labels)), batch_size=batch_size)
+loader = DataLoader(TensorDataset(torch.from_numpy(images), torch.from_numpy(labels)),
+    batch_size=batch_size)
 
 
 def train():
@@ -211,7 +218,9 @@ def for_tinynet(source: str) -> str:
 
 
 def weights_for(shapes: dict[str, tuple[int, ...]], dtype: Any) -> dict[str, np.ndarray]:
-    """Values for a state dict from a formula, so that they are the same wherever and whenever it is computed."""
+    """Values for a state dict from a formula, so that they are the same wherever and whenever it is
+    computed.
+    """
     made, position = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
@@ -229,7 +238,9 @@ def weights_for(shapes: dict[str, tuple[int, ...]], dtype: Any) -> dict[str, np.
 
 
 def run(framework: str, program: SimpleNamespace, dtype: Any) -> SimpleNamespace:
-    """Build the model, give it weights by the formula, train; outputs before and after, all losses and all weights, as numpy arrays."""
+    """Build the model, give it weights by the formula, train; outputs before and after, all losses
+    and all weights, as numpy arrays.
+    """
     translate = for_tinynet if framework == "tinynet" else str
     size = program.count * int(np.prod(program.shape))
     names: dict[str, Any] = {
@@ -254,20 +265,14 @@ def run(framework: str, program: SimpleNamespace, dtype: Any) -> SimpleNamespace
         losses += names["losses"]
         before = names["before"].numpy() if before is None else before
     return SimpleNamespace(
-        names=names, before=before, losses=losses, after=names["after"].numpy(), correct=names["correct"],
+        names=names, before=before, losses=losses, after=names["after"].numpy(),
+        correct=names["correct"],
         state={name: value.detach().numpy() for name, value in model.state_dict().items()},
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip(
-        "torch", reason="PyTorch, which this is compared with, is not installed"
-    )
-
-
-# In float64 hardly anything is left to rounding. In float32 a step of Adam or RMSprop can turn on the sign of a gradient that is
-# rounding alone.
+# In float64 hardly anything is left to rounding. In float32 a step of Adam or RMSprop can turn on
+# the sign of a gradient that is rounding alone.
 TOLERANCES = {np.float64: {"rtol": 1e-9, "atol": 1e-11}, np.float32: {"rtol": 2e-3, "atol": 2e-4}}
 
 
@@ -309,14 +314,19 @@ def test_the_models_print_alike(name, torch):
 
 # What PyTorch 2.13 gave for LENET in float64; `python tests/nn/test_models.py` prints it anew.
 LENET_RECORDED = SimpleNamespace(
-    losses=[2.3232870466071835, 3.465351958905492, 2.118893075733741, 2.000209408838356, 2.8872989636428397, 2.0939668401626514],
+    losses=[2.3232870466071835, 3.465351958905492, 2.118893075733741, 2.000209408838356,
+        2.8872989636428397, 2.0939668401626514],
     before=[
-        0.40828844567925465, -1.0985187150615348, -0.6996320916089221, 0.723547471263229, 0.147937645531026,
-        -1.0238188257874852, 0.27830782548210675, 1.1495779067337584, -0.4827736994311177, -0.18012342585280308,
+        0.40828844567925465, -1.0985187150615348, -0.6996320916089221, 0.723547471263229,
+        0.147937645531026,
+        -1.0238188257874852, 0.27830782548210675, 1.1495779067337584, -0.4827736994311177,
+        -0.18012342585280308,
     ],
     after=[
-        0.41921682135422483, -0.33564119758765065, -0.5788178905961555, -0.04669486470619996, 0.1411790607931734,
-        -0.3873151487959961, -0.0955488057146539, 0.4814319620079782, 0.03922297301305025, -0.17986389341125147,
+        0.41921682135422483, -0.33564119758765065, -0.5788178905961555, -0.04669486470619996,
+        0.1411790607931734,
+        -0.3873151487959961, -0.0955488057146539, 0.4814319620079782, 0.03922297301305025,
+        -0.17986389341125147,
     ],
     norms={
         "features.0.weight": 1.7119200787983437, "features.0.bias": 0.1805858054562087,
@@ -329,7 +339,9 @@ LENET_RECORDED = SimpleNamespace(
 
 
 def test_lenet_as_recorded():
-    """The contract without PyTorch: its losses, the outputs for the first image, and the norm of each weight after training."""
+    """The contract without PyTorch: its losses, the outputs for the first image, and the norm of
+    each weight after training.
+    """
     ours = run("tinynet", PROGRAMS["lenet"], np.float64)
     np.testing.assert_allclose(ours.losses, LENET_RECORDED.losses, rtol=1e-9)
     np.testing.assert_allclose(ours.before[0], LENET_RECORDED.before, rtol=1e-9)
@@ -339,7 +351,7 @@ def test_lenet_as_recorded():
         np.testing.assert_allclose(np.linalg.norm(ours.state[name]), norm, rtol=1e-9, err_msg=name)
 
 
-# ----------------------------------------------------------------------------------- weights that move both ways
+# ---------------------------------------------------------------------- weights that move both ways
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -372,11 +384,13 @@ def test_weights_to_pytorch(name, torch, tmp_path):
     np.testing.assert_allclose(output.detach().numpy(), ours.after, rtol=1e-4, atol=1e-5)
 
 
-# ------------------------------------------------------------------------------------------ any order in memory
+# ------------------------------------------------------------------------------ any order in memory
 
 
 def spread(array: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
-    """An array of other bytes between the elements of `array`, a view of which it is, with its dims in memory in `order`."""
+    """An array of other bytes between the elements of `array`, a view of which it is, with its dims
+    in memory in `order`.
+    """
     memory = np.full([2 * array.shape[i] + 1 for i in order], np.nan, array.dtype)
     view = memory[tuple(slice(1, None, 2) for _ in order)].transpose(np.argsort(order))
     view[...] = array
@@ -508,7 +522,9 @@ def test_no_layer_is_missing():
 
 
 def values_and_gradients(module: Any, x: np.ndarray, upstream: Any) -> dict[str, np.ndarray]:
-    """The output, and the gradients of <output, upstream> for the input and every parameter; also the buffers afterwards."""
+    """The output, and the gradients of <output, upstream> for the input and every parameter; also
+    the buffers afterwards.
+    """
     module = copy.deepcopy(module)
     tinynet.manual_seed(5)  # for dropout
     leaf = tinynet.from_numpy(x).requires_grad_()
@@ -528,7 +544,8 @@ def test_the_order_in_memory_makes_no_difference(name):
     x = np.random.default_rng(1).standard_normal(shape)
     expected = values_and_gradients(module, x, np.ascontiguousarray)
     assert np.abs(expected["input"]).max() > 0.01
-    # The layouts of the input and of the gradient that comes back, each with all of the other would be 49: shifted pairs meet both.
+    # The layouts of the input and of the gradient that comes back, each with all of the other would
+    # be 49: shifted pairs meet both.
     layouts = list(LAYOUTS.items())
     for (called, lay), (other, lay_gradient) in zip(
         layouts, layouts[3:] + layouts[:3], strict=True
@@ -550,7 +567,9 @@ def test_the_order_in_memory_makes_no_difference(name):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_broadcast_inputs_need_no_copy(name):
-    """A batch that is one image again and again, without memory of its own, and every channel of it the same."""
+    """A batch that is one image again and again, without memory of its own, and every channel of it
+    the same.
+    """
     make, shape = LAYERS[name]
     tinynet.manual_seed(4)
     module = make().double()

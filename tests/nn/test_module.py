@@ -63,8 +63,7 @@ def modules(T):
 
 
 @pytest.fixture
-def both():
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def both(torch):
     return modules(tinynet), modules(torch)
 
 
@@ -126,7 +125,7 @@ def test_names_and_order():
             call(target)
 
 
-# ------------------------------------------------------------------------------------------------------- attributes
+# --------------------------------------------------------------------------------------- attributes
 
 
 def test_replacing_keeps_the_place():
@@ -294,7 +293,7 @@ def test_refused(refused, error, message):
         refused()
 
 
-# ------------------------------------------------------------------------------------------------------------ state
+# -------------------------------------------------------------------------------------------- state
 
 
 def test_state_dict_shares_memory_and_loads_back():
@@ -420,7 +419,7 @@ def test_copies(duplicate):
     assert net[0](tinynet.ones(1, 2)).shape == (1, 2)
 
 
-# ------------------------------------------------------------------------------------------------------------ hooks
+# -------------------------------------------------------------------------------------------- hooks
 
 
 def test_hooks_see_and_replace():
@@ -482,8 +481,7 @@ def test_a_hook_may_remove_itself():
     assert calls == [1]
 
 
-def test_hooks_are_pytorchs():
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_hooks_are_pytorchs(torch):
 
     def record(T):
         layer, seen = T.nn.ReLU(), []
@@ -498,7 +496,7 @@ def test_hooks_are_pytorchs():
     assert record(tinynet) == record(torch)
 
 
-# ------------------------------------------------------------------------------------------------------- containers
+# --------------------------------------------------------------------------------------- containers
 
 
 def containers(T):
@@ -507,22 +505,29 @@ def containers(T):
     steps = []
     s = T.nn.Sequential(a, b)
     for change in (
-        lambda: s.append(c), lambda: s.insert(1, d), lambda: s.insert(-1, T.nn.GELU()), lambda: s.extend([a, b]), lambda: s[1:4],
-        lambda: s[::2], lambda: s.pop(1), lambda: s.__delitem__(slice(0, 2)), lambda: s.__delitem__(-1), lambda: s.__setitem__(0, c),
-        lambda: s + T.nn.Sequential(d), lambda: s.__iadd__(T.nn.Sequential(d)), lambda: len(s), lambda: s[-1], lambda: [*s],
+        lambda: s.append(c), lambda: s.insert(1, d), lambda: s.insert(-1, T.nn.GELU()),
+        lambda: s.extend([a, b]), lambda: s[1:4],
+        lambda: s[::2], lambda: s.pop(1), lambda: s.__delitem__(slice(0, 2)),
+        lambda: s.__delitem__(-1), lambda: s.__setitem__(0, c),
+        lambda: s + T.nn.Sequential(d), lambda: s.__iadd__(T.nn.Sequential(d)), lambda: len(s),
+        lambda: s[-1], lambda: [*s],
     ):  # fmt: skip
         steps += [repr(change()), repr(s), list(s.state_dict()), list(s._modules)]
     m = T.nn.ModuleList([T.nn.Linear(1, 2), T.nn.Linear(1, 2), a])
     for change in (
-        lambda: m.append(T.nn.Linear(2, 2)), lambda: m[1:], lambda: (m.insert(1, b), None)[1], lambda: m.extend(iter([c, d])),
+        lambda: m.append(T.nn.Linear(2, 2)), lambda: m[1:], lambda: (m.insert(1, b), None)[1],
+        lambda: m.extend(iter([c, d])),
         lambda: m.pop(0), lambda: m.pop(-1), lambda: m.__delitem__(0), lambda: m.__add__([a]),
-        lambda: m.__iadd__([T.nn.Sequential(a), T.nn.Sequential(a)]), lambda: m[::2], lambda: a in m, lambda: m[-1],
+        lambda: m.__iadd__([T.nn.Sequential(a), T.nn.Sequential(a)]), lambda: m[::2],
+        lambda: a in m, lambda: m[-1],
     ):  # fmt: skip
         steps += [repr(change()), repr(m), list(m.state_dict()), list(m._modules)]
     q = T.nn.ModuleDict({"b": T.nn.Linear(1, 2), "a": b})
     for change in (
-        lambda: q.update({"c": c, "b": d}), lambda: q.update([("z", a), ["y", b]]), lambda: T.nn.ModuleDict(q), lambda: q.pop("c"),
-        lambda: list(q.keys()), lambda: list(q.values()), lambda: list(q.items()), lambda: ("a" in q, "c" in q, len(q)),
+        lambda: q.update({"c": c, "b": d}), lambda: q.update([("z", a), ["y", b]]),
+        lambda: T.nn.ModuleDict(q), lambda: q.pop("c"),
+        lambda: list(q.keys()), lambda: list(q.values()), lambda: list(q.items()),
+        lambda: ("a" in q, "c" in q, len(q)),
         lambda: q.__delitem__("a"), lambda: q["z"], lambda: [*q], lambda: q.clear(),
     ):  # fmt: skip
         steps += [repr(change()), repr(q), list(q._modules)]
@@ -537,8 +542,7 @@ def containers(T):
     return steps
 
 
-def test_containers_are_pytorchs():
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_containers_are_pytorchs(torch):
     for mine, theirs in zip(containers(tinynet), containers(torch), strict=True):
         assert mine == theirs
 
@@ -547,7 +551,8 @@ def test_containers():
     """Some of the same without PyTorch."""
     numbers = nn.ModuleList([nn.Linear(1, 2), nn.Linear(1, 2), nn.ReLU()])
     assert repr(numbers) == (
-        "ModuleList(\n  (0-1): 2 x Linear(in_features=1, out_features=2, bias=True)\n  (2): ReLU()\n)"
+        "ModuleList(\n  (0-1): 2 x Linear(in_features=1, out_features=2, bias=True)\n"
+        "  (2): ReLU()\n)"
     )
     assert list(numbers[1:]._modules) == ["0", "1"]
     chain = nn.Sequential(nn.ReLU(), nn.Tanh(), nn.ELU())

@@ -1,4 +1,5 @@
-"""Convolution and its relatives: against loops written here, values recorded from PyTorch, PyTorch itself, and identities.
+"""Convolution and its relatives: against loops written here, values recorded from PyTorch, PyTorch
+itself, and identities.
 
 Every case is asymmetric: two sizes that could be mixed up are never equal.
 """
@@ -24,7 +25,9 @@ def numbers(shape, phase):
 
 
 def naive_conv2d(x, w, b, stride, padding, dilation, groups):
-    """One loop for every index, straight from the definition; `padding` is ((top, bottom), (left, right))."""
+    """One loop for every index, straight from the definition; `padding` is ((top, bottom), (left,
+    right)).
+    """
     N, _, H, W = x.shape
     O, CG, KH, KW = w.shape
     (top, bottom), (left, right) = padding
@@ -159,8 +162,10 @@ def test_gradcheck_of_conv2d(name):
 @pytest.mark.parametrize(
     "how",
     [
-        {"stride": (3, 2), "padding": (1, 0), "output_padding": (1, 1), "dilation": (1, 2), "groups": 2},
-        {"stride": (1, 2), "output_padding": (0, 1)}, {"padding": (1, 2), "dilation": (2, 3), "output_padding": (1, 0)},
+        {"stride": (3, 2), "padding": (1, 0), "output_padding": (1, 1), "dilation": (1, 2),
+            "groups": 2},
+        {"stride": (1, 2), "output_padding": (0, 1)},
+        {"padding": (1, 2), "dilation": (2, 3), "output_padding": (1, 0)},
     ],
 )  # fmt: skip
 def test_gradcheck_of_conv_transpose2d(how):
@@ -177,7 +182,8 @@ def test_gradcheck_of_conv_transpose2d(how):
     assert gradcheck(lambda x, w, b: F.conv_transpose2d(x, w, b, **how).sum(3), [x, w, b])
 
 
-# ----------------------------------------------------------------------------------------------------- identities
+# --------------------------------------------------------------------------------------------------
+# identities
 
 
 @pytest.mark.parametrize("name", [n for n in GEOMETRIES if n != "no samples"])
@@ -253,7 +259,8 @@ def test_unread_rows_and_columns_get_gradient_zero():
     assert x.grad[0, 0].tolist() == read.tolist()
 
 
-# -------------------------------------------------------------------------------------------- recorded by PyTorch
+# --------------------------------------------------------------------------------------------
+# recorded by PyTorch
 
 
 def check(tensor, shape, text):
@@ -267,11 +274,15 @@ def test_conv2d_recorded():
     w = tinynet.tensor(numbers((2, 2, 2, 3), 1.1), dtype=f64, requires_grad=True)
     b = tinynet.tensor([0.5, -1.0], dtype=f64, requires_grad=True)
     y = F.conv2d(x, w, b, stride=(2, 1), padding=(1, 2), dilation=(2, 1))
-    check(y, (1, 2, 2, 7), """3.6 8.65 0.5 -10.29 -5.38 4.46 2.89 -0.02 2.23 3.65 0.77 -2.57 -1.15 0.34
-        -4.5 -9.13 0.18 10.5 4.08 -5.71 -3.38 -1.06 -3.29 -3.58 -0.36 2.0 0.31 -0.84""")  # fmt: skip
+    check(y, (1, 2, 2, 7),
+    """3.6 8.65 0.5 -10.29 -5.38 4.46 2.89 -0.02 2.23 3.65 0.77 -2.57 -1.15 0.34
+        -4.5 -9.13 0.18 10.5 4.08 -5.71 -3.38 -1.06 -3.29 -3.58 -0.36 2.0 0.31
+        -0.84""")  # fmt: skip
     y.backward(tinynet.tensor(numbers(y.shape, 2.0), dtype=f64))
-    check(x.grad, (1, 2, 4, 5), """0 0 0 0 0  5.01 -5.54 -8.02 1.45 8.36  0 0 0 0 0  -2.49 3.99 4.4 -1.5 -5.05
-        0 0 0 0 0  -3.62 -6.64 0.31 6.64 3.22  0 0 0 0 0  3.19 2.87 -1.62 -3.6 -0.36""")  # fmt: skip
+    check(x.grad, (1, 2, 4, 5),
+    """0 0 0 0 0  5.01 -5.54 -8.02 1.45 8.36  0 0 0 0 0  -2.49 3.99 4.4 -1.5 -5.05
+        0 0 0 0 0  -3.62 -6.64 0.31 6.64 3.22  0 0 0 0 0  3.19 2.87 -1.62 -3.6
+        -0.36""")  # fmt: skip
     check(w.grad, (2, 2, 2, 3), """7.77 7.3 -3.83 4.01 -4.77 -6.59 9.71 -0.2 -9.84 -2.44 -7.41 -1.6
         9.52 2.11 -8.46 -0.29 -7.1 -3.48 6.02 -6.5 -9.44 -6.0 -5.79 3.09""")  # fmt: skip
     check(b.grad, (2,), "-0.8 -0.4")
@@ -285,9 +296,12 @@ def test_conv_transpose2d_recorded():
         x, w, b, stride=(3, 2), padding=(1, 0), output_padding=(1, 1), groups=2, dilation=(1, 2)
     )
     rows = [
-        "-0.64 0.5 -3.3 0.5 0.69 0.5 4.3 0.5 1.45 0.5", "0.5 " * 10, "-2.56 0.5 -4.4 0.5 2.21 0.5 3.44 0.5 -0.6 0.5",
-        "3.73 0.5 3.16 0.5 -4.63 0.5 -2.16 0.5 2.4 0.5", "-0.05 -1.0 2.8 -1.0 -0.81 -1.0 -4.8 -1.0 -2.14 -1.0", "-1 " * 10,
-        "-2.1 -1.0 1.84 -1.0 0.96 -1.0 -5.86 -1.0 -4.24 -1.0", "-1.55 -1.0 -2.55 -1.0 1.84 -1.0 3.38 -1.0 0.08 -1.0",
+        "-0.64 0.5 -3.3 0.5 0.69 0.5 4.3 0.5 1.45 0.5", "0.5 " * 10,
+        "-2.56 0.5 -4.4 0.5 2.21 0.5 3.44 0.5 -0.6 0.5",
+        "3.73 0.5 3.16 0.5 -4.63 0.5 -2.16 0.5 2.4 0.5",
+        "-0.05 -1.0 2.8 -1.0 -0.81 -1.0 -4.8 -1.0 -2.14 -1.0", "-1 " * 10,
+        "-2.1 -1.0 1.84 -1.0 0.96 -1.0 -5.86 -1.0 -4.24 -1.0",
+        "-1.55 -1.0 -2.55 -1.0 1.84 -1.0 3.38 -1.0 0.08 -1.0",
     ]  # fmt: skip
     check(y, (1, 2, 4, 10), " ".join(rows))
     y.backward(tinynet.tensor(numbers(y.shape, 2.0), dtype=f64))
@@ -298,7 +312,8 @@ def test_conv_transpose2d_recorded():
     check(b.grad, (2,), "2.2 -1.7")
 
 
-# --------------------------------------------------------------------------------------------- forms of the arguments
+# ---------------------------------------------------------------------------------------------
+# forms of the arguments
 
 
 def test_a_single_image():
@@ -385,7 +400,8 @@ def test_a_layout_in_memory_changes_nothing():
     )
 
 
-# --------------------------------------------------------------------------------------------------------- refused
+# --------------------------------------------------------------------------------------------------
+# refused
 
 X, K = tinynet.ones(2, 4, 5, 7), tinynet.ones(6, 4, 2, 3)
 
@@ -452,12 +468,15 @@ def test_refused(call, error, text):
         call()
 
 
-# ---------------------------------------------------------------------------------------------------- PyTorch itself
+# --------------------------------------------------------------------------------------------------
+# PyTorch itself
 
 
 @st.composite
 def geometries(draw):
-    """Any geometry in which the dilated kernel fits into the padded image: the definition of validity."""
+    """Any geometry in which the dilated kernel fits into the padded image: the definition of
+    validity.
+    """
     groups = draw(st.integers(1, 3))
     N, CG, OG = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     sides = []
@@ -476,11 +495,8 @@ def geometries(draw):
     return (N, CG * groups, H, W), (OG * groups, CG, KH, KW), how, draw(st.booleans())
 
 
-def both(function, shapes, how):
+def both(torch, function, shapes, how):
     """Value, gradients, and the gradient of their squares, by PyTorch and by us."""
-    torch = pytest.importorskip(
-        "torch", reason="PyTorch, which this test compares with, is not installed"
-    )
     answers = []
     for T, functional in ((tinynet, F), (torch, torch.nn.functional)):
         tensors = [
@@ -506,14 +522,14 @@ def both(function, shapes, how):
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(geometries())
-def test_conv2d_against_pytorch(geometry):
+def test_conv2d_against_pytorch(torch, geometry):
     x, w, how, bias = geometry
-    both("conv2d", [x, w, (w[0],)] if bias else [x, w], how)
+    both(torch, "conv2d", [x, w, (w[0],)] if bias else [x, w], how)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(geometries(), st.data())
-def test_conv_transpose2d_against_pytorch(geometry, data):
+def test_conv_transpose2d_against_pytorch(torch, geometry, data):
     (N, C, H, W), (_, OG, KH, KW), how, bias = geometry
     how["output_padding"] = tuple(
         data.draw(st.integers(0, max(s, d) - 1))
@@ -530,17 +546,18 @@ def test_conv_transpose2d_against_pytorch(geometry, data):
     ):
         assume((n - 1) * s - 2 * p + d * (k - 1) + o + 1 > 0)
     shapes = [(N, C, H, W), (C, OG, KH, KW), (OG * how["groups"],)]
-    both("conv_transpose2d", shapes if bias else shapes[:2], how)
+    both(torch, "conv_transpose2d", shapes if bias else shapes[:2], how)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(geometries())
-def test_unfold_and_fold_against_pytorch(geometry):
+def test_unfold_and_fold_against_pytorch(torch, geometry):
     x, w, how, _ = geometry
     del how["groups"]
-    both("unfold", [x], {"kernel_size": w[2:], **how})
+    both(torch, "unfold", [x], {"kernel_size": w[2:], **how})
     L = F.unfold(tinynet.zeros(x), w[2:], **how).shape[2]
     both(
+        torch,
         "fold", [(x[0], x[1] * w[2] * w[3], L)], {"output_size": x[2:], "kernel_size": w[2:], **how}
     )
 
@@ -577,7 +594,9 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("tile", [fast.TILE, 64])
 def test_every_way_to_the_gradient_of_the_input(name, way, tile, monkeypatch):
-    """Which one is taken is a matter of speed; here each has to do all geometries, whole and in many pieces."""
+    """Which one is taken is a matter of speed; here each has to do all geometries, whole and in
+    many pieces.
+    """
     for setting, value in {**WAYS[way], "TILE": tile}.items():
         monkeypatch.setattr(fast, setting, value)
     fast._tiles.cache_clear()

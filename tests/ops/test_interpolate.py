@@ -1,4 +1,6 @@
-"""F.interpolate and nn.Upsample: values and gradients to second order are PyTorch's, down to which pixel is the nearest."""
+"""F.interpolate and nn.Upsample: values and gradients to second order are PyTorch's, down to which
+pixel is the nearest.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,7 @@ factors = st.sampled_from([0.3, 0.5, 2 / 3, 0.9, 1.0, 1.1, 1.5, 2, 2.3, 2.7, 3.0
     ),
     st.sampled_from([np.float32, np.float64]),
 )
-def test_against_torch(shape, mode, target, dtype):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_against_torch(torch, shape, mode, target, dtype):
     options = {
         "mode": mode.split()[0],
         "align_corners": {"True": True, "False": False}.get(mode.split()[-1]),
@@ -131,7 +132,8 @@ def test_refused(options, message):
 def test_refused_inputs():
     with pytest.raises(
         ValueError,
-        match=r"interpolate: input must be \(N, C, H, W\), no size but N may be 0; got shape \(2, 5, 4\)",
+        match=r"interpolate: input must be \(N, C, H, W\), no size but N may be 0; got shape "
+              r"\(2, 5, 4\)",
     ):
         F.interpolate(tinynet.ones(2, 5, 4), 3)
     with pytest.raises(ValueError, match=r"got shape \(1, 2, 0, 4\)"):
@@ -159,9 +161,12 @@ UPSAMPLES = [
 
 
 @pytest.mark.parametrize(("make", "text"), UPSAMPLES, ids=[text for _, text in UPSAMPLES])
-def test_upsample(make, text):
+def test_text_of_upsample(make, text):
     assert repr(make(nn)) == text
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+
+
+@pytest.mark.parametrize(("make", "text"), UPSAMPLES, ids=[text for _, text in UPSAMPLES])
+def test_upsample_is_pytorchs(torch, make, text):
     assert repr(make(torch.nn)) == text
     image = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
     np.testing.assert_allclose(

@@ -1,4 +1,7 @@
-"""Extreme numbers: equal to float64 references, sums that stay accurate, nan that stays nan, subnormals that don't stall."""
+"""Extreme numbers: results equal float64 references, long sums stay accurate, nan stays nan.
+
+Subnormal numbers don't stall a training step.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn
 
-# What float32 may differ from a float64 reference: a few units in the last place of the result, or of its largest neighbour.
+# How much float32 may differ from a float64 reference: a few units in the last place of the
+# result, or of its largest neighbour.
 RTOL, ATOL = 3e-6, 1e-7
 
 
@@ -33,14 +37,16 @@ def logits():
     """Rows of scores that break a formula that was only copied from the book."""
     rng = np.random.default_rng(0)
     rows = [
-        [1e4, -1e4, 0, 1], [-1e4, -1e4, -1e4, -1e4], [1e4, 1e4, 1e4, 1e4], [0, 0, 1e4, 1e4], [88.7, 89, -103, -104],
-        [1e-30, -1e-30, 0, -0.0], [3e38, -3e38, 1, 2], [-1e4, -9999, -9998, -1e30], [5e-324, 1e-45, 0, 0],
+        [1e4, -1e4, 0, 1], [-1e4, -1e4, -1e4, -1e4], [1e4, 1e4, 1e4, 1e4], [0, 0, 1e4, 1e4],
+        [88.7, 89, -103, -104],
+        [1e-30, -1e-30, 0, -0.0], [3e38, -3e38, 1, 2], [-1e4, -9999, -9998, -1e30],
+        [5e-324, 1e-45, 0, 0],
     ]  # fmt: skip
     return np.concatenate([np.array(rows), rng.standard_normal((4, 4)) * 30]).astype(np.float32)
 
 
 def both(function, reference, x, *, rtol=RTOL, atol=ATOL):
-    """Compare a function of float32, and its gradient, with a float64 reference, a pair of functions."""
+    """Compare a float32 function and its gradient with a float64 reference, a pair of functions."""
     forward, backward = reference
     t = tinynet.from_numpy(x.copy()).requires_grad_()
     y = function(t)
@@ -112,7 +118,11 @@ def test_binary_cross_entropy_with_logits(target):
     y64 = y.numpy().astype(np.float64)
     both(
         lambda t: F.binary_cross_entropy_with_logits(t, y, reduction="none"),
-        (lambda x: np.maximum(x, 0) - x * y64 + np.log1p(np.exp(-abs(x))), lambda x, g: (sigmoid(x) - y64) * g), x,
+        (
+            lambda x: np.maximum(x, 0) - x * y64 + np.log1p(np.exp(-abs(x))),
+            lambda x, g: (sigmoid(x) - y64) * g,
+        ),
+        x,
     )  # fmt: skip
 
 
@@ -151,7 +161,10 @@ def test_gradients_of_large_numbers_are_no_nan(function, g):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("copies", [1, 70_000])
 def test_infinite_gradients_stay_where_they_belong(dtype, copies):
-    """Nothing comes through a closed gate: infinity times 0 would be a nan. As PyTorch has it; few numbers and many."""
+    """Nothing passes a closed gate, as in PyTorch: infinity times 0 would be a nan.
+
+    Of few numbers and of many.
+    """
     x = tinynet.from_numpy(np.tile(dtype([-1, 2, np.nan, 0, -0.0, 3]), copies)).requires_grad_()
     F.relu(x).backward(
         tinynet.from_numpy(np.tile(dtype([np.inf, np.inf, np.inf, np.inf, np.nan, np.nan]), copies))
@@ -176,7 +189,7 @@ def test_infinite_gradients_go_to_the_largest_only(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_infinite_gradients_and_bounds(dtype):
-    """As PyTorch has them: the bounds themselves let gradients through, equals share them, what is beyond gets 0."""
+    """As in PyTorch: bounds let gradients through, equal values share them, values beyond get 0."""
 
     def tensor(*values):
         return tinynet.from_numpy(np.array(values, dtype)).requires_grad_()
@@ -200,7 +213,7 @@ def test_infinite_gradients_and_bounds(dtype):
     "module", [operations, nn_operations, spatial_operations], ids=lambda module: module.__name__
 )
 def test_backward_of_halves(module):
-    """Every operation's derivatives are halves where its inputs are; a mistake there is a RuntimeError."""
+    """Each operation's derivatives are float16 if its inputs are; if not, backward raises."""
     checked = 0
     for case in module.CASES:
         with np.errstate(over="ignore"):
@@ -266,7 +279,10 @@ NORMS = {
 )
 @pytest.mark.parametrize("order", ["first", "second"])
 def test_norms(name, offset, scale, order):
-    """Far from zero too, where the mean is rounded to a number that isn't small beside the standard deviation: first and second formulas."""
+    """Far from zero too: there the rounding error of the mean isn't small beside the deviation.
+
+    Both formulas are tested.
+    """
     function, axes = NORMS[name]
     rng = np.random.default_rng(2)
     x = (rng.standard_normal((6, 3, 5, 4)) * scale + offset).astype(np.float32)
@@ -291,7 +307,7 @@ def test_norms(name, offset, scale, order):
     ("offset", "scale"), [(0, 1), (3, 1), (5, 1), (1e4, 1e-2), (-1e6, 1), (1e-20, 1e-20), (3, 0)]
 )
 def test_evaluation_far_from_zero(offset, scale):
-    """With the averages of the training, too: what is subtracted may be much larger than what is left."""
+    """With running averages too: the mean subtracted may be much larger than the difference."""
     rng = np.random.default_rng(2)
     x = (rng.standard_normal((6, 3, 5, 4)) * scale + offset).astype(np.float32)
     mean, var = (
@@ -403,9 +419,10 @@ def test_batch_norm_of_a_constant_channel_and_of_one_sample():
     assert nn.BatchNorm2d(2).eval()(tinynet.ones(1, 2, 1, 1)).isfinite().all()
 
 
-# --------------------------------------------------------------------------------------------------- sums
+# --------------------------------------------------------------------------------------------- sums
 
-# Ten million numbers each, in every order in memory and over every choice of dimensions that numpy adds differently.
+# Ten million numbers each, in every order in memory and over every choice of dimensions that numpy
+# adds differently.
 LARGE = {
     "all": ((10_000_000,), (0,), None),
     "strided": ((10_000_000, 2), (0,), "half"),
@@ -477,7 +494,7 @@ def test_halves_are_added_as_singles():
     assert tinynet.ones(5000, 3, dtype=tinynet.float16).sum(0).tolist() == [5000] * 3
 
 
-# ---------------------------------------------------------------------------------------------------- nan
+# ---------------------------------------------------------------------------------------------- nan
 
 NAN_IN_NAN_OUT = {
     "sum": lambda x: x.sum(),
@@ -541,11 +558,14 @@ def test_comparisons_with_nan_are_false():
     assert (x != x).all()
 
 
-# ---------------------------------------------------------------------------------------------- subnormals
+# --------------------------------------------------------------------------------------- subnormals
 
 
 def test_subnormals_do_not_stall_a_step():
-    """A training step on numbers below 1e-38, which some processors compute slowly, is not ten times as slow as on usual ones."""
+    """A training step on numbers below 1e-38 takes less than ten times the usual time.
+
+    Some processors compute slowly with such numbers.
+    """
     model = nn.Sequential(
         nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 13 * 13, 10)
     )

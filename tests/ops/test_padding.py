@@ -1,4 +1,6 @@
-"""F.pad in its four modes, with sizes of both signs, and the padding layers: values and gradients are PyTorch's."""
+"""F.pad in its four modes, with sizes of both signs, and the padding layers: values and gradients
+are PyTorch's.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +53,10 @@ def test_gradcheck(case):
     st.lists(st.integers(1, 2), min_size=0, max_size=3),
     st.sampled_from(["constant", "reflect", "replicate", "circular"]),
 )
-def test_against_torch(padded, leading, mode):
-    """Accepted by both with the same result, or refused by both; but for what PyTorch reads from memory it never wrote."""
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_against_torch(torch, padded, leading, mode):
+    """Accepted by both with the same result, or refused by both; but for what PyTorch reads from
+    memory it never wrote.
+    """
     shape = [*leading, *[n for n, _, _ in padded]]
     sizes = [size for _, before, after in reversed(padded) for size in (before, after)]
     case = Case(
@@ -119,19 +122,22 @@ def test_against_torch(padded, leading, mode):
             (3, 0),
             "reflect",
             None,
-            r"sizes \(3, 0\) don't fit dim 2: of its 3 elements 3 are left, and mode 'reflect' can add at most 2",
+            r"sizes \(3, 0\) don't fit dim 2: of its 3 elements 3 are left, and mode 'reflect' "
+            r"can add at most 2",
         ),
         (
             (0, 0, 0, 3),
             "circular",
             None,
-            r"sizes \(0, 3\) don't fit dim 1: of its 2 elements 2 are left, and mode 'circular' can add at most 2",
+            r"sizes \(0, 3\) don't fit dim 1: of its 2 elements 2 are left, and mode 'circular' "
+            r"can add at most 2",
         ),
         (
             (1,) * 6,
             "replicate",
             None,
-            "mode 'replicate' pads the last one, two or three dims, and leaves one or two; got 3 pairs",
+            "mode 'replicate' pads the last one, two or three dims, and leaves one or two; got 3 "
+            "pairs",
         ),
     ],
 )
@@ -150,9 +156,12 @@ MODULES = [
 
 
 @pytest.mark.parametrize(("make", "text"), MODULES, ids=[text for _, text in MODULES])
-def test_modules(make, text):
+def test_text_of_modules(make, text):
     assert repr(make(nn)) == text
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+
+
+@pytest.mark.parametrize(("make", "text"), MODULES, ids=[text for _, text in MODULES])
+def test_modules_are_pytorchs(torch, make, text):
     assert repr(make(torch.nn)).replace("[0, 1, 2, 3]", "(0, 1, 2, 3)") == text
     image = np.random.default_rng(0).standard_normal((2, 3, 5, 4))
     np.testing.assert_array_equal(

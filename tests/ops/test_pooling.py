@@ -1,4 +1,6 @@
-"""Max, average and adaptive pooling: values, indices and gradients to second order are PyTorch's, whatever the windows."""
+"""Max, average and adaptive pooling: values, indices and gradients to second order are PyTorch's,
+whatever the windows.
+"""
 
 from __future__ import annotations
 
@@ -54,9 +56,8 @@ def numbers(low: int, high: int):
     )
 
 
-def as_torch_does(name, shape, options):
+def as_torch_does(torch, name, shape, options):
     """Refused by both, or the same values, indices and gradients."""
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
     image = (
         np.random.default_rng(7).permutation(np.arange(np.prod(shape)) / 8 - 9).reshape(shape)
     )  # no two alike
@@ -68,7 +69,8 @@ def as_torch_does(name, shape, options):
         with pytest.raises(RuntimeError):
             case.f(torch, torch.tensor(image))
         return
-    # A dilated window can lie beside the image; PyTorch then writes the gradient to places that it doesn't own.
+    # A dilated window can lie beside the image; PyTorch then writes the gradient to places that it
+    # doesn't own.
     assume(np.isfinite(found["values"][0]).all())
     agree(case.name, found, run(torch, case), rtol=1e-7)
 
@@ -83,7 +85,7 @@ def as_torch_does(name, shape, options):
     st.booleans(),
     st.sampled_from([None, 3]),
 )
-def test_avg_pool2d_against_torch(shape, kernel, stride, padding, ceil_mode, count, divisor):
+def test_avg_pool2d_against_torch(torch, shape, kernel, stride, padding, ceil_mode, count, divisor):
     options = {
         "stride": stride,
         "padding": padding,
@@ -91,7 +93,7 @@ def test_avg_pool2d_against_torch(shape, kernel, stride, padding, ceil_mode, cou
         "count_include_pad": count,
         "divisor_override": divisor,
     }
-    as_torch_does("avg_pool2d", shape, {"kernel_size": kernel, **options})
+    as_torch_does(torch, "avg_pool2d", shape, {"kernel_size": kernel, **options})
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -104,7 +106,8 @@ def test_avg_pool2d_against_torch(shape, kernel, stride, padding, ceil_mode, cou
     st.booleans(),
     st.booleans(),
 )
-def test_max_pool2d_against_torch(shape, kernel, stride, padding, dilation, ceil_mode, indices):
+def test_max_pool2d_against_torch(torch, shape, kernel, stride, padding, dilation, ceil_mode,
+    indices):
     options = {
         "stride": stride,
         "padding": padding,
@@ -112,17 +115,17 @@ def test_max_pool2d_against_torch(shape, kernel, stride, padding, dilation, ceil
         "ceil_mode": ceil_mode,
         "return_indices": indices,
     }
-    as_torch_does("max_pool2d", shape, {"kernel_size": kernel, **options})
+    as_torch_does(torch, "max_pool2d", shape, {"kernel_size": kernel, **options})
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     sizes, st.tuples(st.one_of(st.none(), st.integers(1, 11)), st.integers(1, 11)), st.booleans()
 )
-def test_adaptive_pooling_against_torch(shape, output_size, indices):
-    as_torch_does("adaptive_avg_pool2d", shape, {"output_size": output_size})
+def test_adaptive_pooling_against_torch(torch, shape, output_size, indices):
+    as_torch_does(torch, "adaptive_avg_pool2d", shape, {"output_size": output_size})
     as_torch_does(
-        "adaptive_max_pool2d", shape, {"output_size": output_size, "return_indices": indices}
+        torch, "adaptive_max_pool2d", shape, {"output_size": output_size, "return_indices": indices}
     )
 
 
@@ -133,7 +136,9 @@ def test_adaptive_pooling_against_torch(shape, output_size, indices):
     st.integers(0, 99),
 )
 def test_window_sums_are_their_own_adjoints(ends, dim, seed):
-    """Any windows that move forward: sums by definition, <sum_windows(x), g> = <x, its gradient>, and the same for the gradient."""
+    """Any windows that move forward: sums by definition, <sum_windows(x), g> = <x, its gradient>,
+    and the same for the gradient.
+    """
     starts = np.sort([min(pair) for pair in ends]).astype(np.int64)
     stops = np.sort([max(pair) for pair in ends]).astype(np.int64)
     random = np.random.default_rng(seed)
@@ -264,14 +269,16 @@ MODULES = [
 
 
 @pytest.mark.parametrize(("make", "text"), MODULES, ids=[text for _, text in MODULES])
-def test_modules(make, text):
-    module, image = (
-        make(nn),
-        np.random.default_rng(0).standard_normal((2, 3, 7, 6)).astype(np.float32),
-    )
+def test_text_of_modules(make, text):
+    module = make(nn)
     assert repr(module) == text
     assert not module.state_dict()
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+
+
+@pytest.mark.parametrize(("make", "text"), MODULES, ids=[text for _, text in MODULES])
+def test_modules_are_pytorchs(torch, make, text):
+    module = make(nn)
+    image = np.random.default_rng(0).standard_normal((2, 3, 7, 6)).astype(np.float32)
     assert repr(make(torch.nn)) == text
     np.testing.assert_allclose(
         module(tinynet.tensor(image)).numpy(),
@@ -295,8 +302,8 @@ def test_modules_return_indices():
     ("size", "stride", "padding", "dilation"),
     [(2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (2, 3, 0, 1), (2, 1, 0, 2), ((1, 3), 1, 0, 1)],
 )
-def test_a_window_with_nans_gives_its_gradient_to_the_last_one(size, stride, padding, dilation):
-    torch = pytest.importorskip("torch", reason="PyTorch, the reference, is not installed")
+def test_a_window_with_nans_gives_its_gradient_to_the_last_one(torch, size, stride, padding,
+    dilation):
     rng = np.random.default_rng(5)
     image = rng.permutation(np.arange(2 * 3 * 7 * 6) / 8 - 9).reshape(2, 3, 7, 6).astype(np.float32)
     image[rng.random(image.shape) < 0.25] = np.nan

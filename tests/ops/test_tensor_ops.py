@@ -1,4 +1,4 @@
-"""Every operation on tensors: against what PyTorch answered, against central differences, and a few by hand."""
+"""Every operation on tensors: against PyTorch's recorded answers, central differences, by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_record_is_of_this_table():
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
     assert set(RECORDED) == set(names), (
-        "write it anew: python tests/operations.py, with PyTorch installed"
+        "write it anew: python tests/support/operations.py, with PyTorch installed"
     )
 
 
@@ -30,7 +30,8 @@ def test_values_and_derivatives_are_pytorchs(case):
 def _smooth(case: Case) -> bool:
     # kinks, and ways through float32 and integers, which swallow a step of 1e-6
     kinks = (
-        "to ", "float16", "float32, int64", "ties", "special", "at the bounds", "zero base", "hides nan", "twice", "nothing", "base 0",
+        "to ", "float16", "float32, int64", "ties", "special", "at the bounds", "zero base",
+        "hides nan", "twice", "nothing", "base 0",
         "pow 0", "pow 1", "of one", "norm inf",
     )  # fmt: skip
     floats = [x for x in case.inputs if x.dtype.kind == "f"]
@@ -61,7 +62,7 @@ def test_derivatives_agree_with_central_differences(case):
     assert tinynet.gradcheck(f, inputs)
 
 
-# ------------------------------------------------------------------------------------------------------- by hand
+# ------------------------------------------------------------------------------------------ by hand
 
 
 def test_gradients_of_broadcast_operands_are_sums():

@@ -599,7 +599,8 @@ def test_a_scheduler_without_rates():
             ValueError,
             "MultiStepLR: each of milestones must be an int from 0 up, got -2",
         ),
-        ("MultiStepLR", ([1], tinynet.tensor(0.1)), TypeError, "MultiStepLR: gamma is a tensor"),
+        ("MultiStepLR", ([1], tinynet.tensor(0.1)), TypeError,
+            "MultiStepLR: gamma must be a Python number"),
         (
             "ExponentialLR",
             ("fast",),

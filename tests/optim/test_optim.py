@@ -586,7 +586,7 @@ def test_parameters_that_are_refused(make, error, message):
             "SGD",
             {"lr": tinynet.tensor(0.1)},
             TypeError,
-            r"SGD: lr is a tensor; it must be a Python number, tensor\.item\(\)",
+            r"SGD: lr must be a Python number: give tensor\.item\(\)",
         ),
         ("SGD", {"momentum": -1}, ValueError, "SGD: momentum must be at least 0, got -1"),
         ("SGD", {"dampening": float("nan")}, ValueError, "SGD: dampening must be finite, got nan"),

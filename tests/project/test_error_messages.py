@@ -1,17 +1,22 @@
-"""Every public function, with every argument replaced by what it can't be: what is refused is refused in words.
+"""Every public function, with every argument replaced by what it can't be: what is refused is
+refused in words.
 
-The table has one right call of each function. Each of its arguments in turn is replaced by each of a list of wrong values. Many
-are accepted, rightly (a number for a tensor, an empty list). Where they aren't, the error must be a ValueError, TypeError or RuntimeError
-(or IndexError, OSError) that begins with the function's name, names one of its arguments or what was given, and says the rule; it is not a
-sentence of numpy's or Python's from somewhere inside. The same for tensors on another device, and for devices that there aren't.
+The table has one right call of each function. Each of its arguments in turn is replaced by each of
+a list of wrong values. Many are accepted, rightly (a number for a tensor, an empty list). Where
+they aren't, the error must be a ValueError, TypeError or RuntimeError (or IndexError, OSError) that
+begins with the function's name, names one of its arguments or what was given, and says the rule; it
+is not a sentence of numpy's or Python's from somewhere inside. The same for tensors on another
+device, and for devices that there aren't.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +28,16 @@ from tinynet import nn, optim
 from tinynet.autograd.gradcheck import GradcheckError
 from tinynet.optim import lr_scheduler
 from tinynet.utils import data
+
+
+FOLDER = tempfile.TemporaryDirectory()  # for the one file that is written here
+
+
+def saved() -> Path:
+    """A file that holds a tensor."""
+    path = Path(FOLDER.name, "saved")
+    tinynet.save(real(2), path)
+    return path
 
 
 def real(*shape: int) -> tinynet.Tensor:
@@ -77,18 +92,22 @@ CALLS: dict[str, Call] = {}
 
 
 for name in (
-    "abs ceil cos erf exp expm1 floor isfinite isinf isnan log log1p logical_not neg reciprocal relu round rsqrt sigmoid sign sin "
+    "abs ceil cos erf exp expm1 floor isfinite isinf isnan log log1p logical_not neg "
+    "reciprocal relu round rsqrt sigmoid sign sin "
     "sqrt square t tanh unbind"
 ).split():
     CALLS[name] = Call(getattr(tinynet, name), X)
 for name in (
-    "add div eq ge gt le lt logical_and logical_or maximum minimum mul ne pow remainder sub floor_divide allclose equal isclose view_as "
+    "add div eq ge gt le lt logical_and logical_or maximum minimum mul ne pow remainder sub "
+    "floor_divide allclose equal isclose view_as "
     "expand_as"
 ).split():
     CALLS[name] = Call(getattr(tinynet, name), X, X)
 for name in "bitwise_and bitwise_or bitwise_xor".split():
     CALLS[name] = Call(getattr(tinynet, name), lambda: ints(1, 2), lambda: ints(3, 4))
-for name in "all any argmax argmin mean sum logsumexp softmax log_softmax std var norm amax amin max min".split():
+for name in (
+    "all any argmax argmin mean sum logsumexp softmax log_softmax std var norm amax amin max min"
+).split():
     CALLS[name] = Call(getattr(tinynet, name), X, dim=1)
 for name in "zeros ones empty rand randn".split():
     CALLS[name] = Call(
@@ -103,7 +122,8 @@ CALLS |= {
     "eye": Call(tinynet.eye, 3, 4, dtype=tinynet.float32),
     "full": Call(tinynet.full, (2, 3), 1.5, dtype=tinynet.float32),
     "full_like": Call(tinynet.full_like, X, 2.0),
-    "tensor": Call(tinynet.tensor, [1.0, 2.0], dtype=tinynet.float32, device="cpu", requires_grad=True),
+    "tensor": Call(tinynet.tensor, [1.0, 2.0], dtype=tinynet.float32, device="cpu",
+        requires_grad=True),
     "as_tensor": Call(tinynet.as_tensor, [1.0, 2.0], tinynet.float32, "cpu"),
     "from_numpy": Call(tinynet.from_numpy, lambda: np.ones(3, np.float32)),
     "from_dlpack": Call(tinynet.from_dlpack, lambda: np.ones(3, np.float32)),
@@ -116,7 +136,8 @@ CALLS |= {
     "device": Call(tinynet.device, "cpu", 0),
     "Generator": Call(tinynet.Generator, "cpu"),
     "set_num_threads": Call(tinynet.set_num_threads, 2),
-    "set_printoptions": Call(tinynet.set_printoptions, precision=4, threshold=1000, edgeitems=3, linewidth=80),
+    "set_printoptions": Call(tinynet.set_printoptions, precision=4, threshold=1000, edgeitems=3,
+        linewidth=80),
     "cat": Call(tinynet.cat, lambda: [leaf(2, 3), leaf(2, 3)], 1),
     "stack": Call(tinynet.stack, lambda: [leaf(2, 3), leaf(2, 3)], 1),
     "chunk": Call(tinynet.chunk, X, 2, 1),
@@ -136,13 +157,15 @@ CALLS |= {
     "reshape": Call(tinynet.reshape, X, 3, 2),
     "squeeze": Call(tinynet.squeeze, lambda: leaf(2, 1), 1),
     "unsqueeze": Call(tinynet.unsqueeze, X, 0),
-    "grad": Call(tinynet.grad, lambda: leaf(2).sum(), lambda: leaf(2), None, True, allow_unused=True),
+    "grad": Call(tinynet.grad, lambda: leaf(2).sum(), lambda: leaf(2), None, True,
+        allow_unused=True),
     "autograd.backward": Call(tinynet.autograd.backward, lambda: (leaf(2) * 2).sum(), None),
-    "gradcheck": Call(tinynet.gradcheck, lambda: (lambda x: x * x), lambda: real(2).double().requires_grad_(), eps=1e-6, atol=1e-5),
+    "gradcheck": Call(tinynet.gradcheck, lambda: (lambda x: x * x),
+        lambda: real(2).double().requires_grad_(), eps=1e-6, atol=1e-5),
     "summary": Call(tinynet.summary, lambda: nn.Linear(3, 2), (2, 3)),
     "result_type": Call(tinynet.result_type, X, 1.0),
     "save": Call(tinynet.save, 1, "file"),
-    "load": Call(tinynet.load, lambda: tinynet.save(1, "saved") or "saved", "cpu"),
+    "load": Call(tinynet.load, lambda: saved(), "cpu"),
     "Checkpoint": Call(tinynet.Checkpoint, "file", progress={}),
 }  # fmt: skip
 
@@ -168,20 +191,26 @@ CALLS |= {
     "F.softmax": Call(F.softmax, X, 1),
     "F.log_softmax": Call(F.log_softmax, X, 1),
     "F.linear": Call(F.linear, X, lambda: leaf(4, 3), lambda: leaf(4)),
-    "F.conv2d": Call(F.conv2d, IMAGE, lambda: leaf(4, 1, 3, 2), lambda: leaf(4), (2, 1), (1, 0), (1, 2), 2),
-    "F.conv_transpose2d": Call(F.conv_transpose2d, IMAGE, lambda: leaf(2, 3, 3, 2), lambda: leaf(3), (2, 1), (1, 0), (1, 0), 1, 1),
+    "F.conv2d": Call(F.conv2d, IMAGE, lambda: leaf(4, 1, 3, 2), lambda: leaf(4), (2, 1), (1, 0),
+        (1, 2), 2),
+    "F.conv_transpose2d": Call(F.conv_transpose2d, IMAGE, lambda: leaf(2, 3, 3, 2), lambda: leaf(3),
+        (2, 1), (1, 0), (1, 0), 1, 1),
     "F.unfold": Call(F.unfold, IMAGE, (2, 3), 1, 0, 1),
     "F.fold": Call(F.fold, lambda: leaf(1, 8, 20), (6, 5), (2, 2), 1, 0, 1),
     "F.pad": Call(F.pad, IMAGE, (1, 2, 0, 1), "constant", 0.5),
     "F.interpolate": Call(F.interpolate, IMAGE, (3, 4), mode="nearest"),
-    "F.batch_norm": Call(F.batch_norm, IMAGES, lambda: real(3), lambda: share(3), V, V, True, 0.1, 1e-5),
+    "F.batch_norm": Call(F.batch_norm, IMAGES, lambda: real(3), lambda: share(3), V, V, True, 0.1,
+        1e-5),
     "F.layer_norm": Call(F.layer_norm, X, (3,), V, V, 1e-5),
-    "F.group_norm": Call(F.group_norm, lambda: leaf(2, 4, 3), 2, lambda: leaf(4), lambda: leaf(4), 1e-5),
+    "F.group_norm": Call(F.group_norm, lambda: leaf(2, 4, 3), 2, lambda: leaf(4), lambda: leaf(4),
+        1e-5),
     "F.instance_norm": Call(F.instance_norm, IMAGES, None, None, V, V),
     "F.normalize": Call(F.normalize, X, 2.0, 1, 1e-12),
     "F.one_hot": Call(F.one_hot, lambda: ints(0, 2), 3),
-    "F.cross_entropy": Call(F.cross_entropy, X, lambda: ints(0, 2), lambda: share(3), ignore_index=-1, reduction="sum", label_smoothing=0.1),
-    "F.nll_loss": Call(F.nll_loss, X, lambda: ints(0, 2), lambda: share(3), ignore_index=-1, reduction="sum"),
+    "F.cross_entropy": Call(F.cross_entropy, X, lambda: ints(0, 2), lambda: share(3),
+        ignore_index=-1, reduction="sum", label_smoothing=0.1),
+    "F.nll_loss": Call(F.nll_loss, X, lambda: ints(0, 2), lambda: share(3), ignore_index=-1,
+        reduction="sum"),
     "F.cosine_similarity": Call(F.cosine_similarity, X, X, 1, 1e-8),
     "nn.Linear": Call(nn.Linear, 3, 2, True),
     "nn.Conv2d": Call(nn.Conv2d, 4, 6, 3, 1, 0, 1, 2, True, "zeros"),
@@ -204,24 +233,29 @@ CALLS |= {
     "nn.ModuleList": Call(nn.ModuleList, lambda: [nn.ReLU()]),
     "nn.ModuleDict": Call(nn.ModuleDict, lambda: {"a": nn.ReLU()}),
     "nn.Parameter": Call(nn.Parameter, lambda: real(2), True),
-    "nn.CrossEntropyLoss": Call(nn.CrossEntropyLoss, lambda: share(3), ignore_index=-1, reduction="sum", label_smoothing=0.1),
+    "nn.CrossEntropyLoss": Call(nn.CrossEntropyLoss, lambda: share(3), ignore_index=-1,
+        reduction="sum", label_smoothing=0.1),
     "nn.ZeroPad2d": Call(nn.ZeroPad2d, (1, 2, 0, 1)),
     "nn.init.uniform_": Call(nn.init.uniform_, lambda: real(2, 3), 0.0, 1.0),
     "nn.init.normal_": Call(nn.init.normal_, lambda: real(2, 3), 0.0, 1.0),
     "nn.init.constant_": Call(nn.init.constant_, lambda: real(2, 3), 1.0),
-    "nn.init.kaiming_uniform_": Call(nn.init.kaiming_uniform_, lambda: real(2, 3), 0.0, "fan_in", "relu"),
+    "nn.init.kaiming_uniform_": Call(nn.init.kaiming_uniform_, lambda: real(2, 3), 0.0, "fan_in",
+        "relu"),
     "nn.init.xavier_normal_": Call(nn.init.xavier_normal_, lambda: real(2, 3), 1.0),
     "nn.init.calculate_gain": Call(nn.init.calculate_gain, "relu"),
     "nn.utils.clip_grad_norm_": Call(nn.utils.clip_grad_norm_, lambda: [leaf(2)], 1.0),
     "nn.utils.clip_grad_value_": Call(nn.utils.clip_grad_value_, lambda: [leaf(2)], 1.0),
     "nn.utils.parameters_to_vector": Call(nn.utils.parameters_to_vector, lambda: [leaf(2)]),
-    "nn.utils.vector_to_parameters": Call(nn.utils.vector_to_parameters, lambda: real(2), lambda: [leaf(2)]),
-    "Module.load_state_dict": Call(lambda *a: model().load_state_dict(*a), lambda: model().state_dict(), True),
+    "nn.utils.vector_to_parameters": Call(nn.utils.vector_to_parameters, lambda: real(2),
+        lambda: [leaf(2)]),
+    "Module.load_state_dict": Call(lambda *a: model().load_state_dict(*a),
+        lambda: model().state_dict(), True),
     "Module.train": Call(lambda mode: model().train(mode), True),
     "Module.to": Call(lambda *a: model().to(*a), tinynet.float64),
     "Module.get_submodule": Call(lambda name: model().get_submodule(name), "0"),
     "Module.register_buffer": Call(lambda *a: model().register_buffer(*a), "name", lambda: real(2)),
-    "Module.register_parameter": Call(lambda *a: model().register_parameter(*a), "name", lambda: nn.Parameter(real(2))),
+    "Module.register_parameter": Call(lambda *a: model().register_parameter(*a), "name",
+        lambda: nn.Parameter(real(2))),
     "Module.add_module": Call(lambda *a: model().add_module(*a), "name", lambda: nn.ReLU()),
     "Conv2d()": Call(lambda x: nn.Conv2d(2, 3, 3)(x), IMAGE),
     "Linear()": Call(lambda x: nn.Linear(3, 2)(x), X),
@@ -231,7 +265,8 @@ CALLS |= {
     "optim.AdamW": Call(optim.AdamW, lambda: [leaf(2)], 0.1, (0.9, 0.99), 1e-8, 0.1, False),
     "optim.RMSprop": Call(optim.RMSprop, lambda: [leaf(2)], 0.1, 0.9, 1e-8),
     "optim.Adagrad": Call(optim.Adagrad, lambda: [leaf(2)], 0.1),
-    "Optimizer.load_state_dict": Call(lambda s: adam().load_state_dict(s), lambda: adam().state_dict()),
+    "Optimizer.load_state_dict": Call(lambda s: adam().load_state_dict(s),
+        lambda: adam().state_dict()),
     "StepLR": Call(lr_scheduler.StepLR, lambda: adam(), 3, 0.1),
     "MultiStepLR": Call(lr_scheduler.MultiStepLR, lambda: adam(), [1, 2], 0.1),
     "ExponentialLR": Call(lr_scheduler.ExponentialLR, lambda: adam(), 0.9),
@@ -245,10 +280,13 @@ CALLS |= {
     "ConcatDataset": Call(data.ConcatDataset, lambda: [rows()]),
     "random_split": Call(data.random_split, lambda: rows(), [4, 2]),
     "BatchSampler": Call(data.BatchSampler, [0, 1, 2], 2, False),
-    "DataLoader": Call(data.DataLoader, lambda: rows(), 2, True, num_workers=0, drop_last=False, generator=None),
-    "DataLoader.load_state_dict": Call(lambda s: data.DataLoader(rows()).load_state_dict(s), lambda: data.DataLoader(rows()).state_dict()),
+    "DataLoader": Call(data.DataLoader, lambda: rows(), 2, True, num_workers=0, drop_last=False,
+        generator=None),
+    "DataLoader.load_state_dict": Call(lambda s: data.DataLoader(rows()).load_state_dict(s),
+        lambda: data.DataLoader(rows()).state_dict()),
     # never with download=None, which would ask the network
-    "datasets.MNIST": Call(lambda *a: tinynet.datasets.MNIST(*a, download=False), "/nonexistent", True, None, None),
+    "datasets.MNIST": Call(lambda *a: tinynet.datasets.MNIST(*a, download=False), "/nonexistent",
+        True, None, None),
     "Tensor[...]": Call(lambda index: leaf(4, 3)[index], 1),
     "Tensor[...] =": Call(lambda index, value: real(4, 3).__setitem__(index, value), 1, 2.0),
     "Tensor.to": Call(lambda *a: real(2).to(*a), tinynet.float64),
@@ -293,11 +331,16 @@ WRONG: dict[str, Callable[[], Any]] = {
 
 # What numpy and Python say when nobody looked at an argument before them.
 BARE = re.compile(
-    r"broadcast together|out of bounds for axis|has no attribute|unsupported operand|not callable|not iterable|not subscriptable|ufunc|"
-    r"object cannot be interpreted|could not convert|setting an array|inhomogeneous|cannot reshape|only integer|must be real number|"
-    r"unhashable|can't multiply|an integer is required|Maximum allowed|too large to convert|maximum supported dimension|dimension mismatch|"
-    r"'<' not supported|'>' not supported|'<=' not supported|'>=' not supported|not understood|takes \d+ positional|expected str, bytes|"
-    r"bad operand|truth value|need at least one array|all input arrays|axes don't match|not enough values|too many values|float\(\) argument"
+    r"broadcast together|out of bounds for axis|has no attribute|unsupported operand|"
+    r"not callable|not iterable|not subscriptable|ufunc|"
+    r"object cannot be interpreted|could not convert|setting an array|inhomogeneous|"
+    r"cannot reshape|only integer|must be real number|"
+    r"unhashable|can't multiply|an integer is required|Maximum allowed|too large to convert|"
+    r"maximum supported dimension|dimension mismatch|"
+    r"'<' not supported|'>' not supported|'<=' not supported|'>=' not supported|not understood|"
+    r"takes \d+ positional|expected str, bytes|"
+    r"bad operand|truth value|need at least one array|all input arrays|axes don't match|"
+    r"not enough values|too many values|float\(\) argument"
 )
 KINDS = (ValueError, TypeError, RuntimeError, IndexError, OSError)
 
@@ -344,7 +387,8 @@ def complaint(name: str, error: BaseException) -> str:
     if found := BARE.search(said):
         return f"bare message ({found[0]})"
     names = SPOKEN_OF_AS.get(name, name.split(".")[-1])
-    # bool(tensor) is Python's, like +: whoever gives a tensor where a yes or no is meant hears that it is neither
+    # bool(tensor) is Python's, like +: whoever gives a tensor where a yes or no is meant hears that
+    # it is neither
     if not said.startswith((f"{names}: ", "bool: a tensor of shape")):
         return f"does not begin with {names}"
     if not RULE.search(said.partition(": ")[2]):
@@ -354,13 +398,17 @@ def complaint(name: str, error: BaseException) -> str:
 
 # Where an entry of the table is no function that has a name.
 SPOKEN_OF_AS = {
-    "Tensor[...]": "indexing", "Tensor[...] =": "t[index] = value", "Tensor +": "add", "Tensor @": "matmul", "Tensor.add_": "add",
-    "Conv2d()": "conv2d", "Linear()": "linear", "BatchNorm2d()": "BatchNorm2d", "Optimizer.load_state_dict": "Adam.load_state_dict",
-    "DataLoader.load_state_dict": "DataLoader.load_state_dict", "Module.register_buffer": "Sequential",
+    "Tensor[...]": "indexing", "Tensor[...] =": "t[index] = value", "Tensor +": "add",
+    "Tensor @": "matmul", "Tensor.add_": "add",
+    "Conv2d()": "conv2d", "Linear()": "linear", "BatchNorm2d()": "BatchNorm2d",
+    "Optimizer.load_state_dict": "Adam.load_state_dict",
+    "DataLoader.load_state_dict": "DataLoader.load_state_dict",
+    "Module.register_buffer": "Sequential",
     "Module.register_parameter": "Sequential", "Module.add_module": "Sequential",
 }  # fmt: skip
 RULE = re.compile(
-    r"\b(must|expect\w*|needs?|can't|don't|doesn't|isn't|only|at least|at most|not|no|out of range|than any|but|give|say|name|known?|knows|"
+    r"\b(must|expect\w*|needs?|can't|don't|doesn't|isn't|only|at least|at most|not|no|"
+    r"out of range|than any|but|give|say|name|known?|knows|"
     r"there (is|are)|lacks|draws|has|leave|with|take|twice|an index is|are drawn on the)\b"
 )
 
@@ -374,7 +422,9 @@ def parameters(call: Call) -> list[str]:
 
 
 def forms(value: Any) -> list[str]:
-    """How a text may show what was given: its value, its type, shape or dtype, or the number of its dims."""
+    """How a text may show what was given: its value, its type, shape or dtype, or the number of its
+    dims.
+    """
     shown = [
         repr(value),
         type(value).__name__,
@@ -436,7 +486,8 @@ def test_what_is_refused_is_refused_in_words(name):
             if name in ("gradcheck", "LambdaLR") and (
                 isinstance(error, GradcheckError) or callable(wrong())
             ):
-                continue  # the answer that was asked for, or an error of the function that was given
+                # the answer that was asked for, or an error of the function that was given
+                continue
             what = "" if error is None else complaint(name, error)
             if (
                 error is not None
@@ -471,7 +522,7 @@ def test_there_are_many_cases_and_every_public_function_is_among_them():
 WITHOUT_ARGUMENTS = {"is_grad_enabled", "get_num_threads"}
 
 
-# ---------------------------------------------------------------------------------------------------- devices
+# ------------------------------------------------------------------------------------------ devices
 
 
 def moved(value: Any, device: str) -> Any:
@@ -484,7 +535,9 @@ def moved(value: Any, device: str) -> Any:
 
 
 def with_one_moved() -> list[tuple[str, int | str]]:
-    """Each place of the table that holds a tensor, in a call that is given another too (a list of them counts as two)."""
+    """Each place of the table that holds a tensor, in a call that is given another too (a list of
+    them counts as two).
+    """
     found = []
     for name, call in CALLS.items():
         arguments, options = call.values()
@@ -505,8 +558,9 @@ def with_one_moved() -> list[tuple[str, int | str]]:
     return found
 
 
-# These take tensors of any device: copy_ moves, a data set has each where it likes, of some only the shape is asked, indices go to where they
-# are needed, as in x[indices], and what doesn't depend on an input has no gradient.
+# These take tensors of any device: copy_ moves, a data set has each where it likes, of some only
+# the shape is asked, indices go to where they are needed, as in x[indices], and what doesn't depend
+# on an input has no gradient.
 ANYWHERE = {"Tensor.copy_", "TensorDataset", "expand_as", "view_as", "index_select", "grad"}
 
 
@@ -529,8 +583,10 @@ def values_at(call: Call, place: int | str) -> Any:
 
 
 NO_DEVICE: dict[str, Callable[[], Any]] = {
-    "tpu": lambda: "tpu", "cuda:x": lambda: "cuda:x", "cuda:-1": lambda: "cuda:-1", "cuda:9": lambda: "cuda:9", "cpu:1": lambda: "cpu:1",
-    "empty": lambda: "", "Cuda": lambda: "CUDA", "3.5": lambda: 3.5, "a list": lambda: ["cpu"], "a dtype": lambda: np.dtype("float32"),
+    "tpu": lambda: "tpu", "cuda:x": lambda: "cuda:x", "cuda:-1": lambda: "cuda:-1",
+    "cuda:9": lambda: "cuda:9", "cpu:1": lambda: "cpu:1",
+    "empty": lambda: "", "Cuda": lambda: "CUDA", "3.5": lambda: 3.5, "a list": lambda: ["cpu"],
+    "a dtype": lambda: np.dtype("float32"),
     "bytes": lambda: b"cpu", "a tensor": lambda: real(2), "a class": lambda: tinynet.device,
 }  # fmt: skip
 
@@ -557,18 +613,28 @@ def takes_device() -> list[tuple[str, Callable[[Any], Any]]]:
         *found,
         ("to", lambda device: real(2).to(device=device)),
         ("to", lambda device: nn.Linear(2, 2).to(device=device)),
-        ("load", lambda device: tinynet.load(tinynet.save(real(2), "saved") or "saved", device)),
+        ("load", lambda device: tinynet.load(saved(), device)),
     ]
 
 
 REQUIRED: dict[str, Callable[[], tuple[Any, ...]]] = {
     **{name: lambda: (2, 3) for name in "zeros ones empty rand randn".split()},
-    **{name: lambda: (real(2),) for name in "zeros_like ones_like empty_like rand_like randn_like tensor as_tensor".split()},
-    "full": lambda: ((2,), 1.0), "full_like": lambda: (real(2), 1.0), "randint": lambda: (0, 5, (2,)), "randint_like": lambda: (real(2), 0, 5),
-    "normal": lambda: (0.0, 1.0, (2,)), "arange": lambda: (5,), "linspace": lambda: (0, 1, 5), "eye": lambda: (3,), "randperm": lambda: (5,),
-    "Generator": lambda: (), "Linear": lambda: (2, 3), "Conv2d": lambda: (2, 3, 3), "ConvTranspose2d": lambda: (2, 3, 3),
-    "BatchNorm1d": lambda: (3,), "BatchNorm2d": lambda: (3,), "InstanceNorm2d": lambda: (3, 1e-5, 0.1, True), "GroupNorm": lambda: (1, 3),
-    "LayerNorm": lambda: (3,), "DataLoader": lambda: (rows(),), "summary": lambda: (nn.ReLU(), (3,)),
+    **{
+        name: lambda: (real(2),)
+        for name in (
+            "zeros_like ones_like empty_like rand_like randn_like tensor as_tensor"
+        ).split()
+    },
+    "full": lambda: ((2,), 1.0), "full_like": lambda: (real(2), 1.0),
+    "randint": lambda: (0, 5, (2,)), "randint_like": lambda: (real(2), 0, 5),
+    "normal": lambda: (0.0, 1.0, (2,)), "arange": lambda: (5,), "linspace": lambda: (0, 1, 5),
+    "eye": lambda: (3,), "randperm": lambda: (5,),
+    "Generator": lambda: (), "Linear": lambda: (2, 3), "Conv2d": lambda: (2, 3, 3),
+    "ConvTranspose2d": lambda: (2, 3, 3),
+    "BatchNorm1d": lambda: (3,), "BatchNorm2d": lambda: (3,),
+    "InstanceNorm2d": lambda: (3, 1e-5, 0.1, True), "GroupNorm": lambda: (1, 3),
+    "LayerNorm": lambda: (3,), "DataLoader": lambda: (rows(),),
+    "summary": lambda: (nn.ReLU(), (3,)),
 }  # fmt: skip
 
 

@@ -1,4 +1,6 @@
-"""What can't be done is refused by name: each message says which function, what was given, and what the rule is."""
+"""What can't be done is refused by name: each message says which function, what was given, and what
+the rule is.
+"""
 
 from __future__ import annotations
 
@@ -22,36 +24,36 @@ def leaf():
 
 CASES = [
     # creation
-    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: the sequences in data don't form a box"),
+    (lambda: T.tensor([[1, 2], [3]]), ValueError, "tensor: sequences in data must be as long as their neighbours"),
     (
         lambda: T.tensor("three"),
         TypeError,
-        "tensor: can't make a tensor of str data; expected numbers",
+        "tensor: data must hold numbers or bools, got str",
     ),
-    (lambda: T.tensor(None), TypeError, "tensor: can't make a tensor of NoneType"),
-    (lambda: T.tensor(1 + 2j), TypeError, "tensor: can't make a tensor of complex"),
+    (lambda: T.tensor(None), TypeError, "tensor: data must hold numbers or bools, got NoneType"),
+    (lambda: T.tensor(1 + 2j), TypeError, "tensor: data must hold numbers or bools, got complex"),
     (lambda: T.tensor(2**70), ValueError, "tensor: some of the ints don't fit into int64"),
     (
         lambda: T.tensor([-1, 300], dtype=T.uint8),
         ValueError,
-        "tensor: some numbers don't fit into uint8, from 0 to 255",
+        "tensor: some numbers don't fit uint8, 0 to 255",
     ),
     (
         lambda: T.tensor([math.nan], dtype=T.int64),
         ValueError,
-        "tensor: some numbers don't fit into int64",
+        "tensor: some numbers don't fit int64",
     ),
     (
         lambda: T.tensor([1], requires_grad=True),
         RuntimeError,
-        "only floating-point tensors can require gradients, this one is int64",
+        "only floats can require gradients, got int64",
     ),
     (
         lambda: T.tensor([1.0], dtype="complex64"),
         TypeError,
-        "tensor: 'complex64' is no dtype that tinynet knows",
+        "tensor: 'complex64' is not a supported dtype",
     ),
-    (lambda: T.tensor([1.0], dtype=3), TypeError, "tensor: 3 is no dtype"),
+    (lambda: T.tensor([1.0], dtype=3), TypeError, "tensor: 3 is not a supported dtype"),
     (
         lambda: T.tensor([1.0], device="tpu"),
         ValueError,
@@ -71,7 +73,7 @@ CASES = [
     (
         lambda: T.full((2,), 300, dtype=T.uint8),
         ValueError,
-        "full: some numbers don't fit into uint8",
+        "full: some numbers don't fit uint8",
     ),
     (lambda: T.eye(-1), ValueError, "eye: sizes must be .*"),
     (lambda: T.arange(0, 5, 0), ValueError, "arange: steps of 0 don't lead from 0 to 5"),
@@ -83,7 +85,7 @@ CASES = [
         TypeError,
         "rand: draws floats, so dtype must be a floating one, got int64",
     ),
-    (lambda: T.rand(2, generator=3), TypeError, "rand: expected a tinynet.Generator, got int"),
+    (lambda: T.rand(2, generator=3), TypeError, "rand: generator must be a tinynet.Generator, got int"),
     (lambda: T.randint(3, 3, (2,)), ValueError, "randint: low must be less than high, got 3 and 3"),
     (lambda: T.randint(0, 2.5, (2,)), TypeError, "randint: high must be an int"),
     (lambda: T.randperm(-1), ValueError, "randperm: sizes must be .*"),
@@ -96,7 +98,7 @@ CASES = [
     (
         lambda: T.zeros_like([1]),
         TypeError,
-        "zeros_like: expected a tensor to take shape, dtype and device from, got list",
+        "zeros_like: input must be a tensor, got list",
     ),
     (lambda: T.manual_seed("a"), TypeError, "manual_seed: expected an int, got 'a'"),
     (lambda: T.manual_seed(2**64), ValueError, "manual_seed: the seed must fit in 64 bits"),
@@ -151,17 +153,17 @@ CASES = [
         ValueError,
         r"masked_fill: the value must be a number or a 0-d tensor, got shape \(3,\)",
     ),
-    (lambda: T.equal(V, 3), TypeError, "equal: expected a tensor to compare with, got int"),
+    (lambda: T.equal(V, 3), TypeError, "equal: other must be a tensor, got int"),
     # shapes
     (
         lambda: I.reshape(4, 2),
         ValueError,
-        r"reshape: shape \(2, 3\) has 6 elements, but \(4, 2\) has 8",
+        r"reshape: shape \(2, 3\) has 6 elements, which \(4, 2\) don't multiply to",
     ),
     (
         lambda: I.reshape(-1, 4),
         ValueError,
-        r"reshape: 6 elements of shape \(2, 3\) don't fit into \(-1, 4\)",
+        r"reshape: shape \(2, 3\) has 6 elements, which \(-1, 4\) don't multiply to",
     ),
     (lambda: I.reshape(-1, -1), ValueError, r"reshape: \(-1, -1\) is no shape"),
     (lambda: I.reshape(2.0, 3), TypeError, r"reshape: sizes must be ints, got \(2.0, 3\)"),
@@ -334,7 +336,7 @@ CASES = [
     (lambda: leaf().numpy(), RuntimeError, r"numpy: the tensor requires grad.*detach\(\)"),
     (lambda: np.from_dlpack(leaf()), BufferError, "dlpack: the tensor requires grad"),
     (lambda: X.size(2), IndexError, "size: dim 2 is out of range"),
-    (lambda: X.to(5), TypeError, "to: 5 is no dtype that tinynet knows"),
+    (lambda: X.to(5), TypeError, "to: 5 is not a supported dtype"),
     (lambda: X.to("cpu:1"), ValueError, "to: there is one CPU device"),
     (lambda: X.normal_(0, -1), ValueError, "normal_: std must be .*, got -1"),
     (lambda: X.uniform_(1, 0), ValueError, "uniform_: expected a <= b, got a=1 and b=0"),
@@ -433,14 +435,20 @@ def test_operators_leave_what_they_do_not_know_to_python(other):
 
 
 REFUSING = [
-    "exp", "log", "relu", "sum", "mean", "var", "std", "norm", "amax", "max", "argmax", "all", "logsumexp", "softmax", "reshape", "flatten",
-    "squeeze", "unsqueeze", "permute", "transpose", "t", "flip", "split", "chunk", "unbind", "narrow", "gather", "index_select", "view_as",
-    "expand_as", "unflatten", "clamp", "masked_fill", "equal", "isclose", "allclose", "matmul", "cat", "stack", "zeros_like", "from_numpy",
+    "exp", "log", "relu", "sum", "mean", "var", "std", "norm", "amax", "max", "argmax", "all",
+    "logsumexp", "softmax", "reshape", "flatten",
+    "squeeze", "unsqueeze", "permute", "transpose", "t", "flip", "split", "chunk", "unbind",
+    "narrow", "gather", "index_select", "view_as",
+    "expand_as", "unflatten", "clamp", "masked_fill", "equal", "isclose", "allclose", "matmul",
+    "cat", "stack", "zeros_like", "from_numpy",
 ]  # fmt: skip
 ARGUMENTS = {
-    "softmax": (0,), "logsumexp": (0,), "unsqueeze": (0,), "transpose": (0, 1), "split": (1,), "chunk": (1,), "narrow": (0, 0, 1),
-    "gather": (0, I), "index_select": (0, I), "view_as": (X,), "expand_as": (X,), "unflatten": (0, (1,)), "clamp": (0,),
-    "masked_fill": (B, 0), "equal": (X,), "isclose": (X,), "allclose": (X,), "matmul": (X,), "reshape": (1,), "permute": (0,), "flip": (0,),
+    "softmax": (0,), "logsumexp": (0,), "unsqueeze": (0,), "transpose": (0, 1), "split": (1,),
+    "chunk": (1,), "narrow": (0, 0, 1),
+    "gather": (0, I), "index_select": (0, I), "view_as": (X,), "expand_as": (X,),
+    "unflatten": (0, (1,)), "clamp": (0,),
+    "masked_fill": (B, 0), "equal": (X,), "isclose": (X,), "allclose": (X,), "matmul": (X,),
+    "reshape": (1,), "permute": (0,), "flip": (0,),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Each example runs, in a very short form, and does what it promises: it writes its files, and what it trains gets better."""
+"""Each example runs, in a very short form: it writes its files, and what it trains gets better."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def example(monkeypatch, capsys, tmp_path):
-    """Runs an example as its command line would, without a network and without a cache; returns what it printed."""
+    """Runs an example as its command line would, without network and cache; returns its output."""
     monkeypatch.setattr(image_set, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.delenv("TINYNET_DATA", raising=False)
     monkeypatch.setattr(CIFAR10, "mirrors", ())
+    monkeypatch.syspath_prepend(EXAMPLES)  # where Python finds what an example imports
     download.first_to_answer.cache_clear()
     image_set._say_once.cache_clear()
 
@@ -57,13 +58,35 @@ def check_picture(path: Path) -> None:
     assert len(np.unique(image[..., :3].reshape(-1, 3), axis=0)) > 20, "the picture is empty"
 
 
-def test_mnist(example, digits, tmp_path):
-    said = example(
-        "mnist.py", "--data", digits, "--epochs", 1, "--batch-size", 32, "--out", tmp_path / "out"
-    )
-    assert re.search(r"^epoch 1: test accuracy [\d.]+%, [\d,]+ images/s$", said, re.MULTILINE)
+def test_mnist(example, digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYNET_DATA", str(digits))
+    said = example("mnist.py", "--epochs", 1, "--out", tmp_path / "out")
+    assert re.search(r"^epoch 1: test accuracy [\d.]+%$", said, re.MULTILINE)
     assert tinynet.load(tmp_path / "out/mnist.safetensors")["conv1.weight"].shape == (16, 1, 5, 5)
     check_picture(tmp_path / "out/mnist.png")
+
+
+def test_mnist_resumable(example, digits, tmp_path):
+    said = example(
+        "mnist_resumable.py",
+        *("--data", digits, "--epochs", 1, "--batch-size", 32),
+        *("--report", "--out", tmp_path / "out"),
+    )
+    assert re.search(r"^epoch 1: test accuracy [\d.]+%, [\d,]+ images/s$", said, re.MULTILINE)
+    check_picture(tmp_path / "out/mnist.png")
+    assert (tmp_path / "out/report.html").stat().st_size > 10_000
+
+
+def test_both_mnist_examples_end_with_the_same_weights(example, digits, tmp_path, monkeypatch):
+    """With its defaults the second example is the first one, with something added."""
+    monkeypatch.setenv("TINYNET_DATA", str(digits))
+    for name in ("mnist", "mnist_resumable"):
+        example(f"{name}.py", "--epochs", 2, "--seed", 3, "--out", tmp_path / name)
+    first, second = (
+        (tmp_path / name / "mnist.safetensors").read_bytes()
+        for name in ("mnist", "mnist_resumable")
+    )
+    assert first == second
 
 
 def test_autoencoder(example, digits, tmp_path):
@@ -158,15 +181,12 @@ def test_cifar_resnet_says_that_it_has_no_cifar(example, tmp_path):
     assert said.startswith(
         "CIFAR-10 can't be had (CIFAR10: there are no files, because no mirror answered"
     )
-    assert (
-        "Made-up stripes stand in for it: what is learned from them says nothing about CIFAR-10.\n"
-        in said
-    )
+    assert "Made-up stripes stand in for it: they show nothing about CIFAR-10.\n" in said
     assert re.search(r"epoch 1: test accuracy [\d.]+% on the stand-in", said)
 
 
 def test_cifar_resnet_uses_cifar_where_it_is(example, tmp_path, monkeypatch):
-    from test_cifar import BATCHES  # batches of four images
+    from cifar_batches import BATCHES  # batches of four images
 
     monkeypatch.setattr(cifar, "_PUBLISHED_COUNT", 5)
     (tmp_path / "data").mkdir()
@@ -231,6 +251,8 @@ def test_conv_by_hand_notices_a_difference(example, monkeypatch):
             "--epochs, --batch-size, --code and --lr must be positive",
         ),
         ("autoencoder.py", ("--lr", "nan"), "must be positive"),
+        ("mnist_resumable.py", ("--resume",), "--resume needs --checkpoint DIR"),
+        ("mnist_resumable.py", ("--checkpoint-every", 0), "--checkpoint-every must be positive"),
         ("cifar_resnet.py", ("--limit", 0), "--limit and --lr must be positive"),
         ("cifar_resnet.py", ("--blocks", 0), "must be positive"),
         (

@@ -1,4 +1,6 @@
-"""Listings of PyTorch tutorials, written with only their import lines changed, print what the tutorials print."""
+"""Listings of PyTorch tutorials, written with only their import lines changed, print what the
+tutorials print.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,18 @@ kernel = torch.reshape(kernel,(1,1,3,3))
 """
 
 STRIDE_1 = """
-output = torch.nn.functional.conv2d(input, kernel, bias=None, stride=1, padding=0, dilation=1, groups= 1)
+output = torch.nn.functional.conv2d(input, kernel, bias=None, stride=1, padding=0, dilation=1,
+    groups= 1)
 print(output)
 """
 STRIDE_2 = """
-output = torch.nn.functional.conv2d(input, kernel, bias=None, stride=2, padding=0, dilation=1, groups= 1)
+output = torch.nn.functional.conv2d(input, kernel, bias=None, stride=2, padding=0, dilation=1,
+    groups= 1)
 print(output)
 """
 PADDING_1 = """
-output = torch.nn.functional.conv2d(input, kernel, bias=None, stride=1, padding=1, dilation=1, groups= 1)
+output = torch.nn.functional.conv2d(input, kernel, bias=None, stride=1, padding=1, dilation=1,
+    groups= 1)
 print(output)
 """
 
@@ -51,7 +56,8 @@ import torch
 from torch import nn
 """,
     """
-conv = nn.Conv2d(in_channels=1, out_channels=1, kernel_size=3, stride=1, padding=1, dilation=1, groups=1, bias=True)
+conv = nn.Conv2d(in_channels=1, out_channels=1, kernel_size=3, stride=1, padding=1, dilation=1,
+    groups=1, bias=True)
 conv
 """,
     """
@@ -72,7 +78,9 @@ input.shape, output.shape
 
 
 def session(cells: list[str]) -> tuple[dict, list[str]]:
-    """Run cells as a notebook does: what the last expression of each gives is shown. Only import lines are changed."""
+    """Run cells as a notebook does: what the last expression of each gives is shown. Only import
+    lines are changed.
+    """
     names: dict = {}
     shown = []
     for cell in cells:
@@ -156,7 +164,8 @@ def test_conv2d_as_a_layer(seed):
         ",\n       grad_fn=<Conv2dBackward0>))"
     )
 
-    # the pattern that the tutorial shows: one value inside, another along each edge, a third in each corner
+    # the pattern that the tutorial shows: one value inside, another along each edge, a third in
+    # each corner
     y = names["output"].detach().numpy()[0, 0]
     for part in (y[1:4, 1:4], y[0, 1:4], y[4, 1:4], y[1:4, 0], y[1:4, 4]):
         np.testing.assert_allclose(part, part.flat[0], 1e-5, 1e-6)

@@ -1,4 +1,6 @@
-"""The promises about the code as a whole: imports go one way only, and importing tinynet drags in nothing heavy."""
+"""The promises about the code as a whole: imports go one way only, and importing tinynet drags in
+nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ ORDER = """
 arrays.devices arrays.random arrays.memory arrays.threads arrays.gpu arrays cuda
 autograd.grad_mode autograd.anomaly autograd.versions autograd.hooks autograd.requests
 autograd.engine autograd.primitives autograd.inplace autograd.recorded autograd
-ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.elementwise
+ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.operands ops.elementwise
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
-nn.functional nn.module nn distributed.parallel distributed nn.parallel
+nn.functional nn.parameter nn.module nn distributed.parallel distributed nn.parallel
 optim data utils transforms datasets summary explain
 """.split()
 
@@ -84,7 +86,8 @@ def test_imports_go_only_down(path):
 
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
-    heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython safetensors asyncio"
+    heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython"
+    heavy += " safetensors asyncio"
     code = (
         "import sys, threading, tinynet\n"
         f"print([m for m in '{heavy}'.split() if m in sys.modules], threading.active_count())"
@@ -101,6 +104,7 @@ def test_pytorch_style_import_paths():
         "import tinynet.nn as nn, tinynet.nn.functional as F, tinynet.optim as optim\n"
         "from tinynet.optim.lr_scheduler import StepLR\n"
         "from tinynet.utils.data import DataLoader, Dataset, TensorDataset\n"
-        "torch.nn.functional.conv2d, torch.optim.lr_scheduler.OneCycleLR, torch.utils.data.DataLoader, torch.autograd.grad\n"
+        "torch.nn.functional.conv2d, torch.optim.lr_scheduler.OneCycleLR, "
+        "torch.utils.data.DataLoader, torch.autograd.grad\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)

@@ -1,4 +1,5 @@
-"""What the ranks run in test_distributed.py: ``mpiexec -n 4 python distributed_ranks.py SCENARIO [ARGUMENTS]``.
+"""What the ranks run in test_distributed.py: ``mpiexec -n 4 python distributed_ranks.py SCENARIO
+[ARGUMENTS]``.
 
 What is wrong on a rank is an AssertionError there, which takes the job down with its traceback.
 """
@@ -88,7 +89,8 @@ def scenario_collectives():
     everyone = range(ranks)
     for dtype in ("float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64"):
         for op, expected in (
-            (ReduceOp.SUM, sum), (ReduceOp.MAX, max), (ReduceOp.MIN, min), (ReduceOp.PRODUCT, np.prod),
+            (ReduceOp.SUM, sum), (ReduceOp.MAX, max), (ReduceOp.MIN, min), (ReduceOp.PRODUCT,
+            np.prod),
             *([(ReduceOp.AVG, lambda values: sum(values) / ranks)] if "float" in dtype else []),
         ):  # fmt: skip
             t = tinynet.tensor(
@@ -163,7 +165,9 @@ def scenario_threads(expected):
 
 
 def scenario_gpu():
-    """The same numbers as on the CPU, on the strict stand-in for cupy, and no more transfers than there are buckets."""
+    """The same numbers as on the CPU, on the strict stand-in for cupy, and no more transfers than
+    there are buckets.
+    """
     # An MPI that knows GPUs writes to their memory. That of the stand-in is the host's.
     start = distributed.Group.start
     given = []
@@ -209,7 +213,8 @@ def scenario_gpu():
                     assert counts.waits >= 4 * steps, (
                         "MPI reads what the GPU may not have written yet"
                     )
-                else:  # the two buckets, and the buffers of two types, which rank 0 sends and the other gets
+                else:
+                    # two buckets, and the buffers of two types, from rank 0 to the other
                     assert counts.downloads == 4 * steps
                 assert any(given) == aware
             ended.append([v.cpu().numpy() for v in model.state_dict().values()])

@@ -16,11 +16,15 @@ f32, f64, i64 = tinynet.float32, tinynet.float64, tinynet.int64
 @pytest.mark.parametrize(
     ("data", "dtype", "values"),
     [
-        (3, i64, 3), (2.5, f32, 2.5), (True, tinynet.bool, True), ([1, 2.5], f32, [1.0, 2.5]), ([True, 2], i64, [1, 2]),
-        ([True, 2.5], f32, [1.0, 2.5]), ([], f32, []), ([[], []], f32, [[], []]), ((1, 2), i64, [1, 2]), (range(3), i64, [0, 1, 2]),
-        (np.float64(2.5), f64, 2.5), (np.float32([1, 2]), f32, [1.0, 2.0]), (np.arange(2, dtype=np.int32), tinynet.int32, [0, 1]),
+        (3, i64, 3), (2.5, f32, 2.5), (True, tinynet.bool, True), ([1, 2.5], f32, [1.0, 2.5]),
+        ([True, 2], i64, [1, 2]),
+        ([True, 2.5], f32, [1.0, 2.5]), ([], f32, []), ([[], []], f32, [[], []]),
+        ((1, 2), i64, [1, 2]), (range(3), i64, [0, 1, 2]),
+        (np.float64(2.5), f64, 2.5), (np.float32([1, 2]), f32, [1.0, 2.0]),
+        (np.arange(2, dtype=np.int32), tinynet.int32, [0, 1]),
         (np.arange(3, dtype=">i4"), tinynet.int32, [0, 1, 2]), ([np.float64(0.5)], f64, [0.5]),
-        ([tinynet.tensor(1.5), tinynet.tensor(2.5)], f32, [1.5, 2.5]), (tinynet.arange(2), i64, [0, 1]),
+        ([tinynet.tensor(1.5), tinynet.tensor(2.5)], f32, [1.5, 2.5]),
+        (tinynet.arange(2), i64, [0, 1]),
         ([np.ones(2), np.zeros(2)], f64, [[1.0, 1.0], [0.0, 0.0]]),
     ],
 )  # fmt: skip
@@ -102,8 +106,10 @@ def test_full(value, dtype):
 @pytest.mark.parametrize(
     ("arguments", "dtype", "values"),
     [
-        ((4,), i64, [0, 1, 2, 3]), ((1, 4), i64, [1, 2, 3]), ((5, 0, -2), i64, [5, 3, 1]), ((0,), i64, []), ((2.5,), f32, [0.0, 1.0, 2.0]),
-        ((0, 1, 0.25), f32, [0.0, 0.25, 0.5, 0.75]), ((1, 2.5, 0.5), f32, [1.0, 1.5, 2.0]), ((3, 3), i64, []),
+        ((4,), i64, [0, 1, 2, 3]), ((1, 4), i64, [1, 2, 3]), ((5, 0, -2), i64, [5, 3, 1]),
+        ((0,), i64, []), ((2.5,), f32, [0.0, 1.0, 2.0]),
+        ((0, 1, 0.25), f32, [0.0, 0.25, 0.5, 0.75]), ((1, 2.5, 0.5), f32, [1.0, 1.5, 2.0]),
+        ((3, 3), i64, []),
     ],
 )  # fmt: skip
 def test_arange(arguments, dtype, values):
@@ -136,14 +142,17 @@ def test_like():
     assert not tinynet.zeros_like(x.requires_grad_()).requires_grad
 
 
-# ------------------------------------------------------------------------------------------------------- random
+# --------------------------------------------------------------------------------------------------
+# random
 
 
 def test_seeds():
     def draw(generator=None):
         return [
-            tinynet.rand(3, generator=generator).tolist(), tinynet.randn(3, generator=generator).tolist(),
-            tinynet.randint(0, 9, (5,), generator=generator).tolist(), tinynet.randperm(5, generator=generator).tolist(),
+            tinynet.rand(3, generator=generator).tolist(),
+            tinynet.randn(3, generator=generator).tolist(),
+            tinynet.randint(0, 9, (5,), generator=generator).tolist(),
+            tinynet.randperm(5, generator=generator).tolist(),
             tinynet.normal(1.0, 2.0, (2,), generator=generator).tolist(),
             tinynet.bernoulli(tinynet.full((5,), 0.5), generator=generator).tolist(),
         ]  # fmt: skip

@@ -1,6 +1,7 @@
 """What a tensor prints is what PyTorch 2.13 prints, with ``tinynet.`` for ``torch.``.
 
-``RECORDED`` holds PyTorch's own answers, and a property test asks PyTorch itself where it is installed.
+``RECORDED`` holds PyTorch's own answers, and a property test asks PyTorch itself where it is
+installed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def default_options():
 
 
 def case(array, text, *suffixes, **options):
-    """The elements of a tensor, what PyTorch printed for it, what else it says, and the print options."""
+    """The elements of a tensor, what PyTorch printed for it, what else it says, and the print
+    options.
+    """
     return pytest.param(np.asarray(array), text, list(suffixes), options)
 
 
@@ -526,7 +529,8 @@ def test_memory_layout_does_not_show(view):
 
 
 def test_a_summary_reads_only_what_it_shows():
-    # A trillion elements in four bytes: gathering more of them than the corners would not fit into memory.
+    # A trillion elements in four bytes: gathering more of them than the corners would not fit into
+    # memory.
     huge = np.broadcast_to(f32(0.5), (10**6, 10**6))
     row = "[0.5000, 0.5000, 0.5000,  ..., 0.5000, 0.5000, 0.5000]"
     between = ",\n        "
@@ -610,8 +614,7 @@ def test_bad_options_are_refused_and_change_nothing(options, error, message):
 
 
 @pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+def torch(torch):
     yield torch
     torch.set_printoptions(profile="default")
 

@@ -95,8 +95,7 @@ def test_what_is_loaded_is_independent_and_can_be_changed(tmp_path):
     assert (tinynet.load(tmp_path / "file")["weight"] == model.weight).all()
 
 
-def test_other_programs_read_our_state_dicts_and_we_theirs(tmp_path):
-    torch = pytest.importorskip("torch", reason="PyTorch is the other program")
+def test_other_programs_read_our_state_dicts_and_we_theirs(torch, tmp_path):
     from safetensors.torch import load_file, save_file
 
     model = nn.Conv2d(2, 3, (2, 1))
@@ -162,7 +161,8 @@ def test_the_deepest_that_can_be_saved_can_be_loaded(tmp_path):
     assert tinynet.load(tmp_path / "file") == nested(100)
 
 
-# ------------------------------------------------------------------------------------------------- damaged files
+# -------------------------------------------------------------------------------------------------
+# damaged files
 
 
 @pytest.fixture
@@ -334,7 +334,8 @@ def test_wrong_shapes_are_named_and_nothing_is_loaded(tmp_path):
     assert (model.weight == before).all()
 
 
-# ---------------------------------------------------------------------------------------------------- writing
+# --------------------------------------------------------------------------------------------------
+# writing
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path):

@@ -11,7 +11,8 @@ from tinynet import nn, summary
 
 def lenet():
     return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
 
@@ -68,7 +69,9 @@ def test_multiplications_are_those_of_one_sample():
 
 
 class Odd(nn.Module):
-    """Shared and repeated layers, own parameters beside children, and a forward that changes all it can reach."""
+    """Shared and repeated layers, own parameters beside children, and a forward that changes all it
+    can reach.
+    """
 
     def __init__(self):
         super().__init__()

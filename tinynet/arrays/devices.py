@@ -145,7 +145,8 @@ def _import_problem(error: ImportError) -> str:
         return _library_problem(error)
     if error.name != "cupy":
         return f"cupy is installed, but it needs {error.name}; pip install {error.name}"
-    return "cupy is not installed; pip install 'tinynet[cuda13]' (older driver: 'tinynet[cuda12]')"
+    way_out = "pip install 'tinynet-cnn[cuda13]' (older driver: 'tinynet-cnn[cuda12]')"
+    return f"cupy is not installed; {way_out}"
 
 
 def _driver_problem(error: Exception) -> str:

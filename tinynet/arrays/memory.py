@@ -75,9 +75,8 @@ def empty(xp: Any, shape: tuple[int, ...], dtype: Any, order: Sequence[int] | No
 
 
 @functools.lru_cache(maxsize=1024)
-def _strides(
-    shape: tuple[int, ...], itemsize: int, order: Sequence[int] | None
-) -> tuple[tuple[int, ...], int]:
+def _strides(shape: tuple[int, ...], itemsize: int,
+             order: Sequence[int] | None) -> tuple[tuple[int, ...], int]:
     """Strides of an array whose axes lie in memory in that `order`, and its size in bytes."""
     strides, size = [0] * len(shape), itemsize
     for axis in reversed(order or range(len(shape))):

@@ -67,8 +67,7 @@ class Generator:
         """The position in the stream, as numbers and strings that JSON can store."""
         return {
             "seed": self._seed, "spawned": self._spawned,
-            "bit_generator": self.numpy.bit_generator.state,
-        }
+            "bit_generator": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continue from the position that `get_state` returned; ValueError for anything else."""

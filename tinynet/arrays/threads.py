@@ -264,9 +264,7 @@ def as_many_each(least: int, threads: int) -> int:
     return -(-max(least, threads) // threads) * threads
 
 
-def by_shares(
-    xp: Any, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1
-) -> None:
+def by_shares(xp, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
     """Call `function` on slices that make up range(n), on several threads if that pays.
 
     It pays if `function` makes `passes` passes over an array of many `elements`. For a smaller

@@ -9,5 +9,4 @@ from .recorded import Recorded
 __all__ = [
     "Node", "Primitive", "Recorded", "RemovableHandle", "Variable",
     "add_leaf_hook", "after_backward", "backward", "cast", "clone", "enable_grad", "grad",
-    "is_grad_enabled", "no_grad", "set_grad_enabled",
-]  # fmt: skip
+    "is_grad_enabled", "no_grad", "set_grad_enabled"]

@@ -75,7 +75,7 @@ def _count(change: int) -> None:
 
 def checksum(array: np.ndarray) -> int:
     """A number that changes if the values of `array` change."""
-    return zlib.crc32(memoryview(array.ravel(order="K")).cast("B"))
+    return zlib.crc32(array.ravel(order="K").view(np.uint8).data)
 
 
 def fingerprint(array: Any) -> int | None:
@@ -108,8 +108,7 @@ def _blame(name: str, inputs: dict[str, Any], constants: dict[str, Any], wrong: 
             raise RuntimeError(
                 f"detect_anomaly: input {label!r} of {name} held {given} before any operation that "
                 "was watched, so it was in the data or the weights"
-                f"{f'; {writer} was the last to change it' if writer else ''}; {_origin()}"
-            )
+                f"{f'; {writer} was the last to change it' if writer else ''}; {_origin()}")
         if not wrong.startswith("nan"):
             return
         of = f"{given} in its input {label!r}"
@@ -133,8 +132,7 @@ def gradients(node: Any, g: Any, positions: list[int]) -> list[Any]:
         if before == _CHECKS and (wrong := _wrong(gradient.array)):
             blame = (
                 f"the backward pass of {node.primitive.name} made {wrong} in the gradient of its "
-                f"input {node.input_name(i)}"
-            )
+                f"input {node.input_name(i)}")
             if arrived := _wrong(g.array):
                 blame = f"backward was given a gradient with {arrived}, and {blame}"
             where = getattr(node, "origin", "")
@@ -154,7 +152,7 @@ def _origin() -> str:
             line = f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
             line += f"\n    {source}" if source else ""
         owner = frame.f_locals.get("self") if code.co_name == "forward" else None
-        if hasattr(owner, "named_modules"):
+        if owner is not None and hasattr(owner, "named_modules"):
             modules.append(owner)
         frame = frame.f_back
     if not modules:
@@ -181,5 +179,4 @@ def _wrong(array: Any) -> str:
     others = f" and {count - 1:,} more" if count > 1 else ""
     return (
         f"{float(array[place])}, at index {place}{others} in {array.dtype} of shape "
-        f"{tuple(array.shape)}"
-    )
+        f"{tuple(array.shape)}")

@@ -260,8 +260,7 @@ class Node:
                 raise RuntimeError(
                     f"backward: a mistake in the primitive {self.primitive.name}: its gradient for "
                     f"input {self.input_name(i)} is {array.dtype} {tuple(array.shape)}, the input "
-                    f"is {self.dtypes[i]} {tuple(self.shapes[i])}"
-                )
+                    f"is {self.dtypes[i]} {tuple(self.shapes[i])}")
         return made
 
     def free(self) -> None:

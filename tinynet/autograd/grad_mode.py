@@ -39,8 +39,7 @@ class _GradMode(contextlib.ContextDecorator):
         if inspect.isgeneratorfunction(function):
             raise TypeError(
                 f"no_grad/enable_grad can't decorate the generator function {function.__name__}: "
-                "its body runs after the call; use a 'with' block inside it"
-            )
+                "its body runs after the call; use a 'with' block inside it")
         return super().__call__(function)
 
 

@@ -148,8 +148,7 @@ class _Check:
             if not np.array_equal(to_host(a.array), to_host(b.array), equal_nan=True):
                 raise ValueError(
                     "gradcheck: two calls of f with the same inputs differ; "
-                    "seed what is random in it"
-                )
+                    "seed what is random in it")
         for number, output in enumerate(outputs):
             direction = random.standard_normal(output.shape)
             analytic = [np.zeros(x.shape) for x in self.free]
@@ -169,8 +168,7 @@ class _Check:
                         f"{_place(kinks.argmax(), x.shape)} jumps there (a kink?); no value is "
                         "right at such a point, move the input away from it",
                         UserWarning,
-                        stacklevel=3,
-                    )
+                        stacklevel=3)
                 where = f"{what} of output {number} with respect to {name}"
                 self._agree(where, derivative, numeric)
 
@@ -185,8 +183,7 @@ class _Check:
                 f"gradcheck: the {what}{_place(worst, excess.shape)} is "
                 f"{derivative.flat[worst]:.10g}, but by central differences "
                 f"{numeric.flat[worst]:.10g} (difference {error.flat[worst]:.3g}; "
-                f"{int((excess > 0).sum())} of {excess.size} elements differ)"
-            )
+                f"{int((excess > 0).sum())} of {excess.size} elements differ)")
 
 
 def _difference(evaluate: Callable[[], np.ndarray], x: Tensor, direction: np.ndarray,

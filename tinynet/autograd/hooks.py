@@ -52,8 +52,7 @@ def add_leaf_hook(leaf: Any, hook: Callable[[Any], None]) -> RemovableHandle:
         raise RuntimeError(
             f"{_HOOK}: this tensor, of shape {tuple(leaf.array.shape)}, is not a leaf that "
             "requires grad, and only such tensors get a gradient; register the hook on a "
-            "parameter, or on a tensor made with requires_grad=True"
-        )
+            "parameter, or on a tensor made with requires_grad=True")
     if hooks_of(leaf) is None:
         leaf._hooks = OrderedDict()
         _hooked.add(weakref.ref(leaf, _hooked.discard))
@@ -76,8 +75,7 @@ def run_leaf_hooks(leaf: Any) -> None:
             if (answer := hook(leaf)) is not None:
                 raise TypeError(
                     f"{_HOOK}: the hook returned a {type(answer).__name__}; a hook may change "
-                    "tensor.grad in place or set it, and must return None"
-                )
+                    "tensor.grad in place or set it, and must return None")
 
 
 def _count_contributions(history: Iterable[Any], wanted: Any) -> dict[Any, int]:
@@ -125,8 +123,7 @@ class Observer:
 
 # What to call at the end of the backward pass that runs in this thread; None outside of one.
 _callbacks: contextvars.ContextVar[list[Callable[[], Any]] | None] = contextvars.ContextVar(
-    "tinynet_callbacks", default=None
-)
+    "tinynet_callbacks", default=None)
 
 
 def begin_pass() -> list[Callable[[], Any]]:

@@ -44,8 +44,7 @@ def copy_slices(xp, base, part, *, view, constants):
 copy_slices.derivatives(
     # what was overwritten has no influence any more, so its gradient is 0
     base=lambda g, view, constants: copy_slices(g, 0.0, view=view, constants=constants),
-    part=lambda g, view, constants: view(g, **constants),
-)
+    part=lambda g, view, constants: view(g, **constants))
 
 
 class Writable(Variable):
@@ -57,8 +56,7 @@ class Writable(Variable):
         """`primitive` has made this variable of `base`; if they share memory, this is a view."""
         owner, source = self.array.base, base.array
         if self.array is not source and (
-            owner is None or (owner is not source and owner is not source.base)
-        ):
+            owner is None or (owner is not source and owner is not source.base)):
             return
         self._version = base._version
         self._node_version = base._version.count  # the version at which this view's node was right
@@ -136,14 +134,12 @@ class Writable(Variable):
         if result.array.shape != self.array.shape:
             raise ValueError(
                 f"{operation}: the result has shape {tuple(result.array.shape)}, which does not "
-                f"fit in place into shape {tuple(self.array.shape)}"
-            )
+                f"fit in place into shape {tuple(self.array.shape)}")
         dtype = result.array.dtype
         if not np.can_cast(dtype, self.array.dtype, "same_kind"):
             raise RuntimeError(
                 f"{operation}: the result is {dtype}, which can't be written into "
-                f"{self.array.dtype}; convert the tensor first, with .to(tinynet.{dtype})"
-            )
+                f"{self.array.dtype}; convert the tensor first, with .to(tinynet.{dtype})")
 
     def _refuse_leaf(self, operation: str) -> None:
         owner: Any = self
@@ -152,8 +148,7 @@ class Writable(Variable):
                 raise RuntimeError(
                     f"{operation}: a {'' if owner is self else 'view of a '}leaf tensor that "
                     "requires grad can't be changed in place, its gradient would be lost; do it "
-                    "under tinynet.no_grad(), or out of place"
-                )
+                    "under tinynet.no_grad(), or out of place")
             owner = None if owner._view_of is None else owner._view_of[0]
 
     def _refuse_memory(self, operation: str) -> None:
@@ -162,9 +157,7 @@ class Writable(Variable):
         if array.size and any(step == 0 and n > 1 for step, n in steps):
             raise RuntimeError(
                 f"{operation}: several elements of this expanded tensor are one in memory; change "
-                "a copy, tensor.clone()"
-            )
+                "a copy, tensor.clone()")
         if isinstance(array, np.ndarray) and not array.flags.writeable:
             raise RuntimeError(
-                f"{operation}: the tensor shares a read-only array; change a copy, tensor.clone()"
-            )
+                f"{operation}: the tensor shares a read-only array; change a copy, tensor.clone()")

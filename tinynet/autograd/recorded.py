@@ -31,13 +31,11 @@ class Recorded(Writable):
         if self._node is not None and not requires_grad:
             raise RuntimeError(
                 "requires_grad_: this tensor was computed from others that require grad; "
-                "tensor.detach() cuts it off"
-            )
+                "tensor.detach() cuts it off")
         if requires_grad and self.array.dtype.kind != "f":
             raise RuntimeError(
                 "requires_grad_: only floating-point tensors can require gradients, this one is "
-                f"{self.array.dtype}"
-            )
+                f"{self.array.dtype}")
         self._requires_grad = bool(requires_grad) and self._node is None
         return self
 
@@ -58,8 +56,7 @@ class Recorded(Writable):
                 raise RuntimeError(
                     "grad: a gradient has the shape and dtype of its tensor, "
                     f"{tuple(self.array.shape)} {self.array.dtype}; "
-                    f"got {tuple(value.array.shape)} {value.array.dtype}"
-                )
+                    f"got {tuple(value.array.shape)} {value.array.dtype}")
             array_module(self.array, value.array, function="grad")  # both on one device?
         self._grad = value
 
@@ -102,9 +99,7 @@ class Recorded(Writable):
         directions = None if gradient is None else [gradient]
         backward(self, directions, retain_graph, create_graph, inputs)
 
-    def register_post_accumulate_grad_hook(
-        self, hook: Callable[[Any], None]
-    ) -> RemovableHandle:
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
         """Call ``hook(tensor)`` in every `backward` once the gradient of this leaf is complete.
 
         Gradients of other leaves are still being computed then. The hook may change ``.grad`` and

@@ -45,14 +45,12 @@ def _seed(function: str, output: Any, gradient: Any) -> tuple[Any, Any]:
     if vertex is None:
         raise RuntimeError(
             f"{function}: a tensor of shape {shape} does not require grad; was it computed under "
-            "no_grad(), detached, or from tensors none of which has requires_grad=True?"
-        )
+            "no_grad(), detached, or from tensors none of which has requires_grad=True?")
     if gradient is None:
         if output.array.size != 1:
             raise RuntimeError(
                 f"{function}: a tensor of shape {shape}, not a single number, needs a direction; "
-                "reduce it first (.sum(), .mean()) or give its gradient, of the same shape"
-            )
+                "reduce it first (.sum(), .mean()) or give its gradient, of the same shape")
         return vertex, output._make(full_like(output.array, 1))
     if not _is_variable(gradient):
         kind = type(gradient).__name__
@@ -63,8 +61,7 @@ def _seed(function: str, output: Any, gradient: Any) -> tuple[Any, Any]:
     if given_dtype != dtype:
         raise RuntimeError(
             f"{function}: the gradient is {given_dtype}, but its tensor {dtype}; convert it with "
-            f".to(tinynet.{dtype})"
-        )
+            f".to(tinynet.{dtype})")
     array_module(output.array, gradient.array, function=function)  # both on one device?
     return vertex, gradient
 
@@ -102,16 +99,14 @@ def refuse_create_graph(create_graph: bool) -> None:
     if create_graph:
         raise RuntimeError(
             "backward: create_graph=True is not supported, since .grad keeps no history; use "
-            "tinynet.grad(outputs, inputs, create_graph=True)"
-        )
+            "tinynet.grad(outputs, inputs, create_graph=True)")
 
 
 def refuse_contradiction(materialize_grads: bool, allow_unused: bool | None) -> None:
     """Two arguments of `grad` that exclude each other."""
     if materialize_grads and allow_unused is False:
         raise ValueError(
-            "grad: materialize_grads=True fills in unused inputs, which allow_unused=False forbids"
-        )
+            "grad: materialize_grads=True fills in unused inputs, which allow_unused=False forbids")
 
 
 def unused(number: int, tensor: Any, allow_unused: Any, materialize_grads: bool) -> Any:
@@ -122,8 +117,7 @@ def unused(number: int, tensor: Any, allow_unused: Any, materialize_grads: bool)
         shape = tuple(tensor.array.shape)
         raise RuntimeError(
             f"grad: the outputs do not depend on input {number}, of shape {shape}; "
-            "allow_unused=True gives None for it, materialize_grads=True zeros"
-        )
+            "allow_unused=True gives None for it, materialize_grads=True zeros")
     return None
 
 

@@ -60,14 +60,12 @@ class Saved:
                 node, position,
                 f"{self.version.changed_by} changed that in place since (it is at version "
                 f"{self.version.count}, version {self.count} is needed); change a copy, "
-                "tensor.clone(), instead",
-            )  # fmt: skip
+                "tensor.clone(), instead")
         if self.fingerprint is not None and anomaly.checksum(self.array) != self.fingerprint:
             raise self._error(
                 node, position,
                 "the values were changed since through a numpy array that shares its memory "
-                "(from numpy() or from_numpy()); write to a copy",
-            )  # fmt: skip
+                "(from numpy() or from_numpy()); write to a copy")
         if self.vertex is not None and type(self.vertex) is not type(node):
             return self.vertex  # a leaf, which is its own vertex
         variable = g._make(self.array)
@@ -79,16 +77,14 @@ class Saved:
         what = "result" if position < 0 else f"input {node.input_name(position)}"
         return RuntimeError(
             f"backward: {node.primitive.name} needs its {what}, a {self.array.dtype} tensor of "
-            f"shape {tuple(self.array.shape)}, but {change}"
-        )
+            f"shape {tuple(self.array.shape)}, but {change}")
 
 
 def freed(primitive: str) -> RuntimeError:
     """The error for a second pass through a graph whose kept values were freed."""
     return RuntimeError(
         f"backward: the values that {primitive} kept were freed by an earlier backward pass; say "
-        "retain_graph=True in that one to go through the graph again"
-    )
+        "retain_graph=True in that one to go through the graph again")
 
 
 def copy(array: Any) -> Any:

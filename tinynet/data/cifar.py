@@ -53,8 +53,7 @@ class CIFAR10(ImageSet):
         "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
         "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
         "data_batch_4": "634d18415352ddfa80567beed471001a",
-        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    }
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb"}
     test_batches: ClassVar[dict[str, str]] = {"test_batch": "40351d587109b95175f43aff81a1287e"}
     folders = ("CIFAR10", "cifar10", ".")
     mirrors = ("https://www.cs.toronto.edu/~kriz/",
@@ -86,12 +85,11 @@ class CIFAR10(ImageSet):
             images, labels = read_batch(content, where)
             if len(images) == _PUBLISHED_COUNT:
                 md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-                if md5 != self._batches[name]:
+                if md5 != (right := self._batches[name]):
                     raise ValueError(f"{where}: has the size of the published {name} but not its "
-                        f"content: MD5 {md5}, not {self._batches[name]}")
+                        f"content: MD5 {md5}, not {right}")
             elif exact:
-                raise ValueError(f"{where}: holds {len(images):,} images; "
-                    f"{name} has {_PUBLISHED_COUNT:,}")
+                raise ValueError(f"{where}: holds {len(images)} images, not {_PUBLISHED_COUNT}")
             self.check_labels(labels, where)
             found[name] = images, labels
         # An archive may hold the batches in any order.
@@ -136,8 +134,7 @@ def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"it has {len(labels):,} labels for {len(images):,} images")
         return images, np.array(labels, np.int64)
     except Exception as error:  # a damaged pickle may raise anything
-        reason = f"is not a batch of CIFAR-10 in the Python version ({error})"
-        raise ValueError(f"{where}: {reason}") from error
+        raise ValueError(f"{where}: is not a batch of CIFAR-10 for Python ({error})") from error
 
 
 def _pixels(array: Any) -> np.ndarray:
@@ -182,8 +179,7 @@ class _Unpickler(pickle._Unpickler):
         ("numpy", "ndarray"): _Described,
         ("numpy", "dtype"): _Described,
         # How Python 3 spells bytes in a pickle for Python 2.
-        ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1"),
-    }
+        ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1")}
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         key = module.replace("numpy._core", "numpy.core"), name

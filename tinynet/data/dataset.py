@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,7 @@ from ..ops import shapes
 from ..ops.arguments import as_generator, as_list, as_number
 from ..tensor import Tensor
 
-__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "default_collate",
-    "random_split"]
+__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
 
 
 def length_of(function: str, dataset: Any) -> int:
@@ -30,6 +30,11 @@ def length_of(function: str, dataset: Any) -> int:
         given = dataset.__name__ if isinstance(dataset, type) else type(dataset).__name__
         raise TypeError(f"{function}: a data set has a length and can be indexed; got {given}")
     return len(dataset)
+
+
+def _within(function: str, indices: np.ndarray, size: int) -> None:
+    if len(indices) and not -size <= indices.min() <= indices.max() < size:
+        raise IndexError(f"{function}: the indices must lie within the {size} samples")
 
 
 class Dataset:
@@ -73,10 +78,8 @@ class TensorDataset(Dataset):
         devices = {tensor.device for tensor in self.tensors}
         if devices == {Device("cpu")}:
             return self[indices]
-        size = len(self)
         # Checked here, because a GPU would wrap an index out of range around silently.
-        if len(indices) and not -size <= indices.min() <= indices.max() < size:
-            raise IndexError(f"TensorDataset: the indices must lie within the {size} samples")
+        _within("TensorDataset", indices, len(self))
         rows = {device: creation.tensor(indices, device=device) for device in devices}
         return tuple(tensor[rows[tensor.device]] for tensor in self.tensors)
 
@@ -87,8 +90,7 @@ class Subset(Dataset):
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray):
         size = length_of("Subset", dataset)
         self.dataset, self.indices = dataset, _as_indices("Subset", indices)
-        if len(self.indices) and not -size <= self.indices.min() <= self.indices.max() < size:
-            raise IndexError(f"Subset: the indices must lie within the {size} samples")
+        _within("Subset", self.indices, size)
 
     def __getitem__(self, index: Any) -> Any:
         return self.dataset[int(self.indices[index])]
@@ -98,10 +100,12 @@ class Subset(Dataset):
 
     def get_batch(self, indices: np.ndarray) -> Any:
         """The samples at `indices` of this subset."""
-        chosen = self.indices[indices]
-        if hasattr(self.dataset, "get_batch"):
-            return self.dataset.get_batch(chosen)
-        return default_collate([self.dataset[int(i)] for i in chosen])
+        return fetch_batch(self.dataset, self.indices[indices])
+
+
+def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
+    """The samples at `indices` as a batch, also where the data set has no ``get_batch``."""
+    return getattr(dataset, "get_batch", partial(Dataset.get_batch, dataset))(indices)
 
 
 def _as_indices(function: str, indices: Any) -> np.ndarray:
@@ -124,8 +128,7 @@ class ConcatDataset(Dataset):
     def __init__(self, datasets: Iterable[Dataset]):
         self.datasets = as_list("ConcatDataset", "datasets", datasets)
         if any(isinstance(dataset, Tensor) for dataset in self.datasets):
-            raise TypeError("ConcatDataset: datasets must be data sets, not tensors; "
-                "TensorDataset(...) makes one of tensors")
+            raise TypeError("ConcatDataset: datasets must be data sets, got a tensor")
         if not self.datasets:
             raise ValueError("ConcatDataset: datasets must hold at least one data set, got none")
         lengths = [length_of("ConcatDataset", dataset) for dataset in self.datasets]
@@ -135,17 +138,15 @@ class ConcatDataset(Dataset):
         size = len(self)
         if not -size <= index < size:
             raise IndexError(f"ConcatDataset: index {index} is out of range for {size} samples")
-        index %= size
-        number = bisect.bisect_right(self._ends, index)
-        return self.datasets[number][index - (self._ends[number - 1] if number else 0)]
+        number = bisect.bisect_right(self._ends, index % size)
+        return self.datasets[number][index % size - (self._ends[number - 1] if number else 0)]
 
     def __len__(self) -> int:
         return self._ends[-1]
 
 
-def random_split(
-    dataset: Dataset, lengths: Sequence[float], generator: Generator | None = None
-) -> list[Subset]:
+def random_split(dataset: Dataset, lengths: Sequence[float],
+                 generator: Generator | None = None) -> list[Subset]:
     """Divide `dataset` at random into subsets.
 
     Args:
@@ -200,8 +201,7 @@ def default_collate(samples: Sequence[Any]) -> Any:
         return sequence_like(first, [default_collate(c) for c in zip(*samples, strict=True)])
     if isinstance(first, (str, bytes)):
         return list(samples)
-    raise TypeError(f"default_collate: can't put {type(first).__name__} samples into a batch; "
-        "give the DataLoader a collate_fn")
+    raise TypeError(f"default_collate: can't put {type(first).__name__} samples into a batch")
 
 
 def sequence_like(sequence: Any, items: list[Any]) -> Any:

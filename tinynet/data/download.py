@@ -1,7 +1,7 @@
 """Download published files from the first mirror that has them.
 
 pooch does the work: it downloads over HTTP, checks the SHA-256 and shows a progress bar. It
-comes with ``pip install 'tinynet[examples]'`` and is imported when a download is wanted.
+comes with ``pip install 'tinynet-cnn[examples]'`` and is imported when a download is wanted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def optional(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        way_out = "pip install 'tinynet[examples]'"
+        way_out = "pip install 'tinynet-cnn[examples]'"
         raise DownloadError(f"downloading needs {error.name or name}: {way_out}") from error
 
 
@@ -46,9 +46,8 @@ def cache_folder() -> Path:
     return Path(optional("platformdirs").user_cache_dir("tinynet"))
 
 
-def fetch(
-    files: Sequence[Published], mirrors: Sequence[str], folder: Path, in_haste: bool
-) -> list[Path]:
+def fetch(files: Sequence[Published], mirrors: Sequence[str], folder: Path,
+          in_haste: bool) -> list[Path]:
     """Download `files` into `folder`; returns their paths. DownloadError if no mirror has one.
 
     A file that is there already, with the right checksum, is not downloaded again. With

@@ -86,26 +86,24 @@ class ImageSet(Dataset):
         """Pixels, labels and the size of the whole, of a subset inside tinynet; None without."""
         return None
 
-    def __init__(
-        self, root: str | os.PathLike[str] | None = None, train: bool = True,
-        transform: Callable[[Tensor], Any] | None = None,
-        target_transform: Callable[[Tensor], Any] | None = None, download: bool | None = None,
-    ):
+    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
+                 transform: Callable[[Tensor], Any] | None = None,
+                 target_transform: Callable[[Tensor], Any] | None = None,
+                 download: bool | None = None):
         name = type(self).__name__
 
-        def expect(right: bool, argument: str, value: Any, rule: str) -> None:
+        function = "a function of a tensor, or None"
+        for argument, value, right, rule in (
+            ("root", root, isinstance(root, (str, os.PathLike, type(None))), "a folder, or None"),
+            ("train", train, isinstance(train, (bool, np.bool_)),
+                "True (training part) or False (test part)"),
+            ("transform", transform, transform is None or callable(transform), function),
+            ("target_transform", target_transform,
+                target_transform is None or callable(target_transform), function),
+            ("download", download, isinstance(download, (bool, type(None))),
+                "None (try), True (insist) or False (never)")):
             if not right:
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
-
-        expect(root is None or isinstance(root, (str, os.PathLike)), "root", root,
-            "a folder, or None")
-        expect(isinstance(train, (bool, np.bool_)), "train", train,
-            "True (training part) or False (test part)")
-        for argument, value in (("transform", transform), ("target_transform", target_transform)):
-            expect(value is None or callable(value), argument, value,
-                "a function of a tensor, or None")
-        expect(download is None or isinstance(download, bool), "download", download,
-            "None (try), True (insist) or False (never)")
         self.root = None if root is None else Path(root).expanduser()
         self.train, self.transform, self.target_transform = bool(train), transform, target_transform
         images, labels, self.source, because = self._load(download)
@@ -139,9 +137,9 @@ class ImageSet(Dataset):
 
     def _same_length(self, function: str, result: Any, batch: tuple[int, ...]) -> Any:
         if batch and (not hasattr(result, "__len__") or len(result) != batch[0]):
-            shape = getattr(result, "shape", type(result).__name__)
-            raise ValueError(f"{type(self).__name__}: {function} returned {shape} for a batch of "
-                f"{batch[0]}; it is called with whole batches and must return one entry per image")
+            given = f"{getattr(result, 'shape', type(result).__name__)} for a batch of {batch[0]}"
+            rule = "it must return one entry per image of the batch"
+            raise ValueError(f"{type(self).__name__}: {function} returned {given}; {rule}")
         return result
 
     def _rows(self, index: Any) -> Any:
@@ -156,12 +154,10 @@ class ImageSet(Dataset):
             return rows.astype(np.int64)  # numpy makes [] an array of floats
         if rows.dtype.kind not in "iu" or rows.ndim > 1:
             raise TypeError(f"{name}: the index is a {type(index).__name__} of shape {rows.shape} "
-                f"and type {rows.dtype}; expected an integer, a slice, B integers in a list, "
-                f"array or tensor, or {count:,} bools")
-        low, high = rows.min(), rows.max()
-        if low < -count or high >= count:
-            wrong = low if low < -count else high
-            raise IndexError(f"{name}: index {wrong} is out of range for {count:,} images")
+                f"and type {rows.dtype}; expected integers, a slice or {count:,} bools")
+        for row in (rows.min(), rows.max()):
+            if not -count <= row < count:
+                raise IndexError(f"{name}: index {row} is out of range for {count:,} images")
         return rows
 
     def _load(self, download: bool | None) -> tuple[np.ndarray, np.ndarray, str, str]:
@@ -205,9 +201,9 @@ class ImageSet(Dataset):
 
     def check_labels(self, labels: np.ndarray, where: str) -> None:
         """ValueError, which begins with `where`, if a label is the number of no class."""
-        if (largest := labels.max()) >= len(self.classes):
-            raise ValueError(f"{where}: holds the label {largest}, "
-                f"but labels are 0 to {len(self.classes) - 1}")
+        last = len(self.classes) - 1
+        if (largest := labels.max()) > last:
+            raise ValueError(f"{where}: holds the label {largest}, but labels are 0 to {last}")
 
 
 def _because(reasons: Sequence[str]) -> str:

@@ -16,8 +16,7 @@ from ..arrays.gpu import send
 from ..arrays.random import Generator, default_generator, drawing_from
 from ..ops.arguments import as_generator, as_int
 from ..tensor import Tensor
-from .dataset import length_of
-from .dataset import default_collate, sequence_like
+from .dataset import default_collate, length_of, sequence_like
 from .sampler import BatchSampler, DistributedSampler, RandomSampler, SequentialSampler
 
 __all__ = ["DataLoader"]
@@ -46,15 +45,13 @@ class _Pass:
         taken: the number of batches handed out; the loader counts them.
     """
 
-    def __init__(
-        self, indices: Iterable[Any], generator: Generator,
-        position: Mapping[str, Any] | None, ranks: int, rank: int,
-    ):
+    def __init__(self, indices: Iterable[Any], generator: Generator,
+                 position: Mapping[str, Any] | None, ranks: int, rank: int):
         now = generator.get_state()
-        self._began = now if position is None else position["generator"]
-        self.taken = 0 if position is None else position["batches"]
+        self.began, self.taken = now, 0
         if position is not None:
-            generator.set_state(self._began)
+            self.began, self.taken = position["generator"], position["batches"]
+            generator.set_state(self.began)
         family = generator.spawn()
         # A shuffled order is drawn as a whole with the first indices. A sampler that draws as it
         # goes would draw at moments that depend on how many batches are prepared ahead, so from
@@ -69,10 +66,6 @@ class _Pass:
         numbers = itertools.count(self.taken + 1)
         generators = (family(number * ranks + rank) for number in numbers)
         self.batches = zip(generators, order, strict=False)
-
-    def position(self) -> dict[str, Any]:
-        """How far this pass is, in plain numbers."""
-        return {"generator": self._began, "batches": self.taken}
 
 
 def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
@@ -117,12 +110,10 @@ class DataLoader:
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(
-        self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False, sampler: Any = None,
-        batch_sampler: Any = None, num_workers: int = 0,
-        collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
-        generator: Generator | None = None, device: Any = None,
-    ):
+    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False,
+                 sampler: Any = None, batch_sampler: Any = None, num_workers: int = 0,
+                 collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
+                 generator: Generator | None = None, device: Any = None):
         name = "DataLoader"
         if batch_size is not None:
             batch_size = as_int(name, "batch_size", batch_size, 1)
@@ -130,11 +121,10 @@ class DataLoader:
             raise ValueError(f"{name}: give a sampler or shuffle=True, not both")
         decided = batch_size != 1 or shuffle or sampler is not None or drop_last
         if batch_sampler is not None and decided:
-            raise ValueError(f"{name}: a batch_sampler decides batch_size, shuffle, sampler and "
-                "drop_last; leave those out")
+            decisions = "batch_size, shuffle, sampler and drop_last"
+            raise ValueError(f"{name}: a batch_sampler decides {decisions}; leave those out")
         if batch_size is None and drop_last:
-            raise ValueError(f"{name}: batch_size=None makes no batches, so there is no last one "
-                "to drop; leave drop_last out")
+            raise ValueError(f"{name}: batch_size=None makes no batches; leave drop_last out")
         length_of(name, dataset)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers = as_int(name, "num_workers", num_workers, 0)
@@ -167,13 +157,11 @@ class DataLoader:
         position = self._position if self._resume else None
         self._resume = False
         now = _Pass(self._indices, self._order_generator, position, self._ranks, self._rank)
-        if self.num_workers:
-            batches = self._prepared_ahead(now.batches)
-        else:
-            batches = itertools.starmap(self._prepare, now.batches)
+        one_by_one = itertools.starmap(self._prepare, now.batches)
+        batches = self._prepared_ahead(now.batches) if self.num_workers else one_by_one
         for batch in _on_device(batches, self.device):
             now.taken += 1
-            self._position = now.position()
+            self._position = {"generator": now.began, "batches": now.taken}
             yield batch
         self._position = None
 
@@ -238,22 +226,20 @@ class DataLoader:
         """
         name, own = "DataLoader.load_state_dict", self.state_dict()
         if not isinstance(state_dict, Mapping) or not set(own) <= set(state_dict):
-            given = f"{state_dict!r:.80}"
-            raise TypeError(f"{name}: expected a dict as state_dict() makes it, got {given}")
+            raise TypeError(f"{name}: expected a state_dict() of a loader, got {state_dict!r:.80}")
         if (state_dict["generator"] is None) != (own["generator"] is None):
-            raise ValueError(f"{name}: one of the loaders has a generator of its own, "
-                "the other has not")
+            raise ValueError(f"{name}: only one of the loaders has a generator of its own")
         may_differ = "batch_size" if isinstance(self.sampler, DistributedSampler) else None
         for key in ("samples", "batch_size"):
             if state_dict[key] != own[key] and key != may_differ:
-                raise ValueError(f"{name}: the saved loader had {key} {state_dict[key]}, this one "
-                    f"has {own[key]}; the order of the batches would be another")
+                both = f"the saved loader had {key} {state_dict[key]}, this one has {own[key]}"
+                raise ValueError(f"{name}: {both}; the order of the batches would be another")
         position = copy.deepcopy(state_dict["pass"])
         if position is not None:
             known = isinstance(position, dict) and set(position) == {"generator", "batches"}
             if not known or type(position["batches"]) is not int or position["batches"] < 0:
-                raise ValueError(f"{name}: pass must say a number of batches and a generator's "
-                    f"state, got {position!r:.80}")
+                rule = "pass must say a number of batches and a generator's state"
+                raise ValueError(f"{name}: {rule}, got {position!r:.80}")
             Generator().set_state(position["generator"])  # refuses a damaged state now, not later
             if state_dict["batch_size"] != own["batch_size"]:
                 samples_taken = position["batches"] * state_dict["batch_size"]
@@ -326,10 +312,8 @@ def _map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
         return change(batch)
     if isinstance(batch, Mapping):
         changed = {key: _map_tensors(value, change) for key, value in batch.items()}
-        if not isinstance(batch, MutableMapping):
-            return changed
         # A copy keeps what the class needs beside the items, such as defaultdict's factory.
-        filled = copy.copy(batch)
+        filled = copy.copy(batch) if isinstance(batch, MutableMapping) else {}
         filled.update(changed)
         return filled
     if isinstance(batch, (tuple, list)):

@@ -92,16 +92,16 @@ def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
     header = stream.read(len(start))
     magic, sizes = start[:4], start[8:]
     if len(header) < len(start) or header[:4] != magic or header[8:] != sizes:
+        rule = f"starts with '{magic.hex()}', then N in 4 bytes, then '{sizes.hex(' ', 4)}'"
         raise ValueError(f"starts with the bytes '{header.hex(' ', 4)}'; an IDX file of N items "
-            f"of shape {item_shape} starts with '{magic.hex()}', then N in 4 bytes, "
-            f"then '{sizes.hex(' ', 4)}'")
+            f"of shape {item_shape} {rule}")
     count = int.from_bytes(header[4:8], "big")
     size = count * math.prod(item_shape)
     promise = f"the header promises {count:,} items of shape {item_shape}, {size:,} bytes"
     most = min(MAX_BYTES, file_size * (_DEFLATE_LIMIT if gzipped else 1))
     if not 1 <= size <= most:
-        raise ValueError(f"{promise}; this file of {file_size:,} bytes can hold between one item "
-            f"and {most:,} bytes")
+        rule = f"can hold between one item and {most:,} bytes"
+        raise ValueError(f"{promise}; this file of {file_size:,} bytes {rule}")
     array = np.empty((count, *item_shape), np.uint8)
     filled = stream.readinto(array.data.cast("B"))
     # Reading past the end also makes gzip compare its own checksum and length with what came out.
@@ -205,8 +205,8 @@ class MNIST(ImageSet):
         both = zip(paths, files, strict=True)
         images, labels = (load_file(path, file, exact=exact) for path, file in both)
         if len(images) != len(labels):
-            raise ValueError(f"{paths[1]}: holds {len(labels):,} labels, "
-                f"but {paths[0]} holds {len(images):,} images")
+            images_there = f"{paths[0]} holds {len(images):,} images"
+            raise ValueError(f"{paths[1]}: holds {len(labels):,} labels, but {images_there}")
         self.check_labels(labels, str(paths[1]))
         return images, labels
 

@@ -12,8 +12,7 @@ from ..arrays.random import Generator, default_generator
 from ..ops.arguments import as_generator, as_int
 from .dataset import length_of
 
-__all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler",
-    "SequentialSampler"]
+__all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler"]
 
 
 class Sampler:
@@ -94,10 +93,8 @@ class DistributedSampler(Sampler):
     [[0, 2, 4], [1, 3, 0]]
     """
 
-    def __init__(
-        self, dataset: Any, num_replicas: int | None = None, rank: int | None = None,
-        shuffle: bool = True, seed: int = 0, drop_last: bool = False,
-    ):
+    def __init__(self, dataset: Any, num_replicas: int | None = None, rank: int | None = None,
+                 shuffle: bool = True, seed: int = 0, drop_last: bool = False):
         from .. import distributed  # imported here, because few programs need it
 
         name = "DistributedSampler"

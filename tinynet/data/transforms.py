@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arrays.devices import array_module, beside, computing
 from ..arrays.random import Generator, default_generator
-from ..ops.arguments import as_generator, as_list
+from ..ops.arguments import as_choice, as_generator, as_list
 from ..tensor import Tensor
 
 __all__ = ["Compose", "Normalize", "RandomCrop", "RandomHorizontalFlip", "RandomRotation"]
@@ -67,11 +67,11 @@ class _ImageTransform:
     def __call__(self, images: Tensor) -> Tensor:
         name = type(self).__name__
         if not isinstance(images, Tensor):
-            raise TypeError(f"{name}: expected a tensor of images, got {type(images).__name__}; "
-                "tinynet.from_numpy makes one of a numpy array")
+            given = f"{type(images).__name__}; tinynet.from_numpy makes a tensor of an array"
+            raise TypeError(f"{name}: expected a tensor of images, got {given}")
         if images.ndim not in (3, 4):
-            raise ValueError(f"{name}: expected images (N, C, H, W) or one image (C, H, W), "
-                f"got shape {tuple(images.shape)}")
+            rule = "expected images (N, C, H, W) or one image (C, H, W)"
+            raise ValueError(f"{name}: {rule}, got shape {tuple(images.shape)}")
         batch = images.array if images.ndim == 4 else images.array[None]
         with computing(batch):
             changed = self.change(batch)
@@ -120,8 +120,8 @@ class Normalize(_ImageTransform):
         _expect_floats("Normalize", "it", batch)
         given, channels = max(len(self._mean), len(self._std)), batch.shape[1]
         if given not in (1, channels):
-            raise ValueError(f"Normalize: the images have {channels} channels, but {given} numbers "
-                "are given as mean or std")
+            numbers = f"{given} numbers are given as mean or std"
+            raise ValueError(f"Normalize: the images have {channels} channels, but {numbers}")
         mean, std = (beside(batch, values, batch.dtype) for values in (self._mean, self._std))
         return (batch - mean) / std
 
@@ -171,19 +171,17 @@ class RandomCrop(_ImageTransform):
 
     shown = ("size", "padding")
 
-    def __init__(
-        self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
-        pad_if_needed: bool = False, fill: float = 0, padding_mode: str = "constant", *,
-        generator: Generator | None = None,
-    ):
+    def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
+                 pad_if_needed: bool = False, fill: float = 0, padding_mode: str = "constant", *,
+                 generator: Generator | None = None):
         super().__init__(generator)
         name = "RandomCrop"
         self.size = (_sizes(name, "size", size, (1, 2), 1) * 2)[:2]
         sides = _sizes(name, "padding", 0 if padding is None else padding, (1, 2, 4), 0)
         self._sides = sides * (4 // len(sides))  # left, top, right, bottom
-        # These names are numpy's too.
-        _one_of(name, "padding_mode", padding_mode, "constant", "edge", "reflect", "symmetric")
-        self.padding, self.pad_if_needed, self.padding_mode = padding, pad_if_needed, padding_mode
+        modes = ("constant", "edge", "reflect", "symmetric")  # numpy's names too
+        self.padding_mode = as_choice(name, "padding_mode", padding_mode, modes)
+        self.padding, self.pad_if_needed = padding, pad_if_needed
         self.fill = _number(name, "fill", fill)
 
     def change(self, batch: Any) -> Any:
@@ -228,21 +226,17 @@ class RandomRotation(_ImageTransform):
 
     shown = ("degrees", "interpolation", "fill")
 
-    def __init__(
-        self, degrees: float | Sequence[float], interpolation: str = "nearest", *,
-        fill: float = 0, generator: Generator | None = None,
-    ):
+    def __init__(self, degrees: float | Sequence[float], interpolation: str = "nearest", *,
+                 fill: float = 0, generator: Generator | None = None):
         super().__init__(generator)
         name = "RandomRotation"
-        if isinstance(degrees, (tuple, list)):
-            angles = [float(_number(name, "degrees", angle)) for angle in degrees]
-        else:
-            angle = float(_number(name, "degrees", degrees))
-            angles = [-angle, angle]
+        given = degrees if isinstance(degrees, (tuple, list)) else [degrees]
+        angles = [float(_number(name, "degrees", angle)) for angle in given]
+        angles = angles if given is degrees else [-angles[0], angles[0]]
         if len(angles) != 2 or angles[0] > angles[1]:
-            raise ValueError(f"{name}: degrees must be a number from 0 up or (from, to), "
-                f"got {degrees!r}")
-        _one_of(name, "interpolation", interpolation, "nearest", "bilinear")
+            rule = "degrees must be a number from 0 up or (from, to)"
+            raise ValueError(f"{name}: {rule}, got {degrees!r}")
+        as_choice(name, "interpolation", interpolation, ("nearest", "bilinear"))
         self.degrees, self.interpolation = angles, interpolation
         self.fill = _number(name, "fill", fill)
 
@@ -292,8 +286,8 @@ def _channels_first(pixels: Any) -> Any:
 
 def _expect_floats(name: str, who: str, batch: Any) -> None:
     if batch.dtype.kind != "f":
-        raise TypeError(f"{name}: the images are {batch.dtype}; "
-            f"{who} takes floats, such as images.float() / 255")
+        rule = f"{who} takes floats, such as images.float() / 255"
+        raise TypeError(f"{name}: the images are {batch.dtype}; {rule}")
 
 
 def _per_channel(what: str, value: Any) -> np.ndarray:
@@ -321,8 +315,3 @@ def _sizes(name: str, what: str, value: Any, counts: tuple[int, ...], least: int
         allowed = " or ".join(map(str, counts))
         raise ValueError(f"{name}: {what} must be {allowed} ints from {least} up, got {value!r}")
     return tuple(map(int, sizes))
-
-
-def _one_of(name: str, what: str, value: Any, *allowed: str) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: {what} must be one of {', '.join(allowed)}, got {value!r}")

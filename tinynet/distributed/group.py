@@ -42,8 +42,8 @@ _TIMEOUT = 1800.0  # the same in a collective
 _SPIN = 1e-3
 _NAP = 5e-5
 
-# Launchers (MPICH's and Intel's, Open MPI's, MVAPICH's, Slurm's) write the number of ranks into these
-# environment variables.
+# Launchers (MPICH's and Intel's, Open MPI's, MVAPICH's, Slurm's) write the number of ranks into
+# these environment variables.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
@@ -114,8 +114,7 @@ class Group:
 
     # --------------------------------------------------------------------------- collectives
 
-    def start(self, function: str, comm: Any, buffer: Any, op: ReduceOp | None = None,
-              src: int = 0) -> Work:  # fmt: skip
+    def start(self, function: str, comm, buffer, op: ReduceOp | None = None, src: int = 0) -> Work:
         """Start to reduce `buffer`, a contiguous array; without `op`, copy it from rank `src`."""
         try:
             if op is None:
@@ -144,10 +143,8 @@ class Group:
         texts = [row.tobytes().rstrip(bytes(1)).decode() for row in calls]
         if len(set(texts)) > 1:
             listed = "; ".join(f"rank {rank}: {text}" for rank, text in enumerate(texts))
-            raise RuntimeError(
-                f"{function}: the ranks don't do the same, but {listed}; all must make the same "
-                "calls in the same order"
-            )
+            raise RuntimeError(f"{function}: the ranks don't do the same, but {listed}; all must "
+                "make the same calls in the same order")
 
     def _failure(self, function: str, error: Exception) -> RuntimeError:
         return RuntimeError(f"{function}: MPI gave up on rank {self.rank}: {error}")
@@ -184,17 +181,13 @@ class Group:
             self._listen()
             gone = [rank for rank, count in sorted(self.ended.items()) if count < work._number]
             if gone:
-                raise RuntimeError(
-                    f"{work._function}: rank {self.rank} waits for {_ranks(gone)}, which came to "
-                    "the end of the program without taking part; all ranks must do the same number "
-                    "of steps and collectives"
-                )
+                raise RuntimeError(f"{work._function}: rank {self.rank} waits for {_ranks(gone)}, "
+                    "which came to the end of the program without taking part; all ranks must do "
+                    "the same number of steps and collectives")
             if waited > self.timeout:
-                raise RuntimeError(
-                    f"{work._function}: after {self.timeout:g} s rank {self.rank} still waits for "
-                    "another rank; all ranks must make the same calls in the same order. "
-                    "init_process_group(timeout=...) sets the limit"
-                )
+                raise RuntimeError(f"{work._function}: after {self.timeout:g} s rank {self.rank} "
+                    "still waits for another rank; all ranks must make the same calls in the same "
+                    "order. init_process_group(timeout=...) sets the limit")
             time.sleep(min(max(waited / 20, _NAP), 20 * _NAP))  # back off
 
     # ------------------------------------------------------------------------------- the end
@@ -223,10 +216,8 @@ class Group:
         self.progress()
         if self.running or set(self.ended.values()) != {self.count}:
             # a started collective can't be cancelled, and MPI would wait for it for ever
-            print(
-                f"tinynet.distributed: rank {self.rank} ends in the middle of a collective",
-                file=sys.stderr,
-            )
+            print(f"tinynet.distributed: rank {self.rank} ends in the middle of a collective",
+                file=sys.stderr)
             self._abort()
 
     def close(self) -> None:
@@ -305,14 +296,12 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
     global _group
     if _group is not None:
         raise ValueError(
-            "init_process_group: it was called before; call destroy_process_group() first"
-        )
+            "init_process_group: it was called before; call destroy_process_group() first")
     if backend not in (None, "mpi"):
         raise ValueError(f"init_process_group: the one backend is 'mpi', got {backend!r}")
     if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta(0)):
         raise ValueError(
-            f"init_process_group: timeout must be a positive datetime.timedelta, got {timeout!r}"
-        )
+            f"init_process_group: timeout must be a positive datetime.timedelta, got {timeout!r}")
     sizes = [os.environ.get(name, "") for name in _SIZES]
     launched = max([int(size) for size in sizes if size.isdecimal()], default=1)
     if launched > 1:  # the import waits for all ranks inside MPI, where Python code can't stop it
@@ -324,23 +313,20 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is installed, MPI is not
         if backend is not None or launched > 1:
             cause = f"{launched} ranks were started" if launched > 1 else "MPI was asked for"
-            raise RuntimeError(
-                f"init_process_group: {cause}, which needs mpi4py and an MPI "
+            raise RuntimeError(f"init_process_group: {cause}, which needs mpi4py and an MPI "
                 f"({str(error).strip()}); pip install 'tinynet-cnn[distributed]' brings both, or "
-                "on a cluster that has an MPI, pip install mpi4py. One rank alone needs neither"
-            ) from error
+                "on a cluster that has an MPI, pip install mpi4py. One rank alone needs "
+                "neither") from error
     finally:
         if launched > 1:
             faulthandler.cancel_dump_traceback_later()
     group = Group(MPI, timeout.total_seconds() if timeout else _TIMEOUT)
     if group.size == 1 < launched:
         library = MPI.Get_library_version().split("\n")[0].strip("\0 ")
-        raise RuntimeError(
-            f"init_process_group: the launcher started {launched} ranks, but MPI ({library}) sees "
-            "only one, because the two belong to different MPIs. Start with the mpiexec of that "
-            "MPI (python -m mpi4py --mpi-lib-version names it; `which -a mpiexec` lists the "
-            "launchers), or have mpi4py use the launcher's (docs/distributed.md)"
-        )
+        raise RuntimeError(f"init_process_group: the launcher started {launched} ranks, but MPI "
+            f"({library}) sees only one, because the two belong to different MPIs. Start with the "
+            "mpiexec of that MPI (python -m mpi4py --mpi-lib-version names it; `which -a mpiexec` "
+            "lists the launchers), or have mpi4py use the launcher's (docs/distributed.md)")
     _group = group
 
 
@@ -354,10 +340,8 @@ def destroy_process_group() -> None:
 def current_group(function: str) -> Group:
     """The group that `init_process_group` made; ValueError without one."""
     if _group is None:
-        raise ValueError(
-            f"{function}: there is no group of processes; "
-            "call tinynet.distributed.init_process_group() first"
-        )
+        raise ValueError(f"{function}: there is no group of processes; call "
+            "tinynet.distributed.init_process_group() first")
     return _group
 
 
@@ -382,7 +366,7 @@ def barrier() -> None:
 
 
 def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, *,
-               async_op: bool = False) -> Work | None:  # fmt: skip
+               async_op: bool = False) -> Work | None:
     """Replace `tensor` by its sum over all ranks (or what `op` says), the same bits on each rank.
 
     In place, without history. All ranks make this call, with the same shape, dtype and `op`, in the
@@ -402,15 +386,11 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, *,
         names = ", ".join(o.name for o in ReduceOp)
         raise TypeError(f"all_reduce: op must be one of ReduceOp.{names}, got {op!r:.60}")
     if tensor.dtype == np.bool_:
-        raise TypeError(
-            "all_reduce: bool tensors can't be added up; convert with .to('uint8'), and use "
-            "ReduceOp.MAX for 'any' and MIN for 'all'"
-        )
+        raise TypeError("all_reduce: bool tensors can't be added up; convert with .to('uint8'), "
+            "and use ReduceOp.MAX for 'any' and MIN for 'all'")
     if op is ReduceOp.AVG and tensor.dtype.kind != "f":
-        raise TypeError(
-            f"all_reduce: ReduceOp.AVG is for floating-point tensors, this one is {tensor.dtype}; "
-            "use SUM, or convert it"
-        )
+        raise TypeError("all_reduce: ReduceOp.AVG is for floating-point tensors, this one is "
+            f"{tensor.dtype}; use SUM, or convert it")
     if group.size == 1:
         return Work() if async_op else None
     group.agree(f"all_reduce of {tuple(tensor.shape)} {tensor.dtype}, {op.name}")

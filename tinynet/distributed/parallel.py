@@ -55,7 +55,7 @@ class DistributedDataParallel(Module):
     """
 
     def __init__(self, module: Module, *, broadcast_buffers: bool = True,
-                 bucket_cap_mb: float | None = None):  # fmt: skip
+                 bucket_cap_mb: float | None = None):
         super().__init__()
         if not isinstance(module, Module):
             raise TypeError(f"{_NAME}: expected a module, got {type(module).__name__}")
@@ -65,10 +65,8 @@ class DistributedDataParallel(Module):
         group = current_group(_NAME)
         learned = [p for p in module.parameters() if p.requires_grad]
         if not learned:
-            raise RuntimeError(
-                f"{_NAME}: no parameter of the module requires grad, so there is nothing to "
-                "average; use the module itself"
-            )
+            raise RuntimeError(f"{_NAME}: no parameter of the module requires grad, so there is "
+                "nothing to average; use the module itself")
         self.module = module
         self.broadcast_buffers, self.bucket_cap_mb = broadcast_buffers, bucket_cap_mb
         self._averaging = True
@@ -88,10 +86,8 @@ class DistributedDataParallel(Module):
             return self.module(*inputs, **options)
         for name, p in self._frozen:
             if p.requires_grad:
-                raise RuntimeError(
-                    f"{_NAME}: {name} did not require grad when the model was wrapped; "
-                    "wrap it again to learn it"
-                )
+                raise RuntimeError(f"{_NAME}: {name} did not require grad when the model was "
+                    "wrapped; wrap it again to learn it")
         if self.training and self.broadcast_buffers:
             self._channel.broadcast(list(self.module.buffers()))
         return _watched(self.module(*inputs, **options), self._reducer)
@@ -134,10 +130,8 @@ def _watched(result: Any, reducer: _Reducer) -> Any:
         return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
     if result is None or isinstance(result, (bool, int, float, str)):
         return result
-    raise TypeError(
-        f"{_NAME}: the model's forward returned a {type(result).__name__}; gradients are averaged "
-        "through tensors, and tuples, lists and dicts of them"
-    )
+    raise TypeError(f"{_NAME}: the model's forward returned a {type(result).__name__}; gradients "
+        "are averaged through tensors, and tuples, lists and dicts of them")
 
 
 # ------------------------------------------------------------------------------- what is sent
@@ -189,7 +183,7 @@ def _check_same(channel: _Channel, module: Module) -> None:
     """RuntimeError, with the first difference, on every rank whose model is not rank 0's."""
     named = [*module.named_parameters(), *module.named_buffers()]
     own = [f"{name}, {tuple(t.shape)} {t.dtype}{', learned' * t.requires_grad}"
-           for name, t in named]  # fmt: skip
+           for name, t in named]
     text = "\n".join(own).encode()
     length = np.array([len(text)], np.int64)
     channel.send(length.view(np.uint8))
@@ -202,8 +196,7 @@ def _check_same(channel: _Channel, module: Module) -> None:
         if here != there:
             raise RuntimeError(
                 f"{_NAME}: the model of rank {channel.group.rank} is not that of rank 0: it has "
-                f"{here}, where rank 0 has {there}; all ranks must build the same model"
-            )
+                f"{here}, where rank 0 has {there}; all ranks must build the same model")
 
 
 class _Bucket:
@@ -222,7 +215,7 @@ class _Bucket:
             self.flat = array_module(first).zeros(length, summed_in(first.dtype))
         ends = np.cumsum(sizes).tolist()
         self.parts = [self.flat[end - size : end].reshape(p.array.shape)
-                      for p, end, size in zip(parameters, ends, sizes, strict=True)]  # fmt: skip
+                      for p, end, size in zip(parameters, ends, sizes, strict=True)]
         self.used = np.zeros(len(parameters), self.flat.dtype)  # 1: used since the last average
         self.empty()
 
@@ -265,7 +258,7 @@ class _Bucket:
 
 
 def _ready_hook(reducer: weakref.ref[_Reducer], bucket: weakref.ref[_Bucket],
-                i: int) -> Callable[[Any], None]:  # fmt: skip
+                i: int) -> Callable[[Any], None]:
     # weak, because both refer to the parameter, and the parameter refers to its hooks
     def ready(parameter: Any) -> None:
         if (r := reducer()) is not None and (b := bucket()) is not None:
@@ -313,18 +306,14 @@ class _Reducer:
         if not after_backward(self._finish):
             return  # not for the first time; or it is `grad`, which leaves no gradients
         if self.running:
-            raise RuntimeError(
-                f"{_NAME}: the backward pass before this one failed halfway, so the ranks no "
-                "longer agree; stop, and resume from a checkpoint"
-            )
+            raise RuntimeError(f"{_NAME}: the backward pass before this one failed halfway, so the "
+                "ranks no longer agree; stop, and resume from a checkpoint")
         for bucket in self.buckets:
             kind, dtype = type(bucket.flat), bucket.flat.dtype
             for p in bucket.parameters:
                 if type(p.array) is not kind or summed_in(p.dtype) != dtype:
-                    raise RuntimeError(
-                        f"{_NAME}: the model was moved or converted after it was wrapped; do that "
-                        "first, then wrap it"
-                    )
+                    raise RuntimeError(f"{_NAME}: the model was moved or converted after it was "
+                        "wrapped; do that first, then wrap it")
         self.running, self.sent = True, 0
 
     def _send_full(self) -> None:

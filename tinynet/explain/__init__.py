@@ -1,12 +1,14 @@
-"""See how a convolution learns: a page that shows it forward and backward, step by step, with real numbers.
+"""How a convolution learns: a page that shows it forward and backward, step by step, with real
+numbers.
 
 >>> import tinynet
 >>> e = tinynet.explain.conv2d([[1, 2, 0], [0, 1, 2], [1, 2, 1]], [[1, 2], [0, 1]])
 >>> e.steps("dx")[0]
-'G[0,0] = 1 travels back through the 4 taps: dX[0:2,0:2] += 1·w. Cell (1,0): 0 → 0, contribution 1 of 2. \
-Windows overlap, so we add; assigning would keep only the last.'
+'G[0,0] = 1 travels back through the 4 taps: dX[0:2,0:2] += 1·w. Cell (1,0): 0 → 0, contribution \
+1 of 2. Windows overlap, so we add; assigning would keep only the last.'
 
-`e.save("conv.html")` writes one self-contained file; in a notebook `e` shows itself; in a terminal it prints as text.
+`e.save("conv.html")` writes one self-contained file; a notebook shows `e` as a page, a terminal as
+text.
 """
 from __future__ import annotations
 
@@ -19,51 +21,61 @@ from .explanation import Conv2dExplanation
 from .graph import GraphExplanation, graph
 from .report import TrainingReport, report
 
-__all__ = ["Conv2dExplanation", "GraphExplanation", "TrainingReport", "conv2d", "graph", "layer", "report"]
+__all__ = ["Conv2dExplanation", "GraphExplanation", "TrainingReport", "conv2d", "graph", "layer",
+           "report"]
 
 
-def conv2d(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
-           padding_mode: str = "zeros", grad_out: Any = None, *, name: str | None = None, lang: str = "en",
-           cell: tuple[int, int] | None = None, sample: int = 0) -> Conv2dExplanation:
+def conv2d(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+           groups: int = 1, padding_mode: str = "zeros", grad_out: Any = None, *,
+           name: str | None = None, lang: str = "en", cell: tuple[int, int] | None = None,
+           sample: int = 0) -> Conv2dExplanation:
     """Explain `F.conv2d(x, w, b, stride, padding, dilation, groups)` and its backward pass.
 
     Args:
-        x: input (N, C, H, W), (C, H, W) or (H, W): a tensor on any device, an array or nested lists.
+        x: input (N, C, H, W), (C, H, W) or (H, W): a tensor on any device, an array, nested lists.
         w: weight (O, C/groups, KH, KW), or (KH, KW) for one kernel.
         b: bias (O,), or None.
         stride, padding, dilation, groups: as for `F.conv2d`; `padding` may be "same" or "valid".
         padding_mode: "zeros", "reflect", "replicate" or "circular", as for `nn.Conv2d`.
-        grad_out: the gradient G of the loss with respect to the output, of the output's shape; None: ones.
+        grad_out: the upstream gradient G, of the shape of the output; None: ones.
         name: a title such as the layer's name.
         lang: "en" or "zh", the language shown first (the page has a switch).
-        cell: the output cell (row, column) round which something large is cropped; None: the middle one.
-        sample: the sample shown first; of a large batch, at most eight samples round it are shown.
+        cell: the output cell (row, column) around which a large convolution is cropped; None: the
+            middle one.
+        sample: the sample shown first; of a large batch, at most eight samples around it are shown.
 
-    Everything is computed in float64. Raises what `F.conv2d` raises for a wrong geometry, ValueError or TypeError for
-    anything that can't be shown, and RuntimeError should the numbers not agree with each other (they always have).
+    Everything is computed in float64.
+
+    Raises what `F.conv2d` raises for a wrong geometry, ValueError or TypeError for anything that
+    can't be shown, and RuntimeError if two ways to compute the same numbers disagree.
     """
     return Conv2dExplanation(x, w, b, stride, padding, dilation, groups, padding_mode, grad_out,
                              name=name, lang=lang, cell=cell, sample=sample)
 
 
-def layer(module: Any, x: Any, loss: Callable[[Any], Any] | None = None, sample: int = 0, *, name: str | None = None,
-          lang: str = "en", cell: tuple[int, int] | None = None) -> Conv2dExplanation:
-    """Explain one `nn.Conv2d` of your own model, with the gradient that really arrives at it.
+def layer(module: Any, x: Any, loss: Callable[[Any], Any] | None = None, sample: int = 0, *,
+          name: str | None = None, lang: str = "en",
+          cell: tuple[int, int] | None = None) -> Conv2dExplanation:
+    """Explain one `nn.Conv2d` of your own model, with the upstream gradient that it really gets.
 
     Args:
         module: the layer, for example ``model.conv1``.
-        x: what the layer gets, (N, C, H, W) or (C, H, W).
-        loss: what happens to the layer's output afterwards: a function of the output that returns a scalar tensor, for
-            example ``lambda y: F.cross_entropy(model.head(y), target)``; None: the sum of the output.
+        x: the layer's input, (N, C, H, W) or (C, H, W).
+        loss: the rest of the model: a function of the layer's output that returns a scalar tensor,
+            for example ``lambda y: F.cross_entropy(model.head(y), target)``; None: the sum of the
+            output.
         sample: the sample shown first. dW and db are sums over the whole batch.
         name: a title; None: the layer as it prints.
         lang, cell: as for `conv2d`.
 
-    Parameters keep their values and `.grad`; `loss` runs once, in the mode (train or eval) its modules are in.
+    Parameters keep their values and `.grad`. `loss` runs once, with its modules in the mode (train
+    or eval) that they are in.
+
     Raises TypeError unless `module` is an `nn.Conv2d`, ValueError if the loss isn't a scalar.
     """
     if not isinstance(module, tinynet.nn.Conv2d):
-        raise TypeError(f"explain.layer: module is a {type(module).__name__}; it must be an nn.Conv2d")
+        raise TypeError(f"explain.layer: module is a {type(module).__name__}; it must be an "
+                        "nn.Conv2d")
     grad_out = None
     if loss is not None:
         with tinynet.no_grad():
@@ -72,12 +84,15 @@ def layer(module: Any, x: Any, loss: Callable[[Any], Any] | None = None, sample:
         with tinynet.enable_grad():
             value = loss(output)
         if not isinstance(value, tinynet.Tensor) or value.numel() != 1:
-            shape = f"shape {tuple(value.shape)}" if isinstance(value, tinynet.Tensor) else f"type {type(value).__name__}"
-            raise ValueError(f"explain.layer: loss(y) has {shape}; it must be a tensor with one number, for example its .sum()")
+            given = (f"shape {tuple(value.shape)}" if isinstance(value, tinynet.Tensor)
+                     else f"type {type(value).__name__}")
+            raise ValueError(f"explain.layer: loss(y) has {given}; it must be a tensor with one "
+                             "number, for example its .sum()")
         if not value.requires_grad:
-            raise ValueError("explain.layer: loss(y) does not depend on y, so no gradient arrives at the layer; "
-                             "compute it from the argument that the function gets")
+            raise ValueError("explain.layer: loss(y) does not depend on y, so the layer gets no "
+                             "gradient; compute it from the argument that the function gets")
         (grad_out,) = tinynet.grad(value, [output])
-    return Conv2dExplanation(x, module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups,
-                             module.padding_mode, grad_out, name=repr(module) if name is None else name, lang=lang, cell=cell,
-                             sample=sample)
+    return Conv2dExplanation(
+        x, module.weight, module.bias, module.stride, module.padding, module.dilation,
+        module.groups, module.padding_mode, grad_out,
+        name=repr(module) if name is None else name, lang=lang, cell=cell, sample=sample)

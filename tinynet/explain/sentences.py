@@ -1,25 +1,34 @@
-"""What every step says: sentences with the numbers of one convolution in them.
+"""What every step says: sentences that hold the numbers of one convolution.
 
-A sentence is a list of texts, each a key into `TEXTS` with what fills its slots; so one list serves both languages, the
-terminal and the page. Cells are named in the coordinates of x (padding has row −1), slices in those of the padded array.
+A sentence is a list of texts, each a key of `TEXTS` with the values of its slots; so one list
+serves both languages, the terminal and the page. Sentences name cells in the coordinates of x
+(padding has row −1) and slices in those of the padded array.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .convolution import Array, Axis, Convolution
-from .texts import both
+from .axis import Axis
+from .convolution import Array
+from .steps import SteppedConvolution
+from .texts import Texts, both
 
-TERMS = 16                  # products spelled out in a sentence
+TERMS = 16                  # products written out in a sentence
 
 Sentence = list[tuple[str, dict[str, Any]]]
 
 
+# -- numbers and ranges ----------------------------------------------------------------------------
+
 def number(value: float) -> str:
-    """How a number is written everywhere: whole numbers whole, others with three significant digits (page.js does the same)."""
+    """How numbers are written everywhere (page.js does the same): whole numbers as they are, others
+    with three significant digits."""
+    if not math.isfinite(value):
+        return str(float(value))
     value = rounded(value)
     text = str(value)
     if value and not 1e-3 <= abs(value) < 1e6:
@@ -35,205 +44,242 @@ def rounded(value: float) -> int | float:
     return float(f"{value:.3g}")
 
 
+def rounded_values(values: Any) -> Any:
+    """Arrays and nested lists as plain numbers, rounded as the page shows them."""
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if isinstance(values, list):
+        return [rounded_values(value) for value in values]
+    return None if values is None else rounded(values)
+
+
 def factor(value: float) -> str:
+    """A number as it stands in a product or a sum: negative ones in parentheses."""
     text = number(value)
     return f"({text})" if text.startswith("−") else text
 
 
-def shorten(items: list[Any], keep: int, gap: Any) -> list[Any]:
-    return items if len(items) <= 2 * keep else [*items[:keep], gap, *items[-keep:]]
+def shorten(items: list[Any], ends: int, gap: Any) -> list[Any]:
+    """The first and last `ends` items with `gap` between, or all items if they are not more."""
+    return items if len(items) <= 2 * ends else [*items[:ends], gap, *items[-ends:]]
 
 
 def products(left: Array, right: Array) -> str:
-    """Σ left·right spelled out row by row: ``1·1+2·2 + 0·2+1·1``. Of a long sum the beginning and the end are shown."""
-    rows = [list(zip(a_row, b_row, strict=True)) for a_row, b_row in
+    """Σ left·right written out row by row, ``1·1+2·2 + 0·2+1·1``; a long sum only at its ends."""
+    rows = [list(zip(*pair, strict=True)) for pair in
             zip(np.atleast_2d(left).tolist(), np.atleast_2d(right).tolist(), strict=True)]
     if left.size > TERMS:
         rows = shorten([shorten(row, 3, None) for row in rows], 1, [None])
-    return " + ".join("+".join(f"{factor(term[0])}·{factor(term[1])}" if term else "…" for term in row) for row in rows)
+    terms = [[f"{factor(term[0])}·{factor(term[1])}" if term else "…" for term in row]
+             for row in rows]
+    return " + ".join("+".join(row) for row in terms)
 
 
 def total(terms: Sequence[float]) -> str:
     return " + ".join(shorten([factor(term) for term in terms], TERMS // 2, "…"))
 
 
-def span(kind: str, first: int, last: int, step: int = 1) -> tuple[str, ...]:
+def span(kind: str, first: int, last: int, step: int = 1) -> Texts:
     """``row 1``, ``rows 1–3``, ``rows 0, 2, 4``, in every language; `kind` is "row" or "col"."""
-    every = range(first, last + 1, step)
-    if len(every) == 1:
+    indices = range(first, last + 1, step)
+    if len(indices) == 1:
         return both(kind, i=number(first))
-    text = ", ".join(shorten([number(i) for i in every], 6, "…"))
+    text = ", ".join(shorten([number(i) for i in indices], 6, "…"))
     if step == 1:
         text = f"{number(first)}{'–' if first >= 0 else ' … '}{number(last)}"
     return both(kind + "s", i=text)
 
 
-def place(e: Convolution, r: int, q: int) -> dict[str, str]:
-    """Padded cell (r, q) in the coordinates of x, as sentences name it."""
-    return {"r": number(r - e.rows.low), "q": number(q - e.cols.low)}
+def window_span(kind: str, axis: Axis, window: int) -> Texts:
+    """The rows or columns of x that a window reads."""
+    first = axis.cell(0, window) - axis.before
+    return span(kind, first, first + axis.extent - 1, axis.dilation)
 
 
-def say_forward(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
-    group, w = e.group(o) * e.Cg, e.w[o].reshape(e.Cg, -1)
-    shares = np.einsum("ct,ctp->cp", w, e.columns[n, group:group + e.Cg])          # each channel's part of y
+def unreached(axis: Axis, kind: str) -> Texts:
+    """The last rows or columns, which no window reads."""
+    end = axis.padded - axis.before
+    return span(kind, end - axis.remainder, end - 1)
+
+
+def place(e: SteppedConvolution, r: int, q: int) -> dict[str, str]:
+    """Padded cell (r, q) in the coordinates of x."""
+    return {"r": number(r - e.rows.before), "q": number(q - e.cols.before)}
+
+
+def place2(e: SteppedConvolution, r: int, q: int) -> dict[str, str]:
+    """The same for a second cell in one sentence."""
+    return {key + "2": text for key, text in place(e, r, q).items()}
+
+
+def slices(e: SteppedConvolution, i: int, j: int, name: str) -> dict[str, Any]:
+    """The slots that name window (i, j) of the array `name` as a slice."""
+    return {"i": i, "j": j, "name": name + "pad" * e.padded,
+            "rows": e.rows.slice(i), "cols": e.cols.slice(j)}
+
+
+# -- the sentences of each mode --------------------------------------------------------------------
+
+def say_forward(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
+    first, w = e.group(o) * e.Cg, e.w[o].reshape(e.Cg, -1)
+    by_channel = np.einsum("ct,ctp->cp", w, e.columns[n, first:first + e.Cg])
     steps = []
     for (i, j), p in zip(e.windows, e.shown, strict=True):
-        expr = products(e.w[o, c - group], e.columns[n, c][:, p].reshape(e.w.shape[2:]))
+        expr = products(e.w[o, c - first], e.columns[n, c][:, p].reshape(e.w.shape[2:]))
         text: Sentence = [("forward.window", {
-            "i": i, "j": j, "rows": window_span("row", e.rows, i), "cols": window_span("col", e.cols, j)})]
+            "i": i, "j": j,
+            "rows": window_span("row", e.rows, i), "cols": window_span("col", e.cols, j)})]
         if e.Cg == 1:
-            text.append(("forward.sum", {"expr": expr, "sum": number(shares[0, p])}))
+            text.append(("forward.sum", {"expr": expr, "sum": number(by_channel[0, p])}))
         else:
-            text.append(("forward.channel", {"c": c, "expr": expr, "sum": number(shares[c - group, p])}))
-            text.append(("forward.channels", {"count": e.Cg, "expr": total(shares[:, p]),
-                                              "sum": number(shares[:, p].sum())}))
-        if e.b is not None:
-            text.append(("forward.bias", {"o": o, "b": number(e.b[o]), "y": number(e.y[n, o, i, j])}))
-        steps.append([*text, ("forward.rule", {})])
+            text.append(("forward.channel", {
+                "c": c, "expr": expr, "sum": number(by_channel[c - first, p])}))
+            text.append(("forward.channels", {
+                "count": e.Cg, "expr": total(by_channel[:, p]),
+                "sum": number(by_channel[:, p].sum())}))
+        steps.append([*text, *say_bias(e, o, e.y[n, o, i, j]), ("forward.rule", {})])
     return steps
 
 
-def say_matrix(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
+def say_bias(e: SteppedConvolution, o: int, y: float) -> Sentence:
+    if e.b is None:
+        return []
+    return [("forward.bias", {"o": o, "b": number(e.b[o]), "y": number(y)})]
+
+
+def say_matrix(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
     rows = e.Cg * e.T
-    steps = []
+    rule = {"cells": e.Cg * e.rows.padded * e.cols.padded, "entries": rows * e.P}
+    steps: list[Sentence] = []
     for (i, j), p in zip(e.windows, e.shown, strict=True):
         y = e.y[n, o, i, j]
-        text: Sentence = [("matrix.column", {"p": p, "i": i, "j": j, "count": rows})]
         product = y if e.b is None else y - e.b[o]
-        text.append(("matrix.product", {"o": o, "sum": number(product)}))
-        if e.b is not None:
-            text.append(("forward.bias", {"o": o, "b": number(e.b[o]), "y": number(y)}))
-        steps.append([*text, ("matrix.rule", {"cells": e.Cg * e.rows.padded * e.cols.padded,
-                                              "entries": rows * e.P})])
+        steps.append([("matrix.column", {"p": p, "i": i, "j": j, "count": rows}),
+                      ("matrix.product", {"o": o, "sum": number(product)}),
+                      *say_bias(e, o, y), ("matrix.rule", rule)])
     return steps
 
 
-def say_dw(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
-    begin, states = e.changes("dw", n, o, c)
-    tap = e.T // 2
+def say_dw(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
+    start, states = e.changes("dw", n, o, c)
+    tap, count = e.T // 2, e.N * e.P
     kh, kw = e.taps[tap]
-    steps, before = [], begin[tap]
+    before = start[tap]
+    steps = []
     for k, ((i, j), p) in enumerate(zip(e.windows, e.shown, strict=True)):
-        text: Sentence = [("start", {})] * (k == 0 and len(e.shown) < e.N * e.P)
-        text += [("dw.window", {"i": i, "j": j, "g": number(e.g[n, o, i, j]), "name": "xpad" if e.padded else "x",
-                                "rows": e.rows.slice(i), "cols": e.cols.slice(j)}),
-                 ("dw.tap", {"kh": kh, "kw": kw, "x": number(e.columns[n, c, tap, p]), "before": number(before),
-                             "after": number(states[k][tap]), "k": e.N * e.P - len(e.shown) + k + 1,
-                             "n": e.N * e.P}),
+        text: Sentence = [("start", {})] * (k == 0 and len(e.shown) < count)
+        text += [("dw.window", {**slices(e, i, j, "x"), "g": number(e.g[n, o, i, j])}),
+                 ("dw.tap", {"kh": kh, "kw": kw, "x": number(e.columns[n, c, tap, p]),
+                             "before": number(before), "after": number(states[k][tap]),
+                             "k": count - len(e.shown) + k + 1, "n": count}),
                  ("dw.rule", {})]
         before = states[k][tap]
         steps.append(text)
     return steps
 
 
-def say_dx(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
-    start, states = e.scattered(n, c)
+def say_dx(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
+    before, states = e.scattered(n, c)
     _, counts, _ = e.counts("dx")
-    group = c // e.Cg * (e.O // e.groups)
-    outs = range(group, group + e.O // e.groups)
-    overlap: tuple[str, dict[str, Any]] = ("dx.overlap" if e.coverage.max() > 1 else "dx.apart", {})
-    steps, before = [], start
+    first = c // e.Cg * (e.O // e.groups)
+    outs = range(first, first + e.O // e.groups)
+    overlap: Sentence = [("dx.overlap" if e.coverage.max() > 1 else "dx.apart", {})]
+    steps = []
     for k, (i, j) in enumerate(e.windows):
         cells = e.read_by(i, j)
-        # tell of the middle tap, or of the first one that meets a pixel if that is padding
-        order = [e.T // 2, *range(e.T)]
-        tap = next((t for t in order if not e.outside(*cells[t])), e.T // 2)
-        cell = cells[tap]
+        # follow the middle tap, or the first one on a pixel if the middle one is on padding
+        tap = next((t for t in [e.T // 2, *range(e.T)] if not e.outside(*cells[t])), e.T // 2)
+        at = e.index(*cells[tap])
         text: Sentence = [("start", {})] * (k == 0 and e.hidden > 0)
-        where = {"i": i, "j": j, "name": "dXpad" if e.padded else "dX",
-                 "rows": e.rows.slice(i), "cols": e.cols.slice(j)}
         if len(outs) == 1:
-            text.append(("dx.window", {**where, "g": number(e.g[n, o, i, j]), "taps": e.T}))
+            text.append(("dx.window", {
+                **slices(e, i, j, "dX"), "g": number(e.g[n, o, i, j]), "taps": e.T}))
         else:
             terms = [f"{factor(e.g[n, out, i, j])}·w[{out}]" for out in outs]
-            text.append(("dx.windows", {**where, "expr": " + ".join(shorten(terms, 4, "…"))}))
-        text.append(("dx.cell", {**place(e, *cell), "before": number(before.flat[e.index(*cell)]),
-                                 "after": number(states[k].flat[e.index(*cell)]),
-                                 "k": counts[k][tap], "n": int(e.coverage[cell])}))
+            text.append(("dx.windows", {
+                **slices(e, i, j, "dX"), "expr": " + ".join(shorten(terms, 4, "…"))}))
+        text.append(("dx.cell", {
+            **place(e, *cells[tap]), "before": number(before.flat[at]),
+            "after": number(states[k].flat[at]), "k": counts[k][tap],
+            "n": int(e.coverage[cells[tap]])}))
         before = states[k]
-        steps.append([*text, overlap])
+        steps.append(text + overlap)
     return steps + border_of_dx(e)
 
 
-def border_of_dx(e: Convolution) -> list[Sentence]:
+def border_of_dx(e: SteppedConvolution) -> list[Sentence]:
+    """The last step of dX, if there is padding: it is cut off or given back."""
     if not e.padded:
         return []
     if e.padding_mode != "zeros":
         return [[("dx.give_back", {"mode": e.padding_mode})]]
-    rows, cols = (f"{axis.low}:{axis.low + axis.size}" for axis in (e.rows, e.cols))
+    rows, cols = (f"{axis.before}:{axis.before + axis.size}" for axis in (e.rows, e.cols))
     return [[("dx.crop", {"rows": rows, "cols": cols})]]
 
 
-def say_gather(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
-    group, channel = c // e.Cg * (e.O // e.groups), c % e.Cg
-    outs = slice(group, group + e.O // e.groups)
-    strides = list(dict.fromkeys((e.rows.stride, e.cols.stride)))                  # named once if equal
-    steps = []
-    for r, q in e.gathered():
-        pairs = [((i, j), (kh, kw)) for kh, i in e.rows.taps(r) for kw, j in e.cols.taps(q)]
+def say_gather(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
+    first, channel = c // e.Cg * (e.O // e.groups), c % e.Cg
+    outs = slice(first, first + e.O // e.groups)
+    strides = list(dict.fromkeys(e.stride))                 # one number if both are equal
+    steps: list[Sentence] = []
+    for r, q in e.gathered:
+        pairs = [(i, j, kh, kw) for kh, i in e.rows.readers(r) for kw, j in e.cols.readers(q)]
         if not pairs:
             steps.append([("gather.none", place(e, r, q))])
             continue
-        (rows, cols), (khs, kws) = (tuple(zip(*side, strict=True)) for side in zip(*pairs, strict=True))
-        named = [both("gather.pair", i=i, j=j, kh=kh, kw=kw) for (i, j), (kh, kw) in shorten(pairs, 3, (("…",) * 2,) * 2)]
-        listed = [tuple("…" if "…" in phrase else phrase for phrase in pair) for pair in named]
+        named = [both("gather.pair", i=p[0], j=p[1], kh=p[2], kw=p[3]) if p else ("…", "…")
+                 for p in shorten(pairs, 3, None)]
+        english, chinese = zip(*named, strict=True)
+        i, j, kh, kw = np.array(pairs).T
         text: Sentence = [
-            ("gather.which", {**place(e, r, q), "list": (", ".join(p[0] for p in listed), "，".join(p[1] for p in listed))}),
-            ("gather.sum", {"expr": products(e.g[n][outs, rows, cols], e.w[outs, channel, khs, kws]),
+            ("gather.which", {**place(e, r, q), "list": (", ".join(english), "，".join(chinese))}),
+            ("gather.sum", {"expr": products(e.g[n][outs, i, j], e.w[outs, channel, kh, kw]),
                             "sum": number(e.dxpad[n, c, r, q])}),
             ("gather.turn", {})]
-        text += [("gather.stride", {"s": " × ".join(map(str, strides))})] * (max(strides) > 1)
+        if max(strides) > 1:
+            text.append(("gather.stride", {"s": " × ".join(map(str, strides))}))
         steps.append(text)
     return steps + border_of_dx(e)
 
 
-def say_db(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
+def say_db(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
     (before,), states = e.changes("db", n, o, c)
-    steps, every = [], e.N * e.P
-    for k, (i, j) in enumerate(e.windows):
-        after = states[k][0]
-        steps.append([*[("start", {})] * (k == 0 and every > len(e.shown)),
-                      ("db.add", {"i": i, "j": j, "g": number(e.g[n, o, i, j]), "before": number(before),
-                                  "after": number(after), "k": every - len(e.shown) + k + 1, "n": every}),
-                      ("db.rule", {})])
+    steps, count = [], e.N * e.P
+    for k, ((i, j), (after,)) in enumerate(zip(e.windows, states, strict=True)):
+        text: Sentence = [("start", {})] * (k == 0 and count > len(e.shown))
+        text += [("db.add", {"i": i, "j": j, "g": number(e.g[n, o, i, j]),
+                             "before": number(before), "after": number(after),
+                             "k": count - len(e.shown) + k + 1, "n": count}),
+                 ("db.rule", {})]
         before = after
+        steps.append(text)
     return steps
 
 
-def say_borders(e: Convolution, n: int, o: int, c: int) -> list[Sentence]:
-    low, high = e.extremes()
-    fewest, most = int(e.coverage[low]), int(e.coverage[high])
-    first: Sentence = [("borders.even", {"low": fewest})]
+def say_borders(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
+    at, at2 = e.extremes()
+    fewest, most = int(e.coverage[at]), int(e.coverage[at2])
+    coverage: Sentence = [("borders.even", {"low": fewest})]
     if fewest != most:
-        at, at2 = place(e, *low), place(e, *high)
-        first = [("borders.coverage", {**at, "r2": at2["r"], "q2": at2["q"], "low": fewest, "high": most})]
-    first.append(("borders.pad_helps" if e.padded else "borders.no_pad", {}))
-    steps = [first]
-    for axis, kind in e.remainders():
-        steps.append([("borders.remainder", {"s": axis.stride, "span": axis.padded - axis.extent, "left": axis.left,
-                                             "what": unreached(axis, kind)})])
+        coverage = [("borders.coverage", {
+            **place(e, *at), **place2(e, *at2), "low": fewest, "high": most})]
+    steps = [[*coverage, ("borders.pad_helps" if e.padded else "borders.no_pad", {})]]
+    for axis, kind in e.remainders:
+        steps.append([("borders.remainder", {
+            "s": axis.stride, "span": axis.padded - axis.extent, "left": axis.remainder,
+            "what": unreached(axis, kind)})])
     _, ring = e.folded_back(n, c)
     for (r, q), (before, after) in ring.items():
         pixel, value = e.pixel(r, q), number(e.dxpad[n, c, r, q])
         if pixel is None:
             steps.append([("borders.drop", {**place(e, r, q), "value": value})])
         else:
-            at2 = place(e, *pixel)
-            steps.append([("borders.copy", {**place(e, r, q), "r2": at2["r"], "q2": at2["q"], "mode": e.padding_mode,
-                                            "value": value, "before": number(before), "after": number(after)})])
+            steps.append([("borders.copy", {
+                **place(e, r, q), **place2(e, *pixel), "mode": e.padding_mode, "value": value,
+                "before": number(before), "after": number(after)})])
     return steps
 
 
-def window_span(kind: str, axis: Axis, window: int) -> tuple[str, ...]:
-    first = axis.cell(0, window) - axis.low
-    return span(kind, first, first + axis.extent - 1, axis.dilation)
-
-
-def unreached(axis: Axis, kind: str) -> tuple[str, ...]:
-    end = axis.padded - axis.low
-    return span(kind, end - axis.left, end - 1)
-
-
-SPEAKERS: dict[str, Callable[[Convolution, int, int, int], list[Sentence]]] = {
-    "forward": say_forward, "matrix": say_matrix, "dw": say_dw, "dx": say_dx, "dx_gather": say_gather, "db": say_db,
-    "borders": say_borders}
+SPEAKERS: dict[str, Callable[[SteppedConvolution, int, int, int], list[Sentence]]] = {
+    "forward": say_forward, "matrix": say_matrix, "dw": say_dw, "dx": say_dx,
+    "dx_gather": say_gather, "db": say_db, "borders": say_borders}

@@ -8,19 +8,20 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..ops.arguments import in_own_name
-from .module import Module
+from .module import Module, iterated
 
-
-def _position(name: str, index: Any, length: int) -> int:
-    number = operator.index(index)
-    if not -length <= number < length:
-        raise IndexError(f"{name}: index {number} is out of range for {length} modules")
-    return number % length
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 
 class _Numbered(Module):
     """What `Sequential` and `ModuleList` share: modules named "0", "1", ..."""
+
+    def _as_position(self, index: Any, length: int) -> int:
+        number = operator.index(index)
+        if not -len(self) <= number < length:
+            raise IndexError(
+                f"{type(self).__name__}: index {number} is out of range for {len(self)} modules")
+        return number % len(self) if number < 0 else number
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -30,15 +31,15 @@ class _Numbered(Module):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(self._slice(index))  # type: ignore[call-arg]
-        return list(self._modules.values())[_position(type(self).__name__, index, len(self))]
+            return type(self)(self._slice(index))  # type: ignore[call-arg]  # _Numbered takes none
+        return list(self)[self._as_position(index, len(self))]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(list(self._modules)[_position(type(self).__name__, index, len(self))], module)
+        self.add_module(list(self._modules)[self._as_position(index, len(self))], module)
 
     def __delitem__(self, index: Any) -> None:
-        modules = list(self._modules.values())
-        del modules[index if isinstance(index, slice) else _position(type(self).__name__, index, len(self))]
+        modules = list(self)
+        del modules[index if isinstance(index, slice) else self._as_position(index, len(self))]
         self._renumber(modules)
 
     def __iadd__(self, modules: Iterable[Module]) -> Any:
@@ -53,35 +54,34 @@ class _Numbered(Module):
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; returns self."""
-        # the first free number: a part of a Sequential keeps its names, and may have a "1" without a "0"
-        self.add_module(next(str(i) for i in itertools.count(len(self)) if str(i) not in self._modules), module)
+        # the first free number: a slice of a Sequential keeps its names, such as "1" without "0"
+        numbers = map(str, itertools.count(len(self)))
+        self.add_module(next(n for n in numbers if n not in self._modules), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
         """Add modules at the end; returns self."""
-        for module in modules:
+        for module in list(iterated(type(self).__name__, modules, "a sequence of modules")):
             self.append(module)
         return self
 
     def insert(self, index: int, module: Module) -> Any:
         """Put a module before position `index`; returns self."""
-        modules = list(self._modules.values())
-        if not -len(modules) <= operator.index(index) <= len(modules):
-            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(modules)} modules")
-        self.append(module)  # checks it
-        modules.insert(index, module)
+        position, modules = self._as_position(index, len(self) + 1), list(self)
+        self.append(module)  # which checks it
+        modules.insert(position, module)
         self._renumber(modules)
         return self
 
     def pop(self, index: int = -1) -> Module:
-        """Take out the module at `index`, the last one by default, and return it."""
+        """Remove the module at `index`, by default the last one, and return it."""
         module = self[index]
         del self[index]
         return module
 
 
 class Sequential(_Numbered):
-    """Modules one after the other, each fed with what the one before gives.
+    """Modules in a row: each gets the output of the one before.
 
     Takes the modules as arguments, or one ``OrderedDict`` (or dict) of names and modules.
 
@@ -95,12 +95,14 @@ class Sequential(_Numbered):
 
     def __init__(self, *modules: Any):
         super().__init__()
-        named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], dict) else ((str(i), m) for i, m in enumerate(modules))
-        for name, module in named:
-            self.add_module(name, module)
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(modules)
 
     def _slice(self, index: slice) -> Any:
-        return OrderedDict(list(self._modules.items())[index])  # PyTorch keeps the names in parts of a Sequential
+        return OrderedDict(list(self._modules.items())[index])  # names stay, as in PyTorch
 
     def forward(self, input: Any) -> Any:
         for module in self:
@@ -109,29 +111,34 @@ class Sequential(_Numbered):
 
 
 class ModuleList(_Numbered):
-    """A list of modules whose parameters are found. It has no `forward`: the module that owns it loops over it."""
+    """A list of modules whose parameters are found.
 
-    @in_own_name
+    It has no `forward`: the module that owns the list loops over it.
+    """
+
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        if modules is not None and not isinstance(modules, Iterable):
-            raise TypeError(f"ModuleList: expected a sequence of modules, got {type(modules).__name__}")
-        self.extend(modules or [])
+        self.extend([] if modules is None else modules)
 
     def _slice(self, index: slice) -> Any:
-        return list(self._modules.values())[index]  # and numbers those of a ModuleList anew
+        return list(self)[index]  # numbered anew, as in PyTorch
 
     def __repr__(self) -> str:
         # equal neighbours are printed once: "(0-2): 3 x Linear(...)"
-        groups = [(text, [i for i, _ in group]) for text, group in itertools.groupby(enumerate(map(repr, self)), lambda pair: pair[1])]
-        lines = [
-            f"({at[0]}-{at[-1]}): {len(at)} x {text}" if len(at) > 1 else f"({at[0]}): {text}" for text, at in groups
-        ]
-        return "ModuleList(" + "".join("\n  " + line.replace("\n", "\n  ") for line in lines) + ("\n)" if lines else ")")
+        lines, start = [], 0
+        for text, group in itertools.groupby(map(repr, self)):
+            count = len(list(group))
+            many = f"({start}-{start + count - 1}): {count} x {text}"
+            lines.append(many if count > 1 else f"({start}): {text}")
+            start += count
+        inside = "".join("\n  " + line.replace("\n", "\n  ") for line in lines)
+        return f"ModuleList({inside}\n)" if lines else "ModuleList()"
 
 
 class ModuleDict(Module):
-    """A dict of modules whose parameters are found. Takes a mapping or pairs of names and modules; names are strings without dots.
+    """A dict of modules whose parameters are found.
+
+    Takes a mapping or pairs of names and modules; names are strings without dots.
 
     >>> from tinynet import nn
     >>> activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
@@ -139,10 +146,9 @@ class ModuleDict(Module):
     Tanh()
     """
 
-    @in_own_name
     def __init__(self, modules: Any = None):
         super().__init__()
-        self.update(modules or {})
+        self.update({} if modules is None else modules)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -175,18 +181,20 @@ class ModuleDict(Module):
         return self._modules.items()
 
     def update(self, modules: Any) -> None:
-        """Add the modules of a mapping, a `ModuleDict` or pairs; those under the same names are replaced."""
-        try:
-            pairs = [(name, module) for name, module in (modules.items() if hasattr(modules, "items") else modules)]
-        except (TypeError, ValueError):
-            raise TypeError(f"ModuleDict: expected a mapping from names to modules, or pairs of them, got {modules!r:.60}") from None
+        """Add the modules of a mapping, of a `ModuleDict` or of pairs; known names are replaced."""
+        given = modules.items() if hasattr(type(modules), "items") else modules
+        expected = "a mapping from names to modules, or pairs of them"
+        pairs = list(iterated("ModuleDict", given, expected))
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(f"ModuleDict: expected {expected}, got {pair!r:.60} among them")
         for name, module in pairs:
             self[name] = module
 
     def pop(self, name: str) -> Any:
-        """Take out the module of that name and return it."""
+        """Remove the module of that name and return it."""
         return self._modules.pop(name)
 
     def clear(self) -> None:
-        """Take out all modules."""
+        """Remove all modules."""
         self._modules.clear()

@@ -1,4 +1,9 @@
-"""Initial values. Each function writes into a tensor in place, outside the graph, and returns it."""
+"""Initial values. Each function writes into a tensor in place, outside the graph, and returns it.
+
+`generator` draws the numbers; by default it is the one that `tinynet.manual_seed` seeds. The fan in
+of a weight is the number of inputs that one output sums, the fan out the number of outputs that one
+input contributes to.
+"""
 
 from __future__ import annotations
 
@@ -10,145 +15,180 @@ import numpy as np
 from ..arrays.devices import to_device
 from ..arrays.random import Generator, default_generator
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_number, in_own_name
+from ..ops.arguments import as_number, as_tensor
 from ..tensor import Tensor
 
+Source = Generator | None  # of random numbers; None is `default_generator`
 
-def _writable(function: str, tensor: Any) -> Tensor:
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{function}: expected a tensor to write into, got {type(tensor).__name__}")
-    return tensor
-
-
-@in_own_name
-@no_grad()
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Evenly distributed over [a, b)."""
-    return _writable("uniform_", tensor).uniform_(a, b, generator=generator)
+# The factors that keep the size of signals through an activation.
+GAINS = {
+    "linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3,
+    "relu": math.sqrt(2.0), "selu": 0.75}
 
 
-@in_own_name
-@no_grad()
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normally distributed."""
-    return _writable("normal_", tensor).normal_(mean, std, generator=generator)
+def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
+    as_tensor(function, "tensor", tensor)
+    array = np.broadcast_to(values, tensor.array.shape).astype(tensor.dtype)
+    with no_grad():
+        return tensor._replace(Tensor._wrap(to_device(array, tensor.device)), function)
 
 
-@in_own_name
-@no_grad()
+def _random(function: str, generator: Source) -> np.random.Generator:
+    if not isinstance(generator, (Generator, type(None))):
+        raise TypeError(
+            f"{function}: generator must be a tinynet.Generator, got {type(generator).__name__}")
+    return (generator or default_generator).numpy
+
+
+def _draw(function: str, tensor: Tensor, generator: Source, kind: str, shift: float,
+          scale: float) -> Tensor:
+    """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
+    if as_tensor(function, "tensor", tensor).array.dtype.kind != "f":
+        raise RuntimeError(f"{function}: draws floats, which don't fit into {tensor.dtype}")
+    dtype = np.float64 if tensor.array.dtype == np.float64 else np.float32
+    draws = getattr(_random(function, generator), kind)(tensor.array.shape, dtype)
+    return _write(function, tensor, draws * scale + shift)
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Source = None) -> Tensor:
+    """Uniform over [a, b)."""
+    a, b = as_number("uniform_", "a", a), as_number("uniform_", "b", b)
+    if a > b:
+        raise ValueError(f"uniform_: a must not be greater than b, got a={a} and b={b}")
+    return _draw("uniform_", tensor, generator, "random", a, b - a)
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0,
+            generator: Source = None) -> Tensor:
+    """Normal with the given mean and standard deviation."""
+    mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std, 0)
+    return _draw("normal_", tensor, generator, "standard_normal", mean, std)
+
+
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """`val` everywhere."""
-    return _writable("constant_", tensor).fill_(val)
+    """The number `val` everywhere."""
+    if isinstance(val, Tensor) and not val.ndim:
+        val = val.item()
+    if not isinstance(val, (bool, int, float, np.generic)):
+        raise TypeError(f"constant_: val must be a number, got {type(val).__name__}")
+    return _write("constant_", tensor, val)
 
 
-@in_own_name
 def ones_(tensor: Tensor) -> Tensor:
-    """Ones."""
-    return constant_(tensor, 1.0)
+    """1 everywhere."""
+    return _write("ones_", tensor, 1)
 
 
-@in_own_name
 def zeros_(tensor: Tensor) -> Tensor:
-    """Zeros."""
-    return constant_(tensor, 0.0)
+    """0 everywhere."""
+    return _write("zeros_", tensor, 0)
 
 
-@in_own_name
-@no_grad()
 def eye_(tensor: Tensor) -> Tensor:
-    """A matrix with ones on the diagonal and zeros elsewhere, square or not."""
-    if _writable("eye_", tensor).ndim != 2:
-        raise ValueError(f"eye_: expected a matrix, got shape {tuple(tensor.shape)}")
-    return tensor.copy_(Tensor._wrap(to_device(np.eye(*tensor.shape), tensor.device)))
+    """A matrix, square or not, with 1 on the diagonal and 0 elsewhere."""
+    if as_tensor("eye_", "tensor", tensor).array.ndim != 2:
+        raise ValueError(f"eye_: expected a matrix, got shape {tensor.array.shape}")
+    return _write("eye_", tensor, np.eye(*tensor.array.shape))
 
 
-@in_own_name
-@no_grad()
-def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """`gain` times a random matrix with orthogonal rows (or columns, if those are fewer), all equally likely; more dims count as columns.
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Source = None) -> Tensor:
+    """`gain` times a random matrix with orthonormal rows, or columns if there are fewer of them.
 
+    All such matrices are equally likely. All dims but the first count as columns.
     Saxe et al. 2013, arXiv 1312.6120.
     """
-    if _writable("orthogonal_", tensor).ndim < 2:
-        raise ValueError(f"orthogonal_: expected at least two dims, got shape {tuple(tensor.shape)}")
-    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    draws = (generator or default_generator).numpy.standard_normal((max(rows, columns), min(rows, columns)))
-    q, r = np.linalg.qr(draws)
-    q *= np.sign(np.diag(r))  # the signs that qr chooses would make some matrices likelier
-    q = q if rows >= columns else q.T
-    return tensor.copy_(Tensor._wrap(to_device(as_number("orthogonal_", "gain", gain) * q.reshape(tensor.shape), tensor.device)))
+    shape = as_tensor("orthogonal_", "tensor", tensor).array.shape
+    if len(shape) < 2:
+        raise ValueError(f"orthogonal_: expected at least two dims, got shape {shape}")
+    gain, random = as_number("orthogonal_", "gain", gain), _random("orthogonal_", generator)
+    rows, columns = shape[0], math.prod(shape[1:])
+    q, r = np.linalg.qr(random.standard_normal((max(rows, columns), min(rows, columns))))
+    q *= np.sign(np.diag(r))  # undoes qr's choice of signs, which makes some matrices likelier
+    return _write("orthogonal_", tensor, gain * (q if rows >= columns else q.T).reshape(shape))
 
 
-@in_own_name
-@no_grad()
-def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Generator | None = None
-) -> Tensor:
-    """Normally distributed, but what falls outside [a, b] is drawn again. ValueError if [a, b] lies more than 2 `std` off `mean`."""
-    _writable("trunc_normal_", tensor)
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0,
+                  b: float = 2.0, generator: Source = None) -> Tensor:
+    """Normal; numbers outside [a, b] are drawn again.
+
+    ValueError if [a, b] lies more than 2 `std` away from `mean`, where draws would rarely fall.
+    """
+    shape = as_tensor("trunc_normal_", "tensor", tensor).array.shape
     for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
         as_number("trunc_normal_", name, value)
     if not a - 2 * std <= mean <= b + 2 * std or not a < b:
         raise ValueError(
-            f"trunc_normal_: [a, b] = [{a}, {b}] must be an interval within 2 std={std} of mean={mean}, or draws would hardly hit it"
-        )
-    random = (generator or default_generator).numpy
-    draws = random.normal(mean, std, tensor.shape)
+            f"trunc_normal_: [a, b] must be an interval within 2 std={std} of mean={mean}, "
+            f"got [{a}, {b}]")
+    random = _random("trunc_normal_", generator)
+    draws = random.normal(mean, std, shape)
     while (outside := (draws < a) | (draws > b)).any():
         draws[outside] = random.normal(mean, std, int(outside.sum()))
-    return tensor.copy_(Tensor._wrap(to_device(draws, tensor.device)))
+    return _write("trunc_normal_", tensor, draws)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor that keeps the size of signals through an activation; `param` is the slope of "leaky_relu" (0.01 by default)."""
+    """The factor that keeps the size of signals through an activation.
+
+    `param` is the negative slope of "leaky_relu", by default 0.01.
+    """
+    return _gain("calculate_gain", nonlinearity, 0.01 if param is None else param)
+
+
+def _gain(function: str, nonlinearity: str, slope: float) -> float:
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else as_number("calculate_gain", "the slope of leaky_relu", param)
-        return math.sqrt(2.0 / (1 + slope**2))
-    gains = {"linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 0.75}
-    if not isinstance(nonlinearity, str) or nonlinearity not in gains:
-        raise ValueError(f"calculate_gain: nonlinearity must be one of {', '.join([*gains, 'leaky_relu'])}; got {nonlinearity!r}")
-    return gains[nonlinearity]
+        return math.sqrt(2.0 / (1 + as_number(function, "the slope of leaky_relu", slope) ** 2))
+    if not isinstance(nonlinearity, str) or nonlinearity not in GAINS:
+        known = ", ".join([*GAINS, "leaky_relu"])
+        raise ValueError(f"{function}: nonlinearity must be one of {known}; got {nonlinearity!r}")
+    return GAINS[nonlinearity]
 
 
-def fans(tensor: Tensor) -> tuple[int, int]:
-    """How many inputs an output of a layer with these weights sums, and how many outputs an input goes into."""
-    if _writable("init", tensor).ndim < 2:
-        raise ValueError(f"init: weights of shape {tuple(tensor.shape)} have no fan in and out; that takes at least two dims")
-    taps = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * taps, tensor.shape[0] * taps
+def _fans(function: str, tensor: Tensor) -> tuple[int, int]:
+    """Fan in and fan out of a weight, (out, in) or (O, C, KH, KW). ValueError below two dims."""
+    shape = as_tensor(function, "tensor", tensor).array.shape
+    if len(shape) < 2:
+        raise ValueError(f"{function}: weights of shape {shape} have no fan in and out")
+    taps = math.prod(shape[2:])
+    return shape[1] * taps, shape[0] * taps
 
 
-def _fan(tensor: Tensor, mode: str) -> int:
+def _root_fan(function: str, tensor: Tensor, mode: str) -> float:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"init: mode must be 'fan_in' or 'fan_out', got {mode!r}")
-    return fans(tensor)[mode == "fan_out"]
+        raise ValueError(f"{function}: mode must be 'fan_in' or 'fan_out', got {mode!r:.60}")
+    return math.sqrt(_fans(function, tensor)[mode == "fan_out"])
 
 
-@in_own_name
-def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
-) -> Tensor:
-    """Evenly distributed with standard deviation gain / sqrt(fan). He et al. 2015, arXiv 1502.01852."""
-    bound = math.sqrt(3.0) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
-    return uniform_(tensor, -bound, bound, generator)
+def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
+                     nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
+    """Uniform around 0 with standard deviation gain / sqrt(fan).
+
+    The gain is ``calculate_gain(nonlinearity, a)``. He et al. 2015, arXiv 1502.01852.
+    """
+    root = _root_fan("kaiming_uniform_", tensor, mode)
+    bound = math.sqrt(3.0) * _gain("kaiming_uniform_", nonlinearity, a) / root
+    return _draw("kaiming_uniform_", tensor, generator, "random", -bound, 2 * bound)
 
 
-@in_own_name
-def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
-) -> Tensor:
-    """Normally distributed with standard deviation gain / sqrt(fan). He et al. 2015, arXiv 1502.01852."""
-    return normal_(tensor, 0.0, calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)), generator)
+def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
+                    nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
+    """Normal with mean 0 and standard deviation gain / sqrt(fan); see `kaiming_uniform_`."""
+    root = _root_fan("kaiming_normal_", tensor, mode)
+    std = _gain("kaiming_normal_", nonlinearity, a) / root
+    return _draw("kaiming_normal_", tensor, generator, "standard_normal", 0.0, std)
 
 
-@in_own_name
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Evenly distributed with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
-    bound = as_number("xavier_uniform_", "gain", gain, 0) * math.sqrt(6.0 / sum(fans(tensor)))
-    return uniform_(tensor, -bound, bound, generator)
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Source = None) -> Tensor:
+    """Uniform around 0 with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
+    bound = _xavier("xavier_uniform_", tensor, gain, 6.0)
+    return _draw("xavier_uniform_", tensor, generator, "random", -bound, 2 * bound)
 
 
-@in_own_name
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normally distributed with variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
-    return normal_(tensor, 0.0, as_number("xavier_normal_", "gain", gain, 0) * math.sqrt(2.0 / sum(fans(tensor))), generator)
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Source = None) -> Tensor:
+    """Normal with mean 0 and variance gain² · 2 / (fan in + fan out). Glorot & Bengio 2010."""
+    std = _xavier("xavier_normal_", tensor, gain, 2.0)
+    return _draw("xavier_normal_", tensor, generator, "standard_normal", 0.0, std)
+
+
+def _xavier(function: str, tensor: Tensor, gain: float, factor: float) -> float:
+    return as_number(function, "gain", gain, 0) * math.sqrt(factor / sum(_fans(function, tensor)))

@@ -1,4 +1,4 @@
-"""Layers: a function of `nn.functional` together with what it learns."""
+"""Layers with weights, dropout and `Flatten`."""
 
 from __future__ import annotations
 
@@ -7,125 +7,125 @@ from typing import Any
 
 from .. import creation
 from ..ops import shapes
-from ..ops.arguments import in_own_name, pair
+from ..ops.arguments import as_int, pair
 from ..tensor import Tensor
 from . import functional as F
 from . import init
+from .function_module import FunctionModule
 from .functional.convolution import same_padding
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter, factory_options
+
+__all__ = ["Conv2d", "ConvTranspose2d", "Dropout", "Dropout2d", "Flatten", "Linear"]
+
+_Size = int | tuple[int, int]
 
 
-def check_counts(layer: str, **numbers: Any) -> None:
-    for name, number in numbers.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"{layer}: {name} must be an int from 1 up, got {number!r}")
-        if number >= 2**31:
-            raise ValueError(f"{layer}: {name} must be below 2**31, got {number}")
+class _Weighted(Module):
+    """A layer with a weight and perhaps a bias."""
 
-
-def _fan_in_init(weight: Parameter, bias: Parameter | None) -> None:
-    """PyTorch's choice for convolutions and linear layers: evenly over ±1 / sqrt(fan in), weights and biases alike."""
-    init.kaiming_uniform_(weight, a=math.sqrt(5))
-    if bias is not None:
-        bound = 1 / math.sqrt(init.fans(weight)[0])
-        init.uniform_(bias, -bound, bound)
-
-
-class Linear(Module):
-    """``y = x @ weight.T + bias``: (..., in_features) -> (..., out_features). See `functional.linear`."""
-
-    @in_own_name
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
-        super().__init__()
-        check_counts("Linear", in_features=in_features, out_features=out_features)
-        self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(creation.empty(out_features, in_features, device=device, dtype=dtype))
-        self.register_parameter("bias", Parameter(creation.empty(out_features, device=device, dtype=dtype)) if bias else None)
+    def _make_weights(self, shape: tuple[int, ...], outputs: int, bias: bool, device: Any,
+                      dtype: Any) -> None:
+        options = factory_options(type(self).__name__, device, dtype)
+        self.weight = Parameter(creation.empty(*shape, **options))
+        self.register_parameter(
+            "bias", Parameter(creation.empty(outputs, **options)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        _fan_in_init(self.weight, self.bias)
+        """Draw new values, uniform over ±1 / sqrt(fan in) for weight and bias, as PyTorch does."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            init.uniform_(self.bias, -bound, bound)
+
+
+class Linear(_Weighted):
+    """``input @ weight.T + bias``: (..., in_features) -> (..., out_features).
+
+    `weight` is (out_features, in_features). See `functional.linear`.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
+                 dtype: Any = None):
+        super().__init__()
+        self.in_features = as_int("Linear", "in_features", in_features, 1, 2**31)
+        self.out_features = as_int("Linear", "out_features", out_features, 1, 2**31)
+        shape = (self.out_features, self.in_features)
+        self._make_weights(shape, self.out_features, bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        has_bias = self.bias is not None
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={has_bias}"
 
 
-class _Conv(Module):
-    """What `Conv2d` and `ConvTranspose2d` share: their arguments, their weights and how they print."""
+class _Conv(_Weighted):
+    """What `Conv2d` and `ConvTranspose2d` share."""
 
-    @in_own_name
-    def __init__(
-        self, transposed: bool, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, output_padding: Any,
-        groups: int, bias: bool, dilation: Any, padding_mode: str, device: Any, dtype: Any,
-    ):
+    _transposed = False
+    _padding_modes: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size,
+                 padding: _Size | str, output_padding: _Size, groups: int, bias: bool,
+                 dilation: _Size, padding_mode: str, device: Any, dtype: Any):
         super().__init__()
         layer = type(self).__name__
-        check_counts(layer, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        self.in_channels = as_int(layer, "in_channels", in_channels, 1, 2**31)
+        self.out_channels = as_int(layer, "out_channels", out_channels, 1, 2**31)
+        self.groups = as_int(layer, "groups", groups, 1, 2**31)
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if channels % groups:
+            if channels % self.groups:
                 raise ValueError(f"{layer}: groups={groups} does not divide {name}={channels}")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(layer, "kernel_size", kernel_size, 1)
         self.stride = pair(layer, "stride", stride, 1)
         self.dilation = pair(layer, "dilation", dilation, 1)
         self.output_padding = pair(layer, "output_padding", output_padding, 0)
-        self.padding: Any = padding if isinstance(padding, str) else pair(layer, "padding", padding, 0)
-        modes = ("zeros",) if transposed else ("zeros", "reflect", "replicate", "circular")
-        if padding_mode not in modes:
-            raise ValueError(f"{layer}: padding_mode must be one of {', '.join(map(repr, modes))}; got {padding_mode!r}")
+        named = isinstance(padding, str)
+        self.padding: Any = padding if named else pair(layer, "padding", padding, 0)
+        if padding_mode not in self._padding_modes:
+            known = " or ".join(map(repr, self._padding_modes))
+            raise ValueError(f"{layer}: padding_mode must be {known}, got {padding_mode!r:.60}")
         self.padding_mode = padding_mode
-        first_two = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
-        self.weight = Parameter(creation.empty(*first_two, *self.kernel_size, device=device, dtype=dtype))
-        self.register_parameter("bias", Parameter(creation.empty(out_channels, device=device, dtype=dtype)) if bias else None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        _fan_in_init(self.weight, self.bias)
+        first, second = self.out_channels, self.in_channels
+        if self._transposed:
+            first, second = second, first
+        shape = (first, second // self.groups, *self.kernel_size)
+        self._make_weights(shape, self.out_channels, bias, device, dtype)
 
     def extra_repr(self) -> str:
-        parts = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}", f"stride={self.stride}"]
-        if self.padding != (0, 0):
-            parts.append(f"padding={self.padding}")
-        if self.dilation != (1, 1):
-            parts.append(f"dilation={self.dilation}")
-        if self.output_padding != (0, 0):
-            parts.append(f"output_padding={self.output_padding}")
-        if self.groups != 1:
-            parts.append(f"groups={self.groups}")
-        if self.bias is None:
-            parts.append("bias=False")
-        if self.padding_mode != "zeros":
-            parts.append(f"padding_mode={self.padding_mode}")
-        return ", ".join(parts)
+        shown = {"padding": (0, 0), "dilation": (1, 1), "output_padding": (0, 0), "groups": 1}
+        parts = [f"{name}={getattr(self, name)}" for name, usual in shown.items()
+                 if getattr(self, name) != usual]
+        parts += ["bias=False"] if self.bias is None else []
+        parts += [] if self.padding_mode == "zeros" else [f"padding_mode={self.padding_mode}"]
+        sizes = f"kernel_size={self.kernel_size}, stride={self.stride}"
+        return ", ".join([f"{self.in_channels}, {self.out_channels}, {sizes}", *parts])
 
 
 class Conv2d(_Conv):
-    """A convolution with its weights: (N, in_channels, H, W) -> (N, out_channels, OH, OW). See `functional.conv2d`.
+    """A convolution with its weights: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
-    `padding_mode` says what lies beyond the edges: "zeros", "reflect", "replicate" or "circular".
+    `weight` is (out_channels, in_channels / groups, KH, KW). `padding_mode` chooses the values
+    beyond the edges: "zeros", "reflect", "replicate" or "circular". See `functional.conv2d`.
 
     >>> Conv2d(1, 1, kernel_size=3, stride=1, padding=1)
     Conv2d(1, 1, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] | str = 0, dilation: int | tuple[int, int] = 1, groups: int = 1, bias: bool = True,
-        padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
-    ):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
+                 padding: _Size | str = 0, dilation: _Size = 1, groups: int = 1, bias: bool = True,
+                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None):
         super().__init__(
-            False, in_channels, out_channels, kernel_size, stride, padding, 0, groups, bias, dilation, padding_mode, device, dtype
-        )
-        if isinstance(padding, str):
-            if padding not in ("same", "valid"):
-                raise ValueError(f"Conv2d: padding must be an int, a pair, 'same' or 'valid'; got {padding!r}")
-            if padding == "same" and self.stride != (1, 1):
-                raise ValueError(f"Conv2d: padding='same' keeps the size, which stride {self.stride} can't; use stride 1 or numbers")
+            in_channels, out_channels, kernel_size, stride, padding, 0, groups, bias, dilation,
+            padding_mode, device, dtype)
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(
+                f"Conv2d: padding must be an int, a pair, 'same' or 'valid'; got {padding!r:.60}")
+        if padding == "same" and self.stride != (1, 1):
+            raise ValueError(f"Conv2d: padding='same' keeps the size, but stride {stride} can't")
 
     def forward(self, input: Tensor) -> Tensor:
         padding = self.padding
@@ -136,75 +136,54 @@ class Conv2d(_Conv):
                 top, left = bottom, right = (0, 0) if padding == "valid" else padding
             input = F.pad(input, (left, right, top, bottom), mode=self.padding_mode)
             padding = 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return F.conv2d(
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class ConvTranspose2d(_Conv):
-    """A transposed convolution with its weights: (N, in_channels, H, W) -> (N, out_channels, OH, OW), upwards with a stride.
+    """A transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW).
 
-    See `functional.conv_transpose2d`. ``padding_mode`` can only be "zeros".
+    A stride makes the output larger than the input. `weight` is
+    (in_channels, out_channels / groups, KH, KW); `padding_mode` can only be "zeros".
+    See `functional.conv_transpose2d`.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0, output_padding: int | tuple[int, int] = 0, groups: int = 1, bias: bool = True,
-        dilation: int | tuple[int, int] = 1, padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
-    ):
+    _transposed = True
+    _padding_modes = ("zeros",)
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
+                 padding: _Size = 0, output_padding: _Size = 0, groups: int = 1, bias: bool = True,
+                 dilation: _Size = 1, padding_mode: str = "zeros", device=None, dtype=None):
         if isinstance(padding, str):
             raise ValueError(f"ConvTranspose2d: padding must be an int or a pair, got {padding!r}")
         super().__init__(
-            True, in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode,
-            device, dtype,
-        )
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
+            dilation, padding_mode, device, dtype)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        """`output_size` (height, width) chooses the output padding instead of the layer's own."""
+        """`output_size` (height, width) replaces the layer's own `output_padding`."""
         extra = self.output_padding
         if output_size is not None:
             wanted = pair("ConvTranspose2d", "output_size", list(output_size)[-2:], 1)
-            least = [
-                (input.shape[axis - 2] - 1) * self.stride[axis] - 2 * self.padding[axis] + self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
-                for axis in range(2)
-            ]
+            least = tuple([
+                (input.shape[axis - 2] - 1) * self.stride[axis] - 2 * self.padding[axis]
+                + self.dilation[axis] * (self.kernel_size[axis] - 1) + 1 for axis in (0, 1)])
             extra = (wanted[0] - least[0], wanted[1] - least[1])
-            if any(not 0 <= more < step for more, step in zip(extra, self.stride, strict=True)):
-                most = tuple(n + s - 1 for n, s in zip(least, self.stride, strict=True))
-                raise ValueError(f"ConvTranspose2d: output_size {wanted} must be from {tuple(least)} to {most}")
-        return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+            if not (0 <= extra[0] < self.stride[0] and 0 <= extra[1] < self.stride[1]):
+                most = (least[0] + self.stride[0] - 1, least[1] + self.stride[1] - 1)
+                raise ValueError(
+                    f"ConvTranspose2d: output_size {wanted} must be from {least} to {most}")
+        return F.conv_transpose2d(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+            self.dilation)
 
 
-class Dropout(Module):
-    """In training, sets each element to 0 with probability `p` and scales the others by 1 / (1 - p). See `functional.dropout`."""
-
-    def __init__(self, p: float = 0.5, inplace: bool = False):
-        super().__init__()
-        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must be a probability, from 0 to 1; got {p!r}")
-        self.p, self.inplace = p, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, self.inplace)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
+class Dropout(FunctionModule, function=F.dropout, shows="p inplace"):
+    def _check(self) -> None:
+        if not isinstance(self.p, (int, float)) or not 0 <= self.p <= 1:
+            raise ValueError(
+                f"{type(self).__name__}: p must be a probability, from 0 to 1; got {self.p!r:.60}")
 
 
-class Dropout2d(Dropout):
-    """`Dropout` of whole channels of (N, C, H, W). See `functional.dropout2d`."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.dropout2d(input, self.p, self.training, self.inplace)
-
-
-class Flatten(Module):
-    """The dimensions from `start_dim` to `end_dim` made one; by default all but the batch."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return shapes.flatten(input, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+class Dropout2d(Dropout, function=F.dropout2d, shows="p inplace"): ...
+class Flatten(FunctionModule, function=shapes.flatten, start_dim=1): ...

@@ -1,4 +1,4 @@
-"""`Module`: a layer or a net of layers, which knows its parameters, buffers and submodules by name."""
+"""`Module`: a layer or a net of layers; it knows its parameters, buffers and submodules by name."""
 
 from __future__ import annotations
 
@@ -7,39 +7,27 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..arrays.devices import Device
-from ..autograd import RemovableHandle, Variable
+from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_dtype, in_own_name
+from ..ops.arguments import as_bool, as_dtype
 from ..tensor import Tensor
+from .parameter import Parameter
+
+__all__ = ["Module"]
 
 
-class Parameter(Tensor):
-    """A tensor that a module learns: set as an attribute of a module, it appears among its parameters.
+def iterated(function: str, value: Any, expected: str) -> Iterator[Any]:
+    """An iterator over what a user gives; TypeError if its type has none (tensors don't count).
 
-    It shares the memory of `data` and requires grad unless told otherwise.
+    Errors that the user's own iterator raises pass through untouched.
     """
-
-    __slots__ = ()
-
-    @in_own_name
-    def __init__(self, data: Tensor, requires_grad: bool = True):
-        if not isinstance(data, Tensor):
-            raise TypeError(f"Parameter: expected a tensor, got {type(data).__name__}")
-        Variable.__init__(self, data.array)
-        self._version = data._version
-        self.requires_grad_(requires_grad)
-
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
-        copy: Any = super().__deepcopy__(memo)
-        copy.grad = None  # of a parameter, unlike other tensors, PyTorch copies no gradient
-        return copy
+    if isinstance(value, Tensor) or not hasattr(type(value), "__iter__"):
+        raise TypeError(f"{function}: expected {expected}, got {type(value).__name__}")
+    return iter(value)
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` found missing and unexpected."""
+    """The names that `Module.load_state_dict` found missing and unexpected."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -47,11 +35,14 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        missing, unexpected = self
+        return f"IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
 
 
 class Module:
-    """The base of all layers and nets. Subclasses set layers and parameters as attributes and define `forward`.
+    """The base of all layers and nets.
+
+    Subclasses set layers and parameters as attributes and define `forward`.
 
     >>> import tinynet
     >>> class Net(Module):
@@ -67,17 +58,15 @@ class Module:
     training: bool
 
     def __init__(self) -> None:
-        # straight into __dict__: our own __setattr__ needs them there
-        self.__dict__["_parameters"] = {}
-        self.__dict__["_buffers"] = {}
-        self.__dict__["_modules"] = {}
-        self.__dict__["_non_persistent"] = set()
-        self.__dict__["_pre_hooks"] = OrderedDict()
-        self.__dict__["_hooks"] = OrderedDict()
+        # straight into __dict__, because __setattr__ reads these
+        own = self.__dict__
+        own["_parameters"], own["_buffers"], own["_modules"] = {}, {}, {}
+        own["_non_persistent"] = set()
+        own["_pre_hooks"], own["_hooks"] = OrderedDict(), OrderedDict()
         self.training = True
 
     def forward(self, *inputs: Any) -> Any:
-        """What the module computes; subclasses define it."""
+        """Compute the output; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
@@ -91,69 +80,71 @@ class Module:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
         result = self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._hooks.values()):
-            changed = hook(self, inputs, options, result) if with_kwargs else hook(self, inputs, result)
+            given = (inputs, options, result) if with_kwargs else (inputs, result)
+            changed = hook(self, *given)
             result = result if changed is None else changed
         return result
 
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Have ``hook(module, inputs)`` called before every `forward`; what it returns, unless None, replaces the inputs (a tuple).
+    def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
+                                  with_kwargs: bool = False) -> RemovableHandle:
+        """Call ``hook(module, inputs)`` before every `forward`; returns a removable handle.
 
-        With `prepend` it comes before the hooks that are there already. With `with_kwargs` it is called as
-        ``hook(module, inputs, options)`` and may return a pair of both.
+        The hook may return new inputs: a tuple, or one input; None changes nothing.
+
+        Args:
+            hook: the function. Its exceptions pass through.
+            prepend: call it before the hooks registered so far, not after them.
+            with_kwargs: call ``hook(module, inputs, options)``, which may return a new
+                (inputs, options).
         """
-        return _register("register_forward_pre_hook", self._pre_hooks, hook, prepend, with_kwargs)
+        return _add("register_forward_pre_hook", self._pre_hooks, hook, prepend, with_kwargs)
 
-    def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Have ``hook(module, inputs, result)`` called after every `forward`; what it returns, unless None, replaces the result.
+    def register_forward_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
+                              with_kwargs: bool = False) -> RemovableHandle:
+        """Call ``hook(module, inputs, result)`` after every `forward`; returns a removable handle.
 
-        With `prepend` it comes before the hooks that are there already. With `with_kwargs` it is called as
+        The hook may return a new result; None changes nothing. `prepend` is as in
+        `register_forward_pre_hook`; with `with_kwargs` the call is
         ``hook(module, inputs, options, result)``.
 
         >>> from tinynet import nn, ones
         >>> layer = nn.ReLU()
-        >>> with layer.register_forward_hook(lambda module, inputs, result: print(module, tuple(result.shape))):
+        >>> with layer.register_forward_hook(lambda module, inputs, result: print(result.shape)):
         ...     _ = layer(ones(2, 3))
-        ReLU() (2, 3)
+        tinynet.Size([2, 3])
         """
-        return _register("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
+        return _add("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
 
-    # -------------------------------------------------------------------------------------- attributes
+    # ----------------------------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             if isinstance(value, (Parameter, Module)):
-                raise AttributeError(f"{type(self).__name__}: call super().__init__() before setting {name!r}")
-            return object.__setattr__(self, name, value)
-        if isinstance(value, Parameter):
+                layer = type(self).__name__
+                raise AttributeError(f"{layer}: call super().__init__() before setting {name!r}")
+            object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter):
             self._put(self._parameters, name, value)
-        elif name in self._parameters:
-            if value is not None:
-                raise TypeError(
-                    f"{type(self).__name__}.{name} is a parameter; it can be set to a Parameter or None, not to a {type(value).__name__}"
-                )
-            self._parameters[name] = None
-        elif isinstance(value, Module):
+        elif isinstance(value, Module) and name not in self._parameters:
             self._put(self._modules, name, value)
-        elif name in self._modules:
-            if value is not None:
-                raise TypeError(
-                    f"{type(self).__name__}.{name} is a module; it can be set to a Module or None, not to a {type(value).__name__}"
-                )
-            self._modules[name] = None
-        elif name in self._buffers:
-            if value is not None and not isinstance(value, Tensor):
-                raise TypeError(
-                    f"{type(self).__name__}.{name} is a buffer; it can be set to a tensor or None, not to a {type(value).__name__}"
-                )
-            self._buffers[name] = value
+        elif name in self._parameters or name in self._modules or name in self._buffers:
+            self._reassign(name, value)
         else:
             object.__setattr__(self, name, value)
 
-    def __getattr__(self, name: str) -> Any:  # only called for what is not found otherwise
+    def _reassign(self, name: str, value: Any) -> None:
+        """Set an entry that is there already to None, or a buffer to another tensor."""
+        for kind in ("_parameters", "_buffers", "_modules"):
+            entries, what = self.__dict__[kind], kind[1:-1]
+            if name in entries:
+                if value is not None and not (what == "buffer" and isinstance(value, Tensor)):
+                    wanted = "tensor" if what == "buffer" else what.capitalize()
+                    raise TypeError(
+                        f"{type(self).__name__}.{name} is a {what}; it can be set to a {wanted} or "
+                        f"None, not to a {type(value).__name__}")
+                entries[name] = value
+
+    def __getattr__(self, name: str) -> Any:  # called only for names that are not found otherwise
         own = self.__dict__
         for kind in ("_parameters", "_buffers", "_modules"):
             if kind in own and name in own[kind]:
@@ -172,13 +163,14 @@ class Module:
         return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
 
     def _put(self, kind: dict[str, Any], name: str, value: Any) -> None:
-        """Set an entry of `kind`, in its place if there is one already, so that the order stays; elsewhere the name is dropped."""
+        """Set an entry of `kind`; a known name keeps its place. The name is dropped elsewhere."""
+        layer = type(self).__name__
         if not isinstance(name, str) or not name or "." in name:
-            raise ValueError(f"{type(self).__name__}: {name!r} can't be a name; it must be a non-empty string without dots")
+            raise ValueError(f"{layer}: {name!r} can't be a name; expected a string without dots")
         if hasattr(type(self), name):
-            raise ValueError(f"{type(self).__name__}: the name {name!r} is taken, by an attribute of the class")
+            raise ValueError(f"{layer}: the name {name!r} is taken, by an attribute of the class")
         if kind is self._parameters and value is not None and not value.is_leaf:
-            raise ValueError(f"{type(self).__name__}: {name!r} was computed from other tensors; a parameter must be a leaf")
+            raise ValueError(f"{layer}: parameter {name!r} must be a leaf, not a computed tensor")
         for other in (self._parameters, self._buffers, self._modules):
             if other is not kind:
                 other.pop(name, None)
@@ -187,34 +179,35 @@ class Module:
         kind[name] = value
 
     def _register(self, kind: dict[str, Any], name: str, value: Any, wanted: type) -> None:
+        layer = type(self).__name__
         if value is not None and not isinstance(value, wanted):
-            raise TypeError(f"{type(self).__name__}: {name!r} must be a {wanted.__name__} or None, got a {type(value).__name__}")
+            given = type(value).__name__
+            raise TypeError(f"{layer}: {name!r} must be a {wanted.__name__} or None, got a {given}")
         if isinstance(name, str) and name not in kind and hasattr(self, name):
-            raise ValueError(f"{type(self).__name__}: the name {name!r} is taken, by another attribute")
+            raise ValueError(f"{layer}: the name {name!r} is taken, by another attribute")
         self._put(kind, name, value)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter; None keeps a place for one, such as the bias of a layer without."""
+        """Add a parameter; None says that there is none, such as the bias of a layer without."""
         self._register(self._parameters, name, param, Parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that belongs to the module's state but is not learned; not in `state_dict` unless `persistent`."""
+        """Add a tensor that is state but not learned; `state_dict` has it only if `persistent`."""
         self._register(self._buffers, name, tensor, Tensor)
         if not persistent:
             self._non_persistent.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Add a submodule under a name that need not be known when the program is written."""
+        """Add a submodule under a name that is computed at run time."""
         self._register(self._modules, name, module, Module)
 
     register_module = add_module
 
-    # -------------------------------------------------------------------------------------------- walks
+    # ---------------------------------------------------------------------------------------- walks
 
-    def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, with dotted names; one that is reached twice comes once."""
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, with dotted names; one reached twice is listed once."""
         memo = set() if memo is None else memo
         if self in memo:
             return
@@ -223,12 +216,12 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+                path = f"{prefix}.{name}" if prefix else name
+                yield from module.named_modules(memo, path, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
-        for _, module in self.named_modules():
-            yield module
+        return (module for _, module in self.named_modules())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules right below this one."""
@@ -240,50 +233,50 @@ class Module:
 
     def children(self) -> Iterator[Module]:
         """The modules right below this one."""
-        for _, module in self.named_children():
-            yield module
+        return (module for _, module in self.named_children())
 
-    def _named(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named(self, kind: str, prefix: str, recurse: bool,
+               remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
-        for path, module in self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]:
+        walk = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+        for path, module in walk if recurse else [(prefix, self)]:
             for name, tensor in getattr(module, kind).items():
                 if tensor is not None and tensor not in seen:
                     if remove_duplicate:
                         seen.add(tensor)
                     yield (f"{path}.{name}" if path else name), tensor
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """The parameters with dotted names, in the order they were set; a shared one comes once."""
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """The parameters with dotted names, in the order of assignment; a shared one once."""
         return self._named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters, in the order they were set; a shared one comes once."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        """The parameters, in the order of assignment; a shared one once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """The buffers with dotted names."""
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """The buffers with dotted names, in the order of registration; a shared one once."""
         return self._named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        """The buffers, in the order of registration; a shared one once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Module:
-        """The module with that dotted name; "" is this one."""
+        """The module with the dotted name `target`; "" is this one."""
         if not isinstance(target, str):
-            raise TypeError(f"get_submodule: target must be a dotted name, got {type(target).__name__}")
-        module = self
+            raise TypeError(f"get_submodule: target must be a dotted name, got {target!r:.60}")
+        module: Any = self
         for name in target.split(".") if target else []:
-            found = module._modules.get(name)
-            if found is None:
-                raise AttributeError(f"{type(module).__name__} has no submodule {name!r} (in {target!r})")
-            module = found
+            owner, module = module, module._modules.get(name)
+            if module is None:
+                raise AttributeError(f"{type(owner).__name__} has no submodule {name!r} ({target})")
         return module
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter with that dotted name."""
+        """The parameter with the dotted name `target`."""
         path, _, name = target.rpartition(".")
         found = self.get_submodule(path)._parameters.get(name)
         if found is None:
@@ -297,56 +290,62 @@ class Module:
         fn(self)
         return self
 
-    # -------------------------------------------------------------------------------------------- state
+    # ---------------------------------------------------------------------------------------- state
 
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
-        """All parameters and persistent buffers by dotted name. They share the module's memory; detached unless `keep_vars`."""
+        """All parameters and persistent buffers by dotted name.
+
+        The tensors share the module's memory. They are detached unless `keep_vars`.
+        """
         state: OrderedDict[str, Tensor] = OrderedDict()
-        for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
+        walk = self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False)
+        for path, module in walk:
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
                 if tensor is not None and name not in module._non_persistent:
-                    state[f"{path}.{name}" if path else name] = tensor if keep_vars else tensor.detach()
+                    full_name = f"{path}.{name}" if path else name
+                    state[full_name] = tensor if keep_vars else tensor.detach()
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
-        """Copy values into the parameters and buffers of the same names; everything that doesn't fit is reported at once.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
+                        assign: bool = False) -> IncompatibleKeys:
+        """Copy the values of `state_dict` into the parameters and buffers of the same names.
 
-        With `strict`, missing and unexpected names are errors; else they are returned. A wrong shape is always an error, and
-        if there is any error nothing is loaded. `assign` is refused: values are copied.
+        Args:
+            state_dict: tensors by dotted name.
+            strict: raise a RuntimeError for missing and unexpected names; else return them.
+            assign: must be False, because values are always copied.
+
+        A value that is no tensor or has another shape is always an error. All problems are reported
+        at once, and then nothing is loaded.
         """
         if assign:
-            raise ValueError("load_state_dict: assign=True is not supported; values are copied into the module's own tensors")
+            raise ValueError("load_state_dict: assign=True is not supported; values are copied")
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict: expected a mapping from names to tensors, got {type(state_dict).__name__}")
+            raise TypeError(f"load_state_dict: expected a mapping, got {type(state_dict).__name__}")
         own = self.state_dict(keep_vars=True)
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
-        problems = []
-        if strict and missing:
-            problems.append("missing: " + ", ".join(missing))
-        if strict and unexpected:
-            problems.append("unexpected: " + ", ".join(map(str, unexpected)))
-        for name, tensor in own.items():
-            if name in state_dict:
-                value = state_dict[name]
-                if not isinstance(value, Tensor):
-                    problems.append(f"{name}: expected a tensor, got {type(value).__name__}")
-                elif value.shape != tensor.shape:
-                    problems.append(f"{name}: the module has shape {tuple(tensor.shape)}, the given one {tuple(value.shape)}")
+        values = {name: state_dict[name] for name in own if name in state_dict}
+        found = (("missing", missing), ("unexpected", unexpected))
+        problems = [f"{what}: {', '.join(map(str, n))}" for what, n in found if strict and n]
+        for name, value in values.items():
+            shape = tuple(own[name].shape)
+            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            if not isinstance(value, Tensor):
+                problems.append(f"{name}: expected a tensor, got {given}")
+            elif given != shape:
+                problems.append(f"{name}: the module has shape {shape}, the given one {given}")
         if problems:
-            raise RuntimeError(
-                f"load_state_dict: {type(self).__name__} can't take these values, nothing was loaded:\n  " + "\n  ".join(problems)
-            )
+            head = f"load_state_dict: {type(self).__name__} can't take these, nothing was loaded:"
+            raise RuntimeError("\n  ".join([head, *problems]))
         with no_grad():
-            for name, tensor in own.items():
-                if name in state_dict:
-                    tensor.copy_(state_dict[name].to(tensor.device))
+            for name, value in values.items():
+                own[name].copy_(value.to(own[name].device))
         return IncompatibleKeys(missing, unexpected)
 
     def train(self, mode: bool = True) -> Any:
-        """Set this module and all below it to training (the default) or, with False, to evaluation; returns self."""
-        if not isinstance(mode, bool):
-            raise TypeError(f"train: mode must be True or False, got {mode!r}")
+        """Switch this module and all below it to training (False: to evaluation); returns self."""
+        mode = as_bool("train", "mode", mode)
         for module in self.modules():
             module.training = mode
         return self
@@ -356,47 +355,51 @@ class Module:
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """Have the parameters learned, or not; returns self."""
+        """Say whether the parameters are learned; returns self."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters; with ``set_to_none=False``, write zeros into them."""
+        """Remove the gradients of all parameters; with ``set_to_none=False``, fill them with 0."""
         for parameter in self.parameters():
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
             else:
                 parameter.grad.zero_()
 
-    # ------------------------------------------------------------------------------- dtypes and devices
+    # --------------------------------------------------------------------------- dtypes and devices
 
     def _convert(self, convert: Callable[[Tensor], Tensor]) -> Any:
         with no_grad():
-            for parameter in self.parameters():  # stay the same objects, which an optimiser may know
-                grad = parameter.grad
-                parameter.grad = None
+            for parameter in self.parameters():  # kept as objects, because optimisers hold them
+                grad, parameter.grad = parameter.grad, None
                 parameter.data = convert(parameter.detach())
                 parameter.grad = None if grad is None else convert(grad)
-            for module in self.modules():  # buffers are replaced: the user's own tensors, such as a loss's weights, stay as they are
-                module._buffers.update({name: convert(buffer) for name, buffer in module._buffers.items() if buffer is not None})
+            for module in self.modules():
+                # replaced, so that a user's own tensors, such as class weights, stay as they are
+                module._buffers.update({
+                    name: convert(buffer)
+                    for name, buffer in module._buffers.items() if buffer is not None})
         return self
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Any:
-        """Move parameters and buffers to a device, convert the floats among them to a dtype, or both; returns self.
+    def to(self, *args, dtype=None, device=None, non_blocking: bool = False) -> Any:
+        """Move parameters and buffers to a device, convert floats to a dtype; returns self.
 
-        Copies always finish before they are used, with `non_blocking` or not.
+        Takes a device, a dtype, a device and a dtype, or a tensor that has both.
+        `non_blocking` changes nothing: copies are always finished before they are used.
         """
         for argument in args:
             if isinstance(argument, Tensor):
                 dtype, device = argument.dtype, argument.device
-            elif isinstance(argument, Device) or (isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")):
+            elif isinstance(argument, Device) or str(argument).partition(":")[0] in ("cpu", "cuda"):
                 device = argument
             else:
                 dtype = argument
-        if dtype is not None and as_dtype("to", dtype).kind != "f":
-            raise TypeError(f"to: a module's dtype must be a floating one, got {as_dtype('to', dtype)}")
-        return self._convert(lambda t: t.to(dtype=dtype if t.is_floating_point() else None, device=device))
+        if dtype is not None and (known := as_dtype("to", dtype)).kind != "f":
+            raise TypeError(f"to: a module's dtype must be a floating one, got {known}")
+        return self._convert(
+            lambda t: t.to(dtype=dtype if t.is_floating_point() else None, device=device))
 
     def cpu(self) -> Any:
         """Move parameters and buffers to the CPU; returns self."""
@@ -418,42 +421,24 @@ class Module:
         """Convert floating parameters and buffers to float16; returns self."""
         return self.to("float16")
 
-    # --------------------------------------------------------------------------------------------- text
+    # ----------------------------------------------------------------------------------------- text
 
     def extra_repr(self) -> str:
-        """What stands between the brackets of the `repr`; subclasses define it."""
+        """The text inside the brackets of the `repr`; subclasses define it."""
         return ""
 
     def __repr__(self) -> str:
-        lines = self.extra_repr().split("\n") if self.extra_repr() else []
-        children = [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
-        if not children and len(lines) <= 1:
-            return f"{type(self).__name__}({''.join(lines)})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines + children) + "\n)"
+        text = self.extra_repr()
+        lines = text.split("\n") if text else []
+        for name, module in self._modules.items():
+            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
+        if not self._modules and len(lines) <= 1:
+            return f"{type(self).__name__}({text})"
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-class FunctionModule(Module):
-    """A function of `functional` as a module: its constants become attributes, `forward` hands them on and the `repr` shows them."""
-
-    function: Callable[..., Any]
-
-    def __init__(self, **constants: Any):
-        super().__init__()
-        self._constants = list(constants)
-        for name, value in constants.items():
-            setattr(self, name, value)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return type(self).function(*inputs, **{name: getattr(self, name) for name in self._constants})
-
-    def extra_repr(self) -> str:
-        shown = [name for name in self._constants if name != "inplace" or self.inplace]
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
-
-
-def _register(
-    function: str, hooks: OrderedDict[object, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool
-) -> RemovableHandle:
+def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,
+         with_kwargs: bool) -> RemovableHandle:
     if not callable(hook):
         raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
     key = object()

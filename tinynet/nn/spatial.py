@@ -1,4 +1,4 @@
-"""Layers that change the height and the width of images and learn nothing: pooling, resizing, padding."""
+"""Pooling, resizing and padding as layers: a table. Formulas and shapes are in `functional`."""
 
 from __future__ import annotations
 
@@ -7,155 +7,101 @@ from typing import Any
 from ..ops.arguments import as_number
 from ..tensor import Tensor
 from . import functional as F
-from .module import Module
+from .function_module import FunctionModule
+
+__all__ = [
+    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "CircularPad2d", "ConstantPad2d",
+    "MaxPool2d", "ReflectionPad2d", "ReplicationPad2d", "Upsample", "ZeroPad2d"]
 
 
-class MaxPool2d(Module):
-    """The largest value under each position of a window. See `functional.max_pool2d`."""
+class _Pool2d(FunctionModule):
+    stride: Any
 
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, return_indices: bool = False,
-        ceil_mode: bool = False,
-    ):
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation = padding, dilation
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
-
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
+    def _check(self) -> None:
+        if self.stride is None:
+            self.stride = self.kernel_size
 
 
-class AvgPool2d(Module):
-    """The mean under each position of a window. See `functional.avg_pool2d`."""
+class MaxPool2d(
+    _Pool2d, function=F.max_pool2d, shows="kernel_size stride padding dilation ceil_mode",
+    arguments="kernel_size stride padding dilation return_indices ceil_mode"): ...
+class AvgPool2d(_Pool2d, function=F.avg_pool2d, shows="kernel_size stride padding"): ...
+class AdaptiveAvgPool2d(FunctionModule, function=F.adaptive_avg_pool2d): ...
+class AdaptiveMaxPool2d(FunctionModule, function=F.adaptive_max_pool2d, shows="output_size"): ...
 
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ):
-        super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
-        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override
-        )
+class Upsample(
+    FunctionModule, function=F.interpolate,
+    arguments="size scale_factor mode align_corners recompute_scale_factor"):
+    scale_factor: Any
+
+    def _check(self) -> None:
+        factor = self.scale_factor
+        if isinstance(factor, (tuple, list)):
+            self.scale_factor = tuple([_as_factor(f) for f in factor])
+        else:
+            self.scale_factor = _as_factor(factor)
 
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        how = "size" if self.scale_factor is None else "scale_factor"
+        return f"{how}={getattr(self, how)}, mode={self.mode!r}"
 
 
-class AdaptiveAvgPool2d(Module):
-    """The mean under each of `output_size` windows. See `functional.adaptive_avg_pool2d`."""
-
-    def __init__(self, output_size: Any):
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(input, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+def _as_factor(factor: Any) -> float | None:
+    return None if factor is None else float(as_number("Upsample", "scale_factor", factor, 0))
 
 
-class AdaptiveMaxPool2d(Module):
-    """The largest value under each of `output_size` windows. See `functional.adaptive_max_pool2d`."""
-
-    def __init__(self, output_size: Any, return_indices: bool = False):
-        super().__init__()
-        self.output_size, self.return_indices = output_size, return_indices
-
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+# ---------------------------------------------------------------------------------------- padding
 
 
-class Upsample(Module):
-    """Images made larger (or smaller). See `functional.interpolate`."""
-
-    def __init__(
-        self, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
-    ):
-        super().__init__()
-        self.size, self.mode, self.align_corners = size, mode, align_corners
-        self.recompute_scale_factor = recompute_scale_factor
-        factors = scale_factor if isinstance(scale_factor, (tuple, list)) else [scale_factor]
-        factors = [f if f is None else float(as_number("Upsample", "scale_factor", f, 0)) for f in factors]
-        self.scale_factor: Any = tuple(factors) if isinstance(scale_factor, (tuple, list)) else factors[0]
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor)
-
-    def extra_repr(self) -> str:
-        how_much = f"size={self.size}" if self.scale_factor is None else f"scale_factor={self.scale_factor}"
-        return f"{how_much}, mode={self.mode!r}"
+def _pad2d(input: Tensor, padding: Any, value: float | None, mode: str) -> Tensor:
+    return F.pad(input, padding, mode, value)
 
 
-class _Pad2d(Module):
-    """What the paddings share. `padding` is (left, right, top, bottom), or one int for all sides; negative sizes crop."""
+class _Pad2d(FunctionModule):
+    """`padding` is (left, right, top, bottom), or one int for all sides; negative sizes crop."""
 
-    mode: str
-    value: float | None = None
+    padding: Any
 
-    def __init__(self, padding: int | tuple[int, int, int, int]):
-        super().__init__()
-        sizes = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
-        self.padding = tuple(sizes)
+    def _check(self) -> None:
+        given = self.padding
+        sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,) * 4
         if len(sizes) != 4 or not all(isinstance(n, int) for n in sizes):
-            raise ValueError(f"{type(self).__name__}: padding must be an int or (left, right, top, bottom), got {padding!r}")
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.pad(input, self.padding, self.mode, self.value)
-
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
-
-
-class ConstantPad2d(_Pad2d):
-    """`value` added on all sides of (N, C, H, W) or (C, H, W)."""
-
-    mode = "constant"
-
-    def __init__(self, padding: int | tuple[int, int, int, int], value: float):
-        super().__init__(padding)
-        self.value = value
+            raise ValueError(
+                f"{type(self).__name__}: padding must be an int or (left, right, top, bottom), "
+                f"got {given!r:.60}")
+        self.padding = sizes
 
     def extra_repr(self) -> str:
-        return f"padding={self.padding}, value={self.value}"
+        return str(self.padding)
 
 
-class ZeroPad2d(_Pad2d):
-    """Zeros added on all sides of (N, C, H, W) or (C, H, W)."""
+class ConstantPad2d(_Pad2d, function=_pad2d, arguments="padding value", mode="constant"):
+    """`value` added on all sides of (N, C, H, W) or (C, H, W). See `functional.pad`.
 
-    mode = "constant"
+    `padding` is (left, right, top, bottom), or one int for all sides; negative sizes crop.
+    """
 
-
-class ReflectionPad2d(_Pad2d):
-    """The image mirrored at its edges, which are not repeated."""
-
-    mode = "reflect"
+    extra_repr = FunctionModule.extra_repr
 
 
-class ReplicationPad2d(_Pad2d):
-    """The edges of the image repeated."""
-
-    mode = "replicate"
+class ZeroPad2d(_Pad2d, function=_pad2d, arguments="padding", mode="constant", value=None):
+    """`ConstantPad2d` with the value 0."""
 
 
-class CircularPad2d(_Pad2d):
-    """The image going on at its opposite edges."""
+class ReflectionPad2d(_Pad2d, function=_pad2d, arguments="padding", mode="reflect", value=None):
+    """(N, C, H, W) or (C, H, W) mirrored at the edges, which are not repeated.
 
-    mode = "circular"
+    `padding` as in `ConstantPad2d`. ValueError at the call for more than H - 1 or W - 1.
+    """
+
+
+class ReplicationPad2d(_Pad2d, function=_pad2d, arguments="padding", mode="replicate", value=None):
+    """The edges of (N, C, H, W) or (C, H, W) repeated. `padding` as in `ConstantPad2d`."""
+
+
+class CircularPad2d(_Pad2d, function=_pad2d, arguments="padding", mode="circular", value=None):
+    """(N, C, H, W) or (C, H, W) continued at the opposite edges. `padding` as in `ConstantPad2d`.
+
+    ValueError at the call for more than H or W.
+    """

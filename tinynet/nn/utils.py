@@ -1,4 +1,4 @@
-"""Helpers round training: limits for gradients, and all parameters as one vector."""
+"""Limits for gradients, and all parameters as one vector."""
 
 from __future__ import annotations
 
@@ -6,34 +6,45 @@ import math
 from collections.abc import Iterable
 
 from .. import creation
+from ..arrays.devices import array_module
 from ..autograd.grad_mode import no_grad
 from ..ops import elementwise, reductions, shapes
-from ..ops.arguments import as_number, in_own_name
+from ..ops.arguments import as_number, as_tensor
 from ..tensor import Tensor
+from .functional.activation import as_norm_order
+from .module import iterated
+
+Parameters = Tensor | Iterable[Tensor]
 
 
-def _listed(function: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+def _listed(function: str, parameters: Parameters) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         return [parameters]
-    listed = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+    expected = "parameters to be tensors, in a list or as model.parameters() gives them"
+    listed = list(iterated(function, parameters, expected))
     for p in listed:
         if not isinstance(p, Tensor):
-            raise TypeError(f"{function}: parameters must be tensors, in a list or as model.parameters() gives them; got {type(p).__name__}")
+            raise TypeError(f"{function}: expected {expected}, got {type(p).__name__}")
     return listed
 
 
-def _gradients(function: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+def _gradients(function: str, parameters: Parameters) -> list[Tensor]:
     return [p.grad for p in _listed(function, parameters) if p.grad is not None]
 
 
 @no_grad()
-def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
-) -> Tensor:
-    """Scale the gradients of `parameters`, in place, so that their norm, taken of all together, is `max_norm` at most.
+def clip_grad_norm_(parameters: Parameters, max_norm: float, norm_type: float = 2.0,
+                    error_if_nonfinite: bool = False) -> Tensor:
+    """Scale the gradients of `parameters`, in place, to a common norm of at most `max_norm`.
 
-    Returns the norm as it was, a 0-d tensor. With `error_if_nonfinite`, RuntimeError if that is infinite or nan (for which a GPU has to
-    be waited for); else the gradients become 0 or nan. `norm_type` is the p of the norm, and may be infinite.
+    Args:
+        parameters: a tensor or several; those without a gradient are skipped.
+        max_norm: from 0 up; inf changes nothing.
+        norm_type: the p of the norm, may be inf.
+        error_if_nonfinite: raise a RuntimeError if the norm is infinite or nan, which waits for a
+            GPU; else the gradients become 0 or nan.
+
+    Returns the norm before the change, a 0-d tensor.
 
     >>> import tinynet
     >>> w = tinynet.zeros(2, requires_grad=True)
@@ -41,14 +52,18 @@ def clip_grad_norm_(
     >>> clip_grad_norm_(w, 1.0), w.grad
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
-    if not (isinstance(max_norm, float) and max_norm == math.inf):  # which changes nothing and returns the norm
+    if not (isinstance(max_norm, float) and max_norm == math.inf):
         as_number("clip_grad_norm_", "max_norm", max_norm, 0)
+    p = as_norm_order("clip_grad_norm_", "norm_type", norm_type)
     gradients = _gradients("clip_grad_norm_", parameters)
     if not gradients:
         return creation.zeros(())
-    total = reductions.norm(shapes.stack([reductions.norm(g, norm_type) for g in gradients]), norm_type)
+    device = gradients[0].device
+    norms = shapes.stack([reductions.norm(g, p).to(device) for g in gradients])
+    total = reductions.norm(norms, p)
     if error_if_nonfinite and not math.isfinite(total.item()):
-        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total.item()}; error_if_nonfinite=False goes on all the same")
+        raise RuntimeError(
+            f"clip_grad_norm_: the norm of the gradients is {total.item()}; expected a finite one")
     scale = elementwise.clamp(float(max_norm) / (total + 1e-6), max=1.0)
     for g in gradients:
         g.mul_(scale.to(g.device))
@@ -56,29 +71,31 @@ def clip_grad_norm_(
 
 
 @no_grad()
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Limit each element of the gradients of `parameters`, in place, to [-clip_value, clip_value]."""
-    as_number("clip_grad_value_", "clip_value", clip_value, 0)
+def clip_grad_value_(parameters: Parameters, clip_value: float) -> None:
+    """Limit each element of the gradients of `parameters`, in place, to ±`clip_value`."""
+    limit = as_number("clip_grad_value_", "clip_value", clip_value, 0)
     for g in _gradients("clip_grad_value_", parameters):
-        g.clamp_(-clip_value, clip_value)
+        g.clamp_(-limit, limit)
 
 
-@in_own_name
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All elements of `parameters`, one after the other, in one dimension; gradients flow back."""
-    return shapes.cat([shapes.reshape(p, -1) for p in _listed("parameters_to_vector", parameters)])
+    """All elements of `parameters`, in order, as one 1-d tensor; gradients flow back."""
+    listed = _listed("parameters_to_vector", parameters)
+    if not listed:
+        raise TypeError("parameters_to_vector: expected a non-empty sequence of tensors, got none")
+    array_module(*[p.array for p in listed], function="parameters_to_vector")
+    return shapes.cat([shapes.reshape(p, -1) for p in listed])
 
 
 @no_grad()
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Write the elements of `vec`, in the order of `parameters_to_vector`, into `parameters`. ValueError if their numbers differ."""
+    """Write the elements of `vec`, (total number of elements,), into `parameters` in order."""
     targets = _listed("vector_to_parameters", parameters)
-    if not isinstance(vec, Tensor):
-        raise TypeError(f"vector_to_parameters: vec must be a tensor, got {type(vec).__name__}")
-    count = sum(p.numel() for p in targets)
-    if vec.shape != (count,):
+    as_tensor("vector_to_parameters", "vec", vec)
+    sizes = [p.numel() for p in targets]
+    if vec.shape != (sum(sizes),):
         raise ValueError(
-            f"vector_to_parameters: the parameters have {count} elements, so vec must have shape ({count},); got {tuple(vec.shape)}"
-        )
-    for p, part in zip(targets, shapes.split(vec, [p.numel() for p in targets]), strict=True):
+            f"vector_to_parameters: the parameters have {sum(sizes)} elements, so vec must have "
+            f"shape ({sum(sizes)},); got {tuple(vec.shape)}")
+    for p, part in zip(targets, shapes.split(vec, sizes), strict=True):
         p.copy_(shapes.reshape(part, p.shape))

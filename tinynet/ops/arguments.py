@@ -1,12 +1,18 @@
-"""All checks of arguments. Each takes the public name that its error begins with."""
+"""All checks of arguments, each once.
+
+A check takes the name of the public function first, because every error begins with it:
+``as_dim("sum", dim, ndim)`` raises "sum: dim 3 is out of range; ...". Checks named ``as_...``
+return the value in the form that the code behind them works with. A public function that is built
+of others passes its own name down to a private core.
+"""
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import inf, isfinite, prod
 from numbers import Number
 from typing import Any, TypeVar
 
@@ -15,9 +21,11 @@ import numpy as np
 from ..arrays.devices import array_module, device_of
 from ..arrays.random import Generator
 from ..autograd import Variable
-from .dtypes import _RANK
+from .dtypes import KIND_RANK
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+# ------------------------------------------------------------------------------------- decorators
 
 
 _PUBLIC_ERRORS = (ValueError, TypeError, IndexError, RuntimeError)
@@ -48,105 +56,22 @@ def in_own_name(function: _F) -> _F:
 
 
 def of_tensor(function: _F) -> _F:
-    """The same for an operation on a tensor, its first argument: anything else there is a TypeError that says so."""
+    """Declare an operation whose first argument is a tensor: TypeError for anything else."""
+    name = function.__name__
 
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Any:
         first = args[0] if args else next(iter(keywords.values()), None)
         if not isinstance(first, Variable):
-            raise TypeError(
-                f"{function.__name__}: expected a tensor first, got {type(first).__name__}; make one with tinynet.tensor(...)"
-            )
-        try:
-            return function(*args, **keywords)
-        except _PUBLIC_ERRORS as error:
-            _rename(error, function.__name__)
-            raise
+            given = f"{type(first).__name__}; make one with tinynet.tensor(...)"
+            raise TypeError(f"{name}: expected a tensor first, got {given}")
+        return function(*args, **keywords)
 
     return operation  # type: ignore[return-value]
 
 
-def as_operand(name: str, value: Any, like: Variable) -> Any:
-    """`value` as something to compute with beside the tensor `like`: a tensor or a Python number; else TypeError."""
-    if isinstance(value, (Variable, bool, int, float)):
-        return value
-    if isinstance(value, np.generic) and value.dtype.kind in _RANK:
-        return value.item()
-    if isinstance(value, np.ndarray) and value.dtype.kind in _RANK:
-        return like._make(np.array(value, value.dtype.newbyteorder("=")))  # a copy: nobody could tell if it were changed
-    if isinstance(value, Number):
-        raise TypeError(f"{name}: tinynet has no complex numbers; got {value!r}")
-    raise TypeError(
-        f"{name}: expected a tensor, an array or a number, got {type(value).__name__}"
-        + ("; make a tensor of it with tinynet.tensor(...)" if isinstance(value, (list, tuple)) else "")
-    )
-
-
-def as_number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> Any:
-    """`value` as a Python int or float, finite and from `low` to `high`; else TypeError or ValueError.
-
-    Not as a numpy scalar: a float64 one would carry float32 arrays along to float64.
-    """
-    if type(value) not in (int, float):  # first the common case: this runs at every step
-        if isinstance(value, Variable):
-            raise TypeError(f"{owner}: {name} is a tensor; it must be a Python number, tensor.item()")
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
-        value = int(value) if isinstance(value, (int, np.integer)) else float(value)
-    if not low <= value <= high or not math.isfinite(value):
-        rule = "finite" if low == -math.inf else f"at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"{owner}: {name} must be {rule}, got {value!r}")
-    return value
-
-
-def as_dtype(name: str, dtype: Any) -> np.dtype:
-    """`dtype` as numpy's; TypeError unless it is one of bools, integers or floats of up to 64 bits."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if dtype is None or found is None or found.kind not in _RANK or found.itemsize > 8 or not found.isnative:
-        raise TypeError(f"{name}: {dtype!r} is no dtype that tinynet knows; those are bool, the integers, float16, float32, float64")
-    return found
-
-
-def as_dim(name: str, dim: Any, ndim: int) -> int:
-    """`dim` counted from the front; a negative one counts from the back. A 0-d tensor has one dimension here, as in PyTorch."""
-    try:
-        number = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
-    size = max(ndim, 1)
-    if not -size <= number < size:
-        raise IndexError(f"{name}: dim {number} is out of range; a {ndim}-d tensor has dims {-size} to {size - 1}")
-    return number % size
-
-
-def as_dims(name: str, dim: Any, ndim: int) -> tuple[int, ...]:
-    """`dim`, an int, a sequence of ints or None for all, as a tuple counted from the front; a repeated one is an error."""
-    if dim is None:
-        return tuple(range(ndim))
-    dims = tuple(as_dim(name, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
-    if len(set(dims)) != len(dims):
-        raise ValueError(f"{name}: dim {tuple(dim)} names a dimension twice")
-    return dims if ndim else ()
-
-
-def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
-    """The sizes given as separate arguments or as one sequence: ``f(2, 3)`` and ``f((2, 3))`` mean the same."""
-    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
-        shape = tuple(shape[0])
-    try:
-        sizes = tuple([operator.index(n) for n in shape])
-    except TypeError:
-        raise TypeError(f"{name}: sizes must be ints, got {shape!r}") from None
-    if abs(math.prod(sizes)) >= 2**60:
-        raise ValueError(f"{name}: sizes {sizes} make more elements than any memory holds")
-    return sizes
-
-
 def by_keyword(keyword: str) -> Callable[[_F], _F]:
-    """Let the numbers of ``f(input, *numbers)`` come as one keyword too, as PyTorch does: ``flip(x, dims=[1])``."""
+    """Let the numbers of ``f(input, *numbers)`` come as one keyword too: ``flip(x, dims=[1])``."""
 
     def declare(function: _F) -> _F:
         @functools.wraps(function)
@@ -162,28 +87,206 @@ def by_keyword(keyword: str) -> Callable[[_F], _F]:
     return declare
 
 
-def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that `shapes` broadcast to; ValueError names them if they don't."""
+# ---------------------------------------------------------------------------- numbers and choices
+
+
+def as_number(function: str, name: str, value: Any, low: float = -inf, high: float = inf) -> Any:
+    """`value` as a Python int or float, finite and from `low` to `high`.
+
+    A numpy scalar is converted, because a float64 one would turn float32 arrays into float64.
+    TypeError for what is no number (a bool is none), ValueError for one out of range.
+    """
+    if type(value) not in (int, float):  # fast path first: optimisers check numbers at every step
+        if isinstance(value, Variable):
+            raise TypeError(f"{function}: {name} must be a Python number: give tensor.item()")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise TypeError(f"{function}: {name} must be a number, got {value!r:.60}")
+        value = int(value) if isinstance(value, (int, np.integer)) else float(value)
+    if not low <= value <= high or not isfinite(value):
+        rule = f"from {low} to {high}" if high < inf else f"at least {low}"
+        rule = "finite" if low == -inf else rule
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
+    return value
+
+
+def as_probability(function: str, name: str, value: Any) -> float:
+    """`value` as a float from 0 to 1; else TypeError or ValueError."""
+    return float(as_number(function, name, value, 0, 1))
+
+
+def as_int(function: str, name: str, value: Any, minimum: int | float = -inf,
+           below: int | float = inf) -> int:
+    """`value` as an int, at least `minimum` and less than `below`.
+
+    TypeError for what is no integer (a bool is none), ValueError for one out of range.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        value = int(value)
+    if type(value) is not int or not minimum <= value < below:
+        rule = f" from {minimum} " + (f"to {below - 1}" if below < inf else "up")
+        rule = rule if minimum > -inf else f" below {below}" if below < inf else ""
+        error = ValueError if type(value) is int else TypeError
+        raise error(f"{function}: {name} must be an int{rule}, got {value!r:.60}")
+    return value
+
+
+def as_bool(function: str, name: str, value: Any) -> bool:
+    """`value` if it is True or False; else TypeError."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{function}: {name} must be True or False, got {value!r:.60}")
+    return bool(value)
+
+
+def as_choice(function: str, name: str, value: Any, choices: Sequence[str]) -> str:
+    """`value` if it is one of the strings `choices`; else ValueError."""
+    if not isinstance(value, str) or value not in choices:
+        rule = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
+    return value
+
+
+def as_reduction(function: str, reduction: Any, *more: str) -> str:
+    """`reduction` if it is 'none', 'mean', 'sum' or one of `more`; else ValueError."""
+    return as_choice(function, "reduction", reduction, ("none", "mean", "sum", *more))
+
+
+def as_dtype(name: str, dtype: Any) -> np.dtype:
+    """`dtype` as numpy's; TypeError unless it is bool, an integer or a float of up to 64 bits."""
     try:
-        return np.broadcast_shapes(*shapes)
+        found = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.kind not in KIND_RANK or found.itemsize > 8 or not found.isnative:
+        known = "bool, an integer dtype, float16, float32 or float64"
+        raise TypeError(f"{name}: {dtype!r:.60} is not a supported dtype; expected {known}")
+    return found
+
+
+# ----------------------------------------------------------------------------- dimensions, shapes
+
+
+def as_dim(name: str, dim: Any, ndim: int) -> int:
+    """`dim`, counted from the front; a negative one counts from the back.
+
+    A 0-d tensor counts as having one dimension, as in PyTorch.
+    """
+    try:
+        number = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
+    size = max(ndim, 1)
+    if not -size <= number < size:
+        rule = f"a {ndim}-d tensor has dims {-size} to {size - 1}"
+        raise IndexError(f"{name}: dim {number} is out of range; {rule}")
+    return number % size
+
+
+def as_dims(name: str, dim: Any, ndim: int) -> tuple[int, ...]:
+    """`dim` (an int, a sequence of different ints, None for all) as a tuple, from the front."""
+    if dim is None:
+        return tuple(range(ndim))
+    dims = tuple(as_dim(name, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    if len(set(dims)) != len(dims):
+        raise ValueError(f"{name}: dim {tuple(dim)} names a dimension twice")
+    return dims if ndim else ()
+
+
+def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """The sizes, given one by one or as one sequence: ``f(2, 3)`` and ``f((2, 3))`` are the same.
+
+    Sizes may be negative: what they mean then is up to the caller.
+    """
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    try:
+        sizes = tuple([operator.index(n) for n in shape])
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be ints, got {shape!r}") from None
+    if abs(prod(sizes)) >= 2**60:
+        raise ValueError(f"{name}: sizes {sizes} make more elements than any memory holds")
+    return sizes
+
+
+_broadcast_shapes = functools.lru_cache(maxsize=1024)(np.broadcast_shapes)
+
+
+def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that `shapes` broadcast to; ValueError if they don't."""
+    try:
+        return _broadcast_shapes(*shapes)
     except ValueError:
-        listed = " and ".join(str(tuple(shape)) for shape in shapes)
-        raise ValueError(
-            f"{name}: shapes {listed} don't broadcast; aligned at the right, sizes must be equal or 1"
-        ) from None
+        given = " and ".join(str(tuple(shape)) for shape in shapes)
+        rule = "aligned at the right, sizes must be equal or 1"
+        raise ValueError(f"{name}: shapes {given} don't broadcast; {rule}") from None
 
 
-def as_tensor(function: str, name: str, value: Any) -> Variable:
+def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
+    """`value`, an int or a pair of ints, as (for the height, for the width).
+
+    Each must be at least `minimum` and below 2**31.
+    """
+    if type(value) is int and minimum <= value < 2**31:  # fast paths
+        return value, value
+    if type(value) is tuple and [type(n) is int and minimum <= n < 2**31 for n in value] == _BOTH:
+        return value
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    try:
+        height, width = map(operator.index, given * 2 if len(given) == 1 else given)
+    except (TypeError, ValueError) as error:
+        rule = "an int or a pair " + ("of ints" if type(error) is TypeError else "(height, width)")
+        raise type(error)(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+    if min(height, width) < minimum or max(height, width) >= 2**31:
+        rule = f"at least {minimum}" if min(height, width) < minimum else "below 2**31"
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
+    return height, width
+
+
+_BOTH = [True, True]
+
+
+# --------------------------------------------------------------------------------------- tensors
+
+
+def as_operand(name: str, value: Any, like: Variable) -> Any:
+    """`value` as something to compute with: a tensor or a Python number; else TypeError.
+
+    A numpy array becomes a tensor of the class of `like`. It is copied, because the backward pass
+    could not notice later writes to the caller's array.
+    """
+    if isinstance(value, (Variable, bool, int, float)):
+        return value
+    if isinstance(value, np.generic) and value.dtype.kind in KIND_RANK:
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in KIND_RANK:
+        return like._make(np.array(value, value.dtype.newbyteorder("=")))
+    if isinstance(value, Number):
+        raise TypeError(f"{name}: tinynet has no complex numbers; got {value!r}")
+    given = type(value).__name__
+    given += "; make a tensor with tinynet.tensor(...)" if given in ("list", "tuple") else ""
+    raise TypeError(f"{name}: expected a tensor, an array or a number, got {given}")
+
+
+def as_tensor(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor; else TypeError."""
     if not isinstance(value, Variable):
         raise TypeError(f"{function}: {name} must be a tensor, got {type(value).__name__}")
     return value
 
 
-def as_floats(function: str, name: str, value: Any) -> Variable:
+def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Any:
+    """`value` if it is a tensor whose dtype has one of numpy's `kinds` ("b", "iu", "f")."""
+    if not isinstance(value, Variable) or value.array.dtype.kind not in kinds:
+        given = type(value).__name__ if not isinstance(value, Variable) else value.array.dtype
+        wanted = {"b": "a bool tensor", "iu": "a tensor of integers", "f": "a tensor of floats"}
+        raise TypeError(f"{function}: {name} must be {wanted[kinds]}, got {given}")
+    return value
+
+
+def as_floats(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor of floats; else TypeError."""
     if as_tensor(function, name, value).array.dtype.kind != "f":
-        raise TypeError(f"{function}: {name} must hold floats, got {value.dtype}; convert it with .float()")
+        given = f"{value.array.dtype}; convert it with .float()"
+        raise TypeError(f"{function}: {name} must hold floats, got {given}")
     return value
 
 
@@ -197,74 +300,15 @@ def same_dtype(function: str, **tensors: Variable | None) -> None:
         array_module(*arrays.values())
     except RuntimeError as error:
         listed = ", ".join(f"{name} is on {device_of(array)}" for name, array in arrays.items())
-        raise RuntimeError(f"{function}: {listed}; they must be on one device, move them with .to(device)") from error
+        rule = "they must be on one device, move them with .to(device)"
+        raise RuntimeError(f"{function}: {listed}; {rule}") from error
 
 
-def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
-    """`value`, an int or a pair of ints, as (for the height, for the width); each at least `minimum`."""
-    if type(value) is int and minimum <= value < 2**31:  # the common cases first
-        return value, value
-    if type(value) is tuple and [type(v) is int and minimum <= v < 2**31 for v in value] == [True, True]:
-        return value
-    try:
-        values = tuple(operator.index(v) for v in (value if isinstance(value, (tuple, list)) else (value,)))
-    except TypeError:
-        raise TypeError(f"{function}: {name} must be an int or a pair of ints, got {value!r}") from None
-    if len(values) == 1:
-        values *= 2
-    if len(values) != 2:
-        raise ValueError(f"{function}: {name} must be an int or a pair (height, width), got {value!r}")
-    if min(values) < minimum:
-        raise ValueError(f"{function}: {name} must be at least {minimum}, got {value!r}")
-    if max(values) >= 2**31:
-        raise ValueError(f"{function}: {name} must be below 2**31, got {value!r}")
-    return values
-
-
-def as_reduction(function: str, reduction: Any, *more: str) -> str:
-    """`reduction` if it is one of the three, or of `more`; else ValueError."""
-    known = ("none", "mean", "sum", *more)
-    if reduction not in known:
-        raise ValueError(f"{function}: reduction must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {reduction!r}")
-    return reduction
-
-
-def as_int(function: str, name: str, value: Any, minimum: int | None = None, below: int | None = None) -> int:
-    """`value` as an int, at least `minimum` and less than `below`. A bool is no int here.
-
-    Raises:
-        TypeError: `value` is no integer.
-        ValueError: it is out of range.
-    """
-    if type(value) is not int:
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{function}: {name} must be {_int_rule(minimum, below)}, got {value!r:.60}")
-        value = int(value)
-    if (minimum is not None and value < minimum) or (below is not None and value >= below):
-        raise ValueError(f"{function}: {name} must be {_int_rule(minimum, below)}, got {value!r}")
-    return value
-
-
-def _int_rule(minimum: int | None, below: int | None) -> str:
-    if below is not None:
-        return f"an int below {below}" if minimum is None else f"an int from {minimum} to {below - 1}"
-    return "an int" if minimum is None else f"an int from {minimum} up"
-
-
-def as_bool(function: str, name: str, value: Any) -> bool:
-    """`value` if it is True or False; else TypeError."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{function}: {name} must be True or False, got {value!r:.60}")
-    return bool(value)
-
-
-def as_probability(function: str, name: str, value: Any) -> float:
-    """`value` as a number from 0 to 1; else TypeError or ValueError."""
-    return float(as_number(function, name, value, 0, 1))
+# ------------------------------------------------------------------------------------ other things
 
 
 def as_list(function: str, name: str, values: Any) -> list[Any]:
-    """The items of an iterable, else TypeError. What the iterable itself raises passes through."""
+    """The items of an iterable; else TypeError. What the iterable itself raises passes through."""
     if not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
         raise TypeError(f"{function}: {name} must be a sequence, got {type(values).__name__}")
     return list(values)
@@ -276,11 +320,3 @@ def as_generator(function: str, generator: Any) -> Generator | None:
         given = type(generator).__name__
         raise TypeError(f"{function}: generator must be a tinynet.Generator, got {given}")
     return generator
-
-
-def as_choice(function: str, name: str, value: Any, choices: Any) -> str:
-    """`value` if it is one of the strings `choices`; else ValueError."""
-    if not isinstance(value, str) or value not in choices:
-        rule = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
-        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
-    return value

@@ -9,42 +9,48 @@ import numpy as np
 from ..autograd import Variable
 
 default_dtype = np.dtype(np.float32)
-_RANK = {"b": 0, "i": 1, "u": 1, "f": 2}
+
+# numpy's letters for the kinds of dtypes; a higher rank wins: bool < integer < float
+KIND_RANK = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 
 def result_type(*operands: Any) -> np.dtype:
     """The dtype of an operation on `operands` (tensors and Python numbers), by PyTorch's rule.
 
-    Kinds rank bool < integer < float. Tensors with dimensions decide; a 0-d tensor counts only if its kind ranks
-    higher than theirs, and a Python number only if its kind ranks higher still (then as int64 or float32).
+    Kinds rank bool < integer < float. Tensors with dimensions decide first. A 0-d tensor counts
+    only if its kind ranks higher than theirs. A Python number counts only if its kind ranks higher
+    than that of all tensors; it is then an int64 or a float32.
 
     >>> import tinynet
     >>> result_type(tinynet.tensor([1, 2]), 2.5)
     dtype('float32')
     """
-    best: np.dtype | None = None
-    tensors = [v for v in operands if isinstance(v, Variable)]
-    numbers = [v for v in operands if not isinstance(v, Variable)]
-    for group in ([t for t in tensors if t.array.ndim], [t for t in tensors if not t.array.ndim]):
-        found: np.dtype | None = None
-        for tensor in group:
-            found = tensor.array.dtype if found is None else _promote(found, tensor.array.dtype)
-        if found is not None and (best is None or _RANK[found.kind] > _RANK[best.kind]):
-            best = found
-    for number in numbers:
-        dtype = np.dtype(bool if isinstance(number, bool) else np.int64 if isinstance(number, int) else default_dtype)
-        if best is None or _RANK[dtype.kind] > _RANK[best.kind]:
-            best = dtype
-    if best is None:
+    with_dims, without_dims, numbers = None, None, None
+    for operand in operands:
+        if not isinstance(operand, Variable):
+            dtype: Any = np.int64 if isinstance(operand, int) else default_dtype
+            numbers = _promote(numbers, np.dtype(bool if isinstance(operand, bool) else dtype))
+        elif operand.array.ndim:
+            with_dims = _promote(with_dims, operand.array.dtype)
+        else:
+            without_dims = _promote(without_dims, operand.array.dtype)
+    found = _higher_kind(_higher_kind(with_dims, without_dims), numbers)
+    if found is None:
         raise ValueError("result_type: expected at least one operand")
-    return best
+    return found
 
 
-def _promote(a: np.dtype, b: np.dtype) -> np.dtype:
-    if a == b:
-        return a
+def _higher_kind(a: np.dtype | None, b: np.dtype | None) -> np.dtype | None:
+    """`b` if its kind ranks higher than that of `a`, else `a`."""
+    if a is None or b is None:
+        return a or b
+    return b if KIND_RANK[b.kind] > KIND_RANK[a.kind] else a
+
+
+def _promote(a: np.dtype | None, b: np.dtype) -> np.dtype:
+    """The dtype that can hold the values of both."""
+    if a is None or a == b:
+        return b
     if "f" in (a.kind, b.kind) and a.kind != b.kind:  # numpy would widen int64 + float32 to float64
         return a if a.kind == "f" else b
     return np.promote_types(a, b)
-
-

@@ -9,21 +9,31 @@ import numpy as np
 
 from ..arrays.devices import array_module, computing
 from ..autograd import Primitive, Variable
-from .arguments import as_dim, of_tensor
+from .arguments import as_dim, as_tensor_of, of_tensor
 
+# ----------------------------------------------------------------------------------- primitives
 
-def _take_view(xp, a, *, index):
-    return a[index if Ellipsis in index else (*index, ...)]  # with the ..., one element is a 0-d view and not a copy
+# An index inside a primitive is a tuple made by `as_index`. With ints, slices, None and ... alone
+# it is *basic*, and x[index] is a view. With arrays among them, x[index] is a copy.
 
 
 def is_basic(index: tuple[Any, ...]) -> bool:
-    """Whether an index made by `as_index` gives a view: no arrays in it."""
-    return all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in index)
+    """Whether an index made by `as_index` has no arrays in it."""
+    return all(part is None or isinstance(part, (int, slice, type(...))) for part in index)
+
+
+def _view(xp, a, *, index):
+    return a[index if Ellipsis in index else (*index, ...)]  # without ..., one element is a copy
+
+
+select = Primitive(_view, name="select", view=True)  # x[index] for a basic index
+_index = Primitive(lambda xp, a, *, index: a[index], name="index")
 
 
 @Primitive
 def _unindex(xp, a, *, index, shape):
-    # the adjoint of x[index]: zeros with `a` added at `index`; an element that was picked twice gets both
+    # The adjoint: zeros with `a` added at `index`. If an index picked an element twice, the element
+    # gets both gradients.
     out = xp.zeros(shape, a.dtype)
     if is_basic(index):
         out[index] = a
@@ -32,106 +42,10 @@ def _unindex(xp, a, *, index, shape):
     return out
 
 
-_unindex.derivatives(a=lambda g, index: _select(g, index=index) if is_basic(index) else _index(g, index=index))
-
-
-def _is_mask(part: Any) -> bool:
-    return getattr(part, "dtype", None) == np.dtype(bool)
-
-
-def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
-    """`index` as what numpy and cupy take, checked against the shape of `array` (cupy would wrap round silently).
-
-    Arrays are copied: the backward pass needs them as they are now.
-    """
-    xp = array_module(array)
-
-    def copy(part: Any) -> Any:
-        with computing(array):
-            return xp.array(part)
-
-    parts: list[Any] = []
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, Variable):
-            part = part.array
-            if not isinstance(part, np.ndarray):
-                array_module(array, part)  # both on one device? an index from the CPU is uploaded, as in PyTorch
-                part = part if part.ndim or part.dtype == bool else part.item()
-        elif isinstance(part, (list, range)):
-            try:
-                part = np.asarray(part, dtype=None if len(part) else np.int64)
-            except ValueError:
-                raise IndexError(f"{name}: the lists in an index must form a box, got {part!r:.60}") from None
-        if isinstance(part, slice):
-            if part.step is not None and part.step < 0:
-                raise ValueError(f"{name}: the step of a slice must be positive, got {part.step}; use flip")
-            part = slice(*[None if n is None else operator.index(n) for n in (part.start, part.stop, part.step)])
-        elif part is None or part is Ellipsis:
-            pass
-        elif isinstance(part, bool) or _is_mask(part):
-            part = copy(part)
-        elif hasattr(part, "dtype") and getattr(part, "ndim", 0) > 0:
-            if part.dtype.kind not in "iu":
-                raise IndexError(f"{name}: an index must be a tensor of integers or bools, got one of {part.dtype}")
-            part = copy(part)
-        else:
-            try:
-                part = operator.index(part)
-            except TypeError:
-                raise IndexError(
-                    f"{name}: an index is an int, a slice, None, ..., or a tensor of ints or bools; got {type(part).__name__}"
-                ) from None
-        parts.append(part)
-
-    taken = sum(part.ndim if _is_mask(part) else int(part is not None and part is not Ellipsis) for part in parts)
-    if sum(part is Ellipsis for part in parts) > 1:
-        raise IndexError(f"{name}: an index can have one '...' only")
-    if taken > array.ndim:
-        raise IndexError(f"{name}: {taken} indices for a tensor with {array.ndim} dims, of shape {tuple(array.shape)}")
-    dim = 0
-    for part in parts:
-        if part is Ellipsis:
-            dim += array.ndim - taken
-        elif _is_mask(part):
-            if part.shape != array.shape[dim : dim + part.ndim]:
-                raise IndexError(
-                    f"{name}: the mask has shape {tuple(part.shape)}, but what it selects from {tuple(array.shape[dim : dim + part.ndim])}"
-                )
-            dim += part.ndim
-        elif part is not None:
-            size = array.shape[dim]
-            if isinstance(part, int):
-                out = not -size <= part < size
-            else:  # looking at values would make a GPU wait; index arrays that may be wrong are checked where they come from
-                out = xp is np and not isinstance(part, slice) and part.size and (part.min() < -size or part.max() >= size)
-            if out:
-                raise IndexError(f"{name}: index {part if isinstance(part, int) else 'array'} is out of range for dim {dim}, of size {size}")
-            dim += 1
-    return tuple(parts)
-
-
-def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """An index made by `as_index` as ints, slices, None and ... first, and then, on what these give, the arrays.
-
-    PyTorch indexes like this. numpy counts an int beside arrays among the arrays, and so may put the dimensions in another order.
-    """
-    first: list[Any] = []
-    for part in index:
-        if hasattr(part, "ndim"):
-            first += [slice(None)] * (part.ndim if _is_mask(part) else 1)
-        else:
-            first.append(part)
-    then = [slice(None) if part is None or isinstance(part, slice) else part for part in index if not isinstance(part, int)]
-    return tuple(first), tuple(then)
-
-
-def getitem(input: Variable, index: Any, name: str = "indexing") -> Any:
-    """``input[index]``: ints, slices, None and ... give a view; integer and bool tensors a copy. `name` is for errors."""
-    checked = as_index(name, input.array, index)
-    if is_basic(checked):
-        return _select(input, index=checked)
-    first, then = in_two_steps(checked)
-    return _index(input if all(p == slice(None) for p in first) else _select(input, index=first), index=then)
+select.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
+_index.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
+_unindex.derivatives(
+    a=lambda g, index: select(g, index=index) if is_basic(index) else _index(g, index=index))
 
 
 @Primitive
@@ -143,50 +57,213 @@ def _index_put(xp, a, values, *, index):
 
 _index_put.derivatives(
     a=lambda g, index: _index_put(g, 0.0, index=index),
-    values=lambda g, index: _index(g, index=index),
-)
+    values=lambda g, index: _index(g, index=index))
+
+
+# ------------------------------------------------------------- what users write between brackets
+
+
+def getitem(input: Variable, index: Any, name: str = "indexing") -> Any:
+    """``input[index]``: a view for ints, slices, None and ...; a copy for int and bool tensors.
+
+    Errors begin with `name`.
+
+    >>> import tinynet
+    >>> x = tinynet.tensor([[1, 2, 3], [4, 5, 6]])
+    >>> getitem(x, (0, slice(1, None)))
+    tensor([2, 3])
+    >>> getitem(x, (0, [2, 2]))
+    tensor([3, 3])
+    """
+    checked = as_index(name, input.array, index)
+    if is_basic(checked):
+        return select(input, index=checked)
+    basic, arrays = in_two_steps(checked)
+    if [part for part in basic if part != slice(None)]:
+        input = select(input, index=basic)
+    return _index(input, index=arrays)
 
 
 def index_put(input: Variable, index: tuple[Any, ...], values: Variable) -> Any:
-    """`input` with ``input[index]``, for an index made by `as_index`, replaced by `values`."""
+    """`input` with ``input[index]`` replaced by `values`, for an index made by `as_index`.
+
+    >>> import numpy, tinynet
+    >>> index_put(tinynet.tensor([1, 2, 3]), (numpy.array([0, 2]),), tinynet.tensor([7, 9]))
+    tensor([7, 2, 9])
+    """
     return _index_put(input, values, index=index)
+
+
+def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """An index made by `as_index` as a basic one, and one with the arrays for what that gives.
+
+    PyTorch indexes in these two steps. numpy counts an int beside arrays as an array too, and may
+    put the dimensions in another order: for x of shape (2, 3, 4), ``x[0, ..., [1, 2]]`` has shape
+    (3, 2) in PyTorch and (2, 3) in numpy.
+
+    >>> in_two_steps((0, ..., np.array([1, 2])))
+    ((0, Ellipsis, slice(None, None, None)), (Ellipsis, array([1, 2])))
+    """
+    basic: list[Any] = []
+    for part in index:
+        basic += [slice(None)] * _dims_taken(part) if _is_array(part) else [part]
+    arrays = [
+        slice(None) if part is None or isinstance(part, slice) else part
+        for part in index if not isinstance(part, int)]
+    return tuple(basic), tuple(arrays)
+
+
+def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
+    """`index` as a tuple that numpy and cupy take, checked against the shape of `array`.
+
+    (Without the check, cupy would silently wrap an index that is out of range.) Arrays in it are
+    copies, because the backward pass needs them as they are now.
+    """
+    given = index if isinstance(index, tuple) else (index,)
+    parts = tuple([_as_part(name, array, part) for part in given])
+    _check_index(name, array, parts)
+    return parts
+
+
+# ----------------------------------------------------------------------- one part of an index
+
+
+def _is_array(part: Any) -> bool:
+    return hasattr(part, "ndim")
+
+
+def _is_mask(part: Any) -> bool:
+    return _is_array(part) and part.dtype == bool
+
+
+def _dims_taken(part: Any) -> int:
+    """How many dimensions of the indexed array a part is for; ... is for the remaining ones."""
+    if part is None or part is Ellipsis:
+        return 0
+    return part.ndim if _is_mask(part) else 1
+
+
+def _as_part(name: str, array: Any, part: Any) -> Any:
+    """One part of an index as an int, a slice, None, ..., or an array beside `array`."""
+    if part is None or part is Ellipsis:
+        return part
+    if isinstance(part, slice):
+        return _as_slice(name, part)
+    if isinstance(part, Variable):
+        part = part.array
+        if not isinstance(part, np.ndarray):  # else it is uploaded below if need be, as in PyTorch
+            array_module(array, part, function=name)
+    elif isinstance(part, (list, range)):
+        part = _listed(name, part)
+    if isinstance(part, bool):
+        part = np.asarray(part)
+    if _is_array(part) and (part.ndim or part.dtype == bool):
+        return _as_array(name, array, part)
+    try:
+        return operator.index(part.item() if _is_array(part) else part)
+    except TypeError:
+        rule = "an index is an int, a slice, None, ..., or a tensor of ints or bools"
+        raise IndexError(f"{name}: {rule}; got {type(part).__name__}") from None
+
+
+def _as_slice(name: str, part: slice) -> slice:
+    ends = part.start, part.stop, part.step
+    try:
+        start, stop, step = [None if n is None else operator.index(n) for n in ends]
+    except TypeError:
+        raise TypeError(f"{name}: the ends of a slice must be ints or None, got {part!r}") from None
+    if step is not None and step <= 0:
+        raise ValueError(f"{name}: the step of a slice must be positive, got {step}; use flip")
+    return slice(start, stop, step)
+
+
+def _as_array(name: str, array: Any, part: Any) -> Any:
+    """A copy, where `array` lives, of an array of integers or bools."""
+    if part.dtype.kind not in "biu":
+        given = f"one of {part.dtype}"
+        raise IndexError(f"{name}: an index must be a tensor of integers or bools, got {given}")
+    with computing(array):
+        return array_module(array).array(part)
+
+
+def _listed(name: str, part: Any) -> np.ndarray:
+    try:
+        return np.asarray(part, dtype=None if len(part) else np.int64)
+    except ValueError:
+        rule = "the lists in an index must form a box"
+        raise IndexError(f"{name}: {rule}, got {part!r:.60}") from None
+
+
+# ------------------------------------------------------------------------- does the index fit?
+
+
+def _check_index(name: str, array: Any, parts: tuple[Any, ...]) -> None:
+    """IndexError unless the parts fit the shape of `array`."""
+    taken = sum(map(_dims_taken, parts))
+    if sum(part is Ellipsis for part in parts) > 1:
+        raise IndexError(f"{name}: an index can have one '...' only")
+    if taken > array.ndim:
+        given = f"a tensor with {array.ndim} dims, of shape {array.shape}"
+        raise IndexError(f"{name}: {taken} indices for {given}")
+    dim = 0
+    for part in parts:
+        if part is Ellipsis:
+            dim += array.ndim - taken
+        elif _is_mask(part):
+            shape = array.shape[dim : dim + part.ndim]
+            if part.shape != shape:
+                rule = f"but what it selects from {shape}"
+                raise IndexError(f"{name}: the mask has shape {part.shape}, {rule}")
+        elif part is not None and not isinstance(part, slice):
+            _check_range(name, part, dim, array.shape[dim])
+        dim += _dims_taken(part)
+
+
+def _check_range(name: str, part: Any, dim: int, size: int) -> None:
+    """IndexError unless an int, or all ints in a numpy array, are from -`size` to `size` - 1.
+
+    The values of a GPU array are not looked at, because the program would have to wait for them.
+    """
+    if isinstance(part, int):
+        least, most, given = part, part, str(part)
+    elif isinstance(part, np.ndarray) and part.size:
+        least, most, given = part.min(), part.max(), "array"
+    else:
+        return
+    if least < -size or most >= size:
+        raise IndexError(f"{name}: index {given} is out of range for dim {dim}, of size {size}")
+
+
+# ------------------------------------------------------------------------- gather, index_select
 
 
 @of_tensor
 def gather(input: Variable, dim: int, index: Variable) -> Any:
-    """Along `dim`, the elements that `index` names: ``out[i][j] = input[index[i][j]][j]`` for dim 0.
+    """Along `dim`, the elements that `index` names.
 
-    `index` holds int64 and has as many dims as `input`; its other sizes may be smaller.
+    For dim 0, ``out[i][j] = input[index[i][j]][j]``. `index` holds int64 and has as many dims as
+    `input`; its other sizes may be smaller.
     """
-    ndim = input.array.ndim
+    shape, ndim = input.array.shape, input.array.ndim
     dim = as_dim("gather", dim, ndim)
-    if not isinstance(index, Variable) or index.array.dtype.kind not in "iu":
-        raise TypeError("gather: the index must be a tensor of integers")
-    if index.array.ndim != ndim or any(m > n for d, (m, n) in enumerate(zip(index.array.shape, input.array.shape, strict=True)) if d != dim):
-        raise ValueError(
-            f"gather: index {tuple(index.array.shape)} must have the dims of input {tuple(input.array.shape)} "
-            f"and be no larger, but for dim {dim}"
-        )
-    xp = array_module(input.array, index.array)
-    shape = index.array.shape
+    wanted = as_tensor_of("gather", "the index", index, "iu").array.shape
+    if len(wanted) != ndim or [d for d in range(ndim) if d != dim and wanted[d] > shape[d]]:
+        rule = f"must have the dims of input {shape} and be no larger, but for dim {dim}"
+        raise ValueError(f"gather: index {wanted} {rule}")
+    xp = array_module(input.array, index.array, function="gather")
     with computing(input.array):
-        places = [xp.arange(n).reshape([-1 if e == d else 1 for e in range(ndim)]) for d, n in enumerate(shape)]
-    return getitem(input, tuple([index if d == dim else input._make(place) for d, place in enumerate(places)]), "gather")
+        positions = [
+            xp.arange(n).reshape([-1 if e == d else 1 for e in range(ndim)])
+            for d, n in enumerate(wanted)]
+    parts = [index if d == dim else input._make(p) for d, p in enumerate(positions)]
+    return getitem(input, tuple(parts), "gather")
 
 
 @of_tensor
 def index_select(input: Variable, dim: int, index: Variable) -> Any:
     """The slices along `dim` that the 1-d integer tensor `index` names, in its order."""
-    if not isinstance(index, Variable) or index.array.ndim != 1 or index.array.dtype.kind not in "iu":
-        raise TypeError("index_select: the index must be a 1-d tensor of integers")
-    return getitem(input, (slice(None),) * as_dim("index_select", dim, input.array.ndim) + (index,), "index_select")
-
-
-_select: Primitive = Primitive(_take_view, name="select", view=True)  # ints, slices, None and ...
-
-
-_index: Primitive = Primitive(lambda xp, a, *, index: a[index], name="index")  # arrays among them
-
-
-for _getitem in (_select, _index):
-    _getitem.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
+    shape = as_tensor_of("index_select", "the index", index, "iu").array.shape
+    if len(shape) != 1:
+        raise TypeError(f"index_select: the index must be a 1-d tensor of integers, got {shape}")
+    before = (slice(None),) * as_dim("index_select", dim, input.array.ndim)
+    return getitem(input, (*before, index), "index_select")

@@ -1,14 +1,14 @@
 """How images lie in memory: logically (N, C, H, W) always, in memory preferably (H, C, W, N).
 
-With the batch innermost, one row of pixels is one long run, which numpy copies and computes at full speed. Element-wise operations
-keep the order of their input, so that it passes from layer to layer by itself; only the first layer and the flattening before a
-linear layer convert. Nothing but speed depends on it.
+With the batch innermost, one row of pixels is one long run, which numpy copies and computes at full
+speed. Element-wise operations keep the memory order of their input, so the order passes from layer
+to layer. Only the first layer and the flattening before a linear layer convert. Nothing but speed
+depends on the order.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,14 +26,15 @@ def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
 def batch_innermost(xp: Any, x: Any) -> Any:
     """x (N, C, H, W) as (H, C, W, N), copied only if the batch isn't innermost."""
     m = x.transpose(2, 1, 3, 0)
-    N, W, size = x.shape[0], x.shape[3], x.itemsize
-    if (N == 1 or m.strides[3] == size) and (W == 1 or m.strides[2] == N * size):
+    N, C, H, W = x.shape
+    if (N == 1 or m.strides[3] == x.itemsize) and (W == 1 or m.strides[2] == N * x.itemsize):
         return m
-    if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:  # samples at such distances share few cache lines: move them apart
-        apart = scratch(xp, "apart", (N, math.prod(x.shape[1:]) + 16), x.dtype)[:, :-16]
-        apart[...] = x.reshape(N, apart.shape[1])
-        out = empty(np, (x.shape[1], x.shape[2], W, N), x.dtype)
-        out.reshape(apart.shape[1], N)[...] = apart.T
+    if xp is np and x.flags.c_contiguous and x.strides[0] % 1024 == 0:
+        # Samples at such distances map to the same cache sets: copy them to other distances first.
+        padded = scratch(xp, "apart", (N, C * H * W + 16), x.dtype)[:, :-16]
+        padded[...] = x.reshape(N, C * H * W)
+        out = empty(np, (C, H, W, N), x.dtype)
+        out.reshape(C * H * W, N)[...] = padded.T
         return out.swapaxes(0, 1)
     out = empty(xp, m.shape, m.dtype)
     out[...] = m
@@ -48,18 +49,18 @@ def _outermost_first(strides: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
 
 
-def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
-    """A new array made by ``compute(*arrays, out)``, element by element, in the memory order of the first of `arrays`.
+def map_in_memory_order(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
+    """A new array that ``compute(*arrays, out)`` fills element by element.
 
-    All have one shape. Large ones are shared among threads.
+    `arrays` have one shape; the result has the memory order of the first. Threads share large ones.
     """
     first = arrays[0]
     if xp is np and first.size >= _FLAT:
         order = _outermost_first(first.strides)
         if first.transpose(order).flags.c_contiguous:
             out = empty(np, first.shape, first.dtype, order)
-            flat = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]
-            by_shares(np, out.size, out.size, lambda s: compute(*[a[s] for a in flat]))
+            rows = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]
+            by_shares(np, out.size, out.size, lambda part: compute(*[row[part] for row in rows]))
             return out
     out = xp.empty_like(first)
     compute(*arrays, out)
@@ -67,7 +68,10 @@ def each(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
 
 
 def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
-    """The sums over all but the channel of `a` (H, C, W, N), or of ``a * b``, each row by BLAS: (C,)."""
+    """The sums over all but the channel of `a` (H, C, W, N), or of ``a * b``: (C,).
+
+    BLAS computes each row.
+    """
     H, C, W, N = a.shape
     b = xp.ones((W * N, 1), a.dtype) if b is None else b.reshape(H, C, W * N, 1)
     return xp.matmul(a.reshape(H, C, 1, W * N), b).reshape(H, C).sum(axis=0)

@@ -1,8 +1,7 @@
-"""Matrix products."""
+"""Matrix products, and the linear layer made of one."""
 
 from __future__ import annotations
 
-import builtins
 from typing import Any
 
 import numpy as np
@@ -10,83 +9,81 @@ import numpy as np
 from ..arrays.memory import empty
 from ..arrays.threads import get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
-from .arguments import broadcast_shape, in_own_name
+from .arguments import broadcast_shape
 from .dtypes import result_type
 from .reductions import _sum
-from .shapes import expand, reshape, transpose, unsqueeze
+from .shapes import _reshape, fitted, transpose
+
+_BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread anyway
+_WORTH = 1 << 22  # multiplications that are worth handing to a thread of ours
 
 
 def _product(xp: Any, a: Any, b: Any, by_rows: bool = False) -> Any:
-    """``a @ b``; of large matrices, the longer side of the result is shared among threads.
+    """``a @ b``; of large matrices, threads share the longer side of the result.
 
-    The result is column by column in memory if `a` is, so that a batch that is innermost stays so, unless `by_rows`.
+    If `a` lies column by column in memory, so does the result, unless `by_rows`: a batch that is
+    innermost stays innermost.
     """
-    if xp is not np or a.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE or a.dtype.kind != "f":
+    small = a.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE
+    if xp is not np or small or a.dtype.kind != "f":
         return xp.matmul(a, b)
     (M, K), N = a.shape, b.shape[1]
-    parts = pieces(builtins.max(M, N), builtins.min(get_num_threads(), M * N * K // _WORTH))
-    if M > N:
+    parts = pieces(max(M, N), min(get_num_threads(), M * N * K // _WORTH))
+    if M > N or by_rows or a.strides[0] != a.itemsize:
         out = empty(np, (M, N), a.dtype)
+    else:
+        out = empty(np, (N, M), a.dtype).T
+    if M > N:
         parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
     else:
-        out = empty(np, (M, N), a.dtype) if by_rows or a.strides[0] != a.itemsize else empty(np, (N, M), a.dtype).T
         parallel(len(parts), lambda i: np.matmul(a, b[:, parts[i]], out=out[:, parts[i]]))
     return out
 
 
-_BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread anyway
-
-
-_WORTH = 1 << 22  # multiplications that are worth handing to a thread of ours
-
-
-@Primitive
-def _matmul(xp, a, b):
-    return _product(xp, a, b)
-
-
+_matmul = Primitive(lambda xp, a, b: _product(xp, a, b), name="matmul")
 _matmul.derivatives(
     a=lambda g, b: _matmul(g, transpose(b, -1, -2)),  # (..., n, k) = (..., n, m) @ (..., m, k)
-    b=lambda g, a: _matmul(transpose(a, -1, -2), g),  # (..., k, m) = (..., k, n) @ (..., n, m)
-)
+    b=lambda g, a: _matmul(transpose(a, -1, -2), g))  # (..., k, m) = (..., k, n) @ (..., n, m)
 
 
-@in_own_name
 def matmul(input: Any, other: Any) -> Any:
     """The matrix product ``input @ other``.
 
-    (n, k) @ (k, m) gives (n, m). A vector counts as a row on the left and as a column on the right, and that dimension is dropped
-    from the result. More dimensions in front are batches, which broadcast. ValueError if the inner sizes differ.
+    (n, k) @ (k, m) gives (n, m). A vector counts as a row on the left and as a column on the right,
+    and that dimension is dropped from the result. More dimensions in front are batches, which
+    broadcast. ValueError if the inner sizes differ.
     """
     for v in (input, other):
         if not isinstance(v, Variable):
             raise TypeError(f"matmul: expected tensors, got {type(v).__name__}")
     a, b = input.array.shape, other.array.shape
-    if not a or not b:
-        raise ValueError(f"matmul: both tensors need at least one dim, got shapes {tuple(a)} and {tuple(b)}")
-    if input.array.dtype != other.array.dtype:
-        raise RuntimeError(
-            f"matmul: both tensors must have one dtype, got {input.array.dtype} and {other.array.dtype}; "
-            f"convert one with .to(tinynet.{result_type(input, other)})"
-        )
-    if a[-1] != b[-2 if len(b) > 1 else 0]:
-        raise ValueError(
-            f"matmul: input {tuple(a)} and other {tuple(b)} don't fit: the last size of the first, {a[-1]}, "
-            f"must equal the {'second last' if len(b) > 1 else 'only'} size of the second, {b[-2 if len(b) > 1 else 0]}"
-        )
-    left = input if len(a) > 1 else unsqueeze(input, 0)
-    right = other if len(b) > 1 else unsqueeze(other, 1)
-    batch = broadcast_shape("matmul", left.array.shape[:-2], right.array.shape[:-2])
-    if left.array.shape[:-2] != batch:
-        left = expand(left, *batch, -1, -1)
-    if right.array.shape[:-2] != batch:
-        right = expand(right, *batch, -1, -1)
-    product = _matmul(left, right)
-    drop = ([-2] if len(a) == 1 else []) + ([-1] if len(b) == 1 else [])
-    if drop:
-        ndim = len(batch) + 2
-        product = reshape(product, [n for d, n in enumerate(product.array.shape) if d - ndim not in drop])
-    return product
+    _check_product(input, other)
+    # a vector gets the dimension that the result drops again
+    a, b = (a if len(a) > 1 else (1, *a)), (b if len(b) > 1 else (*b, 1))
+    batch = broadcast_shape("matmul", a[:-2], b[:-2])
+    left, right = _reshaped(input, a), _reshaped(other, b)
+    product = _matmul(fitted(left, (*batch, *a[-2:])), fitted(right, (*batch, *b[-2:])))
+    rows = a[-2:-1] if left is input else ()
+    columns = b[-1:] if right is other else ()
+    return _reshaped(product, (*batch, *rows, *columns))
+
+
+def _reshaped(input: Any, shape: tuple[int, ...]) -> Any:
+    return input if input.array.shape == shape else _reshape(input, shape=shape)
+
+
+def _check_product(input: Variable, other: Variable) -> None:
+    a, b = input.array, other.array
+    if not a.ndim or not b.ndim:
+        given = f"shapes {a.shape} and {b.shape}"
+        raise ValueError(f"matmul: both tensors need at least one dim, got {given}")
+    if a.dtype != b.dtype:
+        hint = f"{a.dtype} and {b.dtype}; convert one with .to(tinynet.{result_type(input, other)})"
+        raise RuntimeError(f"matmul: both tensors must have one dtype, got {hint}")
+    which, inner = ("second last", b.shape[-2]) if b.ndim > 1 else ("only", b.shape[0])
+    if a.shape[-1] != inner:
+        rule = f"the last size of input, {a.shape[-1]}, must equal the {which} of other, {inner}"
+        raise ValueError(f"matmul: input {a.shape} and other {b.shape} don't fit: {rule}")
 
 
 @Primitive
@@ -99,17 +96,16 @@ def linear(xp, x, w, b):
 
 @Primitive
 def _linear_weight_grad(xp, dy, x):
-    return _product(xp, dy.T, x, by_rows=True)  # (out, in) = (out, N) @ (N, in); in the order of w, for the optimiser
+    # (out, in) = (out, N) @ (N, in), row by row like w, for the optimiser
+    return _product(xp, dy.T, x, by_rows=True)
 
 
 linear.derivatives(
     x=lambda g, w: _matmul(g, w),  # (N, in) = (N, out) @ (out, in)
     w=lambda g, x: _linear_weight_grad(g, x),
-    b=lambda g: _sum(g, dims=(0,), keepdim=False),
-)
+    b=lambda g: _sum(g, dims=(0,), keepdim=False))
 
-
-_linear_weight_grad.derivatives(  # its result has the shape of w, and so has g
+# here g, the gradient of a gradient of w, has the shape of w
+_linear_weight_grad.derivatives(
     dy=lambda g, x: linear(x, g, None),
-    x=lambda g, dy: _matmul(dy, g),
-)
+    x=lambda g, dy: _matmul(dy, g))

@@ -1,48 +1,76 @@
-"""Sums, means and their relatives over some or all dimensions; matrix products, which are sums too."""
+"""Sums, means, extremes and their relatives over some or all dimensions.
+
+A primitive such as `_sum` takes ``dims``, a tuple of dimensions counted from the front. With
+``keepdim`` these stay in the result with size 1.
+"""
 
 from __future__ import annotations
 
+import builtins
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays.devices import array_module, beside, computing
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_dim, as_dims, of_tensor
+from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
-from .shapes import expand, reshape
+from .operands import aligned, named
+from .shapes import _expand, _reshape, fitted
 from .summing import total
 
 
-def _unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
-    """`g`, a result or gradient with `dims` reduced away or kept as 1, expanded to `shape` again."""
-    return expand(reshape(g, [1 if d in dims else n for d, n in enumerate(shape)]) if g.array.ndim else g, shape)
+def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` with the size 1 at `dims`."""
+    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
 
 
-def _all_if_empty(dim: Any) -> Any:
-    return None if isinstance(dim, (tuple, list)) and not dim else dim
+def unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
+    """`g`, of `shape` reduced over `dims` with or without keepdim, expanded to `shape` again."""
+    return _expand(_reshape(g, shape=_kept(shape, dims)), shape=shape)
 
 
-def _floating(name: str, input: Any, dtype: Any = None) -> Any:
-    """`input` as floats, in `dtype` if it is given; PyTorch refuses to average integers, and so do we."""
-    if dtype is not None and input.array.dtype != np.dtype(dtype):
+def _without(kept: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
+    """`kept`, whose `dims` have size 1, without these unless `keepdim`."""
+    if keepdim or not dims:
+        return kept
+    return _reshape(kept, shape=tuple([n for d, n in enumerate(kept.array.shape) if d not in dims]))
+
+
+def _dims(name: str, input: Any, dim: Any, keepdim: bool) -> tuple[int, ...]:
+    """`dim` of a sum or a mean as a tuple; like None, an empty sequence stands for all."""
+    as_bool(name, "keepdim", keepdim)
+    empty = isinstance(dim, (tuple, list)) and not dim
+    return as_dims(name, None if empty else dim, input.array.ndim)
+
+
+def as_floating(name: str, input: Any, dtype: Any = None) -> Any:
+    """`input` in `dtype`, if given; RuntimeError unless it holds floats then, as in PyTorch."""
+    if dtype is not None and input.array.dtype != as_dtype(name, dtype):
         input = cast(input, dtype=np.dtype(dtype))
     if input.array.dtype.kind != "f":
-        raise RuntimeError(f"{name}: expected floats, got {input.array.dtype}; convert with .float()")
+        raise RuntimeError(f"{name}: expected floats, got {input.dtype}; convert with .float()")
     return input
 
 
-# -------------------------------------------------------------------------------------------------------- sums
+def _widened(input: Any) -> Any:
+    # a sum or a square may overflow in float16 where the mean or the root does not
+    return cast(input, dtype=np.dtype(np.float32)) if input.array.dtype == np.float16 else input
 
 
-@Primitive
-def _sum(xp, a, *, dims, keepdim):
-    return total(xp, a, dims, keepdim)
+def _narrowed(result: Any, like: Any) -> Any:
+    """`result` in the dtype of `like`."""
+    return fitted(result, result.array.shape, like.array.dtype)
 
 
+# ----------------------------------------------------------------------------------------- sums
+
+
+_sum = Primitive(lambda xp, a, *, dims, keepdim: total(xp, a, dims, keepdim), name="sum")
 # every summand gets the whole gradient
-_sum.derivatives(a=lambda g, a_shape, dims: _unreduced(g, a_shape, dims))
+_sum.derivatives(a=lambda g, a_shape, dims: unreduced(g, a_shape, dims))
 
 
 @of_tensor
@@ -53,20 +81,15 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     >>> tinynet.ones(2, 3).sum(dim=1)
     tensor([3., 3.])
     """
-    dims = as_dims("sum", _all_if_empty(dim), input.array.ndim)
-    dtype = np.dtype(dtype) if dtype is not None else input.array.dtype if input.array.dtype.kind == "f" else np.dtype(np.int64)
-    if input.array.dtype != dtype:
-        input = cast(input, dtype=dtype)
+    dims, given = _dims("sum", input, dim, keepdim), input.array.dtype
+    if dtype is not None or given.kind != "f":
+        dtype = np.dtype(np.int64) if dtype is None else as_dtype("sum", dtype)
+        input = input if given == dtype else cast(input, dtype=dtype)
     return _sum(input, dims=dims, keepdim=keepdim)
 
 
-def _drop(kept: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
-    shape = kept.array.shape
-    return kept if keepdim else reshape(kept, [n for d, n in enumerate(shape) if d not in dims])
-
-
 def _count(shape: tuple[int, ...], dims: tuple[int, ...]) -> float:
-    return float(math.prod(shape[d] for d in dims))
+    return float(math.prod([shape[d] for d in dims]))
 
 
 @Primitive
@@ -76,67 +99,81 @@ def _mean(xp, a, *, dims, keepdim):
 
 @Primitive
 def _spread(xp, a, *, shape, dims):
-    # the adjoint: to each element its part of the mean's
-    kept = [1 if d in dims else n for d, n in enumerate(shape)]
-    return xp.broadcast_to(a.reshape(kept) / _count(shape, dims), shape)
+    # the adjoint: each element gets an equal part of the gradient of the mean
+    return xp.broadcast_to(a.reshape(_kept(shape, dims)) / _count(shape, dims), shape)
 
 
 _mean.derivatives(a=lambda g, a_shape, dims: _spread(g, shape=a_shape, dims=dims))
-_spread.derivatives(a=lambda g, a_shape, dims: reshape(_mean(g, dims=dims, keepdim=False), a_shape))
+_spread.derivatives(
+    a=lambda g, a_shape, dims: _reshape(_mean(g, dims=dims, keepdim=False), shape=a_shape))
 
 
 @of_tensor
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` (an int, several, or None for all) of floats."""
-    input = _floating("mean", input, dtype)
-    dims = as_dims("mean", _all_if_empty(dim), input.array.ndim)
-    return _as(input, _mean(_wide(input), dims=dims, keepdim=keepdim))
+    input = as_floating("mean", input, dtype)
+    dims = _dims("mean", input, dim, keepdim)
+    return _average(input, dims, keepdim)
 
 
-def _wide(input: Any) -> Any:
-    # a sum, or a square, may be too large for a half where what is made of it is not
-    return cast(input, dtype=np.dtype(np.float32)) if input.array.dtype == np.float16 else input
-
-
-def _as(input: Any, result: Any) -> Any:
-    return result if result.array.dtype == input.array.dtype else cast(result, dtype=input.array.dtype)
+def _average(input: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
+    return _narrowed(_mean(_widened(input), dims=dims, keepdim=keepdim), input)
 
 
 @of_tensor
-def var(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
-    """The variance over `dim`: squared distances from the mean, summed and divided by (their number - `correction`).
+def var(input, dim=None, unbiased: bool | None = None, keepdim=False, *, correction=None) -> Any:
+    """The variance over `dim`: the sum of squared distances from the mean, divided by a count.
 
-    `correction` is 1 by default, which makes the estimate unbiased; ``unbiased=False`` is another way to say 0.
+    The count is the number of values less `correction`, which is 1 by default and makes the
+    estimate unbiased; ``unbiased=False`` is another way to say 0.
     """
-    input = _floating("var", input)
+    input = as_floating("var", input)
+    return _narrowed(_variance("var", input, dim, unbiased, keepdim, correction), input)
+
+
+@of_tensor
+def std(input, dim=None, unbiased: bool | None = None, keepdim=False, *, correction=None) -> Any:
+    """The square root of `var`, with the same arguments. At 0 the gradient is 0."""
+    input = as_floating("std", input)
+    return _narrowed(_root(_variance("std", input, dim, unbiased, keepdim, correction), 0.5), input)
+
+
+def _variance(name: str, input, dim, unbiased, keepdim, correction) -> Any:
+    """The variance, in float32 if `input` is float16."""
     if unbiased is not None and correction is not None:
-        raise ValueError("var: give unbiased or correction, not both")
-    if isinstance(dim, bool):  # x.var(False)
+        raise ValueError(f"{name}: give unbiased or correction, not both")
+    if isinstance(dim, bool):  # x.var(False) means unbiased
         dim, unbiased = None, dim
-    correction = float(unbiased) if unbiased is not None else 1.0 if correction is None else correction
-    dims = as_dims("var", _all_if_empty(dim), input.array.ndim)
-    free = _count(input.array.shape, dims) - correction
-    # with too few values the variance is 0 / 0, a nan, as in PyTorch
-    return _as(input, _drop(moments(_wide(input), dims)[2], dims, keepdim) / (free if free > 0 else 0.0))
+    if unbiased is not None:
+        correction = 1 if as_bool(name, "unbiased", unbiased) else 0
+    correction = 1 if correction is None else as_number(name, "correction", correction)
+    dims = _dims(name, input, dim, keepdim)
+    # of too few values, the variance is 0 / 0, a nan, as in PyTorch
+    count = builtins.max(_count(input.array.shape, dims) - correction, 0.0)
+    return _without(moments(_widened(input), dims)[2], dims, keepdim) / count
 
 
 def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """The mean over `dims`, `input` less that, and the sum of the squares of what is left; `dims` are kept, with size 1."""
-    average = mean(input, dims, keepdim=True)
+    """The mean of floats, `input` less the mean, and the sum of the squares of that difference.
+
+    `dims` stay, with size 1.
+    """
+    average = _average(input, dims, keepdim=True)
     centred = input - average
-    squares = sum(centred * centred, dims, keepdim=True)
+    squares = _sum(centred * centred, dims=dims, keepdim=True)
     if _far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
-        left = mean(centred, dims, keepdim=True)
-        average, centred = average + left, centred - left
-        squares = sum(centred * centred, dims, keepdim=True)
+        rest = _average(centred, dims, keepdim=True)
+        average, centred = average + rest, centred - rest
+        squares = _sum(centred * centred, dims=dims, keepdim=True)
     return average, centred, squares
 
 
 def _far_from_zero(average: Any, squares: Any, count: float) -> bool:
-    """Whether rounding `average`, to a number of its own size, shows in the `count` values less it, because these are so much smaller.
+    """Whether the values must be centred once more, because the mean was rounded too coarsely.
 
-    `squares` is the sum of theirs. They have to be centred once more then. (A GPU isn't asked, since the program would have to wait for its
-    answer: there they always are.)
+    The rounding error of `average` is relative to its size. It shows if the `count` differences,
+    whose squares add up to `squares`, are much smaller. On a GPU the answer is always True, because
+    the program would have to wait for the values.
     """
     if array_module(average) is not np:
         return True
@@ -144,16 +181,8 @@ def _far_from_zero(average: Any, squares: Any, count: float) -> bool:
         return bool((average * average * count > 256 * squares).any())
 
 
-@of_tensor
-def std(input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None) -> Any:
-    """The square root of `var`, with the same arguments. At 0 the gradient is 0."""
-    input = _floating("std", input)
-    spread = var(_wide(input), dim, unbiased, keepdim, correction=correction)
-    return _as(input, _root(spread, 0.5))
-
-
 def _root(powers: Any, p: float) -> Any:
-    # at 0 the slope is infinite; it is taken for 0
+    """``powers ** p`` for p < 1. At 0 the slope is infinite; it counts as 0."""
     if powers._vertex() is None:
         return powers**p
     zero = powers == 0
@@ -162,20 +191,24 @@ def _root(powers: Any, p: float) -> Any:
 
 @of_tensor
 def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> Any:
-    """The p-norm ``(sum |x|^p)^(1/p)`` over `dim`; p may be infinite. At 0 the gradient of the 2-norm is 0."""
-    input = _floating("norm", input)
+    """The p-norm ``(sum |x|^p)^(1/p)`` over `dim`; p may be infinite.
+
+    At 0 the gradient of the 2-norm is 0.
+    """
+    input = as_floating("norm", input)
     if not isinstance(p, (int, float)) or not p > 0:
-        raise ValueError(f"norm: p must be a positive number or inf, got {p!r}")
+        raise ValueError(f"norm: p must be a positive number or inf, got {p!r:.60}")
+    dims = _dims("norm", input, dim, keepdim)
     if p == math.inf:
-        return amax(abs(input), () if dim is None else dim, keepdim)
+        return _extreme_over("norm", _amax, abs(input), dims, keepdim)
     if p == 1:
-        return sum(abs(input), dim, keepdim)
-    wide = _wide(input)
+        return _sum(abs(input), dims=dims, keepdim=keepdim)
+    wide = _widened(input)
     powers = wide * wide if p == 2 else abs(wide) ** p if p > 1 else _root(abs(wide), p)
-    return _as(input, _root(sum(powers, dim, keepdim), 1.0 / p))
+    return _narrowed(_root(_sum(powers, dims=dims, keepdim=keepdim), 1.0 / p), input)
 
 
-# ---------------------------------------------------------------------------------------------------- extremes
+# ------------------------------------------------------------------------------------- extremes
 
 
 class MinMax(NamedTuple):
@@ -196,147 +229,143 @@ def _amin(xp, a, *, dims, keepdim):
 
 
 def _split_evenly(g, y, a, dims):
-    y = _unreduced(y, a.shape, dims)
-    ties = cast(eq(a, y) | isnan(y), dtype=a.dtype)
-    return _unreduced(g, a.shape, dims) * ties / sum(ties, dims, keepdim=True)
+    # elements that equal the extreme share its gradient
+    y = unreduced(y, a.array.shape, dims)
+    ties = cast(eq(a, y) | isnan(y), dtype=a.array.dtype)
+    return unreduced(g, a.array.shape, dims) * ties / _sum(ties, dims=dims, keepdim=True)
 
 
-for _extreme in (_amax, _amin):
-    # equal extremes share the gradient
-    _extreme.derivatives(a=_split_evenly)
+_amax.derivatives(a=_split_evenly)
+_amin.derivatives(a=_split_evenly)
 
 
-def _non_empty(name: str, input: Any, dims: tuple[int, ...]) -> None:
-    if 0 in [input.array.shape[d] for d in dims]:
-        raise ValueError(f"{name}: shape {tuple(input.array.shape)} has no element to choose from along dim {dims}")
-
-
-@of_tensor
-def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The largest values over `dim` (an int, several, or () for all). Ties share the gradient evenly."""
-    dims = as_dims("amax", _all_if_empty(dim), input.array.ndim)
-    _non_empty("amax", input, dims)
-    return _amax(input, dims=dims, keepdim=keepdim)
-
-
-@of_tensor
-def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The smallest values over `dim` (an int, several, or () for all). Ties share the gradient evenly."""
-    dims = as_dims("amin", _all_if_empty(dim), input.array.ndim)
-    _non_empty("amin", input, dims)
-    return _amin(input, dims=dims, keepdim=keepdim)
-
-
-@Primitive
-def pick(xp, a, *, indices, dim):
-    # one element of each line along `dim`
-    return xp.take_along_axis(a, indices, dim)
+# one element of each line along `dim`
+pick = Primitive(lambda xp, a, *, indices, dim: xp.take_along_axis(a, indices, dim), name="pick")
 
 
 @Primitive
 def unpick(xp, a, *, indices, dim, shape):
     out = xp.zeros(shape, a.dtype)
-    xp.put_along_axis(out, indices, a, dim)  # one index per line: none meets another
+    xp.put_along_axis(out, indices, a, dim)  # one index per line, so no element is written twice
     return out
 
 
-pick.derivatives(a=lambda g, indices, dim, a_shape: unpick(g, indices=indices, dim=dim, shape=a_shape))
+pick.derivatives(
+    a=lambda g, indices, dim, a_shape: unpick(g, indices=indices, dim=dim, shape=a_shape))
 unpick.derivatives(a=lambda g, indices, dim: pick(g, indices=indices, dim=dim))
 
 
-def _arg(name: str, input: Any, dim: Any) -> Any:
-    xp = array_module(input.array)
+def _refuse_empty(name: str, input: Any, dims: tuple[int, ...]) -> None:
+    if 0 in [input.array.shape[d] for d in dims]:
+        shape = input.array.shape
+        raise ValueError(f"{name}: shape {shape} has no element to choose from along dim {dims}")
+
+
+def _extreme_over(name: str, extreme: Primitive, input, dims, keepdim) -> Any:
+    _refuse_empty(name, input, dims)
+    return extreme(input, dims=dims, keepdim=keepdim)
+
+
+def _arg_extreme(name: str, function: str, input: Any, dim: int) -> Any:
+    """The array of the first indices of the extremes along `dim`, which stays with size 1."""
+    _refuse_empty(name, input, (dim,))
     with computing(input.array):
-        return getattr(xp, name)(input.array, axis=dim, keepdims=True)
+        return getattr(array_module(input.array), function)(input.array, axis=dim, keepdims=True)
 
 
-def _extreme_along(name: str, input: Any, dim: Any, keepdim: bool) -> MinMax:
+def _extreme(name: str, over: Primitive, of_two: Callable[..., Any], input, dim, keepdim) -> Any:
+    if isinstance(dim, Variable):
+        return of_two(*aligned(name, (input, dim)))
+    as_bool(name, "keepdim", keepdim)
+    if dim is None:
+        return _extreme_over(name, over, input, as_dims(name, None, input.array.ndim), keepdim)
     dim = as_dim(name, dim, input.array.ndim)
     if input.array.ndim == 0:
         return MinMax(input, input._make(beside(input.array, 0, np.int64)))
-    _non_empty(name, input, (dim,))
-    indices = _arg("arg" + name, input, dim)
-    # a copy for the user, since the backward pass needs the indices as they are
-    return MinMax(
-        _drop(pick(input, indices=indices, dim=dim), (dim,), keepdim), _drop(input._make(indices.copy()), (dim,), keepdim)
-    )
+    indices = _arg_extreme(name, f"arg{name}", input, dim)
+    values = pick(input, indices=indices, dim=dim)
+    # users get a copy of the indices, because the backward pass needs the indices unchanged
+    found = values, input._make(indices.copy())
+    return MinMax(*[_without(tensor, (dim,), keepdim) for tensor in found])
 
 
 @of_tensor
 def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Without `dim`, the largest value; ties share its gradient. With an int, values and indices along it.
+    """Without `dim`, the largest value; ties share its gradient. With an int, values and indices.
 
-    The index is the first of equal ones, and that one gets the gradient. With another tensor as `dim`: `maximum`.
+    The index along `dim` is the first of equal ones, and that one gets the gradient. With another
+    tensor as `dim`: `maximum`.
 
     >>> import tinynet
     >>> tinynet.tensor([[1, 5], [7, 2]]).max(dim=1)
     MinMax(values=tensor([5, 7]), indices=tensor([1, 0]))
     """
-    if isinstance(dim, Variable):
-        return maximum(input, dim)
-    if dim is None:
-        _non_empty("max", input, tuple(range(input.array.ndim)))
-        return amax(input, keepdim=keepdim)
-    return _extreme_along("max", input, dim, keepdim)
+    return _extreme("max", _amax, maximum, input, dim, keepdim)
 
 
 @of_tensor
 def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Without `dim`, the smallest value; ties share its gradient. With an int, values and indices along it.
+    """Without `dim`, the smallest value; ties share its gradient. With an int, values and indices.
 
-    The index is the first of equal ones, and that one gets the gradient. With another tensor as `dim`: `minimum`.
+    The index along `dim` is the first of equal ones, and that one gets the gradient. With another
+    tensor as `dim`: `minimum`.
     """
-    if isinstance(dim, Variable):
-        return minimum(input, dim)
-    if dim is None:
-        _non_empty("min", input, tuple(range(input.array.ndim)))
-        return amin(input, keepdim=keepdim)
-    return _extreme_along("min", input, dim, keepdim)
+    return _extreme("min", _amin, minimum, input, dim, keepdim)
 
 
-def _argextreme(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
+@of_tensor
+def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """The largest values over `dim` (an int, several, or () for all). Ties share the gradient."""
+    return _extreme_over("amax", _amax, input, _dims("amax", input, dim, keepdim), keepdim)
+
+
+@of_tensor
+def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """The smallest values over `dim` (an int, several, or () for all). Ties share the gradient."""
+    return _extreme_over("amin", _amin, input, _dims("amin", input, dim, keepdim), keepdim)
+
+
+def _argument(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
+    as_bool(name, "keepdim", keepdim)
+    ndim = input.array.ndim
     if dim is None:
-        _non_empty(name, input, tuple(range(input.array.ndim)))
-        index = input._make(_arg(name, reshape(input, -1), 0))
-        return reshape(index, [1] * input.array.ndim if keepdim else [])
-    dim = as_dim(name, dim, input.array.ndim)
-    if input.array.ndim == 0:
+        flat = _reshape(input, shape=(input.array.size,))
+        index = input._make(_arg_extreme(name, name, flat, 0))
+        return _reshape(index, shape=(1,) * ndim if keepdim else ())
+    dim = as_dim(name, dim, ndim)
+    if ndim == 0:
         return input._make(beside(input.array, 0, np.int64))
-    _non_empty(name, input, (dim,))
-    return _drop(input._make(_arg(name, input, dim)), (dim,), keepdim)
+    return _without(input._make(_arg_extreme(name, name, input, dim)), (dim,), keepdim)
 
 
 @of_tensor
 def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """The index of the largest value along `dim`, the first of equal ones; without `dim`, in the flattened tensor."""
-    return _argextreme("argmax", input, dim, keepdim)
+    """The index of the largest value along `dim`, the first of equal ones.
+
+    Without `dim`, the index in the flattened tensor.
+    """
+    return _argument("argmax", input, dim, keepdim)
 
 
 @of_tensor
 def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """The index of the smallest value along `dim`, the first of equal ones; without `dim`, in the flattened tensor."""
-    return _argextreme("argmin", input, dim, keepdim)
+    """The index of the smallest value along `dim`, the first of equal ones.
+
+    Without `dim`, the index in the flattened tensor.
+    """
+    return _argument("argmin", input, dim, keepdim)
 
 
-@of_tensor
-def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether every element along `dim` is non-zero."""
-    dims = as_dims("all", dim, input.array.ndim)
-    with computing(input.array):
-        return input._make(array_module(input.array).asarray(input.array.all(axis=dims, keepdims=keepdim)))
+def _truth(name: str, which: str) -> Any:
+    def truth(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        as_bool(name, "keepdim", keepdim)
+        array, dims = input.array, as_dims(name, dim, input.array.ndim)
+        with computing(array):
+            found = getattr(array, name)(axis=dims, keepdims=keepdim)
+            return input._make(array_module(array).asarray(found))
+
+    doc = f"Whether {which} element along `dim` (an int, several, or None for all) is non-zero."
+    return of_tensor(named(truth, name, doc))
 
 
-@of_tensor
-def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    """Whether some element along `dim` is non-zero."""
-    dims = as_dims("any", dim, input.array.ndim)
-    with computing(input.array):
-        return input._make(array_module(input.array).asarray(input.array.any(axis=dims, keepdims=keepdim)))
-
-
-# ------------------------------------------------------------------------------------------ softmax and family
-
-
-# --------------------------------------------------------------------------------------------- matrix products
-
-
+all, any = _truth("all", "every"), _truth("any", "some")

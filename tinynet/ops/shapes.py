@@ -1,30 +1,33 @@
-"""Operations that rearrange elements without computing anything: reshape, permute, expand, join, pick.
+"""Operations that rearrange elements without computing anything: reshape, permute, expand, join.
 
-Each one's derivative is its adjoint, the way back: a transposed transpose, the sum over what was expanded, zeros where
-nothing was picked.
+The derivative of each is its adjoint, the way back: for a transpose the transpose back, for an
+expansion the sum over what was repeated, for a picked part zeros around it.
+
+A primitive such as `_reshape` takes a shape that is known to be right; the public function of that
+name checks its arguments first. Other operations of tinynet call the primitives.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
+from ..arrays.devices import array_module
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_dim, as_dims, as_shape, as_tensor, by_keyword, in_own_name, of_tensor
+from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
 from .dtypes import result_type
-from .indexing import _select, getitem
+from .indexing import select
 from .summing import total
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-# ---------------------------------------------------------------------------------------- reshape and relatives
+# -------------------------------------------------------------------------- reshape and relatives
 
 
 def _reshaped(xp: Any, a: Any, *, shape: tuple[int, ...]) -> Any:
-    if a.ndim == 4 and len(shape) == 2 and shape[0] == a.shape[0] > 1 and a.strides[0] == a.itemsize:
-        # images whose batch is innermost in memory are flattened before a linear layer: it stays so, which copies long runs
+    flattened = a.ndim == 4 and len(shape) == 2 and shape[0] == a.shape[0] > 1
+    if flattened and a.strides[0] == a.itemsize:
+        # Images whose batch is innermost in memory, flattened before a linear layer: the batch
+        # stays innermost, because this copies long runs.
         return xp.ascontiguousarray(a.transpose(1, 2, 3, 0)).reshape(shape[::-1]).T
     return a.reshape(shape)
 
@@ -36,36 +39,41 @@ _reshape.derivatives(a=lambda g, a_shape: _reshape(g, shape=a_shape))
 @by_keyword("shape")
 @of_tensor
 def reshape(input: Variable, *shape: Any) -> Any:
-    """The same elements, in the same order, in another shape; one size may be -1 and is worked out.
+    """The same elements, in the same order, in another shape.
+
+    One size may be -1; it is worked out from the number of elements.
 
     >>> import tinynet
     >>> tinynet.reshape(tinynet.arange(6), (2, -1))
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    wanted = as_shape("reshape", shape)
-    size, given = input.array.size, math.prod(n for n in wanted if n != -1)
-    if wanted.count(-1) > 1 or any(n < -1 for n in wanted):
-        raise ValueError(f"reshape: {wanted} is no shape; sizes are from 0 up, and one of them may be -1")
-    if -1 in wanted:
-        if given == 0 or size % given:
-            raise ValueError(
-                f"reshape: {size} elements of shape {tuple(input.array.shape)} don't fit into {wanted}: what stands for -1?"
-            )
-        wanted = tuple([size // given if n == -1 else n for n in wanted])
-    elif given != size:
-        raise ValueError(
-            f"reshape: shape {tuple(input.array.shape)} has {size} elements, but {wanted} has {given}; they must be the same"
-        )
+    wanted = _complete("reshape", as_shape("reshape", shape), input.array.shape)
     return _reshape(input, shape=wanted)
+
+
+def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: int = -1) -> Any:
+    """`wanted` with its -1 worked out; ValueError unless it has the elements of `shape`.
+
+    (Or those of one dimension, if `dim` is given.)
+    """
+    size, product = math.prod(shape if dim < 0 else shape[dim : dim + 1]), math.prod(wanted)
+    least = min(wanted, default=0)
+    if product == size and least >= 0:
+        return wanted
+    if least < -1 or wanted.count(-1) > 1:
+        raise ValueError(f"{name}: {wanted} is no shape; sizes are from 0 up, and one may be -1")
+    if least == -1 and product and size % product == 0:
+        return tuple([size // -product if n == -1 else n for n in wanted])
+    given = f"shape {shape} has {size} elements" if dim < 0 else f"dim {dim} has size {size}"
+    raise ValueError(f"{name}: {given}, which {wanted} don't multiply to")
 
 
 @of_tensor
 def view_as(input: Variable, other: Variable) -> Any:
     """`input` in the shape of `other`."""
-    if not isinstance(other, Variable):
-        raise TypeError(f"view_as: other must be a tensor, got {type(other).__name__}")
-    return reshape(input, *other.array.shape)
+    wanted = as_tensor("view_as", "other", other).array.shape
+    return _reshape(input, shape=_complete("view_as", wanted, input.array.shape))
 
 
 @of_tensor
@@ -75,7 +83,8 @@ def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     start, end = as_dim("flatten", start_dim, len(shape)), as_dim("flatten", end_dim, len(shape))
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    return _reshape(input, shape=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    flat = math.prod(shape[start : end + 1])
+    return _reshape(input, shape=(*shape[:start], flat, *shape[end + 1 :]))
 
 
 @of_tensor
@@ -83,18 +92,16 @@ def unflatten(input: Variable, dim: int, sizes: Sequence[int]) -> Any:
     """One dimension split into several: the reverse of `flatten`. One of `sizes` may be -1."""
     shape = input.array.shape
     dim = as_dim("unflatten", dim, len(shape))
-    inner = as_shape("unflatten", (sizes,))
-    known = math.prod(n for n in inner if n != -1)
-    if -1 in inner and known:
-        inner = tuple([shape[dim] // known if n == -1 else n for n in inner])
-    if not inner or min(inner) < 0 or math.prod(inner) != shape[dim]:
-        raise ValueError(f"unflatten: dim {dim} has size {shape[dim]}, which {inner} don't multiply to")
+    inner = _complete("unflatten", as_shape("unflatten", (sizes,)), shape, dim)
     return _reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
 @of_tensor
 def squeeze(input: Variable, dim: Any = None) -> Any:
-    """Without the dimensions of size 1; with `dim`, an int or several, only of these (another size stays)."""
+    """Without the dimensions of size 1; with `dim`, an int or several, only without these.
+
+    A dimension in `dim` whose size isn't 1 stays.
+    """
     shape = input.array.shape
     dims = as_dims("squeeze", dim, len(shape))
     return _reshape(input, shape=tuple([n for d, n in enumerate(shape) if n != 1 or d not in dims]))
@@ -108,21 +115,30 @@ def unsqueeze(input: Variable, dim: int) -> Any:
     return _reshape(input, shape=(*shape[:dim], 1, *shape[dim:]))
 
 
-# ------------------------------------------------------------------------------------------ order of dimensions
+# ---------------------------------------------------------------------------- order of dimensions
 
 
 _permute = Primitive(lambda xp, a, *, dims: a.transpose(dims), name="permute", view=True)
-_permute.derivatives(a=lambda g, dims: _permute(g, dims=tuple(sorted(range(len(dims)), key=dims.__getitem__))))
+
+
+def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+_permute.derivatives(a=lambda g, dims: _permute(g, dims=_inverse(dims)))
 
 
 @by_keyword("dims")
 @of_tensor
 def permute(input: Variable, *dims: Any) -> Any:
-    """The dimensions in another order: ``permute(x, 0, 2, 3, 1)`` makes N, C, H, W into N, H, W, C."""
+    """The dimensions in another order.
+
+    ``permute(x, 0, 2, 3, 1)`` makes (N, C, H, W) into (N, H, W, C).
+    """
     given = as_shape("permute", dims)
     order = as_dims("permute", given, input.array.ndim) if given else ()
     if len(order) != input.array.ndim:
-        raise ValueError(f"permute: {given} must name each of the {input.array.ndim} dims of {tuple(input.array.shape)} once")
+        raise ValueError(f"permute: {given} must name each of the {input.array.ndim} dims once")
     return _permute(input, dims=order)
 
 
@@ -131,36 +147,31 @@ def transpose(input: Variable, dim0: int, dim1: int) -> Any:
     """Two dimensions exchanged."""
     ndim = input.array.ndim
     a, b = as_dim("transpose", dim0, ndim), as_dim("transpose", dim1, ndim)
-    dims = list(range(ndim))
-    if ndim:
-        dims[a], dims[b] = b, a
-    return _permute(input, dims=tuple(dims))
+    dims = list(range(ndim or 1))
+    dims[a], dims[b] = b, a
+    return _permute(input, dims=tuple(dims[:ndim]))
 
 
 @of_tensor
 def t(input: Variable) -> Any:
     """A matrix transposed; 0-d and 1-d tensors as they are."""
     if input.array.ndim > 2:
-        raise ValueError(f"t: expected at most 2 dims, got shape {tuple(input.array.shape)}; use transpose or permute")
+        raise ValueError(f"t: expected at most 2 dims, got shape {input.array.shape}; use permute")
     return _permute(input, dims=tuple(range(input.array.ndim))[::-1])
 
 
-@Primitive
-def _flip(xp, a, *, dims):
-    return xp.flip(a, dims)
-
-
+_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims), name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 
 @by_keyword("dims")
 @of_tensor
 def flip(input: Variable, *dims: Any) -> Any:
-    """The order of the elements along `dims` turned round; a copy."""
+    """The elements in reverse order along `dims`; a copy."""
     return _flip(input, dims=as_dims("flip", as_shape("flip", dims), input.array.ndim))
 
 
-# ---------------------------------------------------------------------------------------------------- broadcast
+# -------------------------------------------------------------------------------------- broadcast
 
 
 _expand = Primitive(lambda xp, a, *, shape: xp.broadcast_to(a, shape), name="expand", view=True)
@@ -169,8 +180,8 @@ _expand = Primitive(lambda xp, a, *, shape: xp.broadcast_to(a, shape), name="exp
 @Primitive
 def _sum_to(xp, a, *, shape):
     # `a` summed over what broadcasting `shape` to a.shape repeats
-    extra = a.ndim - len(shape)
-    repeated = tuple(d for d in range(a.ndim) if d < extra or (shape[d - extra] == 1 and a.shape[d] != 1))
+    sizes = zip((1,) * (a.ndim - len(shape)) + shape, a.shape, strict=True)
+    repeated = tuple([d for d, (n, repeated_n) in enumerate(sizes) if n != repeated_n])
     return total(xp, a, repeated, False).reshape(shape)
 
 
@@ -178,146 +189,183 @@ _expand.derivatives(a=lambda g, a_shape: _sum_to(g, shape=a_shape))
 _sum_to.derivatives(a=lambda g, a_shape: _expand(g, shape=a_shape))
 
 
+def fitted(input: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """`input` in `dtype`, if that is given, and expanded to `shape`, to which it must broadcast."""
+    if dtype is not None and input.array.dtype != dtype:
+        input = cast(input, dtype=dtype)
+    return input if input.array.shape == shape else _expand(input, shape=shape)
+
+
 @by_keyword("size")
 @of_tensor
 def expand(input: Variable, *sizes: Any) -> Any:
-    """Dimensions of size 1 repeated to `sizes`, without copying; new ones may come in front, -1 keeps a size.
+    """Dimensions of size 1 repeated to `sizes`, without copying.
 
-    The result can't be changed in place, since many of its elements are one in memory.
+    New dimensions may come in front; -1 keeps a size. The result can't be changed in place, because
+    many of its elements are one in memory.
     """
-    wanted = as_shape("expand", sizes)
-    shape = input.array.shape
-    extra = len(wanted) - len(shape)
-    full = tuple([shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(wanted)])
-    if extra < 0 or min(full, default=0) < 0 or any(n not in (full[d + extra], 1) for d, n in enumerate(shape)):
-        raise ValueError(
-            f"expand: shape {tuple(shape)} can't be expanded to {wanted}; aligned at the right, sizes must be equal or 1"
-        )
-    return _expand(input, shape=full)
+    return _expanded("expand", input, as_shape("expand", sizes))
 
 
 @of_tensor
 def expand_as(input: Variable, other: Variable) -> Any:
     """`input` expanded to the shape of `other`."""
-    if not isinstance(other, Variable):
-        raise TypeError(f"expand_as: other must be a tensor, got {type(other).__name__}")
-    return expand(input, *other.array.shape)
+    return _expanded("expand_as", input, as_tensor("expand_as", "other", other).array.shape)
+
+
+def _expanded(name: str, input: Variable, wanted: tuple[int, ...]) -> Any:
+    shape = input.array.shape
+    new = len(wanted) - len(shape)
+    full = tuple([shape[d - new] if n == -1 and d >= new else n for d, n in enumerate(wanted)])
+    fits = new >= 0 and min(full, default=0) >= 0
+    if not fits or [n for n, m in zip(shape, full[new:], strict=True) if n not in (m, 1)]:
+        rule = "aligned at the right, sizes must be equal or 1"
+        raise ValueError(f"{name}: shape {shape} can't be expanded to {wanted}; {rule}")
+    return _expand(input, shape=full)
 
 
 @by_keyword("repeats")
 @of_tensor
 def repeat(input: Variable, *repeats: Any) -> Any:
-    """`input` laid out that many times along each dimension, like tiles; new dimensions come in front."""
-    counts = as_shape("repeat", repeats)
-    shape = (1,) * (len(counts) - input.array.ndim) + input.array.shape
-    if len(counts) < input.array.ndim or any(n < 0 for n in counts):
-        raise ValueError(f"repeat: {counts} must have a number from 0 up for each of the {input.array.ndim} dims, or more numbers")
-    spread = reshape(input, [n for size in shape for n in (1, size)])
-    spread = expand(spread, [n for count, size in zip(counts, shape, strict=True) for n in (count, size)])
-    return reshape(spread, [count * size for count, size in zip(counts, shape, strict=True)])
+    """`input` laid out so many times along each dimension, like tiles.
+
+    With more `repeats` than dimensions, new dimensions come in front.
+    """
+    counts, ndim = as_shape("repeat", repeats), input.array.ndim
+    if len(counts) < ndim or min(counts, default=0) < 0:
+        rule = f"must have a number from 0 up for each of the {ndim} dims, or more numbers"
+        raise ValueError(f"repeat: {counts} {rule}")
+    shape = (1,) * (len(counts) - ndim) + input.array.shape
+    # (2, 3) repeated (4, 5) times: (1, 2, 1, 3) is expanded to (4, 2, 5, 3), and that is (8, 15)
+    tiles = list(zip(counts, shape, strict=True))
+    apart = _reshape(input, shape=tuple([n for size in shape for n in (1, size)]))
+    apart = _expand(apart, shape=tuple([n for tile in tiles for n in tile]))
+    return _reshape(apart, shape=tuple([count * size for count, size in tiles]))
 
 
-# ------------------------------------------------------------------------------------------- joining, splitting
+# ----------------------------------------------------------------------------- joining, splitting
 
 
-@Primitive
-def _cat(xp, *inputs, dim):
-    return xp.concatenate(inputs, axis=dim)
+def _slices(input: Any, dim: int, start: int, stop: int) -> Any:
+    """The view of `input` from `start` to `stop` along `dim`."""
+    return select(input, index=(*(slice(None),) * dim, slice(start, stop)))
+
+
+_cat = Primitive(lambda xp, *inputs, dim: xp.concatenate(inputs, axis=dim), name="cat")
 
 
 def _cat_part(g, i, shapes, dim):
     start = sum(shape[dim] for shape in shapes[:i])
-    return narrow(g, dim, start, shapes[i][dim])
+    return _slices(g, dim, start, start + shapes[i][dim])
 
 
 _cat.derivatives(_cat_part)
 
 
-@in_own_name
+def _tensors(name: str, tensors: Any) -> list[Variable]:
+    """The tensors to join, if they are a list or tuple of tensors on one device."""
+    is_sequence = isinstance(tensors, (tuple, list)) and len(tensors) > 0
+    if not is_sequence or [v for v in tensors if not isinstance(v, Variable)]:
+        raise TypeError(f"{name}: expected a non-empty sequence of tensors, got {tensors!r:.60}")
+    array_module(*[v.array for v in tensors], function=name)
+    dtype = result_type(*tensors)
+    return [v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors]
+
+
 def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors joined along `dim`; the other sizes must agree. Different dtypes are promoted.
 
     An empty vector, ``tensor([])``, joins with anything, so that a loop can start from it.
     """
-    if not isinstance(tensors, (tuple, list)) or not tensors or not all(isinstance(v, Variable) for v in tensors):
-        raise TypeError("cat: expected a non-empty sequence of tensors")
-    dtype = result_type(*tensors)
-    tensors = [v for v in tensors if v.array.shape != (0,)] or tensors[:1]
-    ndim = tensors[0].array.ndim
-    if ndim == 0:
+    given = _tensors("cat", tensors)
+    given = [v for v in given if v.array.shape != (0,)] or given[:1]
+    shapes = [v.array.shape for v in given]
+    if not shapes[0]:
         raise ValueError("cat: 0-d tensors can't be joined; use stack")
-    dim = as_dim("cat", dim, ndim)
-    rests = {(len(v.array.shape), v.array.shape[:dim], v.array.shape[dim + 1 :]) for v in tensors}
-    if len(rests) != 1:
-        shapes = ", ".join(str(tuple(v.array.shape)) for v in tensors)
-        raise ValueError(f"cat: shapes {shapes} must be the same but for dim {dim}")
-    return _cat(*[v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors], dim=dim)
+    dim = as_dim("cat", dim, len(shapes[0]))
+    if len({(len(shape), shape[:dim], shape[dim + 1 :]) for shape in shapes}) != 1:
+        listed = ", ".join(map(str, shapes))
+        raise ValueError(f"cat: shapes {listed} must be the same but for dim {dim}")
+    return _cat(*given, dim=dim)
 
 
-@in_own_name
 def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors of one shape joined along a new dimension."""
-    if not isinstance(tensors, (tuple, list)) or not tensors or not all(isinstance(v, Variable) for v in tensors):
-        raise TypeError("stack: expected a non-empty sequence of tensors")
-    if len({v.array.shape for v in tensors}) != 1:
-        shapes = ", ".join(str(tuple(v.array.shape)) for v in tensors)
-        raise ValueError(f"stack: all shapes must be the same, got {shapes}")
-    return cat([unsqueeze(v, dim) for v in tensors], as_dim("stack", dim, tensors[0].array.ndim + 1))
+    given = _tensors("stack", tensors)
+    shapes = [v.array.shape for v in given]
+    if len(set(shapes)) != 1:
+        listed = ", ".join(map(str, shapes))
+        raise ValueError(f"stack: all shapes must be the same, got {listed}")
+    dim = as_dim("stack", dim, len(shapes[0]) + 1)
+    shape = (*shapes[0][:dim], 1, *shapes[0][dim:])
+    return _cat(*[_reshape(v, shape=shape) for v in given], dim=dim)
 
 
 @of_tensor
 def narrow(input: Variable, dim: int, start: int, length: int) -> Any:
-    """The `length` slices from `start` on (a negative one counts from the end) along `dim`; shares memory."""
-    dim = as_dim("narrow", dim, input.array.ndim)
-    if not input.array.ndim:
-        raise ValueError("narrow: a 0-d tensor has no dimension to take slices of")
+    """The `length` slices from `start` on along `dim`; shares memory.
+
+    A negative `start` counts from the end.
+    """
+    dim = _dim_to_cut("narrow", dim, input)
     start, length = as_shape("narrow", (start, length))
     size = input.array.shape[dim]
     first = start + size if start < 0 else start
     if not 0 <= first <= size or not 0 <= length <= size - first:
-        raise ValueError(f"narrow: {length} slices from {start} on don't lie within the {size} of dim {dim}")
-    return getitem(input, (slice(None),) * dim + (slice(first, first + length),))
+        given = f"{length} slices from {start} on"
+        raise ValueError(f"narrow: {given} don't lie within the {size} of dim {dim}")
+    return _slices(input, dim, first, first + length)
 
 
 @of_tensor
-def split(tensor: Variable, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Any, ...]:
-    """`tensor` cut along `dim` into pieces of one size (the last may be smaller) or of the given sizes."""
-    dim = as_dim("split", dim, tensor.array.ndim)
+def split(tensor: Variable, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
+    """`tensor` cut along `dim` into pieces of one size (the last may be smaller) or given sizes."""
+    dim, sections = _dim_to_cut("split", dim, tensor), split_size_or_sections
     size = tensor.array.shape[dim]
-    if isinstance(split_size_or_sections, int):
-        if split_size_or_sections < 1:
-            raise ValueError(f"split: the size of a piece must be from 1 up, got {split_size_or_sections}")
-        step = split_size_or_sections
-        sizes = [min(step, size - start) for start in range(0, size, step)] or [0]
-    else:
-        sizes = list(as_shape("split", (split_size_or_sections,)))
-        if sum(sizes) != size or any(n < 0 for n in sizes):
-            raise ValueError(f"split: sizes {sizes} don't add up to the {size} of dim {dim}")
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(tensor, dim, start, n) for start, n in zip(starts, sizes, strict=True))
+    if isinstance(sections, int):
+        return _pieces(tensor, dim, as_int("split", "the size of a piece", sections, 1))
+    sizes = as_shape("split", (sections,))
+    if sum(sizes) != size or min(sizes, default=0) < 0:
+        raise ValueError(f"split: sizes {list(sizes)} don't add up to the {size} of dim {dim}")
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return tuple([_slices(tensor, dim, end - n, end) for end, n in zip(ends, sizes, strict=True)])
 
 
 @of_tensor
 def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """`input` cut along `dim` into at most `chunks` pieces of equal size (the last may be smaller)."""
-    if not isinstance(chunks, int) or chunks < 1:
-        raise ValueError(f"chunk: the number of chunks must be from 1 up, got {chunks}")
-    size = input.array.shape[as_dim("chunk", dim, input.array.ndim)]
-    return split(input, max(1, -(-size // chunks)), dim)
+    """`input` cut along `dim` into at most `chunks` pieces of equal size.
+
+    The last may be smaller.
+    """
+    chunks = as_int("chunk", "the number of chunks", chunks, 1)
+    dim = _dim_to_cut("chunk", dim, input)
+    return _pieces(input, dim, max(1, -(-input.array.shape[dim] // chunks)))
 
 
 @of_tensor
 def unbind(input: Variable, dim: int = 0) -> tuple[Any, ...]:
     """The slices along `dim`, without that dimension."""
-    if input.array.ndim == 0:
-        raise ValueError("unbind: a 0-d tensor has no dimension to take apart")
-    front = (slice(None),) * as_dim("unbind", dim, input.array.ndim)
-    return tuple(getitem(input, (*front, i)) for i in range(input.array.shape[len(front)]))
+    before = (slice(None),) * _dim_to_cut("unbind", dim, input)
+    size = input.array.shape[len(before)]
+    return tuple([select(input, index=(*before, i)) for i in range(size)])
+
+
+def _dim_to_cut(name: str, dim: Any, input: Variable) -> int:
+    if not input.array.ndim:
+        raise ValueError(f"{name}: a 0-d tensor has no dimension to cut")
+    return as_dim(name, dim, input.array.ndim)
+
+
+def _pieces(input: Variable, dim: int, step: int) -> tuple[Any, ...]:
+    size = input.array.shape[dim]
+    starts = range(0, max(size, 1), step)  # of nothing, one empty piece
+    return tuple([_slices(input, dim, start, min(start + step, size)) for start in starts])
 
 
 @Primitive
 def _pad(xp, a, *, pads, value):
-    out = xp.full([before + n + after for n, (before, after) in zip(a.shape, pads, strict=True)], value, a.dtype)
+    sizes = [before + n + after for n, (before, after) in zip(a.shape, pads, strict=True)]
+    out = xp.full(sizes, value, a.dtype)
     out[_inside(a.shape, pads)] = a
     return out
 
@@ -326,7 +374,7 @@ def _inside(shape: tuple[int, ...], pads: Sequence[tuple[int, int]]) -> tuple[sl
     return tuple([slice(before, before + n) for n, (before, _) in zip(shape, pads, strict=True)])
 
 
-_pad.derivatives(a=lambda g, pads, a_shape: _select(g, index=_inside(a_shape, pads)))
+_pad.derivatives(a=lambda g, pads, a_shape: select(g, index=_inside(a_shape, pads)))
 
 
 def pad(input: Variable, pads: Sequence[tuple[int, int]], value: Any = 0) -> Any:
@@ -334,17 +382,18 @@ def pad(input: Variable, pads: Sequence[tuple[int, int]], value: Any = 0) -> Any
     return _pad(input, pads=tuple(pads), value=value)
 
 
-def as_batch(function: str, x: Any, dims: str = "(N, C, H, W)") -> tuple[Variable, bool]:
-    """`x` with a batch dimension in front, and whether that had to be added; `dims` names the dimensions wanted."""
+def as_batch(function: str, x: Any, dims: str = "(N, C, H, W)") -> tuple[Any, bool]:
+    """`x` with a batch dimension in front, and whether that had to be added.
+
+    `dims` names the dimensions that are expected.
+    """
     ndim = dims.count(",") + 1
-    as_tensor(function, "input", x)
-    if x.array.ndim == ndim:
-        return x, False
-    if x.array.ndim != ndim - 1:
-        raise ValueError(f"{function}: input must be {dims}, or without N; got shape {tuple(x.shape)}")
-    return unsqueeze(x, 0), True
+    shape = as_tensor(function, "input", x).array.shape
+    if len(shape) not in (ndim, ndim - 1):
+        raise ValueError(f"{function}: input must be {dims}, or without N; got shape {shape}")
+    return (x, False) if len(shape) == ndim else (_reshape(x, shape=(1, *shape)), True)
 
 
-def unbatched(y: Variable, was_unbatched: bool) -> Variable:
+def unbatched(y: Any, was_unbatched: bool) -> Any:
     """`y` without its batch dimension if `as_batch` had to add one."""
-    return reshape(y, y.shape[1:]) if was_unbatched else y
+    return _reshape(y, shape=y.array.shape[1:]) if was_unbatched else y

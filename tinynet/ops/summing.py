@@ -1,4 +1,4 @@
-"""Sums that stay accurate however many numbers there are, and however they lie in memory."""
+"""Sums that stay accurate for any number of summands and any order in memory."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from typing import Any
 
 import numpy as np
 
-# So many rows may be added one after the other; of more, blocks of so many are added first.
-_BLOCK = 256
-# And so many numbers of a row at once: before its version 2.3, numpy adds pieces of this length one after the other.
+_ROWS = 256  # rows that may be added one after the other; of more, add blocks of so many first
+# elements of a row to add at once, because numpy before 2.3 adds pieces of this length in turn
 _PIECE = 8192
 
 
 def total(xp: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     """The sum of the array `a` over `dims`.
 
-    numpy adds pairwise, which keeps the rounding errors of n summands near log(n), only within the row that is innermost in memory.
-    Rows are added to rows one after the other, and the errors grow with n: the sums of the columns of a million rows of float32
-    have four right digits. Here blocks of rows are added first, and then the sums of the blocks. Every element is still read
+    numpy adds pairwise only within the row that is innermost in memory; there the rounding errors
+    of n summands grow like log(n). It adds rows to rows one after the other, and the errors grow
+    like n: the sums of the columns of a million rows of float32 have four correct digits. So this
+    function adds blocks of rows first, and then the sums of the blocks. Each element is still read
     once, so it takes no longer. (cupy always adds in a tree.)
     """
-    if xp is not np or a.dtype.kind != "f" or (a.itemsize > 2 and math.prod([a.shape[d] for d in dims]) < 2 * _BLOCK):
+    many = xp is np and a.dtype.kind == "f" and math.prod([a.shape[d] for d in dims]) >= 2 * _ROWS
+    halves = xp is np and a.dtype == np.float16
+    if not many and not halves:
         return a.sum(axis=dims, keepdims=keepdim)
-    # As in PyTorch, halves are added as singles: in float16, 2048 + 1 is 2048.
-    kept = _total(a if a.itemsize > 2 else a.astype(np.float32), dims)
+    # as in PyTorch, float16 is added in float32: in float16, 2048 + 1 is 2048
+    kept = _total(a.astype(np.float32) if halves else a, dims)
     return (kept if keepdim else kept.squeeze(dims)).astype(a.dtype, copy=False)
 
 
 def _total(a: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
-    row, between = _in_rows_and_between(a, dims)
-    if math.prod([a.shape[d] for d in between]) >= 2 * _BLOCK:
-        d, size = between[-1], _BLOCK
+    """The sum over `dims`, which stay with size 1."""
+    row, outside = _inside_and_outside_row(a, dims)
+    if math.prod([a.shape[d] for d in outside]) >= 2 * _ROWS:
+        d, size = outside[-1], _ROWS
     elif math.prod([a.shape[d] for d in row]) >= 2 * _PIECE:
         d, size = row[0], _PIECE
     else:
@@ -40,19 +43,20 @@ def _total(a: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     if n < 2 * size:
         return _total(a.sum(axis=d, keepdims=True), dims)
     before, end = (slice(None),) * d, n - n % size
-    # cutting one dimension in two never copies
-    blocks = a[(*before, slice(end))].reshape(*a.shape[:d], end // size, size, *a.shape[d + 1 :])
-    return _total(blocks.sum(axis=d + 1), dims) + _total(a[(*before, slice(end, n))], dims)
+    # (..., n, ...) as (..., blocks, size, ...): cutting one dimension in two never copies
+    shape = (*a.shape[:d], end // size, size, *a.shape[d + 1 :])
+    blocks = a[(*before, slice(end))].reshape(shape).sum(axis=d + 1)
+    return _total(blocks, dims) + _total(a[(*before, slice(end, n))], dims)
 
 
-def _in_rows_and_between(a: np.ndarray, dims: tuple[int, ...]) -> tuple[list[int], list[int]]:
-    """Those of `dims` that are part of the innermost row, and the others; the outermost last."""
+def _inside_and_outside_row(a: Any, dims: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """Those of `dims` that make up the innermost row in memory, and the others, outermost last."""
     inside: list[int] = []
-    between: list[int] = []
-    row, step = True, None
+    outside: list[int] = []
+    in_row, step = True, None
     for stride, d in sorted([(abs(a.strides[d]), d) for d in range(a.ndim) if a.shape[d] > 1]):
-        row = row and d in dims and step in (None, stride)
+        in_row = in_row and d in dims and step in (None, stride)
         step = stride * a.shape[d]
         if d in dims:
-            (inside if row else between).append(d)
-    return inside, between
+            (inside if in_row else outside).append(d)
+    return inside, outside

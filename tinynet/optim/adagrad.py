@@ -31,11 +31,9 @@ class Adagrad(Descent):
     """
 
     @checked
-    def __init__(
-        self, params: Params, lr: NotNegative = 1e-2, lr_decay: NotNegative = 0,
-        weight_decay: NotNegative = 0, initial_accumulator_value: NotNegative = 0,
-        eps: NotNegative = 1e-10, *, maximize: Flag = False,
-    ):
+    def __init__(self, params: Params, lr: NotNegative = 1e-2, lr_decay: NotNegative = 0,
+                 weight_decay: NotNegative = 0, initial_accumulator_value: NotNegative = 0,
+                 eps: NotNegative = 1e-10, *, maximize: Flag = False):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, lr_decay, eps, initial_accumulator_value) -> None:

@@ -54,11 +54,9 @@ class Adam(Descent):
     """
 
     @checked
-    def __init__(
-        self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
-        eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, amsgrad: Flag = False,
-        *, maximize: Flag = False,
-    ):
+    def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, amsgrad: Flag = False, *,
+                 maximize: Flag = False):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, betas, eps, amsgrad) -> None:
@@ -91,9 +89,7 @@ class AdamW(Adam):
     _decoupled = True
 
     @checked
-    def __init__(
-        self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
-        eps: NotNegative = 1e-8, weight_decay: NotNegative = 1e-2, amsgrad: Flag = False,
-        *, maximize: Flag = False,
-    ):
+    def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 1e-2, amsgrad: Flag = False,
+                 *, maximize: Flag = False):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

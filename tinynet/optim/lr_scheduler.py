@@ -28,8 +28,7 @@ from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Sc
 
 __all__ = [
     "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
-    "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR",
-]
+    "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
 
 
 def _as_function(owner: str, name: str, value: Any) -> Callable[[int], float]:
@@ -53,11 +52,9 @@ class LambdaLR(LRScheduler):
     _not_copied = ("optimizer", "lr_lambdas")
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer,
-        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
-        last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer,
+                 lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+                 last_epoch: Epoch = -1):
         owner, groups = type(self).__name__, optimizer.param_groups
         self.lr_lambdas = per_group(owner, "lr_lambda", lr_lambda, groups, _as_function)
         super().__init__(optimizer, last_epoch)
@@ -69,8 +66,7 @@ class LambdaLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         attributes = [
             None if isinstance(f, (types.FunctionType, type)) else getattr(f, "__dict__", None)
-            for f in self.lr_lambdas
-        ]
+            for f in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": copy.deepcopy(attributes)}
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -84,10 +80,8 @@ class StepLR(LRScheduler):
     """The rate times `gamma` every `step_size` epochs."""
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative = 0.1,
-        last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative = 0.1,
+                 last_epoch: Epoch = -1):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -99,10 +93,8 @@ class MultiStepLR(LRScheduler):
     """The rate times `gamma` at each epoch that `milestones` names; twice if it is named twice."""
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, milestones: Milestones, gamma: NotNegative = 0.1,
-        last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer, milestones: Milestones, gamma: NotNegative = 0.1,
+                 last_epoch: Epoch = -1):
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -130,10 +122,9 @@ class LinearLR(LRScheduler):
     """
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, start_factor: Annotated[float, by(above_0, 1)] = 1.0 / 3,
-        end_factor: Fraction = 1.0, total_iters: IntFrom1 = 5, last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer,
+                 start_factor: Annotated[float, by(above_0, 1)] = 1.0 / 3,
+                 end_factor: Fraction = 1.0, total_iters: IntFrom1 = 5, last_epoch: Epoch = -1):
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
@@ -158,10 +149,8 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, T_max: Above0, eta_min: NotNegative = 0.0,
-        last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer, T_max: Above0, eta_min: NotNegative = 0.0,
+                 last_epoch: Epoch = -1):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -205,14 +194,13 @@ class OneCycleLR(LRScheduler):
     """
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, max_lr: PerGroup, total_steps: int | None = None,
-        epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: Fraction = 0.3,
-        anneal_strategy: Annotated[str, by(as_choice, ("cos", "linear"))] = "cos",
-        cycle_momentum: Flag = True, base_momentum: PerGroup = 0.85,
-        max_momentum: PerGroup = 0.95, div_factor: Above0 = 25.0,
-        final_div_factor: Above0 = 1e4, three_phase: Flag = False, last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer, max_lr: PerGroup, total_steps: int | None = None,
+                 epochs: int | None = None, steps_per_epoch: int | None = None,
+                 pct_start: Fraction = 0.3,
+                 anneal_strategy: Annotated[str, by(as_choice, ("cos", "linear"))] = "cos",
+                 cycle_momentum: Flag = True, base_momentum: PerGroup = 0.85,
+                 max_momentum: PerGroup = 0.95, div_factor: Above0 = 25.0,
+                 final_div_factor: Above0 = 1e4, three_phase: Flag = False, last_epoch: Epoch = -1):
         owner, groups = type(self).__name__, optimizer.param_groups
         counts = {"total_steps": total_steps, "epochs": epochs, "steps_per_epoch": steps_per_epoch}
         given = {name: count for name, count in counts.items() if count is not None}
@@ -294,10 +282,8 @@ class SequentialLR(LRScheduler):
     _not_copied = ("optimizer", "_schedulers")
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, schedulers: Schedulers, milestones: Milestones,
-        last_epoch: Epoch = -1,
-    ):
+    def __init__(self, optimizer: AnOptimizer, schedulers: Schedulers, milestones: Milestones,
+                 last_epoch: Epoch = -1):
         owner = type(self).__name__
         self._schedulers, self._milestones = list(schedulers), list(milestones)
         self.optimizer, count, made = optimizer, len(self._milestones), len(self._schedulers)
@@ -366,12 +352,11 @@ class ReduceLROnPlateau(LRScheduler):
     """
 
     @checked
-    def __init__(
-        self, optimizer: AnOptimizer, mode: Annotated[str, by(as_choice, ("min", "max"))] = "min",
-        factor: NotNegative = 0.1, patience: IntFrom0 = 10, threshold: NotNegative = 1e-4,
-        threshold_mode: Annotated[str, by(as_choice, ("rel", "abs"))] = "rel",
-        cooldown: IntFrom0 = 0, min_lr: PerGroup = 0, eps: NotNegative = 1e-8,
-    ):
+    def __init__(self, optimizer: AnOptimizer,
+                 mode: Annotated[str, by(as_choice, ("min", "max"))] = "min",
+                 factor: NotNegative = 0.1, patience: IntFrom0 = 10, threshold: NotNegative = 1e-4,
+                 threshold_mode: Annotated[str, by(as_choice, ("rel", "abs"))] = "rel",
+                 cooldown: IntFrom0 = 0, min_lr: PerGroup = 0, eps: NotNegative = 1e-8):
         owner = type(self).__name__
         if factor >= 1:
             rule = "factor must be below 1, or nothing would be reduced"

@@ -50,9 +50,8 @@ class Optimizer:
     tensor([ 0.9000, -1.9000], requires_grad=True)
     """
 
-    def __init__(
-        self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]
-    ):
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]],
+                 defaults: dict[str, Any]):
         owner = type(self).__name__
         self.defaults = defaults  # `_checked` needs their names
         self.defaults = self._checked(owner, defaults)
@@ -164,8 +163,7 @@ class Optimizer:
             here, there = (f"{x.dtype} of shape {x.shape} on {device_of(x)}" for x in (a, p))
             raise RuntimeError(
                 f"{type(self).__name__}.step: {name} is {here}, but its parameter is now {there}; "
-                "convert and move parameters before the optimiser is made"
-            )
+                "convert and move parameters before the optimiser is made")
         return a
 
     # ------------------------------------------------------------------------------------ state
@@ -214,7 +212,9 @@ class Optimizer:
                 hint = "was it saved by another kind of optimiser?"
                 raise ValueError(f"{what} lacks {missing}; {hint}")
             options = {name: copy.deepcopy(v) for name, v in saved.items() if name != "params"}
-            groups.append({**self._checked_group(what, options), "params": group["params"]})
+            checked = self._checked_group(what, options)
+            # The keys keep the saved order, so that a resumed run saves the same bytes.
+            groups.append({**saved, **checked, "params": group["params"]})
             parameters.update(zip(saved["params"], group["params"], strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, values in state_dict["state"].items():

@@ -38,11 +38,9 @@ class RMSprop(Descent):
     """
 
     @checked
-    def __init__(
-        self, params: Params, lr: NotNegative = 1e-2, alpha: Fraction = 0.99,
-        eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, momentum: NotNegative = 0,
-        centered: Flag = False, *, maximize: Flag = False,
-    ):
+    def __init__(self, params: Params, lr: NotNegative = 1e-2, alpha: Fraction = 0.99,
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, momentum: NotNegative = 0,
+                 centered: Flag = False, *, maximize: Flag = False):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, alpha, eps, momentum, centered) -> None:

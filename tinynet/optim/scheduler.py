@@ -30,9 +30,8 @@ PerGroup = float | Sequence[float]
 _not_negative = by(as_number, 0)
 
 
-def per_group(
-    owner: str, name: str, value: Any, groups: Sequence[Any], rule: Rule = _not_negative
-) -> list[Any]:
+def per_group(owner: str, name: str, value: Any, groups: Sequence[Any],
+              rule: Rule = _not_negative) -> list[Any]:
     """`value` for each parameter group, or its items if it is a list of one per group."""
     values = value if isinstance(value, (list, tuple)) else [value] * len(groups)
     if len(values) != len(groups):
@@ -84,8 +83,7 @@ class LRScheduler:
             if missing := ", ".join([repr(name) for name in names if name not in group]):
                 raise ValueError(
                     f"{type(self).__name__}: last_epoch={self.last_epoch} resumes, but parameter "
-                    f"group {i} has no {missing}; load the optimiser's saved state first"
-                )
+                    f"group {i} has no {missing}; load the optimiser's saved state first")
 
     def _begin(self) -> None:
         """Step into the epoch after `last_epoch`: the first one, or of a part of `SequentialLR`."""
@@ -135,8 +133,7 @@ class LRScheduler:
         if len(lrs) != len(groups):
             raise RuntimeError(
                 f"{type(self).__name__}: there are {len(lrs)} learning rates for {len(groups)} "
-                "parameter groups; make the scheduler after all groups are added"
-            )
+                "parameter groups; make the scheduler after all groups are added")
         for group, lr in zip(groups, lrs, strict=True):
             group["lr"] = float(lr)
         self._last_lr = self._current()

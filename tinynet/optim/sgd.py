@@ -51,11 +51,9 @@ class SGD(Descent):
     """
 
     @checked
-    def __init__(
-        self, params: Params, lr: NotNegative = 1e-3, momentum: NotNegative = 0,
-        dampening: Number = 0, weight_decay: NotNegative = 0, nesterov: Flag = False,
-        *, maximize: Flag = False,
-    ):
+    def __init__(self, params: Params, lr: NotNegative = 1e-3, momentum: NotNegative = 0,
+                 dampening: Number = 0, weight_decay: NotNegative = 0, nesterov: Flag = False, *,
+                 maximize: Flag = False):
         super().__init__(params, self._options(locals()))
 
     def _checked(self, owner: str, options: Any) -> dict[str, Any]:

@@ -1,24 +1,15 @@
-"""Functions of neural networks. Everything that users pass in is checked here, and named if it is wrong."""
+"""Functions of neural networks. All their arguments are checked here; errors name the function."""
 
-from .activation import (
-    cosine_similarity, elu, gelu, hardtanh, leaky_relu, linear, log_softmax, normalize, relu, relu6,
-    sigmoid, silu, softmax, softplus, tanh,
-)
-from .convolution import conv2d, conv_transpose2d, fold, unfold
-from .dropout import dropout, dropout2d
-from .interpolation import interpolate
-from .loss import (
-    binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div,
-    l1_loss, mse_loss, nll_loss, one_hot, smooth_l1_loss,
-)
-from .normalization import batch_norm, group_norm, instance_norm, layer_norm
-from .padding import pad
-from .pooling import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
+from . import activation, convolution, interpolation, loss, normalization, padding, pooling
+from . import dropout as dropouts
+from .activation import *
+from .convolution import *
+from .dropout import *
+from .interpolation import *
+from .loss import *
+from .normalization import *
+from .padding import *
+from .pooling import *
 
-__all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_similarity", "elu", "gelu", "hardtanh", "huber_loss",
-    "kl_div", "l1_loss", "leaky_relu", "normalize", "relu6", "silu", "smooth_l1_loss", "softplus",
-    "adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "dropout2d", "group_norm", "instance_norm", "interpolate", "layer_norm",
-    "batch_norm", "conv2d", "conv_transpose2d", "cross_entropy", "dropout", "fold", "linear", "log_softmax", "max_pool2d",
-    "mse_loss", "nll_loss", "one_hot", "pad", "relu", "sigmoid", "softmax", "tanh", "unfold",
-]
+__all__ = activation.__all__ + convolution.__all__ + dropouts.__all__ + interpolation.__all__
+__all__ += loss.__all__ + normalization.__all__ + padding.__all__ + pooling.__all__

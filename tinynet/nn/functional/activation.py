@@ -1,4 +1,8 @@
-"""Activations, and the linear layer between them."""
+"""Activations, the linear layer, and two functions of norms.
+
+Activations are element-wise: any shape goes in, the same shape and dtype come out. With
+``inplace=True`` the result is written into `input`, which must not be a leaf that requires grad.
+"""
 
 from __future__ import annotations
 
@@ -8,145 +12,211 @@ from typing import Any
 
 import numpy as np
 
-from ...ops import arguments, elementwise, products, reductions, shapes
+from ...arrays.devices import array_module
+from ...ops import elementwise, products, reductions, shapes
 from ...ops import softmax as softmax_
-from ...ops.arguments import as_floats, as_number, as_tensor, in_own_name, same_dtype
+from ...ops.arguments import as_dims, as_floats, as_number, as_tensor, broadcast_shape, same_dtype
 from ...tensor import Tensor
 
+__all__ = [
+    "cosine_similarity", "elu", "gelu", "hardtanh", "leaky_relu", "linear", "log_softmax",
+    "normalize", "relu", "relu6", "sigmoid", "silu", "softmax", "softplus", "tanh"]
 
-def _in_place(f: Callable[[Tensor], Tensor], input: Tensor, name: str) -> Tensor:
-    # from a copy, since derivatives may ask for the input as it was
-    return input._replace(f(input.clone()), name)
+
+def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
+    """``f(input)``; if `inplace`, written into `input`.
+
+    In place, `f` computes from a copy, because its derivatives may need the input as it was.
+    """
+    return input._replace(f(input.clone()), f"{name}_") if inplace else f(input)
+
+
+def _as_bound(function: str, name: str, value: Any) -> float:
+    """`value` as a number, which may be infinite."""
+    infinite = isinstance(value, float) and math.isinf(value)
+    return value if infinite else as_number(function, name, value)
+
+
+def as_norm_order(function: str, name: str, p: Any) -> float:
+    """`p` if it can be the p of a p-norm: a positive number or inf; else ValueError."""
+    if isinstance(p, bool) or not isinstance(p, (int, float)) or not p > 0:
+        raise ValueError(f"{function}: {name} must be a positive number or inf, got {p!r:.60}")
+    return p
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """``max(0, input)``, of floats or integers. With `inplace`, written into `input`. The gradient at 0 is 0."""
-    return as_tensor("relu", "input", input).relu_() if inplace else elementwise.relu(as_tensor("relu", "input", input))
+    """``max(0, input)``, of floats or integers. The gradient at 0 is 0."""
+    as_tensor("relu", "input", input)
+    return input.relu_() if inplace else elementwise.relu(input)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    """`input` where it is positive, else ``negative_slope * input``. The gradient at 0 is `negative_slope`."""
-    x = as_floats("leaky_relu", "input", input)
-    if inplace:
-        return _in_place(lambda x: leaky_relu(x, negative_slope), x, "leaky_relu_")
-    return elementwise.where(x > 0, x, x * float(negative_slope))
+    """`input` where it is positive, else ``negative_slope * input``.
+
+    The gradient at 0 is `negative_slope`.
+    """
+    as_floats("leaky_relu", "input", input)
+    slope = float(as_number("leaky_relu", "negative_slope", negative_slope))
+    return _applied("leaky_relu", input, inplace, lambda x: elementwise.where(x > 0, x, x * slope))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """`input` where it is positive, else ``alpha * (exp(input) - 1)``. Clevert et al. 2015, arXiv 1511.07289."""
-    x = as_floats("elu", "input", input)
-    if inplace:
-        return _in_place(lambda x: elu(x, alpha), x, "elu_")
-    # the exponential of large inputs is never looked at, but infinite it would make their gradient 0 * inf
-    return elementwise.where(x <= 0, float(alpha) * elementwise.expm1(elementwise.clamp(x, max=0.0)), x)
+    """`input` where it is positive, else ``alpha * (exp(input) - 1)``.
+
+    Clevert et al. 2015, arXiv 1511.07289.
+    """
+    as_floats("elu", "input", input)
+    scale = float(as_number("elu", "alpha", alpha))
+    # clamp: an infinite exponential of a large input would turn its gradient 0 into nan
+    return _applied("elu", input, inplace, lambda x: elementwise.where(
+        x <= 0, scale * elementwise.expm1(elementwise.clamp(x, max=0.0)), x))
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """``input * P(Z <= input)`` for a standard normal Z. Hendrycks & Gimpel 2016, arXiv 1606.08415.
+    """``input * P(Z <= input)`` for a standard normal Z.
 
-    The probability is ``(1 + erf(input / sqrt(2))) / 2``; with ``approximate="tanh"``, nearly
-    ``(1 + tanh(sqrt(2 / pi) * (input + 0.044715 * input**3))) / 2``.
+    The probability is ``(1 + erf(input / sqrt(2))) / 2``. With ``approximate="tanh"`` it is
+    ``(1 + tanh(sqrt(2 / pi) * (input + 0.044715 * input**3))) / 2``, nearly the same.
+    Hendrycks & Gimpel 2016, arXiv 1606.08415.
     """
-    x = as_floats("gelu", "input", input)
+    as_floats("gelu", "input", input)
     if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    if x.dtype == np.float16:  # whose cube is soon infinite
-        return gelu(x.float(), approximate).to(x.dtype)
+        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r:.60}")
+    if input.dtype == np.float16:  # the cube of a half overflows from 40 on
+        return gelu(input.float(), approximate).to(input.dtype)
     if approximate == "none":
-        return x * (0.5 * (1.0 + elementwise.erf(x * math.sqrt(0.5))))
-    return x * (0.5 * (1.0 + elementwise.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))))
+        return input * (0.5 * (1.0 + elementwise.erf(input * math.sqrt(0.5))))
+    cubic = input + 0.044715 * input * input * input
+    return input * (0.5 * (1.0 + elementwise.tanh(math.sqrt(2 / math.pi) * cubic)))
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * sigmoid(input)``, also called swish."""
-    x = as_floats("silu", "input", input)
-    return _in_place(silu, x, "silu_") if inplace else elementwise.silu(x)
+    as_floats("silu", "input", input)
+    return _applied("silu", input, inplace, elementwise.silu)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """``log(1 + exp(beta * input)) / beta``, a smooth `relu`; `input` itself where ``beta * input > threshold``."""
-    x = as_floats("softplus", "input", input)
-    scaled = x * float(beta)
-    return elementwise.where(scaled > threshold, x, elementwise.softplus(scaled) / float(beta))
+    """``log(1 + exp(beta * input)) / beta``, a smooth `relu`.
+
+    Where ``beta * input > threshold`` it is `input` itself.
+    """
+    as_floats("softplus", "input", input)
+    beta = float(as_number("softplus", "beta", beta))
+    scaled = input * beta
+    is_linear = scaled > _as_bound("softplus", "threshold", threshold)
+    return elementwise.where(is_linear, input, elementwise.softplus(scaled) / beta)
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """`input` (floats or integers) limited to [min_val, max_val]. The gradient is 0 outside and at the bounds."""
-    if as_tensor("hardtanh", "input", input).dtype == bool:
-        raise TypeError("hardtanh: input must hold numbers, got bools; convert it with .float()")
-    if min_val > max_val:
-        raise ValueError(f"hardtanh: min_val must not be greater than max_val, got {min_val} and {max_val}")
-    if inplace:
-        return _in_place(lambda x: hardtanh(x, min_val, max_val), input, "hardtanh_")
-    kind = float if input.is_floating_point() else int
-    return elementwise.hardtanh(input, min=kind(min_val), max=kind(max_val))
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0,
+             inplace: bool = False) -> Tensor:
+    """`input` (floats or integers) limited to [min_val, max_val].
+
+    The gradient is 0 outside of the bounds and at them.
+    """
+    return _hardtanh("hardtanh", input, min_val, max_val, inplace)
 
 
-@in_own_name
+def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) -> Tensor:
+    if as_tensor(name, "input", input).array.dtype == bool:
+        raise TypeError(f"{name}: input must hold numbers, got bools; convert it with .float()")
+    if _as_bound(name, "min_val", low) > _as_bound(name, "max_val", high):
+        raise ValueError(
+            f"{name}: min_val must not be greater than max_val, got {low} and {high}")
+    number = float if input.is_floating_point() else int
+    bounds = {"min": number(low), "max": number(high)}
+    return _applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
+
+
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """``min(max(0, input), 6)``. The gradient at 0 and at 6 is 0."""
-    return hardtanh(input, 0.0, 6.0, inplace)
+    return _hardtanh("relu6", input, 0.0, 6.0, inplace)
 
 
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-input))``."""
-    return elementwise.sigmoid(as_tensor("sigmoid", "input", input))
+    as_tensor("sigmoid", "input", input)
+    return elementwise.sigmoid(input)
 
 
 def tanh(input: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
-    return elementwise.tanh(as_tensor("tanh", "input", input))
+    """The hyperbolic tangent, ``(exp(input) - exp(-input)) / (exp(input) + exp(-input))``."""
+    as_tensor("tanh", "input", input)
+    return elementwise.tanh(input)
 
 
 def softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
-    """``exp(input)`` divided by its sum along `dim`, without overflow. `dim` must be given."""
-    return softmax_.softmax(as_tensor("softmax", "input", input), dim, dtype=dtype)
+    """``exp(input) / sum(exp(input))`` along `dim`, computed without overflow.
+
+    `dim` must be given. With `dtype`, `input` is converted first.
+    """
+    as_tensor("softmax", "input", input)
+    return softmax_.softmax(input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
-    """The logarithm of `softmax`, exact where that would round to 0. `dim` must be given."""
-    return softmax_.log_softmax(as_tensor("log_softmax", "input", input), dim, dtype=dtype)
+    """The logarithm of `softmax` along `dim`, exact also where the softmax would round to 0.
+
+    `dim` must be given. With `dtype`, `input` is converted first.
+    """
+    as_tensor("log_softmax", "input", input)
+    return softmax_.log_softmax(input, dim, dtype=dtype)
 
 
-@in_own_name
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
-    """`input` divided by its p-norm along `dim` (an int or several), or by `eps` where that is larger.
+    """`input` divided by its p-norm along `dim` (an int or several), or by `eps` if that is larger.
 
     >>> import tinynet
     >>> normalize(tinynet.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])
     """
     as_floats("normalize", "input", input)
-    eps = as_number("normalize", "eps", eps, 0)
-    return input / elementwise.clamp(reductions.norm(input, p, dim, keepdim=True), min=eps)
+    return _normalised("normalize", input, p, dim, eps)
 
 
-@in_own_name
+def _normalised(function: str, input: Tensor, p: float, dim: Any, eps: float) -> Tensor:
+    p, eps = as_norm_order(function, "p", p), as_number(function, "eps", eps, 0)
+    dims = as_dims(function, dim, input.ndim)
+    return input / elementwise.clamp(reductions.norm(input, p, dims, keepdim=True), min=eps)
+
+
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between `x1` and `x2`, vectors along `dim` of the shape that the two broadcast to.
+    """The cosine of the angle between vectors along `dim`.
 
-    A norm below `eps` counts as `eps`. IndexError for vectors in one dimension, unless ``dim=0``.
+    ``sum(x1 * x2) / (norm(x1) * norm(x2))``, with sums and norms along `dim`.
+    `x1` and `x2` hold floats and broadcast to one shape, which loses `dim`. A norm below `eps`
+    counts as `eps`. IndexError for `dim` out of range; vectors in one dimension need ``dim=0``.
     """
-    as_floats("cosine_similarity", "x1", x1), as_floats("cosine_similarity", "x2", x2)
-    shape = arguments.broadcast_shape("cosine_similarity", x1.shape, x2.shape)
-    units = [normalize(shapes.expand(x, shape), 2.0, dim, eps) for x in (x1, x2)]
-    return reductions.sum(units[0] * units[1], dim)
+    name = "cosine_similarity"
+    as_floats(name, "x1", x1), as_floats(name, "x2", x2)
+    array_module(x1.array, x2.array, function=name)
+    shape = broadcast_shape(name, x1.shape, x2.shape)
+    unit1, unit2 = [_normalised(name, shapes.expand(x, shape), 2.0, dim, eps) for x in (x1, x2)]
+    return reductions.sum(unit1 * unit2, dim)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``input @ weight.T + bias``: (..., in) with weight (out, in) and bias (out,) gives (..., out).
+    """``input @ weight.T + bias``.
 
-    ValueError for shapes that don't fit, RuntimeError for different dtypes or devices.
+    Args:
+        input: (..., in).
+        weight: (out, in).
+        bias: (out,) or None.
+
+    Returns (..., out). ValueError for shapes that don't fit, RuntimeError for different dtypes or
+    devices.
     """
     shape = as_tensor("linear", "input", input).array.shape
     if as_tensor("linear", "weight", weight).array.ndim != 2:
         raise ValueError(f"linear: weight must be (out, in), got shape {tuple(weight.shape)}")
     O, C = weight.array.shape
     if not shape or shape[-1] != C:
-        raise ValueError(f"linear: input {shape} must end in the {C} features that weight {(O, C)} expects")
+        raise ValueError(
+            f"linear: input {shape} must end in the {C} features that weight {(O, C)} expects")
     if bias is not None and as_tensor("linear", "bias", bias).array.shape != (O,):
         raise ValueError(f"linear: bias must have shape ({O},), got {tuple(bias.shape)}")
     same_dtype("linear", input=input, weight=weight, bias=bias)
-    rows = input if len(shape) == 2 else shapes.reshape(input, input.numel() // max(C, 1), C)
-    y = products.linear(rows, weight, bias)
-    return y if len(shape) == 2 else shapes.reshape(y, *shape[:-1], O)
+    if len(shape) == 2:
+        return products.linear(input, weight, bias)
+    rows = shapes.reshape(input, input.numel() // max(C, 1), C)
+    return shapes.reshape(products.linear(rows, weight, bias), *shape[:-1], O)

@@ -15,10 +15,9 @@ from ...tensor import Tensor
 __all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
 
 
-def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] | str = 0, dilation: int | tuple[int, int] = 1, groups: int = 1,
-) -> Tensor:
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,
+           stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,
+           dilation: int | tuple[int, int] = 1, groups: int = 1) -> Tensor:
     """Slide `weight` over `input` and sum the products.
 
     Deep learning calls this convolution, although the kernel isn't turned round.
@@ -59,11 +58,10 @@ def conv2d(
     return unbatched(plain.conv2d(x, weight, bias, geometry=geometry), was_unbatched)
 
 
-def conv_transpose2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0, output_padding: int | tuple[int, int] = 0, groups: int = 1,
-    dilation: int | tuple[int, int] = 1,
-) -> Tensor:
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,
+                     stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] = 0,
+                     output_padding: int | tuple[int, int] = 0, groups: int = 1,
+                     dilation: int | tuple[int, int] = 1) -> Tensor:
     """The transpose of a convolution: its gradient with respect to the input, used as a layer.
 
     Args:
@@ -115,10 +113,8 @@ def conv_transpose2d(
     return unbatched(y, was_unbatched)
 
 
-def unfold(
-    input: Tensor, kernel_size: int | tuple[int, int], dilation: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0, stride: int | tuple[int, int] = 1,
-) -> Tensor:
+def unfold(input: Tensor, kernel_size: int | tuple[int, int], dilation: int | tuple[int, int] = 1,
+           padding: int | tuple[int, int] = 0, stride: int | tuple[int, int] = 1) -> Tensor:
     """The columns of a convolution (im2col): what each position of the kernel sees.
 
     (N, C, H, W) -> (N, C·KH·KW, L), a column per position, row by row; (C, H, W) -> (C·KH·KW, L).
@@ -138,11 +134,9 @@ def unfold(
     return unbatched(plain.unfold(x, geometry=geometry), was_unbatched)
 
 
-def fold(
-    input: Tensor, output_size: int | tuple[int, int], kernel_size: int | tuple[int, int],
-    dilation: int | tuple[int, int] = 1, padding: int | tuple[int, int] = 0,
-    stride: int | tuple[int, int] = 1,
-) -> Tensor:
+def fold(input: Tensor, output_size: int | tuple[int, int], kernel_size: int | tuple[int, int],
+         dilation: int | tuple[int, int] = 1, padding: int | tuple[int, int] = 0,
+         stride: int | tuple[int, int] = 1) -> Tensor:
     """The adjoint of `unfold` (col2im), not its inverse: columns are added to their pixels.
 
     (N, C·KH·KW, L) -> (N, C, H, W) with (H, W) = `output_size`; (C·KH·KW, L) -> (C, H, W). A pixel
@@ -210,9 +204,7 @@ def _as_padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any
     return same_padding(kernel, dilation) if padding == "same" else ((0, 0), (0, 0))
 
 
-def _window(
-    name: str, size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
-) -> Geometry:
+def _window(name: str, size, kernel_size, dilation, padding, stride) -> Geometry:
     """The positions of a kernel over images of this size."""
     kernel, (ph, pw) = pair(name, "kernel_size", kernel_size, 1), pair(name, "padding", padding, 0)
     stride, dilation = pair(name, "stride", stride, 1), pair(name, "dilation", dilation, 1)

@@ -17,10 +17,8 @@ from ...tensor import Tensor
 __all__ = ["dropout", "dropout2d"]
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
+            generator: Generator | None = None) -> Tensor:
     """In training, each element is 0 with probability `p`, and else scaled by 1 / (1 - p).
 
     Args:
@@ -42,10 +40,8 @@ def dropout(
     return _dropped("dropout", input, shape, p, training, inplace, generator)
 
 
-def dropout2d(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
-    generator: Generator | None = None,
-) -> Tensor:
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
+              generator: Generator | None = None) -> Tensor:
     """`dropout` of whole channels: each (H, W) image in (N, C, H, W) is 0 with probability `p`.
 
     A pixel's neighbours tell its value, so to drop single pixels would remove little information.
@@ -58,10 +54,8 @@ def dropout2d(
     return _dropped("dropout2d", input, shape, p, training, inplace, generator)
 
 
-def _dropped(
-    name: str, input: Tensor, mask_shape: tuple[int, ...], p: float, training: bool, inplace: bool,
-    generator: Generator | None,
-) -> Tensor:
+def _dropped(name: str, input: Tensor, mask_shape: tuple[int, ...], p: float, training: bool,
+             inplace: bool, generator: Generator | None) -> Tensor:
     p = as_probability(name, "p", p)
     as_floats(name, "input", input)
     if not training or p == 0:

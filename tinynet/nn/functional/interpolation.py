@@ -18,12 +18,10 @@ __all__ = ["interpolate"]
 _MODES = ("nearest", "nearest-exact", "bilinear", "area")
 
 
-def interpolate(
-    input: Tensor, size: int | tuple[int, int] | None = None,
-    scale_factor: float | tuple[float, float] | None = None, mode: str = "nearest",
-    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
-    antialias: bool = False,
-) -> Tensor:
+def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
+                scale_factor: float | tuple[float, float] | None = None, mode: str = "nearest",
+                align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
+                antialias: bool = False) -> Tensor:
     """Images (N, C, H, W) resized to `size` or to ``floor(old size · scale_factor)``.
 
     Args:

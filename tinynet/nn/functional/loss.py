@@ -1,6 +1,7 @@
 """Losses. `reduction` is "mean" (the default), "sum" or "none" throughout.
 
-What comes after the tensors is given by name: PyTorch has two arguments there that it has long replaced by `reduction`.
+The arguments after the tensors are given by name, because PyTorch still has two deprecated ones in
+their places.
 """
 
 from __future__ import annotations
@@ -11,110 +12,142 @@ from typing import Any
 import numpy as np
 
 from ...arrays.devices import array_module, computing
-from ...ops import arguments, elementwise, reductions, shapes
+from ...ops import elementwise, reductions, shapes
 from ...ops import softmax as softmax_
-from ...ops.arguments import as_floats, as_number, as_reduction, as_tensor, in_own_name, same_dtype
+from ...ops.arguments import (
+    as_floats, as_int, as_number, as_probability, as_reduction, as_tensor, broadcast_shape,
+    same_dtype)
 from ...tensor import Tensor
 
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",
+    "kl_div", "l1_loss", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss"]
 
-def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """`loss`, its sum or its mean."""
-    return reductions.mean(loss) if reduction == "mean" else reductions.sum(loss) if reduction == "sum" else loss
+
+def _reduced(loss: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    """The mean of ``loss * weight``, its sum, or itself, as `reduction` says."""
+    loss = loss if weight is None else loss * weight
+    if reduction == "none":
+        return loss
+    return reductions.mean(loss) if reduction == "mean" else reductions.sum(loss)
+
+
+def _same_device(function: str, *tensors: Tensor | None) -> None:
+    """RuntimeError unless all tensors live on one device."""
+    array_module(*[t.array for t in tensors if t is not None], function=function)
+
+
+# ------------------------------------------------------------------------------ of class numbers
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Class numbers (...) as rows (..., num_classes) with a 1 at the class and 0 elsewhere, int64.
+    """Class numbers (...), int64, as rows (..., num_classes) with a 1 at the class and 0 elsewhere.
 
-    `num_classes` is the largest number + 1 by default. ValueError for a number outside.
+    By default `num_classes` is the largest number + 1. ValueError for a number out of range.
     """
-    if as_tensor("one_hot", "tensor", tensor).dtype != np.int64:
-        raise TypeError(f"one_hot: tensor must hold class numbers, int64, got {tensor.dtype}; convert it with .long()")
-    if not isinstance(num_classes, int) or (num_classes < 1 and num_classes != -1) or num_classes >= 2**31:
-        raise ValueError(f"one_hot: num_classes must be from 1 up and below 2**31, or -1 for as many as there are; got {num_classes!r}")
-    if num_classes == -1:
-        if not tensor.numel():
-            raise ValueError("one_hot: an empty tensor doesn't tell how many classes there are; give num_classes")
+    if as_tensor("one_hot", "tensor", tensor).array.dtype != np.int64:
+        raise TypeError(
+            f"one_hot: tensor must hold class numbers, int64, got {tensor.dtype}; use .long()")
+    if type(num_classes) is not int or num_classes != -1:
+        num_classes = as_int("one_hot", "num_classes", num_classes, 1, 2**31)
+    elif tensor.numel():
         num_classes = int(tensor.max()) + 1
-    _check_classes("one_hot", tensor, num_classes, None)
+    else:
+        raise ValueError("one_hot: an empty tensor has no largest class number; give num_classes")
+    _check_classes("one_hot", tensor, num_classes)
     with computing(tensor.array):
         classes = Tensor._wrap(array_module(tensor.array).arange(num_classes))
     return (shapes.unsqueeze(tensor, -1) == classes).long()
 
 
-def _check_classes(function: str, target: Tensor, classes: int, ignore_index: int | None) -> None:
-    # On the host only: to look at values on a GPU would make every step wait for it. There the loss becomes nan instead.
+def _check_classes(function: str, target: Tensor, classes: int, ignore_index: int = 0) -> None:
+    # Only on the CPU: reading values on a GPU would make every step wait for it. On a GPU the loss
+    # of a wrong class number is nan.
     array = target.array
-    if isinstance(array, np.ndarray) and array.size and (array.min() < 0 or array.max() >= classes):
-        wrong = (array < 0) | (array >= classes)
-        if ignore_index is not None:
-            wrong &= array != ignore_index
-        if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
-            ignored = "" if ignore_index is None else f", and ignore_index is {ignore_index}"
-            raise ValueError(
-                f"{function}: target{list(place)} is {array[place]}, but the {classes} classes are numbered 0 to {classes - 1}{ignored}"
-            )
+    if not isinstance(array, np.ndarray):
+        return
+    outside = (array < 0) | (array >= classes)
+    if outside.any() and (wrong := outside & (array != ignore_index)).any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise ValueError(
+            f"{function}: target{list(place)} is {array[place]}, but the {classes} classes are "
+            f"numbered 0 to {classes - 1}")
 
 
-def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> None:
-    """Class numbers for (N, C, ...) or (C,): (N, ...) or ()."""
-    if not isinstance(ignore_index, int):
-        raise TypeError(f"{function}: ignore_index must be an int, got {ignore_index!r:.60}")
-    shape, given = as_floats(function, "input", input).array.shape, target.array.shape
-    if not shape:
+def _check_scores(function: str, input: Tensor) -> int:
+    """The dimension of the classes in (N, C, ...) or (C,)."""
+    if not as_floats(function, "input", input).array.ndim:
         raise ValueError(f"{function}: input must be (N, C), (N, C, ...) or (C,), got a 0-d tensor")
-    wanted = shape[:1] + shape[2:] if len(shape) > 1 else ()
-    if given != wanted and not (len(shape) == 1 and given == (1,)):
+    return 1 if input.ndim > 1 else 0
+
+
+def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None,
+                   ignore_index: int) -> None:
+    """Class numbers of shape (N, ...) for scores (N, C, ...), or () for (C,)."""
+    as_int(function, "ignore_index", ignore_index)
+    dim = _check_scores(function, input)
+    shape, given = input.array.shape, target.array.shape
+    wanted = shape[:1] + shape[2:] if dim else ()
+    if given != wanted and (dim or given != (1,)):
         raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}")
     if target.array.dtype not in (np.int64, np.uint8):
-        raise TypeError(f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; convert with .long()")
-    _check_weight(function, input, weight)
+        raise TypeError(
+            f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; use .long()")
+    _check_weight(function, weight, shape[dim])
     if weight is not None:
-        _constant(function, "weight", weight)
+        _check_constant(function, "weight", weight)
         same_dtype(function, input=input, weight=weight)
-    _check_classes(function, target, shape[1 if len(shape) > 1 else 0], ignore_index)
+    _same_device(function, input, target)
+    _check_classes(function, target, shape[dim], ignore_index)
 
 
-def _check_weight(function: str, input: Tensor, weight: Tensor | None) -> None:
-    C = input.shape[1 if input.ndim > 1 else 0]
-    if weight is not None and as_floats(function, "weight", weight).shape != (C,):
-        raise ValueError(f"{function}: weight must have shape ({C},), one number per class; got {tuple(weight.shape)}")
+def _check_weight(function: str, weight: Tensor | None, C: int) -> None:
+    if weight is not None and as_floats(function, "weight", weight).array.shape != (C,):
+        shape = weight.array.shape
+        raise ValueError(
+            f"{function}: weight must have shape ({C},), one number per class; got {shape}")
 
 
-def _constant(function: str, name: str, tensor: Tensor) -> None:
+def _check_constant(function: str, name: str, tensor: Tensor) -> None:
     if tensor.requires_grad:
-        raise RuntimeError(f"{function}: {name} is a constant here and gets no gradient, but it requires grad; give {name}.detach()")
+        raise RuntimeError(f"{function}: {name} is a constant here, so give {name}.detach()")
 
 
-def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Any, Any]:
-    """Per target its class, safe to index with, and its weight: 0 if ignored; None if all are 1."""
+def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
+                   ignore_index: int) -> tuple[Any, Any]:
+    """For each target a class that is safe as an index, and its weight, which is 0 if ignored.
+
+    The weights are None if all are 1.
+    """
     xp = array_module(logp.array, target.array)
     classes = target.array
     ignored = classes == ignore_index
     if xp is np and weight is None and not ignored.any():
-        return classes.copy(), None  # a copy, since the backward pass needs them as they are now
+        return classes.copy(), None  # copied, because backward needs the classes of this moment
+    C = logp.shape[1]
     safe = xp.where(ignored, 0, classes)
-    out_of_range = (safe < 0) | (safe >= logp.shape[1])  # on a GPU an index would wrap round silently
-    weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe % logp.shape[1]]
+    out_of_range = (safe < 0) | (safe >= C)  # on a GPU such an index would silently wrap around
+    safe = safe % C
+    weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe]
     weights = xp.where(ignored, xp.zeros_like(weights), weights)
-    return safe % logp.shape[1], xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
+    return safe, xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
-@in_own_name
-def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
-    """The negative log-likelihood of the target classes: ``-weight[t] * input[n, t]``.
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+             ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    """The negative log-likelihood of the target classes, ``-weight[t] * input[n, t]``.
 
     Args:
         input: log-probabilities, (N, C), (N, C, ...) or (C,).
         target: class numbers, (N,), (N, ...) or (), int64.
-        weight: (C,), how much each class counts.
-        ignore_index: targets with this number count nothing.
-        reduction: "mean" divides by the sum of the weights of the targets that count; it is nan if none does.
+        weight: (C,), the factor of each class; 1 by default.
+        ignore_index: targets with this number contribute nothing.
+        reduction: "mean" divides by the sum of the weights of the other targets; nan if all are
+            ignored.
     """
     as_reduction("nll_loss", reduction)
-    _check_targets("nll_loss", input, as_tensor("nll_loss", "target", target), weight, ignore_index)
+    as_tensor("nll_loss", "target", target)
+    _check_targets("nll_loss", input, target, weight, ignore_index)
     return _of_classes(_picked, input, target.long(), weight, ignore_index, reduction)
 
 
@@ -123,127 +156,142 @@ def _picked(logp: Tensor, *, classes: Any) -> Tensor:
     return -shapes.reshape(reductions.pick(logp, indices=classes, dim=1), N, *places)
 
 
-def _of_classes(
-    surprise: Any, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float = 0.0
-) -> Tensor:
-    """A loss from what ``surprise(scores, classes=...)`` says of the target `classes` (N, 1, ...): one number for each."""
+def _of_classes(target_loss: Any, scores: Tensor, target: Tensor, weight: Tensor | None,
+                ignore_index: int, reduction: str, label_smoothing: float = 0.0) -> Tensor:
+    """The loss made of ``target_loss(scores, classes=...)``, one number per target (N, 1, ...)."""
     was_single = scores.ndim == 1
     if was_single:
         scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
     with computing(scores.array):
         classes, weights = _class_weights(scores, target, weight, ignore_index)
         classes = classes[:, None]
-    loss = surprise(scores, classes=classes)
+    loss = target_loss(scores, classes=classes)
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:
         logp = softmax_.log_softmax(scores, 1)
         weighted = logp if weight is None else logp * _column(weight, logp.ndim)
-        loss = (1 - label_smoothing) * loss - (label_smoothing / logp.shape[1]) * reductions.sum(weighted, 1)
+        share = label_smoothing / logp.shape[1]
+        loss = (1 - label_smoothing) * loss - share * reductions.sum(weighted, 1)
     if weights is not None:
-        # an ignored target counts nothing, also where its loss is infinite
+        # an ignored target contributes 0 even if its loss is infinite
         loss = elementwise.where(target == ignore_index, 0.0, loss)
         if reduction == "mean":
             return reductions.sum(loss) / reductions.sum(Tensor._wrap(weights))
-    return shapes.reshape(loss, ()) if was_single and reduction == "none" else reduced(loss, reduction)
+    return shapes.reshape(loss, ()) if was_single else _reduced(loss, reduction)
 
 
-@in_own_name
-def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """``-log softmax(input)[target]``: how surprised the scores are by the truth. Computed without overflow.
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+                  ignore_index: int = -100, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Tensor:
+    """``-log softmax(input)[target]``: the negative log-likelihood of the target classes.
+
+    Computed without overflow.
 
     Args:
         input: scores (logits), (N, C), (N, C, ...) or (C,).
-        target: class numbers, (N,), (N, ...) or (), int64; or probabilities of the classes, floats in the shape of `input`.
-        weight: (C,), how much each class counts.
-        ignore_index: class targets with this number count nothing.
-        reduction: "mean" divides by the sum of the weights of the class targets that count, and for probabilities by N (times
-            the positions).
-        label_smoothing: from 0 to 1, the share of the truth that is spread evenly over all classes.
+        target: class numbers, (N,), (N, ...) or (), int64; or the probabilities of the classes,
+            floats in the shape of `input`.
+        weight: (C,), the factor of each class; 1 by default.
+        ignore_index: class targets with this number contribute nothing.
+        reduction: "mean" divides by the sum of the weights of the other class targets; for
+            probabilities by N (times the number of positions).
+        label_smoothing: the share of the target probability, from 0 to 1, that is spread evenly
+            over all classes.
 
     >>> import tinynet
     >>> cross_entropy(tinynet.tensor([[1e4, 0.0], [0.0, 0.0]]), tinynet.tensor([0, 1]))
     tensor(0.3466)
     """
-    as_reduction("cross_entropy", reduction)
-    as_floats("cross_entropy", "input", input)
-    as_tensor("cross_entropy", "target", target)
-    as_number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
-    dim = 1 if input.ndim > 1 else 0
-    if input.ndim and input.shape[dim] == 0:
-        raise ValueError(f"cross_entropy: input {tuple(input.shape)} must have at least one class, in dim {dim}")
-    if not input.ndim or target.dtype.kind != "f" or target.shape != input.shape:
-        _check_targets("cross_entropy", input, target, weight, ignore_index)
-        return _of_classes(softmax_.cross_entropy, input, target.long(), weight, ignore_index, reduction, label_smoothing)
-    if not isinstance(ignore_index, int) or ignore_index >= 0:
-        raise ValueError(f"cross_entropy: ignore_index={ignore_index} names a class number, but the target holds probabilities")
-    _check_weight("cross_entropy", input, weight)
-    if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
-    scores = softmax_.log_softmax(input, dim) * target
-    return reduced(-reductions.sum(scores if weight is None else scores * _column(weight, input.ndim), dim), reduction)
+    name = "cross_entropy"
+    as_reduction(name, reduction)
+    as_tensor(name, "target", target)
+    smoothing = as_probability(name, "label_smoothing", label_smoothing)
+    dim = _check_scores(name, input)
+    C = input.array.shape[dim]
+    if C == 0:
+        raise ValueError(f"{name}: input {tuple(input.shape)} must have a class, in dim {dim}")
+    if target.array.dtype.kind != "f" or target.array.shape != input.array.shape:
+        _check_targets(name, input, target, weight, ignore_index)
+        loss, target = softmax_.cross_entropy, target.long()
+        return _of_classes(loss, input, target, weight, ignore_index, reduction, smoothing)
+    if as_int(name, "ignore_index", ignore_index) >= 0:
+        raise ValueError(
+            f"{name}: ignore_index={ignore_index} names a class number, but the target holds "
+            "probabilities; leave it out")
+    _check_weight(name, weight, C)
+    _same_device(name, input, target, weight)
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / C
+    terms = softmax_.log_softmax(input, dim) * target
+    terms = terms if weight is None else terms * _column(weight, input.ndim)
+    return _reduced(-reductions.sum(terms, dim), reduction)
 
 
 def _column(weight: Tensor, ndim: int) -> Tensor:
-    return shapes.reshape(weight, *[-1 if d == (1 if ndim > 1 else 0) else 1 for d in range(ndim)])
+    """`weight` (C,) in the shape that broadcasts to scores with `ndim` dimensions."""
+    return weight if ndim == 1 else shapes.reshape(weight, 1, -1, *[1] * (ndim - 2))
 
 
-# ------------------------------------------------------------------------------------------ of one number and another
+# ---------------------------------------------------------------------------- of pairs of numbers
 
 
-def _pair(function: str, input: Tensor, target: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """`input` and `target`, at least one of floats, broadcast to one shape with PyTorch's warning."""
+def _pair(function: str, input: Tensor, target: Tensor, reduction: str,
+          weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """`input` and `target`, checked and broadcast to one shape, the latter with a UserWarning."""
+    as_reduction(function, reduction)
     as_tensor(function, "input", input), as_tensor(function, "target", target)
-    if "f" not in (input.dtype.kind, target.dtype.kind):
-        raise TypeError(f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, convert with .float()")
-    shape = arguments.broadcast_shape(function, input.shape, target.shape)
-    if weight is not None and as_tensor(function, "weight", weight).shape != shape:
-        raise ValueError(f"{function}: weight must have the shape of the loss, {tuple(shape)}; got {tuple(weight.shape)}")
-    if input.shape == target.shape:
+    kinds = {input.array.dtype.kind, target.array.dtype.kind}
+    if "f" not in kinds or "b" in kinds:
+        raise TypeError(
+            f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, "
+            "convert with .float()")
+    shape, other = input.array.shape, target.array.shape
+    if other != shape:
+        shape = broadcast_shape(function, shape, other)
+    if weight is not None and as_tensor(function, "weight", weight).array.shape != shape:
+        given = weight.array.shape
+        raise ValueError(
+            f"{function}: weight must have the shape of the loss, {shape}; got {given}")
+    _same_device(function, input, target, weight)
+    if shape == other == input.array.shape:
         return input, target
     warnings.warn(
-        f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} differ and are broadcast to {tuple(shape)}, which may "
-        "compare values that don't belong together; give them one shape",
-        UserWarning,
-        stacklevel=4,  # _pair, the loss, what names the loss in errors, and who called it
-    )
+        f"{function}: input {input.array.shape} and target {other} differ and are broadcast to "
+        f"{shape}; give them one shape", UserWarning, stacklevel=3)
     return shapes.expand(input, shape), shapes.expand(target, shape)
 
 
-def _weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    if weight is None:
-        return reduced(loss, reduction)
-    loss = loss * weight
-    return reductions.sum(loss) / reductions.sum(weight) if reduction == "mean" else reduced(loss, reduction)
+def _weighted(loss: Tensor, reduction: str, weight: Tensor | None) -> Tensor:
+    """As `_reduced`, but "mean" divides by the sum of the weights."""
+    if weight is None or reduction != "mean":
+        return _reduced(loss, reduction, weight)
+    return reductions.sum(loss * weight) / reductions.sum(weight)
 
 
-@in_own_name
-def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """The squared difference ``(input - target) ** 2``.
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+             weight: Tensor | None = None) -> Tensor:
+    """The squared difference, ``(input - target) ** 2``.
 
-    With `weight`, of the same shape, each is multiplied by it, and "mean" divides by the sum of the weights. Different shapes are
-    broadcast with a UserWarning.
+    Args:
+        input, target: any shape, at least one of floats. Different shapes are broadcast with a
+            UserWarning.
+        weight: a factor for each element, in the shape of the loss; "mean" then divides by the sum
+            of the weights.
     """
-    as_reduction("mse_loss", reduction)
-    input, target = _pair("mse_loss", input, target, weight)
+    input, target = _pair("mse_loss", input, target, reduction, weight)
     difference = input - target
-    return _weighted(difference * difference, weight, reduction)
+    return _weighted(difference * difference, reduction, weight)
 
 
-@in_own_name
-def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """The absolute difference ``|input - target|``; `weight` and shapes as in `mse_loss`. The gradient at 0 is 0."""
-    as_reduction("l1_loss", reduction)
-    input, target = _pair("l1_loss", input, target, weight)
-    return _weighted(elementwise.abs(input - target), weight, reduction)
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+            weight: Tensor | None = None) -> Tensor:
+    """The absolute difference, ``|input - target|``, whose gradient at 0 is 0.
+
+    Shapes and `weight` are those of `mse_loss`.
+    """
+    input, target = _pair("l1_loss", input, target, reduction, weight)
+    return _weighted(elementwise.abs(input - target), reduction, weight)
 
 
 @elementwise.elementwise()
@@ -252,124 +300,139 @@ def _huber(xp, difference, *, delta):
     return xp.where(size < delta, 0.5 * size * size, delta * (size - 0.5 * delta))
 
 
-# a parabola that goes on straight: its slope is the difference, limited
-_huber.derivatives(difference=lambda g, difference, delta: g * elementwise.hardtanh(difference, min=-delta, max=delta))
+# a parabola with straight continuations: its slope is the difference, limited to ±delta
+_huber.derivatives(
+    difference=lambda g, difference, delta: g * elementwise.hardtanh(
+        difference, min=-delta, max=delta))
 
 
-@in_own_name
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
-) -> Tensor:
-    """With d = |input - target|: ``d**2 / 2`` where d is less than `delta`, else ``delta * (d - delta / 2)``.
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
+               weight: Tensor | None = None) -> Tensor:
+    """``d**2 / 2`` where d = |input - target| is less than `delta`, else ``delta * (d - delta/2)``.
 
-    With `weight`, of the same shape, each is multiplied by it ("mean" still divides by their number). Different shapes are broadcast
-    with a UserWarning.
+    Shapes are those of `mse_loss`, and so is `weight`, but that "mean" divides by the number of
+    elements. ValueError unless `delta` is positive.
     """
-    as_reduction("huber_loss", reduction)
-    if not delta > 0:
+    if as_number("huber_loss", "delta", delta) <= 0:
         raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    input, target = _pair("huber_loss", input, target, weight)
+    input, target = _pair("huber_loss", input, target, reduction, weight)
     loss = _huber(input - target, delta=float(delta))
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return _reduced(loss, reduction, weight)
 
 
-@in_own_name
-def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """`huber_loss` with ``delta=beta``, divided by `beta`: for ``beta=0`` it is `l1_loss`. Girshick 2015, arXiv 1504.08083."""
-    as_reduction("smooth_l1_loss", reduction)
-    if not beta >= 0:
-        raise ValueError(f"smooth_l1_loss: beta must be from 0 up, got {beta}")
-    input, target = _pair("smooth_l1_loss", input, target)
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+                   beta: float = 1.0) -> Tensor:
+    """`huber_loss` with ``delta=beta``, divided by `beta`; `l1_loss` for ``beta=0``.
+
+    Girshick 2015, arXiv 1504.08083. ValueError for a negative `beta`.
+    """
+    beta = float(as_number("smooth_l1_loss", "beta", beta, 0))
+    input, target = _pair("smooth_l1_loss", input, target, reduction)
     difference = input - target
-    return reduced(_huber(difference, delta=float(beta)) / float(beta) if beta else elementwise.abs(difference), reduction)
+    loss = _huber(difference, delta=beta) / beta if beta else elementwise.abs(difference)
+    return _reduced(loss, reduction)
 
 
-# --------------------------------------------------------------------------------------------------- of probabilities
+# ------------------------------------------------------------------------------- of probabilities
 
 
-def _check_binary(function: str, input: Tensor, target: Tensor, **factors: Tensor | None) -> None:
-    """Floats of one shape, and factors that broadcast to it."""
+def _check_binary(function: str, input: Tensor, target: Tensor, reduction: str,
+                  **factors: Tensor | None) -> None:
+    """Floats of one shape, and constant factors that broadcast to it."""
+    as_reduction(function, reduction)
     as_floats(function, "input", input), as_floats(function, "target", target)
+    shape = tuple(input.shape)
     if input.shape != target.shape:
-        raise ValueError(f"{function}: input {tuple(input.shape)} and target {tuple(target.shape)} must have the same shape")
+        raise ValueError(
+            f"{function}: input {shape} and target {tuple(target.shape)} must have the same shape")
     for name, factor in factors.items():
         if factor is not None:
-            _constant(function, name, as_tensor(function, name, factor))
-            if arguments.broadcast_shape(function, input.shape, factor.shape) != input.shape:
-                raise ValueError(f"{function}: {name} {tuple(factor.shape)} must broadcast to the shape of input, {tuple(input.shape)}")
+            as_tensor(function, name, factor)
+            _check_constant(function, name, factor)
+            if broadcast_shape(function, shape, given := factor.array.shape) != shape:
+                raise ValueError(
+                    f"{function}: {name} {given} must broadcast to the shape of input, {shape}")
+    _same_device(function, input, target, *factors.values())
 
 
 @elementwise.elementwise()
 def _binary_cross_entropy(xp, p, target):
-    # log(0) counts as -100, and so a certain mistake as 100
-    return (target - 1.0) * xp.maximum(xp.log1p(-p), -100.0) - target * xp.maximum(xp.log(p), -100.0)
+    # a logarithm counts as -100 at least, so a loss is at most 100
+    log_p, log_not_p = xp.maximum(xp.log(p), -100.0), xp.maximum(xp.log1p(-p), -100.0)
+    return (target - 1.0) * log_not_p - target * log_p
 
 
 _binary_cross_entropy.derivatives(
     p=lambda g, p, target: g * ((p - target) / elementwise.clamp(p * (1.0 - p), min=1e-12)),
-    target=lambda g, p: g * (elementwise.clamp(elementwise.log1p(-p), min=-100.0) - elementwise.clamp(elementwise.log(p), min=-100.0)),
-)
+    target=lambda g, p: g * -(
+        elementwise.clamp(elementwise.log(p), min=-100.0)
+        - elementwise.clamp(elementwise.log1p(-p), min=-100.0)))
 
 
-@in_own_name
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
-    """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities; a logarithm counts as -100 at least.
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+                         reduction: str = "mean") -> Tensor:
+    """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities.
 
     Args:
-        input, target: probabilities, of one shape and dtype. On the CPU, ValueError unless all are from 0 to 1.
-        weight: a factor for each, or what broadcasts to that.
+        input, target: probabilities, of one shape and dtype. On the CPU, ValueError unless all are
+            from 0 to 1; on a GPU, which would have to be waited for, the loss becomes nan.
+        weight: a factor for each element, or a tensor that broadcasts to that.
 
-    Scores rather than probabilities belong into `binary_cross_entropy_with_logits`, which is exact also where those round to 0 or 1.
+    A logarithm counts as -100 at least. For scores use `binary_cross_entropy_with_logits`, which is
+    exact also where their probabilities round to 0 or 1.
     """
-    as_reduction("binary_cross_entropy", reduction)
-    _check_binary("binary_cross_entropy", input, target, weight=weight)
-    same_dtype("binary_cross_entropy", input=input, target=target)
-    for name, tensor in (("input", input), ("target", target)):
-        # not on a GPU, which would have to wait for it: there the logarithms make it nan
-        if isinstance(tensor.array, np.ndarray) and not ((tensor.array >= 0) & (tensor.array <= 1)).all():
+    name = "binary_cross_entropy"
+    _check_binary(name, input, target, reduction, weight=weight)
+    same_dtype(name, input=input, target=target)
+    for which, array in (("input", input.array), ("target", target.array)):
+        if isinstance(array, np.ndarray) and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(
-                f"binary_cross_entropy: {name} must hold probabilities, from 0 to 1; got {tensor.array.min()} to {tensor.array.max()}"
-            )
+                f"{name}: {which} must hold probabilities, from 0 to 1; "
+                f"got {array.min()} to {array.max()}")
     loss = _binary_cross_entropy(input, target)
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return _reduced(loss, reduction, weight)
 
 
-@in_own_name
-def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None
-) -> Tensor:
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+                                     reduction: str = "mean",
+                                     pos_weight: Tensor | None = None) -> Tensor:
     """`binary_cross_entropy` of ``sigmoid(input)``, exact for scores of any size.
 
     Args:
-        input: scores (logits); target: probabilities, of the same shape.
-        weight: a factor for each, or what broadcasts to that.
-        pos_weight: a factor for the positive part only, ``target * log(sigmoid(input))``; broadcasts likewise.
+        input: scores (logits).
+        target: probabilities, in the shape of `input`.
+        weight: a factor for each element, or a tensor that broadcasts to that.
+        pos_weight: a factor of ``target * log(sigmoid(input))`` alone; broadcasts likewise.
     """
-    function = "binary_cross_entropy_with_logits"
-    as_reduction(function, reduction)
-    _check_binary(function, input, target, weight=weight, pos_weight=pos_weight)
-    # log sigmoid(x) = -softplus(-x), and log(1 - sigmoid(x)) = -softplus(x); both, since a difference would lose small losses
+    name = "binary_cross_entropy_with_logits"
+    _check_binary(name, input, target, reduction, weight=weight, pos_weight=pos_weight)
+    # log sigmoid(x) = -softplus(-x) and log(1 - sigmoid(x)) = -softplus(x). Their difference, x,
+    # would save a softplus but lose small losses to rounding.
     positive = target if pos_weight is None else target * pos_weight
     loss = positive * elementwise.softplus(-input) + (1.0 - target) * elementwise.softplus(input)
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return _reduced(loss, reduction, weight)
 
 
-@in_own_name
-def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
-    """``target * (log(target) - input)``: how far the distribution `target` is from the one with the *logarithms* `input`.
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean",
+           log_target: bool = False) -> Tensor:
+    """The Kullback-Leibler divergence ``target * (log(target) - input)``.
 
     Args:
-        input: log-probabilities. target: probabilities; 0 counts as 0 * log(0) = 0. The two broadcast.
-        reduction: also "batchmean", the sum divided by the first size, which is what the mathematical definition has. "mean"
-            divides by the number of elements.
+        input: log-probabilities.
+        target: probabilities; one of 0 contributes 0. The two shapes broadcast.
+        reduction: also "batchmean", the sum divided by the first size, which is the mathematical
+            definition. "mean" divides by the number of elements.
         log_target: `target` holds log-probabilities, too.
     """
     as_reduction("kl_div", reduction, "batchmean")
     as_floats("kl_div", "input", input), as_floats("kl_div", "target", target)
+    broadcast_shape("kl_div", input.shape, target.shape)
+    _same_device("kl_div", input, target)
     if log_target:
         loss = elementwise.exp(target) * (target - input)
     else:
-        loss = target * elementwise.log(elementwise.where(target == 0, 1.0, target)) - target * input
+        positive = elementwise.where(target == 0, 1.0, target)
+        loss = target * elementwise.log(positive) - target * input
     if reduction == "batchmean":
         return reductions.sum(loss) / float(input.shape[0] if input.ndim else 1)
-    return reduced(loss, reduction)
+    return _reduced(loss, reduction)

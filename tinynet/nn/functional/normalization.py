@@ -18,11 +18,9 @@ from ...tensor import Tensor
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 
 
-def batch_norm(
-    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-    weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
-    momentum: float = 0.1, eps: float = 1e-5,
-) -> Tensor:
+def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+               weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
+               momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """``(input - mean) / sqrt(var + eps) * weight + bias``, channel by channel.
 
     Args:
@@ -49,11 +47,10 @@ def batch_norm(
     return _channel_norm("batch_norm", False, input, *parameters, training, momentum, eps)
 
 
-def instance_norm(
-    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
-    weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
-    momentum: float = 0.1, eps: float = 1e-5,
-) -> Tensor:
+def instance_norm(input: Tensor, running_mean: Tensor | None = None,
+                  running_var: Tensor | None = None, weight: Tensor | None = None,
+                  bias: Tensor | None = None, use_input_stats: bool = True, momentum: float = 0.1,
+                  eps: float = 1e-5) -> Tensor:
     """`batch_norm` of each sample by itself, with mean and variance of one channel of one image.
 
     The arguments are those of `batch_norm`; `use_input_stats` is called `training` there. The
@@ -64,10 +61,8 @@ def instance_norm(
     return _channel_norm("instance_norm", True, input, *parameters, use_input_stats, momentum, eps)
 
 
-def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """``(input - mean) / sqrt(var + eps) * weight + bias``, group by group within each sample.
 
     Mean and (biased) variance are those of C / num_groups neighbouring channels of one sample.
@@ -96,10 +91,8 @@ def group_norm(
     return _affine(y, weight, bias, (C, *[1] * (input.ndim - 2)))
 
 
-def layer_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
+def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """``(input - mean) / sqrt(var + eps) * weight + bias``, over the last dimensions.
 
     Args:
@@ -142,9 +135,8 @@ def _channels(function: str, input: Any) -> int:
     return input.shape[1]
 
 
-def _check_parameters(
-    function: str, input: Tensor, shape: tuple[int, ...], what: str, **given: Tensor | None
-) -> None:
+def _check_parameters(function: str, input: Tensor, shape: tuple[int, ...], what: str,
+                      **given: Tensor | None) -> None:
     for name, tensor in given.items():
         if tensor is not None and as_tensor(function, name, tensor).shape != shape:
             rule = f"must have shape {shape}, {what}"
@@ -155,10 +147,8 @@ def _check_parameters(
 # ------------------------------------------------------------------------------------- the norms
 
 
-def _channel_norm(
-    function: str, per_sample: bool, input: Tensor, running_mean: Any, running_var: Any,
-    weight: Any, bias: Any, from_input: bool, momentum: float, eps: float,
-) -> Tensor:
+def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, running_var, weight,
+                  bias, from_input: bool, momentum: float, eps: float) -> Tensor:
     """Batch norm, or instance norm with `per_sample`."""
     C = _channels(function, input)
     momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)

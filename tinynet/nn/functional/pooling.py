@@ -19,11 +19,10 @@ from ...tensor import Tensor
 __all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
 
-def max_pool2d(
-    input: Tensor, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0, dilation: int | tuple[int, int] = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
-) -> Any:
+def max_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
+               stride: int | tuple[int, int] | None = None, padding: int | tuple[int, int] = 0,
+               dilation: int | tuple[int, int] = 1, ceil_mode: bool = False,
+               return_indices: bool = False) -> Any:
     """The largest value under each position of a window.
 
     Args:
@@ -61,11 +60,10 @@ def max_pool2d(
     return unbatched(y, was_unbatched), unbatched(indices, was_unbatched)
 
 
-def avg_pool2d(
-    input: Tensor, kernel_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0, ceil_mode: bool = False, count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
+def avg_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
+               stride: int | tuple[int, int] | None = None, padding: int | tuple[int, int] = 0,
+               ceil_mode: bool = False, count_include_pad: bool = True,
+               divisor_override: int | None = None) -> Tensor:
     """The mean under each position of a window.
 
     Args:
@@ -145,8 +143,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     # repeats its last pixel, which never wins a tie because it comes after itself.
     rows, columns = [
         np.minimum(starts[:, None] + np.arange((stops - starts).max(initial=1)), stops[:, None] - 1)
-        for starts, stops in windows
-    ]
+        for starts, stops in windows]
     OH, OW = len(rows), len(columns)
     pixels = rows[:, None, :, None] * x.shape[3] + columns[:, None, :]
     pixels = beside(x.array, pixels.reshape(OH, OW, rows.shape[1] * columns.shape[1]))
@@ -164,9 +161,8 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 # ------------------------------------------------------------------------------------ the windows
 
 
-def _as_geometry(
-    name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
-) -> Geometry:
+def _as_geometry(name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any,
+                 ceil_mode: bool) -> Geometry:
     kernel, pads = pair(name, "kernel_size", kernel, 1), pair(name, "padding", padding, 0)
     by_default = stride is None or (isinstance(stride, list) and not stride)
     stride = kernel if by_default else pair(name, "stride", stride, 1)
@@ -175,9 +171,7 @@ def _as_geometry(
 
 
 @functools.lru_cache(maxsize=256)
-def _geometry(
-    name: str, size: Any, kernel: Any, stride: Any, pads: Any, dilation: Any, ceil_mode: bool
-) -> Geometry:
+def _geometry(name: str, size, kernel, stride, pads, dilation, ceil_mode: bool) -> Geometry:
     """The positions of a window over an image; with `ceil_mode`, also those beyond the far edge.
 
     A window that would start beyond the image and its near padding is left out. The rows that the

@@ -59,6 +59,5 @@ def _to_each(g, x, a_shape):
 scale_channels.derivatives(
     x=lambda g, scale: scale_channels(g, scale, None),
     scale=lambda g, x: sum_channels(g, x),
-    shift=lambda g: sum_channels(g, None),
-)
+    shift=lambda g: sum_channels(g, None))
 sum_channels.derivatives(a=_to_each, x=lambda g, a: scale_channels(a, g, None))

@@ -66,8 +66,7 @@ class Geometry:
         (sh, sw), (dh, dw) = self.stride, self.dilation
         return (
             slice(kh * dh, kh * dh + (self.OH - 1) * sh + 1, sh),
-            slice(kw * dw, kw * dw + (self.OW - 1) * sw + 1, sw),
-        )
+            slice(kw * dw, kw * dw + (self.OW - 1) * sw + 1, sw))
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
     def taps_on_image(self, axis: int) -> list[Tap]:

@@ -145,12 +145,10 @@ conv2d.derivatives(
 )
 conv2d_input_grad.derivatives(  # its result has the shape of x, and so has g
     dy=lambda g, w, geometry: conv2d(g, w, None, geometry=geometry),
-    w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry),
-)
+    w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry))
 conv2d_weight_grad.derivatives(  # its result has the shape of w, and so has g
     x=lambda g, dy, geometry: conv2d_input_grad(dy, g, geometry=geometry),
-    dy=lambda g, x, geometry: conv2d(x, g, None, geometry=geometry),
-)
+    dy=lambda g, x, geometry: conv2d(x, g, None, geometry=geometry))
 
 
 # -------------------------------------------------------------------- the columns as public tensors

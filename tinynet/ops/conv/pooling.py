@@ -14,7 +14,7 @@ from ...arrays import gpu as kernels
 from ...arrays.memory import empty, scratch
 from ...arrays.threads import by_shares
 from ...autograd.engine import Primitive
-from ..elementwise import bits, keep
+from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost
 from .geometry import Geometry, Tap
 from .plain import pad
@@ -124,10 +124,10 @@ def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, d
         xp.logical_and(found, still, out=found)
         xp.not_equal(still, found, out=still)
         if window.disjoint:
-            keep(xp, bits(dy[outputs]), found, bits(dx[pixels]))
+            copy_where(xp, bits_as_integers(dy[outputs]), found, bits_as_integers(dx[pixels]))
         else:
             more = scratch(xp, "more", still.shape, dy.dtype)
-            keep(xp, bits(dy[outputs]), found, bits(more))
+            copy_where(xp, bits_as_integers(dy[outputs]), found, bits_as_integers(more))
             xp.add(dx[pixels], more, out=dx[pixels])
 
 

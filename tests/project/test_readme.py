@@ -1,0 +1,54 @@
+"""The two commands of the READMEs, which .ci/run runs too, and the links between the documents."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    'pip install ".[examples]" && python examples/mnist.py',
+    'pip install -e ".[test]" && pytest',
+)
+READMES = ("README.md", "README.zh-CN.md")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", READMES)
+def test_the_readme_has_each_command_on_one_line(name, command):
+    assert f"\n    {command}\n" in (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_a_virtual_environment_is_made_before_the_first_command(name):
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    before = lines[lines.index(f"    {COMMANDS[0]}") - 1]
+    assert before == "    python3 -m venv .venv && . .venv/bin/activate"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ci_runs_the_same_commands(command):
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_links_to_is_there(path):
+    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in DOCUMENTS if path.name != "CHANGELOG.md"],  # which tells of what is gone
+    ids=lambda path: path.name,
+)
+def test_the_files_that_a_document_names_are_there(path):
+    """Paths in code quotes that begin with a folder of the project: `tests/ops/test_conv.py`."""
+    text = path.read_text(encoding="utf-8")
+    pattern = r"(?<![\w/.-])(?:tests|tools|examples|benchmarks|docs|tinynet)/[\w/.-]*\w"
+    for name in re.findall(pattern, " ".join(re.findall(r"`[^`]+`|^    .+$", text, re.M))):
+        assert (ROOT / name).exists(), f"{path.name} names {name}"

@@ -1,0 +1,145 @@
+"""A browser without a window, in which the pages of the explainer are tested.
+
+Needs selenium, Chromium and its driver. The accessibility checks need axe-core
+(`npm install axe-core`): it is looked for in node_modules/ of this repository, or where the
+environment variable AXE_CORE points.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynet.explain import page
+
+webdriver = pytest.importorskip(
+    "selenium.webdriver", reason="selenium is not installed (pip install selenium)"
+)
+from selenium.webdriver import ActionChains  # noqa: E402  (only once selenium is known to be there)
+from selenium.webdriver.common.by import By  # noqa: E402
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+DRIVER = shutil.which("chromedriver")
+IN_REPOSITORY = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+AXE = Path(os.environ.get("AXE_CORE", IN_REPOSITORY))
+
+needs_browser = pytest.mark.skipif(
+    BROWSER is None or DRIVER is None, reason="Chromium or its chromedriver is not installed"
+)
+needs_axe = pytest.mark.skipif(
+    not AXE.exists(),
+    reason="axe-core is not there (npm install axe-core, or set AXE_CORE to axe.min.js)",
+)
+
+
+class Page:
+    """A browser tab that shows explainers, and what the tests read off it."""
+
+    def __init__(self, folder: Path) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = BROWSER
+        for flag in (
+            "headless=new",
+            "no-sandbox",
+            "disable-gpu",
+            "disable-quic",
+            "no-first-run",
+            "disable-background-networking",
+            "disable-component-update",
+            "disable-sync",
+            "hide-scrollbars",
+            f"user-data-dir={folder / 'profile'}",
+        ):
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+        self.file = folder / "page.html"
+        self.driver.get(
+            "about:blank"
+        )  # leave the browser's own first page, which asks for this and that
+
+    def cdp(self, command: str, **arguments):
+        return self.driver.execute_cdp_cmd(command, arguments)
+
+    def screen(self, width=1280, height=900, **media):
+        self.cdp(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        self.cdp(
+            "Emulation.setEmulatedMedia",
+            features=[
+                {"name": name.replace("_", "-"), "value": value}
+                for name, value in {
+                    "prefers_color_scheme": "light",
+                    "prefers_reduced_motion": "no-preference",
+                    **media,
+                }.items()
+            ],
+        )
+
+    def show(self, *explanations) -> None:
+        body = "\n".join(e.html() for e in explanations)
+        self.file.write_text(page.document("test", "en", body), encoding="utf-8")
+        self.driver.get(self.file.as_uri())
+
+    def press(self, *keys) -> None:
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def script(self, code: str, *arguments):
+        return self.driver.execute_script(code, *arguments)
+
+    def all(self, selector: str) -> list:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def sentence(self) -> str:
+        return self.one(".tn-sentence").text
+
+    def cell(self, panel: str, row: int, col: int):
+        return self.one(f'table[data-panel="{panel}"] td[data-row="{row}"][data-col="{col}"]')
+
+    def grid(self, panel: str) -> np.ndarray:
+        """The numbers one reads in a panel, without its padding."""
+        rows = self.script(
+            """const table = document.querySelector(`table[data-panel="${arguments[0]}"]`);
+            return [...table.querySelectorAll('tbody tr')].map(row =>
+                [...row.querySelectorAll('td[data-row]:not(.is-pad)')].map(cell =>
+                    cell.querySelector('.tn-value').textContent))""",
+            panel,
+        )
+        return np.array(
+            [[float(text.replace("−", "-") or "nan") for text in row] for row in rows if row]
+        )
+
+    def lit(self, panel: str) -> set[tuple[int, int]]:
+        return {
+            (row, col)
+            for row, col in self.script(
+                """const table = `table[data-panel="${arguments[0]}"]`;
+                return [...document.querySelectorAll(table + " td.is-lit")].map(
+                    cell => [+cell.dataset.row, +cell.dataset.col])""",
+                panel,
+            )
+        }
+
+    def violations(self) -> list[tuple[str, list[str]]]:
+        """What axe-core finds: the rule and the first nodes that break it."""
+        self.script(AXE.read_text(encoding="utf-8"))
+        result = self.driver.execute_async_script("axe.run().then(arguments[0])")
+        return [
+            (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
+            for rule in result["violations"]
+        ]

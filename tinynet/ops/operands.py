@@ -1,0 +1,133 @@
+"""What element-wise operations do before they compute: operands get one shape and one dtype."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..arrays.devices import array_module, computing
+from ..autograd import Primitive, Variable
+from .arguments import as_operand, broadcast_shape
+from .dtypes import default_dtype, result_type
+from .shapes import fitted
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether a primitive can take both as they are: equal float tensors, or one and a float."""
+    if type(b) is float:
+        return isinstance(a, Variable) and a.array.dtype.kind == "f"
+    if type(a) is float:
+        return isinstance(b, Variable) and b.array.dtype.kind == "f"
+    if not (isinstance(a, Variable) and isinstance(b, Variable)):
+        return False
+    a, b = a.array, b.array
+    return a.dtype.kind == "f" and a.shape == b.shape and a.dtype == b.dtype
+
+
+def aligned(name: str, operands: tuple[Any, ...], floating: bool = False, fit: bool = True) -> Any:
+    """The operands as a list, the tensors among them with one shape and one dtype.
+
+    With `floating`, integers and bools become float32. Numbers stay Python numbers, because numpy
+    lets these take the dtype of the arrays; with `fit`, an integer that is too large for the dtype
+    is an error.
+    """
+    like = next((v for v in operands if isinstance(v, Variable)), None)
+    if like is None:
+        given = ", ".join(type(v).__name__ for v in operands)
+        raise TypeError(f"{name}: expected at least one tensor, got {given}")
+    values = [as_operand(name, v, like) for v in operands]
+    dtype, shape = result_type(*values), like.array.shape
+    if floating and dtype.kind != "f":
+        dtype = default_dtype
+    arrays = [v.array for v in values if isinstance(v, Variable)]
+    array_module(*arrays, function=name)  # all on one device?
+    if [a for a in arrays if a.shape != shape]:
+        shape = broadcast_shape(name, *[a.shape for a in arrays])
+    return [
+        fitted(v, shape, dtype) if isinstance(v, Variable)
+        else number_for(name, v, dtype) if fit or dtype.kind == "f" else v
+        for v in values]
+
+
+def number_for(name: str, value: Any, dtype: Any) -> Any:
+    """The Python number `value` as one that arrays of `dtype` can take; else ValueError."""
+    if dtype.kind == "f":
+        return float(value)
+    if dtype.kind in "iu":
+        low, high = _limits(dtype)
+        if not low <= value <= high:
+            hint = "convert the tensor first, with .to(...)"
+            raise ValueError(f"{name}: the number {value} does not fit into {dtype}; {hint}")
+    return value
+
+
+@functools.cache
+def _limits(dtype: Any) -> tuple[int, int]:
+    """The least and the greatest integer of `dtype`."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
+
+
+def named(operation: Any, name: str, doc: str | None) -> Any:
+    """`operation` with the name and the docstring that ``help`` shows."""
+    operation.__name__ = operation.__qualname__ = name
+    operation.__doc__ = doc
+    return operation
+
+
+def elementwise(*, floating: bool = False, bools: bool = False) -> Callable[..., Any]:
+    """Declare an element-wise operation of one or two operands by its function of arrays.
+
+    With `floating`, integers and bools become float32 first. Otherwise `bools` says whether the
+    operation takes bools.
+    """
+    return lambda forward: _declared(Primitive(forward), forward.__doc__, floating, bools)
+
+
+def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, **derivatives) -> Any:
+    """Declare an element-wise operation in one call, with its derivatives by the input's name."""
+    operation = _declared(Primitive(forward, name=name), doc, floating, bools)
+    operation.derivatives(**derivatives)
+    return operation
+
+
+def _declared(primitive: Primitive, doc: str | None, floating: bool, bools: bool) -> Any:
+    def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
+        if not floating and not bools:
+            _refuse_bools(primitive.name, operands)
+        return primitive(*aligned(primitive.name, operands, floating), **constants)
+
+    def of_one(input: Any, **constants: Any) -> Any:
+        ready = isinstance(input, Variable) and input.array.dtype.kind == "f"
+        return (primitive if ready else prepare_and_apply)(input, **constants)
+
+    def of_two(input: Any, other: Any, **constants: Any) -> Any:
+        return (primitive if _alike(input, other) else prepare_and_apply)(input, other, **constants)
+
+    operation: Any = of_one if len(primitive.inputs) == 1 else of_two
+    parameters = list(inspect.signature(operation).parameters.values())
+    operation.__signature__ = inspect.Signature(parameters[:-1])  # constants are for insiders
+    operation.derivatives = primitive.derivatives
+    operation.__module__ = primitive.forward.__module__
+    return named(operation, primitive.name, doc)
+
+
+def _refuse_bools(name: str, operands: tuple[Any, ...]) -> None:
+    if any(isinstance(v, Variable) and v.array.dtype == bool for v in operands):
+        hint = "convert with .to(...), or use ~ & | ^"
+        raise TypeError(f"{name}: bool tensors can't be computed with like this; {hint}")
+
+
+def without_gradient(name: str, forward: Any, *operands: Any, fit: bool = True) -> Any:
+    """The array function ``forward(xp, *arrays)`` of the aligned operands, outside the graph."""
+    if len(operands) == 1 or not _alike(*operands):
+        operands = aligned(name, operands, fit=fit)
+    arrays = [v.array if isinstance(v, Variable) else v for v in operands]
+    xp = array_module(*arrays, function=name)
+    like = next(v for v in operands if isinstance(v, Variable))
+    with computing(like.array):
+        return like._make(xp.asarray(forward(xp, *arrays)))
