@@ -73,5 +73,5 @@ def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
     BLAS computes each row.
     """
     H, C, W, N = a.shape
-    b = xp.ones((W * N, 1), a.dtype) if b is None else b.reshape(H, C, W * N, 1)
+    b = xp.full((W * N, 1), 1, a.dtype) if b is None else b.reshape(H, C, W * N, 1)
     return xp.matmul(a.reshape(H, C, 1, W * N), b).reshape(H, C).sum(axis=0)

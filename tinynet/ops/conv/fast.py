@@ -394,8 +394,8 @@ def _scatter_rows(g, w, dx, geo: Geometry, lines_w: list[Line]) -> None:
         np.matmul(matrix, windows, out=made)
         made = made.reshape(OH, groups, KH, *out.shape[2:])
         out[...] = 0
-        for tap in geo.taps_on_image(0):
-            np.add(out[tap.pixels], made[tap.outputs, :, tap.k], out=out[tap.pixels])
+        for k, outputs, pixels in geo.taps_on_image(0):
+            np.add(out[pixels], made[outputs, :, k], out=out[pixels])
 
     parallel(len(work), task)
 
@@ -425,12 +425,12 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
         columns = columns.reshape(OH, KH, KW, c.stop - c.start, OW, n.stop - n.start)
         rows = scratch(np, "rows", (H, *columns.shape[2:]), g.dtype)
         rows[...] = 0
-        for tap in geo.taps_on_image(0):
-            np.add(rows[tap.pixels], columns[tap.outputs, tap.k], out=rows[tap.pixels])
+        for k, outputs, pixels in geo.taps_on_image(0):
+            np.add(rows[pixels], columns[outputs, k], out=rows[pixels])
         target[...] = 0
-        for tap in geo.taps_on_image(1):
-            part = target[:, :, tap.pixels]
-            np.add(part, rows[:, tap.k, :, tap.outputs], out=part)
+        for k, outputs, pixels in geo.taps_on_image(1):
+            part = target[:, :, pixels]
+            np.add(part, rows[:, k, :, outputs], out=part)
 
     parallel(len(work), task)
 
@@ -451,6 +451,9 @@ def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
         (R, groups, _, P), OH = windows.shape, len(part)
         part = part.reshape(R, OH // R, groups, M, -1).transpose(0, 2, 1, 4, 3)
         part = part.reshape(R, groups, P, M)  # BLAS is faster if the first factor has more rows
+        if R == 1:
+            np.matmul(windows[0], part[0], out=parts[i])
+            return
         band = max(1, BAND // parts[i].size)
         for r in range(0, R, band):
             rows = scratch(np, "rows", (min(band, R - r), groups, K, M), x.dtype)

@@ -76,15 +76,14 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
     H, G, W, N = x.shape
     shape = (G, N) if per_sample else (G, 1)
     size = max(1, H * W if per_sample else H * W * N)
-    offset = xp.zeros(shape, x.dtype)
-    remainder, var = xp.empty(shape, x.dtype), xp.empty(shape, x.dtype)
+    offset, remainder, var = [xp.empty(shape, x.dtype) for _ in range(3)]
 
     def moments_of(values: Any) -> tuple[Any, Any]:
         average = _sums(xp, values, None, per_sample) / size
         return average, _sums(xp, values, values, per_sample) / size - average * average
 
     def compute(c: slice) -> None:
-        average, variance = moments_of(x[:, c])
+        offset[c], (average, variance) = 0, moments_of(x[:, c])
         # on a GPU always, because the program would have to wait for the answer
         if xp is not np or not (NEAR**2 * variance >= average * average).all():
             offset[c] = average
