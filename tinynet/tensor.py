@@ -9,7 +9,8 @@ import numpy as np
 
 from . import autograd
 from .arrays.devices import (
-    Device, array_module, as_device, beside, computing, device_of, full_like, to_device, to_host)
+    Device, array_module, as_device, computing, device_of, full_like, on_device_of, to_device,
+    to_host)
 from .arrays.random import default_generator
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
@@ -344,7 +345,7 @@ class Tensor(Recorded):
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         """`value` as a tensor of this tensor's dtype, expanded to `shape`."""
         if not isinstance(value, Variable):
-            value = Tensor._wrap(beside(self.array, value))
+            value = Tensor._wrap(on_device_of(self.array, value))
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(f"{operation}: a value of shape {tuple(value.array.shape)} can't be "
                 f"broadcast to the shape {tuple(shape)} it is written to")

@@ -203,10 +203,10 @@ def computing(array: Any) -> Any:
 
 
 _quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet_quiet", default=False)
-is_quiet = _quiet.get  # True inside `quietly`
+warnings_are_off = _quiet.get  # True inside `without_warnings`
 
 
-def quietly(function: Callable[[], _T]) -> _T:
+def without_warnings(function: Callable[[], _T]) -> _T:
     """``function()`` with numpy's warnings off, so that many small operations needn't do it each.
 
     `function` runs in a copy of the context, not in a ``with`` block: the copy, and all settings
@@ -221,7 +221,7 @@ def quietly(function: Callable[[], _T]) -> _T:
     return contextvars.copy_context().run(quiet)
 
 
-def beside(array: Any, value: Any, dtype: Any = None) -> Any:
+def on_device_of(array: Any, value: Any, dtype: Any = None) -> Any:
     """`value`, a number or a numpy array, as an array on the device of `array`."""
     if isinstance(array, np.ndarray):
         return np.asarray(value, dtype)

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing, is_quiet, quietly
+from ..arrays.devices import array_module, computing, warnings_are_off, without_warnings
 from . import anomaly, hooks, requests
 from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
 from .versions import Saved, Version, copy, freed
@@ -140,7 +140,7 @@ class Primitive:
             arrays.append(value)
         if xp is None:
             xp = array_module(*arrays, function=self.name)
-        if xp is np and (self.view or is_quiet()):
+        if xp is np and (self.view or warnings_are_off()):
             array = self.forward(xp, *arrays, **constants)
         else:
             with computing(like.array):
@@ -359,7 +359,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
             for callback in callbacks:
                 callback()
 
-    quietly(run)
+    without_warnings(run)
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
@@ -392,7 +392,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         with set_grad_enabled(create_graph):
             return _walk(seeds, set(targets), hooks.Observer(retain))
 
-    arrived = quietly(run)
+    arrived = without_warnings(run)
     handed_out = {id(seed.array) for _, seed in seeds}
     results: list[Any] = []
     for number, (vertex, tensor) in enumerate(zip(targets, tensors, strict=True)):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, beside, computing
+from ..arrays.devices import array_module, on_device_of, computing
 from ..arrays.random import Generator, default_generator
 from ..ops.arguments import as_choice, as_generator, as_list
 from ..tensor import Tensor
@@ -122,7 +122,7 @@ class Normalize(_ImageTransform):
         if given not in (1, channels):
             numbers = f"{given} numbers are given as mean or std"
             raise ValueError(f"Normalize: the images have {channels} channels, but {numbers}")
-        mean, std = (beside(batch, values, batch.dtype) for values in (self._mean, self._std))
+        mean, std = (on_device_of(batch, values, batch.dtype) for values in (self._mean, self._std))
         return (batch - mean) / std
 
 
@@ -144,7 +144,7 @@ class RandomHorizontalFlip(_ImageTransform):
 
     def change(self, batch: Any) -> Any:
         flipped = self._draw().random(len(batch)) < self.p  # (N,)
-        flipped = beside(batch, flipped[:, None, None, None])
+        flipped = on_device_of(batch, flipped[:, None, None, None])
         return array_module(batch).where(flipped, batch[..., ::-1], batch)
 
 
@@ -258,7 +258,7 @@ class RandomRotation(_ImageTransform):
         for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
             weight = (1 - np.abs(y - top - dy)) * (1 - np.abs(x - left - dx))  # (N, H, W)
             pixels = self._at(batch, top + dy, left + dx)
-            turned = turned + pixels * beside(batch, weight[:, None], batch.dtype)
+            turned = turned + pixels * on_device_of(batch, weight[:, None], batch.dtype)
         return turned
 
     def _at(self, batch: Any, y: np.ndarray, x: np.ndarray) -> Any:
@@ -268,7 +268,7 @@ class RandomRotation(_ImageTransform):
         rows = np.clip(y, 0, height - 1).astype(np.int64)
         columns = np.clip(x, 0, width - 1).astype(np.int64)
         pixels = _pixels(batch, rows, columns)
-        pixels[beside(batch, outside)] = self.fill
+        pixels[on_device_of(batch, outside)] = self.fill
         return _channels_first(pixels)
 
 
@@ -276,7 +276,8 @@ def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     """The pixels (N, H, W, C) of a batch (N, C, ...) at `rows` and `columns` of each image."""
     image = np.arange(len(batch))[:, None, None]
     # Indices on both sides of a slice bring the dims that they make to the front.
-    return batch[beside(batch, image), :, beside(batch, rows), beside(batch, columns)]
+    image, rows, columns = (on_device_of(batch, index) for index in (image, rows, columns))
+    return batch[image, :, rows, columns]
 
 
 def _channels_first(pixels: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, beside, computing, device_of, to_device, to_host
+from ..arrays.devices import array_module, on_device_of, computing, device_of, to_device, to_host
 from ..autograd import Primitive, after_backward
 from ..autograd.grad_mode import is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
@@ -234,7 +234,7 @@ class _Bucket:
     def send(self, channel: _Channel) -> None:
         """Start to sum the vector over the ranks."""
         with computing(self.flat):
-            self.flat[self.elements :] = beside(self.flat, self.used)
+            self.flat[self.elements :] = on_device_of(self.flat, self.used)
         self.buffer = to_mpi(self.flat)
         self.work = channel.add(self.buffer)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, beside, computing
+from ..arrays.devices import array_module, on_device_of, computing
 from ..arrays.memory import scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
@@ -348,7 +348,8 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     as_tensor_of("masked_fill", "the mask", mask, "b")
     value, dtype = as_operand("masked_fill", value, input), input.array.dtype
     if not isinstance(value, Variable):
-        value = input._make(beside(input.array, number_for("masked_fill", value, dtype), dtype))
+        number = number_for("masked_fill", value, dtype)
+        value = input._make(on_device_of(input.array, number, dtype))
     if value.array.ndim:
         given = f"shape {value.array.shape}"
         raise ValueError(f"masked_fill: the value must be a number or a 0-d tensor, got {given}")
@@ -362,7 +363,7 @@ def _chosen(name: str, condition: Any, *operands: Any) -> Any:
     shape, dtype = broadcast_shape(name, *[a.shape for a in arrays]), result_type(*values)
     for i, v in enumerate(values):
         if not isinstance(v, Variable):  # else numpy could not tell the dtype of two numbers
-            v = condition._make(beside(condition.array, number_for(name, v, dtype), dtype))
+            v = condition._make(on_device_of(condition.array, number_for(name, v, dtype), dtype))
         values[i] = fitted(v, shape, dtype)
     return _where(fitted(condition, shape), *values)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays.devices import array_module, beside, computing
+from ..arrays.devices import array_module, on_device_of, computing
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
@@ -281,7 +281,7 @@ def _extreme(name: str, over: Primitive, of_two: Callable[..., Any], input, dim,
         return _extreme_over(name, over, input, as_dims(name, None, input.array.ndim), keepdim)
     dim = as_dim(name, dim, input.array.ndim)
     if input.array.ndim == 0:
-        return MinMax(input, input._make(beside(input.array, 0, np.int64)))
+        return MinMax(input, input._make(on_device_of(input.array, 0, np.int64)))
     indices = _arg_extreme(name, f"arg{name}", input, dim)
     values = pick(input, indices=indices, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
@@ -334,7 +334,7 @@ def _argument(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
         return _reshape(index, shape=(1,) * ndim if keepdim else ())
     dim = as_dim(name, dim, ndim)
     if ndim == 0:
-        return input._make(beside(input.array, 0, np.int64))
+        return input._make(on_device_of(input.array, 0, np.int64))
     return _without(input._make(_arg_extreme(name, name, input, dim)), (dim,), keepdim)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import beside
+from ...arrays.devices import on_device_of
 from ...ops.arguments import as_choice, as_floats, as_tensor, pair
 from ...ops.conv.windows import sum_windows
 from ...tensor import Tensor
@@ -98,7 +98,7 @@ def _blended(x: Tensor, dim: int, new: int, factor: Any, align_corners: bool) ->
         centres = np.maximum(centres, real(0))
     low = np.minimum(centres.astype(np.int64), old - 1)
     weight = np.clip(centres - low, 0, 1).astype(x.dtype).reshape(-1, *[1] * (3 - dim))
-    weight = Tensor._wrap(beside(x.array, weight))
+    weight = Tensor._wrap(on_device_of(x.array, weight))
     high = np.minimum(low + 1, old - 1)
     return _take(x, low, dim) * (1.0 - weight) + _take(x, high, dim) * weight
 

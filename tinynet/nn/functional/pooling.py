@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, beside, computing
+from ...arrays.devices import array_module, on_device_of, computing
 from ...ops import indexing, reductions, shapes
 from ...ops.arguments import as_floats, pair
 from ...ops.conv import pooling
@@ -146,7 +146,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
         for starts, stops in windows]
     OH, OW = len(rows), len(columns)
     pixels = rows[:, None, :, None] * x.shape[3] + columns[:, None, :]
-    pixels = beside(x.array, pixels.reshape(OH, OW, rows.shape[1] * columns.shape[1]))
+    pixels = on_device_of(x.array, pixels.reshape(OH, OW, rows.shape[1] * columns.shape[1]))
     flat = shapes.flatten(x, 2)
     with computing(x.array):
         winners = flat.array[:, :, pixels].argmax(axis=-1)  # (N, C, OH, OW)
@@ -204,7 +204,7 @@ def _window_means(x: Tensor, windows: Any, counts: Any, divisor: int | None = No
     areas = np.multiply.outer(*counts)
     if divisor is not None or (areas == areas[:1, :1]).all():
         return x / float(divisor or areas.flat[0]) if areas.size else x
-    return x / Tensor._wrap(beside(x.array, areas.astype(x.dtype)))
+    return x / Tensor._wrap(on_device_of(x.array, areas.astype(x.dtype)))
 
 
 def _adaptive(name: str, input: Any, output_size: Any) -> tuple[Tensor, bool, list[Any]]:
