@@ -17,7 +17,8 @@ import numpy as np
 from .arrays.devices import as_device, computing, device_of, module_on, to_device, usable_device
 from .arrays.random import Generator, default_generator
 from .ops.arguments import as_tensor as as_a_tensor
-from .ops.arguments import as_dtype, as_generator, as_int, as_number, as_shape, by_keyword
+from .ops.arguments import (
+    as_dtype, as_generator, as_int, as_number, as_shape, by_keyword, from_users_code)
 from .ops.dtypes import default_dtype
 from .tensor import Tensor
 
@@ -85,27 +86,35 @@ def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Ten
     tensor([[1.0000, 2.0000],
             [3.0000, 4.5000]])
     """
-    wanted = None if dtype is None else as_dtype("tensor", dtype)
+    return _tensor("tensor", data, dtype, device, requires_grad)
+
+
+def _tensor(name: str, data: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    wanted = None if dtype is None else as_dtype(name, dtype)
     if isinstance(data, Tensor) or hasattr(data, "__cuda_array_interface__"):
         array = data.array if isinstance(data, Tensor) else data
         with computing(array):
-            copy = array.astype(wanted or as_dtype("tensor", array.dtype))
-        return _finish("tensor", copy, device, requires_grad)
+            copy = array.astype(wanted or as_dtype(name, array.dtype))
+        return _finish(name, copy, device, requires_grad)
+    unwrapped = _unwrapped(data)
     try:
-        array = np.array(_unwrapped(data))
+        array = np.array(unwrapped)
     except ValueError as error:
-        raise ValueError("tensor: sequences in data must be as long as their neighbours") from error
+        if from_users_code(error):
+            raise
+        rule = "sequences in data must be as long as their neighbours"
+        raise ValueError(f"{name}: {rule}") from error
     first = _first_element(data)
     if array.size == 0 and isinstance(data, (list, tuple)):
         array = array.astype(default_dtype)
     if array.dtype.kind in "Ou" and type(first) is int:
-        raise ValueError("tensor: some of the ints don't fit into int64; write them as floats")
+        raise ValueError(f"{name}: some of the ints don't fit into int64; write them as floats")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"tensor: data must hold numbers or bools, got {type(first).__name__}")
+        raise TypeError(f"{name}: data must hold numbers or bools, got {type(first).__name__}")
     if wanted is None and array.dtype == np.float64 and type(first) in (bool, int, float):
         wanted = default_dtype
-    array = _converted("tensor", array, wanted or array.dtype.newbyteorder("="))
-    return _finish("tensor", array, device, requires_grad)
+    array = _converted(name, array, wanted or array.dtype.newbyteorder("="))
+    return _finish(name, array, device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -116,10 +125,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         as_dtype("as_tensor", data.dtype)
         data = from_numpy(data)
     elif not isinstance(data, Tensor):
-        try:
-            return tensor(data, dtype=dtype, device=device)
-        except (TypeError, ValueError) as error:
-            raise type(error)(str(error).replace("tensor", "as_tensor", 1)) from error.__cause__
+        return _tensor("as_tensor", data, dtype, device, False)
     return data.to(dtype=dtype, device=device)
 
 

@@ -96,6 +96,8 @@ class Tensor(Recorded):
         try:
             super().__init__(np.array(source, dtype=default_dtype))
         except (TypeError, ValueError) as error:
+            if arguments.from_users_code(error):
+                raise
             raise type(error)(
                 f"Tensor: expected nested sequences of numbers, of equal lengths ({error})"
             ) from None

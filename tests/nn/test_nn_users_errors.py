@@ -6,28 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from users_errors import ARGUMENTS, KINDS, failing, yielding
 
 import tinynet
 from tinynet import nn
 from tinynet.nn import utils
-
-KINDS = (ValueError, TypeError, RuntimeError, KeyError, AttributeError)
-ARGUMENTS = ("my_config.yaml: the key 'width' is missing", 17)
-
-
-def yielding(error: Exception, *first: Any) -> Iterator[Any]:
-    """A user's generator that fails after some values."""
-    yield from first
-    raise error
-
-
-def failing(error: Exception) -> Callable[..., Any]:
-    """A user's function that fails."""
-
-    def function(*arguments: Any, **options: Any) -> Any:
-        raise error
-
-    return function
 
 
 class FailingMapping(Mapping):

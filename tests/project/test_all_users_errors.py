@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from users_errors import ARGUMENTS, KINDS, failing, yielding
 
 import tinynet
 from tinynet import autograd, nn, optim, transforms
@@ -20,23 +21,18 @@ from tinynet.nn import utils as nn_utils
 from tinynet.optim import lr_scheduler
 from tinynet.utils import data
 
-KINDS = (ValueError, TypeError, RuntimeError, KeyError, AttributeError)
-ARGUMENTS = ("my_config.yaml: the key 'width' is missing", 17)
-
 
 # --------------------------------------------------------------------------- what users hand in
 
 
-def yielding(error: Exception, *first: Any) -> Iterator[Any]:
-    yield from first
-    raise error
+class FailingArray:
+    """An object that numpy can't read, because its own code fails."""
 
+    def __init__(self, error: Exception):
+        self.error = error
 
-def failing(error: Exception) -> Callable[..., Any]:
-    def function(*arguments: Any, **options: Any) -> Any:
-        raise error
-
-    return function
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise self.error
 
 
 class FailingList(list):
@@ -142,6 +138,10 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "tinynet.cat(tensors)": lambda e: tinynet.cat(FailingList(e)),
     "tinynet.stack(tensors)": lambda e: tinynet.stack(FailingList(e)),
     "tinynet.grad(inputs)": lambda e: tinynet.grad(parameter().sum(), FailingList(e)),
+    "tinynet.tensor(data)": lambda e: tinynet.tensor(FailingArray(e)),
+    "tinynet.tensor(data), nested": lambda e: tinynet.tensor([[FailingArray(e)]]),
+    "tinynet.as_tensor(data)": lambda e: tinynet.as_tensor(FailingArray(e)),
+    "tinynet.Tensor(data)": lambda e: tinynet.Tensor(FailingArray(e)),
     "tinynet.gradcheck(f)": lambda e: tinynet.gradcheck(
         failing(e), tinynet.ones(2, dtype=tinynet.float64, requires_grad=True)
     ),

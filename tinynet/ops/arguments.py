@@ -246,11 +246,11 @@ def as_tensor(function: str, name: str, value: Any) -> Any:
 
 
 def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Any:
-    """`value` if it is a tensor whose dtype has one of numpy's `kinds` ("b", "iu", "f")."""
+    """`value` if it is a tensor whose dtype has one of numpy's `kinds`, "b" or "iu"."""
     if not isinstance(value, Variable) or value.array.dtype.kind not in kinds:
         given = type(value).__name__ if not isinstance(value, Variable) else value.array.dtype
-        wanted = {"b": "a bool tensor", "iu": "a tensor of integers", "f": "a tensor of floats"}
-        raise TypeError(f"{function}: {name} must be {wanted[kinds]}, got {given}")
+        wanted = "a bool tensor" if kinds == "b" else "a tensor of integers"
+        raise TypeError(f"{function}: {name} must be {wanted}, got {given}")
     return value
 
 
@@ -284,6 +284,15 @@ def as_list(function: str, name: str, values: Any) -> list[Any]:
     if not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
         raise TypeError(f"{function}: {name} must be a sequence, got {type(values).__name__}")
     return list(values)
+
+
+def from_users_code(error: BaseException) -> bool:
+    """Whether `error`, just caught from numpy, was raised by Python code that numpy called.
+
+    Such code, an object's ``__array__`` for example, is a user's. numpy itself is C, which leaves
+    no frame below that of the function which called numpy.
+    """
+    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
 
 
 def as_generator(function: str, generator: Any) -> Generator | None:
