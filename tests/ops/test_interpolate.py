@@ -10,39 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn_operations import agree, call
 from operations import Case, run
-from spatial_operations import (
-    RESIZING_CASES,
-    gradients_right,
-    images,
-    same_as_recorded,
-    same_batch_innermost,
-    same_on_gpu,
-    smooth,
-)
 
 import tinynet
 from tinynet import nn
 from tinynet.nn import functional as F
-
-
-@pytest.mark.parametrize("case", RESIZING_CASES, ids=lambda c: c.name)
-def test_recorded(case):
-    same_as_recorded(case)
-
-
-@pytest.mark.parametrize("case", RESIZING_CASES, ids=lambda c: c.name)
-def test_on_gpu(case, gpu):
-    same_on_gpu(case)
-
-
-@pytest.mark.parametrize("case", images(RESIZING_CASES), ids=lambda c: c.name)
-def test_memory_order(case):
-    same_batch_innermost(case)
-
-
-@pytest.mark.parametrize("case", smooth(RESIZING_CASES)[::3], ids=lambda c: c.name)
-def test_gradcheck(case):
-    gradients_right(case)
 
 
 factors = st.sampled_from([0.3, 0.5, 2 / 3, 0.9, 1.0, 1.1, 1.5, 2, 2.3, 2.7, 3.0])

@@ -12,53 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn_operations import agree
 from operations import Case, run
-from spatial_operations import (
-    NORMALIZATION_CASES,
-    gradients_right,
-    images,
-    same_as_recorded,
-    same_batch_innermost,
-    same_on_gpu,
-    smooth,
-)
 
 import tinynet
 from tinynet import nn
 from tinynet.nn import functional as F
-
-
-@pytest.mark.parametrize("case", NORMALIZATION_CASES, ids=lambda c: c.name)
-def test_recorded(case):
-    same_as_recorded(case)
-
-
-@pytest.mark.parametrize(
-    "case", [c for c in NORMALIZATION_CASES if "running" not in c.name], ids=lambda c: c.name
-)
-def test_on_gpu(case, gpu):
-    same_on_gpu(case)
-
-
-@pytest.mark.parametrize("case", images(NORMALIZATION_CASES), ids=lambda c: c.name)
-def test_memory_order(case):
-    same_batch_innermost(case)
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        c
-        for c in smooth(NORMALIZATION_CASES)
-        if c.inputs[0].size <= 24 and "evaluation" not in c.name
-    ],
-    ids=lambda c: c.name,
-)
-def test_gradcheck(case):
-    gradients_right(Case(case.name, lambda T, *xs: _first(case.f(T, *xs)), case.inputs))
-
-
-def _first(result):
-    return result[0] if isinstance(result, tuple) else result
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)

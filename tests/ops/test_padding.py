@@ -10,39 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn_operations import agree, call
 from operations import Case, run
-from spatial_operations import (
-    PADDING_CASES,
-    gradients_right,
-    images,
-    same_as_recorded,
-    same_batch_innermost,
-    same_on_gpu,
-    smooth,
-)
 
 import tinynet
 from tinynet import nn
 from tinynet.nn import functional as F
-
-
-@pytest.mark.parametrize("case", PADDING_CASES, ids=lambda c: c.name)
-def test_recorded(case):
-    same_as_recorded(case)
-
-
-@pytest.mark.parametrize("case", PADDING_CASES, ids=lambda c: c.name)
-def test_on_gpu(case, gpu):
-    same_on_gpu(case)
-
-
-@pytest.mark.parametrize("case", images(PADDING_CASES), ids=lambda c: c.name)
-def test_memory_order(case):
-    same_batch_innermost(case)
-
-
-@pytest.mark.parametrize("case", smooth(PADDING_CASES)[::2], ids=lambda c: c.name)
-def test_gradcheck(case):
-    gradients_right(case)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)

@@ -10,41 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nn_operations import agree, call
 from operations import Case, run
-from spatial_operations import (
-    ODD_WINNERS,
-    POOLING_CASES,
-    gradients_right,
-    images,
-    same_as_recorded,
-    same_batch_innermost,
-    same_on_gpu,
-    smooth,
-)
 
 import tinynet
 from tinynet import nn
 from tinynet.nn import functional as F
 from tinynet.ops.conv.windows import sum_windows
-
-
-@pytest.mark.parametrize("case", [*POOLING_CASES, *ODD_WINNERS], ids=lambda c: c.name)
-def test_recorded(case):
-    same_as_recorded(case)
-
-
-@pytest.mark.parametrize("case", POOLING_CASES, ids=lambda c: c.name)
-def test_on_gpu(case, gpu):
-    same_on_gpu(case)
-
-
-@pytest.mark.parametrize("case", images(POOLING_CASES), ids=lambda c: c.name)
-def test_memory_order(case):
-    same_batch_innermost(case)
-
-
-@pytest.mark.parametrize("case", smooth(POOLING_CASES), ids=lambda c: c.name)
-def test_gradcheck(case):
-    gradients_right(case)
 
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 9), st.integers(1, 9))
