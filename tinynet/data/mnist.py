@@ -184,12 +184,9 @@ class MNIST(ImageSet):
         return [Published(f"{file.name}.gz", SHA256[f"{file.data_set}/{file.name}.gz"])
             for file in self._part(self.files)]
 
-    def find(self, folder: Path) -> list[Path]:
-        part = self._part(self.files)
-        for place in (folder / subfolder for subfolder in self.folders):
-            if len(paths := [path for file in part if (path := find_file(place, file))]) == 2:
-                return paths
-        return []
+    def files_in(self, place: Path) -> list[Path]:
+        paths = [find_file(place, file) for file in self._part(self.files)]
+        return [path for path in paths if path] if all(paths) else []
 
     def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
         return self._read(paths, self._part(self.files), exact)

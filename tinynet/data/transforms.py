@@ -204,7 +204,7 @@ class RandomCrop(_ImageTransform):
         tops = draw.integers(0, h - height + 1, (count, 1, 1))
         lefts = draw.integers(0, w - width + 1, (count, 1, 1))
         rows, columns = tops + np.arange(height)[:, None], lefts + np.arange(width)
-        return _channels_first(_pixels(batch, rows, columns))
+        return _pixels(batch, rows, columns)
 
 
 class RandomRotation(_ImageTransform):
@@ -268,21 +268,17 @@ class RandomRotation(_ImageTransform):
         rows = np.clip(y, 0, height - 1).astype(np.int64)
         columns = np.clip(x, 0, width - 1).astype(np.int64)
         pixels = _pixels(batch, rows, columns)
-        pixels[on_device_of(batch, outside)] = self.fill
-        return _channels_first(pixels)
+        pixels.transpose(0, 2, 3, 1)[on_device_of(batch, outside)] = self.fill
+        return pixels
 
 
 def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
-    """The pixels (N, H, W, C) of a batch (N, C, ...) at `rows` and `columns` of each image."""
+    """The pixels (N, C, H, W) of a batch (N, C, ...) at `rows` and `columns` of each image."""
     image = np.arange(len(batch))[:, None, None]
-    # Indices on both sides of a slice bring the dims that they make to the front.
+    # Indices on both sides of a slice bring the dims that they make to the front: (N, H, W, C).
     image, rows, columns = (on_device_of(batch, index) for index in (image, rows, columns))
-    return batch[image, :, rows, columns]
-
-
-def _channels_first(pixels: Any) -> Any:
-    """(N, H, W, C) as a contiguous (N, C, H, W)."""
-    return array_module(pixels).ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    pixels = batch[image, :, rows, columns]
+    return array_module(batch).ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 def _expect_floats(name: str, who: str, batch: Any) -> None:

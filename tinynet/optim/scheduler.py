@@ -7,8 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from ..ops.arguments import as_number
-from ..ops.arguments import as_int
+from ..ops.arguments import as_int, as_number
 from .declared import Rule, as_list, by, checked
 from .optimizer import Optimizer
 
@@ -131,9 +130,8 @@ class LRScheduler:
     def _set_lr(self, lrs: Sequence[Any]) -> None:
         groups = self.optimizer.param_groups
         if len(lrs) != len(groups):
-            raise RuntimeError(
-                f"{type(self).__name__}: there are {len(lrs)} learning rates for {len(groups)} "
-                "parameter groups; make the scheduler after all groups are added")
+            raise RuntimeError(f"{type(self).__name__}: there are {len(lrs)} learning rates for "
+                f"{len(groups)} parameter groups; make the scheduler after all groups are added")
         for group, lr in zip(groups, lrs, strict=True):
             group["lr"] = float(lr)
         self._last_lr = self._current()
