@@ -72,8 +72,6 @@ class Descent(Optimizer):
         """
         lr, maximize, decay = options["lr"], options.pop("maximize"), options.pop("weight_decay")
         formula = super()._updating(options)
-        if not maximize and not decay:
-            return formula
 
         def update(xp: Any, p: Any, g: Any, state: dict[str, Any]) -> None:
             if maximize:

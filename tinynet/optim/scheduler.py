@@ -119,10 +119,8 @@ class LRScheduler:
         """
         if self._beginning and not self.optimizer._stepped:
             kind, other = type(self).__name__, type(self.optimizer).__name__
-            problem = f"{kind}.step() was called before {other}.step()"
-            effect = "the first learning rate of the schedule goes unused"
-            advice = "call the optimiser's step first"
-            warnings.warn(f"{problem}: {effect}; {advice}", UserWarning, stacklevel=2)
+            warnings.warn(f"{kind}.step() was called before {other}.step(): the first learning "
+                "rate of the schedule goes unused; call the optimiser's step first", stacklevel=2)
         self._step_count += 1
         self.last_epoch += 1
         self._set_lr(self.get_lr())
