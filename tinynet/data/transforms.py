@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arrays.devices import array_module, on_device_of, computing
 from ..arrays.random import Generator, default_generator
-from ..ops.arguments import as_choice, as_generator, as_list
+from ..ops.arguments import as_choice, as_generator, as_list, as_number
 from ..tensor import Tensor
 
 __all__ = ["Compose", "Normalize", "RandomCrop", "RandomHorizontalFlip", "RandomRotation"]
@@ -138,9 +138,7 @@ class RandomHorizontalFlip(_ImageTransform):
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
         super().__init__(generator)
-        if not 0 <= _number("RandomHorizontalFlip", "p", p) <= 1:
-            raise ValueError(f"RandomHorizontalFlip: p must be from 0 to 1, got {p!r}")
-        self.p = p
+        self.p = _number("RandomHorizontalFlip", "p", p, 0, 1)
 
     def change(self, batch: Any) -> Any:
         flipped = self._draw().random(len(batch)) < self.p  # (N,)
@@ -296,11 +294,11 @@ def _per_channel(what: str, value: Any) -> np.ndarray:
     return np.array(numbers, np.float64)[:, None, None]
 
 
-def _number(name: str, what: str, value: Any) -> float:
+def _number(name: str, what: str, value: Any, *limits: float) -> float:
     is_number = isinstance(value, (int, float, np.integer, np.floating))
     if not is_number or isinstance(value, bool) or not math.isfinite(value):
         raise TypeError(f"{name}: {what} must be a finite number, got {value!r}")
-    return value if isinstance(value, int) else float(value)
+    return as_number(name, what, value, *limits)
 
 
 def _sizes(name: str, what: str, value: Any, counts: tuple[int, ...], least: int) -> Any:
