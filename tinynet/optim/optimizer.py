@@ -209,10 +209,9 @@ class Optimizer:
             if missing := ", ".join([name for name in self.defaults if name not in saved]):
                 hint = "was it saved by another kind of optimiser?"
                 raise ValueError(f"{what} lacks {missing}; {hint}")
-            options = {name: copy.deepcopy(v) for name, v in saved.items() if name != "params"}
-            checked = self._checked_group(what, options)
             # The keys keep the saved order, so that a resumed run saves the same bytes.
-            groups.append({**saved, **checked, "params": group["params"]})
+            checked = self._checked_group(what, copy.deepcopy(dict(saved)))
+            groups.append({**checked, "params": group["params"]})
             parameters.update(zip(saved["params"], group["params"], strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, values in state_dict["state"].items():
