@@ -88,14 +88,13 @@ def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
     file.seek(0)
     stream: Any = gzip.GzipFile(fileobj=file) if gzipped else file
 
-    start = idx_header((1, *item_shape))
-    header = stream.read(len(start))
-    magic, sizes = start[:4], start[8:]
-    if len(header) < len(start) or header[:4] != magic or header[8:] != sizes:
-        rule = f"starts with '{magic.hex()}', then N in 4 bytes, then '{sizes.hex(' ', 4)}'"
-        raise ValueError(f"starts with the bytes '{header.hex(' ', 4)}'; an IDX file of N items "
-            f"of shape {item_shape} {rule}")
+    header = stream.read(8 + 4 * len(item_shape))
     count = int.from_bytes(header[4:8], "big")
+    expected = idx_header((count, *item_shape))
+    if header != expected:
+        raise ValueError(f"starts with the bytes '{header.hex(' ', 4)}'; an IDX file of N items "
+            f"of shape {item_shape} starts with '{expected[:4].hex()}', then N in 4 bytes, then "
+            f"'{expected[8:].hex(' ', 4)}'")
     size = count * math.prod(item_shape)
     promise = f"the header promises {count:,} items of shape {item_shape}, {size:,} bytes"
     most = min(MAX_BYTES, file_size * (_DEFLATE_LIMIT if gzipped else 1))

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import array_module, on_device_of, computing, device_of, to_device, to_host
-from ..autograd import Primitive, after_backward
-from ..autograd.grad_mode import is_grad_enabled, no_grad
+from ..autograd import Primitive, after_backward, is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
 from ..ops.arguments import as_bool, as_number
 from ..tensor import Tensor

@@ -125,7 +125,8 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(step)
     def shared(xp: Any, *arguments: Any) -> None:
         size = arguments[0].size
-        if size < _LARGE or xp is not np or not all(map(_is_flat, arguments)):
+        flat = (a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray))
+        if size < _LARGE or xp is not np or not all(flat):
             step(xp, *arguments)
             return
 
@@ -135,7 +136,3 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
         by_shares(np, size, size, part, passes=4)
 
     return shared
-
-
-def _is_flat(argument: Any) -> bool:
-    return not isinstance(argument, np.ndarray) or argument.flags.c_contiguous
