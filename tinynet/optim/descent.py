@@ -72,6 +72,8 @@ class Descent(Optimizer):
         """
         lr, maximize, decay = options["lr"], options.pop("maximize"), options.pop("weight_decay")
         formula = super()._updating(options)
+        if not maximize and not decay:
+            return formula
 
         def update(xp: Any, p: Any, g: Any, state: dict[str, Any]) -> None:
             if maximize:
@@ -125,8 +127,7 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(step)
     def shared(xp: Any, *arguments: Any) -> None:
         size = arguments[0].size
-        flat = (a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray))
-        if size < _LARGE or xp is not np or not all(flat):
+        if size < _LARGE or xp is not np or not all(map(_is_flat, arguments)):
             step(xp, *arguments)
             return
 
@@ -136,3 +137,7 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
         by_shares(np, size, size, part, passes=4)
 
     return shared
+
+
+def _is_flat(argument: Any) -> bool:
+    return not isinstance(argument, np.ndarray) or argument.flags.c_contiguous
