@@ -63,7 +63,7 @@ class Work:
     def __init__(self, group: Group | None = None, function: str = "", request: Any = None):
         self._group, self._function, self._request = group, function, request
         self._finish: Any = None
-        self._number = 0 if group is None else group.count  # of collectives that the rank has begun
+        self._number = 0 if group is None else group.count  # collectives begun, with this one
 
     def is_completed(self) -> bool:
         """Whether `wait` would return at once. MPI makes progress when it is asked."""
