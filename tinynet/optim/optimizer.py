@@ -161,9 +161,8 @@ class Optimizer:
         same_kind = type(a) is type(p) and a.device == p.device  # numpy, or cupy on the same GPU
         if not same_kind or a.shape != p.shape or a.dtype != p.dtype:
             here, there = (f"{x.dtype} of shape {x.shape} on {device_of(x)}" for x in (a, p))
-            raise RuntimeError(
-                f"{type(self).__name__}.step: {name} is {here}, but its parameter is now {there}; "
-                "convert and move parameters before the optimiser is made")
+            raise RuntimeError(f"{type(self).__name__}.step: {name} is {here}, but its parameter "
+                f"is now {there}; convert and move parameters before the optimiser is made")
         return a
 
     # ------------------------------------------------------------------------------------ state
@@ -200,10 +199,9 @@ class Optimizer:
         saved_sizes = [len(group["params"]) for group in saved_groups]
         sizes = [len(group["params"]) for group in self.param_groups]
         if sizes != saved_sizes:
-            raise ValueError(
-                f"{owner}: the saved groups have {saved_sizes} parameters, those of this optimiser "
-                f"{sizes}; make it over the parameters of the model that was saved, in equal groups"
-            )
+            raise ValueError(f"{owner}: the saved groups have {saved_sizes} parameters, those of "
+                f"this optimiser {sizes}; make it over the parameters of the model that was saved, "
+                "in equal groups")
         groups: list[dict[str, Any]] = []
         parameters: dict[Any, Tensor] = {}
         for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
@@ -211,10 +209,9 @@ class Optimizer:
             if missing := ", ".join([name for name in self.defaults if name not in saved]):
                 hint = "was it saved by another kind of optimiser?"
                 raise ValueError(f"{what} lacks {missing}; {hint}")
-            options = {name: copy.deepcopy(v) for name, v in saved.items() if name != "params"}
-            checked = self._checked_group(what, options)
             # The keys keep the saved order, so that a resumed run saves the same bytes.
-            groups.append({**saved, **checked, "params": group["params"]})
+            checked = self._checked_group(what, copy.deepcopy(dict(saved)))
+            groups.append({**checked, "params": group["params"]})
             parameters.update(zip(saved["params"], group["params"], strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, values in state_dict["state"].items():
