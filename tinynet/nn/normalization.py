@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from .. import creation
 from ..arrays.devices import computing
 from ..ops import shapes
-from ..ops.arguments import as_int, as_tensor
+from ..ops.arguments import as_int, as_ints, as_tensor
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -161,7 +161,7 @@ class LayerNorm(_Norm):
                  bias: bool = True, device: Any = None, dtype: Any = None):
         given = normalized_shape
         sizes = given if isinstance(given, (tuple, list)) else (given,)
-        shape = tuple([as_int("LayerNorm", "normalized_shape", n, 1, 2**31) for n in sizes])
+        shape = as_ints("LayerNorm", "normalized_shape", sizes, 1, 2**31)
         super().__init__(shape, eps, elementwise_affine, bias, device, dtype)
         self.normalized_shape, self.elementwise_affine = shape, elementwise_affine
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays.devices import on_device_of
-from ...ops.arguments import as_choice, as_floats, as_tensor, pair
+from ...ops.arguments import as_choice, as_floats, as_number, as_tensor, pair, two
 from ...ops.conv.windows import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
@@ -116,14 +116,13 @@ def _output_size(shape: Any, size: Any, scale_factor: Any, recompute: Any) -> tu
         if recompute:
             rule = "goes with a scale_factor, not with a size"
             raise ValueError(f"interpolate: recompute_scale_factor=True {rule}")
-        if isinstance(size, (tuple, list)) and len(size) != 2:
-            rule = "an int or a pair (height, width)"
-            raise ValueError(f"interpolate: size must be {rule}, got {size!r}")
+        two("interpolate", "size", size)  # which refuses one size in a list
         return pair("interpolate", "size", size, 1), (None, None)
-    factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * 2
-    if [isinstance(f, (int, float)) and 0 < f < math.inf for f in factors] != [True, True]:
-        rule = "must be a positive number or a pair of them"
-        raise ValueError(f"interpolate: scale_factor {rule}, got {scale_factor!r}")
+    rule = "a positive number or a pair of them"
+    factors = [as_number("interpolate", "scale_factor", factor)
+               for factor in two("interpolate", "scale_factor", scale_factor, rule)]
+    if min(factors) <= 0:
+        raise ValueError(f"interpolate: scale_factor must be {rule}, got {scale_factor!r}")
     height, width = [math.floor(n * f) for n, f in zip(shape, factors, strict=True)]
     if not height or not width:
         result = f"leaves {height} x {width} pixels of {shape[0]} x {shape[1]}"
