@@ -11,10 +11,6 @@ from . import functional as F
 from .function_module import FunctionModule
 from .module import Module
 
-__all__ = [
-    "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "ReLU6", "SiLU",
-    "Sigmoid", "Softmax", "Softplus", "Tanh", "Unflatten"]
-
 
 class ReLU(FunctionModule, function=F.relu): ...
 class LeakyReLU(FunctionModule, function=F.leaky_relu): ...

@@ -16,8 +16,6 @@ from .functional.convolution import as_padding
 from .module import Module
 from .parameter import Parameter, factory_options
 
-__all__ = ["Conv2d", "ConvTranspose2d", "Dropout", "Dropout2d", "Flatten", "Linear"]
-
 _Size = int | tuple[int, int]
 
 

@@ -6,10 +6,6 @@ from ..ops.arguments import as_reduction
 from . import functional as F
 from .function_module import FunctionModule
 
-__all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CosineSimilarity", "CrossEntropyLoss", "HuberLoss",
-    "KLDivLoss", "L1Loss", "MSELoss", "NLLLoss", "SmoothL1Loss"]
-
 
 class _Loss(FunctionModule):
     def _check(self) -> None:

@@ -15,8 +15,6 @@ from . import init
 from .module import Module
 from .parameter import Parameter, factory_options
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm2d", "LayerNorm"]
-
 
 class _Norm(Module):
     """A layer with a weight that starts as ones and a bias that starts as zeros, or without."""

@@ -9,10 +9,6 @@ from ..tensor import Tensor
 from . import functional as F
 from .function_module import FunctionModule
 
-__all__ = [
-    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "CircularPad2d", "ConstantPad2d",
-    "MaxPool2d", "ReflectionPad2d", "ReplicationPad2d", "Upsample", "ZeroPad2d"]
-
 
 class _Pool2d(FunctionModule):
     stride: Any

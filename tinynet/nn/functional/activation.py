@@ -19,10 +19,6 @@ from ...ops.arguments import (
     as_choice, as_dims, as_floats, as_number, as_tensor, broadcast_shape, check_shape, same_dtype)
 from ...tensor import Tensor
 
-__all__ = [
-    "cosine_similarity", "elu", "gelu", "hardtanh", "leaky_relu", "linear", "log_softmax",
-    "normalize", "relu", "relu6", "sigmoid", "silu", "softmax", "softplus", "tanh"]
-
 
 def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
     """``f(input)``; if `inplace`, written into `input`.

@@ -12,8 +12,6 @@ from ...ops.conv.geometry import Geometry
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
 
-__all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
-
 
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,
            stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] | str = 0,

@@ -13,8 +13,6 @@ from ...ops.conv.windows import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
 
-__all__ = ["interpolate"]
-
 _MODES = ("nearest", "nearest-exact", "bilinear", "area")
 
 

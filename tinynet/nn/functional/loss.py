@@ -19,10 +19,6 @@ from ...ops.arguments import (
     check_shape, same_dtype)
 from ...tensor import Tensor
 
-__all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",
-    "kl_div", "l1_loss", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss"]
-
 
 def _reduced(loss: Tensor, reduction: str, weight: Tensor | None = None,
              by_weight: bool = False) -> Tensor:

@@ -15,8 +15,6 @@ from ...ops.conv import norms
 from ...ops.conv.channels import scale_channels
 from ...tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
-
 
 def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
                weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,

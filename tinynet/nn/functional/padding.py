@@ -8,8 +8,6 @@ from ...ops import shapes
 from ...ops.arguments import as_choice, as_ints, as_real, as_tensor
 from ...tensor import Tensor
 
-__all__ = ["pad"]
-
 _MODES = ("constant", "reflect", "replicate", "circular")
 
 

@@ -16,8 +16,6 @@ from ...ops.conv.windows import sum_windows
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
 
-__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
-
 
 def max_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
                stride: int | tuple[int, int] | None = None, padding: int | tuple[int, int] = 0,
