@@ -325,11 +325,10 @@ class Module:
         found = (("missing", missing), ("unexpected", unexpected))
         problems = [f"{what}: {', '.join(map(str, n))}" for what, n in found if strict and n]
         for name, value in values.items():
-            shape = tuple(own[name].shape)
-            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             if not isinstance(value, Tensor):
-                problems.append(f"{name}: expected a tensor, got {given}")
-            elif given != shape:
+                problems.append(f"{name}: expected a tensor, got {type(value).__name__}")
+            elif value.array.shape != (shape := own[name].array.shape):
+                given = value.array.shape
                 problems.append(f"{name}: the module has shape {shape}, the given one {given}")
         if problems:
             head = f"load_state_dict: {type(self).__name__} can't take these, nothing was loaded:"
