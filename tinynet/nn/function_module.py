@@ -78,7 +78,7 @@ class FunctionModule(Module):
 
 
 def _initialiser(signature: inspect.Signature) -> Callable[..., None]:
-    """The ``__init__`` of a layer, which `help` and `inspect` show with the arguments of `signature`."""
+    """The ``__init__`` of a layer, which `help` and `inspect` show with `signature`."""
 
     def __init__(self: FunctionModule, *arguments: Any, **options: Any) -> None:
         layer = type(self).__name__
