@@ -114,9 +114,8 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
         as_number("trunc_normal_", name, value)
     if not a - 2 * std <= mean <= b + 2 * std or not a < b:
-        raise ValueError(
-            f"trunc_normal_: [a, b] must be an interval within 2 std={std} of mean={mean}, "
-            f"got [{a}, {b}]")
+        raise ValueError(f"trunc_normal_: [a, b] must be an interval within 2 std={std} "
+            f"of mean={mean}, got [{a}, {b}]")
     random = _random("trunc_normal_", generator)
     draws = random.normal(mean, std, shape)
     while (outside := (draws < a) | (draws > b)).any():

@@ -140,9 +140,8 @@ class ConvTranspose2d(_Conv):
                  dilation: _Size = 1, padding_mode: str = "zeros", device=None, dtype=None):
         if isinstance(padding, str):
             raise ValueError(f"ConvTranspose2d: padding must be an int or a pair, got {padding!r}")
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
-            padding_mode, device, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
+            groups, bias, padding_mode, device, dtype)
         self.output_padding = pair("ConvTranspose2d", "output_padding", output_padding, 0)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
@@ -158,9 +157,8 @@ class ConvTranspose2d(_Conv):
                 most = (least[0] + self.stride[0] - 1, least[1] + self.stride[1] - 1)
                 raise ValueError(
                     f"ConvTranspose2d: output_size {wanted} must be from {least} to {most}")
-        return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
-            self.dilation)
+        return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding,
+            extra, self.groups, self.dilation)
 
 
 class Dropout(FunctionModule, function=F.dropout, shows="p inplace"):

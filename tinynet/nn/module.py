@@ -31,10 +31,9 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
     def __repr__(self) -> str:
-        if not any(self):
-            return "<All keys matched successfully>"
-        missing, unexpected = self
-        return f"IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
+        if any(self):
+            return f"IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+        return "<All keys matched successfully>"
 
 
 class Module:

@@ -94,9 +94,8 @@ class _BatchNorm(_RunningNorm):
                 momentum = 1.0 / batches.item()
         # without running averages, evaluation normalises by the batch, too
         from_batch = self.training or self.running_mean is None
-        return F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, from_batch,
-            momentum, self.eps)
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
+            from_batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -143,9 +142,8 @@ class InstanceNorm2d(_RunningNorm):
                 f"{self.num_features}; a layer without weights and averages doesn't need it",
                 stacklevel=3)
         from_input = self.training or not self.track_running_stats
-        return F.instance_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, from_input,
-            self.momentum or 0.0, self.eps)
+        return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
+            from_input, self.momentum or 0.0, self.eps)
 
 
 class LayerNorm(_Norm):

@@ -92,8 +92,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     as_tensor("vector_to_parameters", "vec", vec)
     sizes = [p.numel() for p in targets]
     if vec.shape != (sum(sizes),):
-        raise ValueError(
-            f"vector_to_parameters: the parameters have {sum(sizes)} elements, so vec must have "
-            f"shape ({sum(sizes)},); got {tuple(vec.shape)}")
+        raise ValueError(f"vector_to_parameters: the parameters have {sum(sizes)} elements, "
+            f"so vec must have shape ({sum(sizes)},); got {tuple(vec.shape)}")
     for p, part in zip(targets, shapes.split(vec, sizes), strict=True):
         p.copy_(shapes.reshape(part, p.shape))

@@ -208,8 +208,7 @@ def _geometry(name: str, *numbers: Any) -> Geometry:
     if geometry.OH < 1 or geometry.OW < 1:
         padded = [n + sum(p) for n, p in zip(geometry.size, geometry.padding, strict=True)]
         cover = [d * (k - 1) + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
-        raise ValueError(
-            f"{name}: the kernel covers {cover[0]} x {cover[1]} pixels (dilation "
+        raise ValueError(f"{name}: the kernel covers {cover[0]} x {cover[1]} pixels (dilation "
             f"{geometry.dilation}), more than the padded input's {padded[0]} x {padded[1]}; "
             "use more padding or a smaller kernel")
     return geometry

@@ -72,9 +72,8 @@ def _check_classes(function: str, target: Tensor, classes: int, ignore_index: in
     outside = (array < 0) | (array >= classes)
     if outside.any() and (wrong := outside & (array != ignore_index)).any():
         place = tuple(np.argwhere(wrong)[0].tolist())
-        raise ValueError(
-            f"{function}: target{list(place)} is {array[place]}, but the {classes} classes are "
-            f"numbered 0 to {classes - 1}")
+        raise ValueError(f"{function}: target{list(place)} is {array[place]}, but the {classes} "
+            f"classes are numbered 0 to {classes - 1}")
 
 
 def _check_scores(function: str, input: Tensor) -> int:
@@ -218,9 +217,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
         return _of_classes(
             name, softmax_.cross_entropy, input, target, weight, ignore_index, reduction, smoothing)
     if as_int(name, "ignore_index", ignore_index) >= 0:
-        raise ValueError(
-            f"{name}: ignore_index={ignore_index} names a class number, but the target holds "
-            "probabilities; leave it out")
+        raise ValueError(f"{name}: ignore_index={ignore_index} names a class number, but the "
+            "target holds probabilities; leave it out")
     _check_weight(name, weight, C)
     _same_device(name, input, target, weight)
     if smoothing:
@@ -245,9 +243,8 @@ def _difference(function: str, input: Tensor, target: Tensor, reduction: str,
     as_tensor(function, "input", input), as_tensor(function, "target", target)
     kinds = {input.array.dtype.kind, target.array.dtype.kind}
     if "f" not in kinds or "b" in kinds:
-        raise TypeError(
-            f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, "
-            "convert with .float()")
+        raise TypeError(f"{function}: input is {input.dtype} and target {target.dtype}; "
+            "one must hold floats, convert with .float()")
     given, other = input.array.shape, target.array.shape
     shape = given if given == other else broadcast_shape(function, given, other)
     if weight is not None and as_tensor(function, "weight", weight).array.shape != shape:
@@ -292,9 +289,8 @@ def _huber(xp, difference, *, delta):
 
 
 # a parabola with straight continuations: its slope is the difference, limited to ±delta
-_huber.derivatives(
-    difference=lambda g, difference, delta: g * elementwise.hardtanh(
-        difference, min=-delta, max=delta))
+_huber.derivatives(difference=lambda g, difference, delta: (
+    g * elementwise.hardtanh(difference, min=-delta, max=delta)))
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
@@ -374,8 +370,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     same_dtype(name, input=input, target=target)
     for which, array in (("input", input.array), ("target", target.array)):
         if isinstance(array, np.ndarray) and not ((array >= 0) & (array <= 1)).all():
-            raise ValueError(
-                f"{name}: {which} must hold probabilities, from 0 to 1; "
+            raise ValueError(f"{name}: {which} must hold probabilities, from 0 to 1; "
                 f"got {array.min()} to {array.max()}")
     loss = _binary_cross_entropy(input, target)
     return _reduced(loss, reduction, weight)

@@ -184,9 +184,9 @@ def _geometry(name: str, size, kernel, stride, pads, dilation, ceil_mode: bool) 
         cover = d * (k - 1) + 1
         room = n + 2 * p - cover  # for steps
         if n < 1 or room < (1 - s if ceil_mode else 0):
-            raise ValueError(
-                f"{name}: the window covers {cover} pixels, more than the padded input's "
-                f"{('height', 'width')[axis]} {n + 2 * p}; use more padding or a smaller kernel")
+            side = ("height", "width")[axis]
+            raise ValueError(f"{name}: the window covers {cover} pixels, more than the padded "
+                f"input's {side} {n + 2 * p}; use more padding or a smaller kernel")
         last = room // s  # step
         if ceil_mode and room % s and (last + 1) * s < n + p:
             last += 1
