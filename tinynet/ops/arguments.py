@@ -222,6 +222,15 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"{name}: shapes {given} don't broadcast; {rule}") from None
 
 
+def two(function: str, name: str, value: Any,
+        rule: str = "an int or a pair (height, width)") -> Any:
+    """`value` for the height and for the width: a pair as it is, all but sequences twice."""
+    given = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(given) != 2:
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
+    return given
+
+
 def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     """`value`, an int or a pair of ints, as (for the height, for the width).
 
@@ -231,14 +240,15 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
         return value, value
     if type(value) is tuple and [type(n) is int and minimum <= n < 2**31 for n in value] == _BOTH:
         return value
-    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    is_single = isinstance(value, (tuple, list)) and len(value) == 1
+    given = two(function, name, value * 2 if is_single else value)
     try:
-        if [n for n in given if isinstance(n, (bool, np.bool_))]:
+        if bool in map(type, given):
             raise TypeError  # though Python counts True as 1
-        height, width = map(operator.index, given * 2 if len(given) == 1 else given)
-    except (TypeError, ValueError) as error:
-        rule = "an int or a pair " + ("of ints" if type(error) is TypeError else "(height, width)")
-        raise type(error)(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+        height, width = map(operator.index, given)
+    except TypeError:
+        rule = "an int or a pair of ints"
+        raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
     if min(height, width) < minimum or max(height, width) >= 2**31:
         rule = f"at least {minimum}" if min(height, width) < minimum else "below 2**31"
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
@@ -246,15 +256,6 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
 
 
 _BOTH = [True, True]
-
-
-def two(function: str, name: str, value: Any, rule: str = "an int or a pair (height, width)"
-        ) -> Any:
-    """`value` for the height and for the width: a pair as it is, all but sequences twice."""
-    given = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(given) != 2:
-        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
-    return given
 
 
 # --------------------------------------------------------------------------------------- tensors
