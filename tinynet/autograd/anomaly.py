@@ -118,7 +118,7 @@ def _blame(name: str, inputs: dict[str, Any], constants: dict[str, Any], wrong: 
     raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of {of}; {_origin()}")
 
 
-def gradients(node: Any, g: Any, positions: list[int]) -> list[Any]:
+def gradients(node: Any, g: Any, positions: list[int]) -> dict[int, Any]:
     """``node.gradients(g, positions)``; raises at the first nan or infinity on the way back."""
     if not watching or _mode.get() == _OFF:
         return node.gradients(g, positions)
@@ -128,7 +128,7 @@ def gradients(node: Any, g: Any, positions: list[int]) -> list[Any]:
         made = node.gradients(g, positions)
     finally:
         _mode.reset(token)
-    for i, gradient in zip(positions, made, strict=True):
+    for i, gradient in made.items():
         if before == _CHECKS and (wrong := _wrong(gradient.array)):
             blame = (
                 f"the backward pass of {node.primitive.name} made {wrong} in the gradient of its "

@@ -30,7 +30,7 @@ from ..arrays.devices import array_module, computing
 from .engine import Node, Primitive, Variable
 from .grad_mode import is_grad_enabled
 from .primitives import cast
-from .versions import Saved
+from .versions import keep_copies
 
 
 @Primitive
@@ -100,10 +100,8 @@ class Writable(Variable):
             if result.array.dtype != self.array.dtype:
                 result = cast(result, dtype=self.array.dtype)
         self._refuse_memory(operation)
-        for saved in (result._node.kept or {}).values() if result._node is not None else ():
-            # the operation that computed `result` may need the values that are overwritten now
-            if isinstance(saved, Saved) and saved.version is self._version and saved.is_current():
-                saved.keep_copy()
+        if result._node is not None:  # it may need the values that are overwritten now
+            keep_copies(result._node, self._version)
         array_module(self.array, result.array, function=operation)  # both on one device?
         with computing(self.array):
             self.array[...] = result.array
