@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import linecache
 import math
 import os
 import sys
 import threading
+import traceback
 import zlib
 from typing import Any
 
@@ -148,11 +148,10 @@ def _origin() -> str:
     while frame is not None:
         code = frame.f_code
         if not line and not code.co_filename.startswith(_PACKAGE):
-            source = linecache.getline(code.co_filename, frame.f_lineno).strip()
-            line = f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
-            line += f"\n    {source}" if source else ""
-        owner = frame.f_locals.get("self") if code.co_name == "forward" else None
-        if owner is not None and hasattr(owner, "named_modules"):
+            place = traceback.FrameSummary(code.co_filename, frame.f_lineno, code.co_name)
+            line = traceback.format_list([place])[0].strip()
+        owner: Any = frame.f_locals.get("self") if code.co_name == "forward" else None
+        if hasattr(owner, "named_modules"):
             modules.append(owner)
         frame = frame.f_back
     if not modules:
