@@ -128,6 +128,16 @@ def is_view(array: Any) -> bool:
     return isinstance(array.base, type(array))
 
 
+def why_read_only(array: Any) -> str:
+    """Why `array` can't be written to, in words that follow "the tensor"; empty if it can."""
+    steps = zip(array.strides, array.shape, strict=True)
+    if array.size and any(step == 0 and n > 1 for step, n in steps):
+        return "is expanded: several elements are one in memory"
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        return "shares a read-only array"
+    return ""
+
+
 def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """An uninitialised array, overwritten by this thread's next call with the same `name`."""
     if xp is not np:

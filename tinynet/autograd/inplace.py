@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import array_module, computing
+from ..arrays.memory import why_read_only
 from .engine import Node, Primitive, Variable
 from .grad_mode import is_grad_enabled
 from .primitives import cast
@@ -99,7 +100,8 @@ class Writable(Variable):
             self._refuse_leaf(operation)
             if result.array.dtype != self.array.dtype:
                 result = cast(result, dtype=self.array.dtype)
-        self._refuse_memory(operation)
+        if problem := why_read_only(self.array):
+            raise RuntimeError(f"{operation}: the tensor {problem}; change a copy, tensor.clone()")
         if result._node is not None:  # it may need the values that are overwritten now
             keep_copies(result._node, self._version)
         array_module(self.array, result.array, function=operation)  # both on one device?
@@ -148,14 +150,3 @@ class Writable(Variable):
                     "requires grad can't be changed in place, its gradient would be lost; do it "
                     "under tinynet.no_grad(), or out of place")
             owner = None if owner._view_of is None else owner._view_of[0]
-
-    def _refuse_memory(self, operation: str) -> None:
-        array = self.array
-        steps = zip(array.strides, array.shape, strict=True)
-        if array.size and any(step == 0 and n > 1 for step, n in steps):
-            raise RuntimeError(
-                f"{operation}: several elements of this expanded tensor are one in memory; change "
-                "a copy, tensor.clone()")
-        if isinstance(array, np.ndarray) and not array.flags.writeable:
-            raise RuntimeError(
-                f"{operation}: the tensor shares a read-only array; change a copy, tensor.clone()")
