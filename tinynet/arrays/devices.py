@@ -177,9 +177,8 @@ def array_module(*arrays: Any, function: str = "") -> Any:
             owner, first = found, array
         elif owner is not found or (found is not np and array.device != first.device):
             a, b = device_of(first), device_of(array)
-            raise RuntimeError(
-                f"{function}{': ' if function else ''}expected all tensors on the same device, "
-                f"but found {a} and {b}; move one with .to('{a}') or .to('{b}')")
+            raise RuntimeError(f"{function}{': ' if function else ''}expected all tensors on the "
+                f"same device, but found {a} and {b}; move one with .to('{a}') or .to('{b}')")
     return owner or np
 
 

@@ -255,10 +255,9 @@ class Node:
             gradient = joint[i] if primitive.joint else primitive.rules[i](self, g, i)
             array = gradient.array
             if array.shape != self.shapes[i] or array.dtype != self.dtypes[i]:
-                raise RuntimeError(
-                    f"backward: a mistake in the primitive {primitive.name}: its gradient for "
-                    f"input {self.input_name(i)} is {array.dtype} {tuple(array.shape)}, the input "
-                    f"is {self.dtypes[i]} {tuple(self.shapes[i])}")
+                raise RuntimeError(f"backward: a mistake in the primitive {primitive.name}: its "
+                    f"gradient for input {self.input_name(i)} is {array.dtype} "
+                    f"{tuple(array.shape)}, the input is {self.dtypes[i]} {tuple(self.shapes[i])}")
             made[i] = gradient
         return made
 

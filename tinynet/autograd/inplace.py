@@ -132,21 +132,18 @@ class Writable(Variable):
 
     def _refuse_unfit(self, result: Variable, operation: str) -> None:
         if result.array.shape != self.array.shape:
-            raise ValueError(
-                f"{operation}: the result has shape {tuple(result.array.shape)}, which does not "
-                f"fit in place into shape {tuple(self.array.shape)}")
+            raise ValueError(f"{operation}: the result has shape {tuple(result.array.shape)}, "
+                f"which does not fit in place into shape {tuple(self.array.shape)}")
         dtype = result.array.dtype
         if not np.can_cast(dtype, self.array.dtype, "same_kind"):
-            raise RuntimeError(
-                f"{operation}: the result is {dtype}, which can't be written into "
+            raise RuntimeError(f"{operation}: the result is {dtype}, which can't be written into "
                 f"{self.array.dtype}; convert the tensor first, with .to(tinynet.{dtype})")
 
     def _refuse_leaf(self, operation: str) -> None:
         owner: Any = self
         while owner is not None:
             if owner._node is None and owner._requires_grad:
-                raise RuntimeError(
-                    f"{operation}: a {'' if owner is self else 'view of a '}leaf tensor that "
-                    "requires grad can't be changed in place, its gradient would be lost; do it "
-                    "under tinynet.no_grad(), or out of place")
+                raise RuntimeError(f"{operation}: a {'' if owner is self else 'view of a '}leaf "
+                    "tensor that requires grad can't be changed in place, its gradient would be "
+                    "lost; do it under tinynet.no_grad(), or out of place")
             owner = None if owner._view_of is None else owner._view_of[0]

@@ -29,13 +29,11 @@ class Recorded(Writable):
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Set whether `backward` leaves a gradient in this leaf; returns self. Floats only."""
         if self._node is not None and not requires_grad:
-            raise RuntimeError(
-                "requires_grad_: this tensor was computed from others that require grad; "
-                "tensor.detach() cuts it off")
+            raise RuntimeError("requires_grad_: this tensor was computed from others that require "
+                "grad; tensor.detach() cuts it off")
         if requires_grad and self.array.dtype.kind != "f":
-            raise RuntimeError(
-                "requires_grad_: only floating-point tensors can require gradients, this one is "
-                f"{self.array.dtype}")
+            raise RuntimeError("requires_grad_: only floating-point tensors can require gradients, "
+                f"this one is {self.array.dtype}")
         self._requires_grad = bool(requires_grad) and self._node is None
         return self
 
@@ -53,8 +51,7 @@ class Recorded(Writable):
             if not isinstance(value, Variable):
                 raise TypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
             if value.array.shape != self.array.shape or value.array.dtype != self.array.dtype:
-                raise RuntimeError(
-                    "grad: a gradient has the shape and dtype of its tensor, "
+                raise RuntimeError("grad: a gradient has the shape and dtype of its tensor, "
                     f"{tuple(self.array.shape)} {self.array.dtype}; "
                     f"got {tuple(value.array.shape)} {value.array.dtype}")
             array_module(self.array, value.array, function="grad")  # both on one device?

@@ -59,9 +59,8 @@ def _seed(function: str, output: Any, gradient: Any) -> tuple[Any, Any]:
     if given != shape:
         raise RuntimeError(f"{function}: the gradient has shape {given}, but its tensor {shape}")
     if given_dtype != dtype:
-        raise RuntimeError(
-            f"{function}: the gradient is {given_dtype}, but its tensor {dtype}; convert it with "
-            f".to(tinynet.{dtype})")
+        raise RuntimeError(f"{function}: the gradient is {given_dtype}, but its tensor {dtype}; "
+            f"convert it with .to(tinynet.{dtype})")
     array_module(output.array, gradient.array, function=function)  # both on one device?
     return vertex, gradient
 
@@ -95,9 +94,8 @@ def leaves(function: str, inputs: Any) -> set[Any] | None:
 def refuse_create_graph(create_graph: bool) -> None:
     """`backward` gives no higher orders."""
     if create_graph:
-        raise RuntimeError(
-            "backward: create_graph=True is not supported, since .grad keeps no history; use "
-            "tinynet.grad(outputs, inputs, create_graph=True)")
+        raise RuntimeError("backward: create_graph=True is not supported, since .grad keeps no "
+            "history; use tinynet.grad(outputs, inputs, create_graph=True)")
 
 
 def refuse_contradiction(materialize_grads: bool, allow_unused: bool | None) -> None:
@@ -113,8 +111,7 @@ def unused(number: int, tensor: Any, allow_unused: Any, materialize_grads: bool)
         return tensor._make(full_like(tensor.array, 0))
     if not allow_unused:
         shape = tuple(tensor.array.shape)
-        raise RuntimeError(
-            f"grad: the outputs do not depend on input {number}, of shape {shape}; "
+        raise RuntimeError(f"grad: the outputs do not depend on input {number}, of shape {shape}; "
             "allow_unused=True gives None for it, materialize_grads=True zeros")
     return None
 

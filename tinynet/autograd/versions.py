@@ -75,9 +75,8 @@ def restore(node: Any, position: int, g: Any) -> Any:
 def _changed(node: Any, position: int, change: str) -> RuntimeError:
     what = "result" if position < 0 else f"input {node.input_name(position)}"
     array = node.kept[position][0]
-    return RuntimeError(
-        f"backward: {node.primitive.name} needs its {what}, a {array.dtype} tensor of shape "
-        f"{tuple(array.shape)}, but {change}")
+    return RuntimeError(f"backward: {node.primitive.name} needs its {what}, a {array.dtype} tensor "
+        f"of shape {tuple(array.shape)}, but {change}")
 
 
 def keep_copies(node: Any, version: Version) -> None:
