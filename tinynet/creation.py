@@ -22,11 +22,6 @@ from .ops.arguments import (
 from .ops.dtypes import default_dtype
 from .tensor import Tensor
 
-__all__ = [
-    "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
-    "full", "full_like", "linspace", "normal", "ones", "ones_like", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"]
-
 
 def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
     """`array` as a tensor on `device` (None: where the array is)."""

@@ -63,18 +63,12 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _requested_threads() -> int | None:
-    """OMP_NUM_THREADS, if it is set to a positive number."""
-    text = os.environ.get("OMP_NUM_THREADS", "")
-    return int(text) if text.isdecimal() and int(text) > 0 else None
-
-
 def share_cores(processes: int) -> None:
     """Divide the cores among so many processes, this one included, that run on them.
 
     Nothing changes if the number of threads was set by the user.
     """
-    if not _workers.chosen and _requested_threads() is None:
+    if not _workers.chosen:
         _workers.threads = max(1, len(cores()) // processes)
         for get, set_ in _blas():
             set_(min(get(), _workers.threads))
@@ -92,8 +86,10 @@ class _Workers:
     """Threads that sleep until there is work. The first `parallel` call starts them."""
 
     def __init__(self) -> None:
-        self.threads = min(len(cores()), _requested_threads() or len(cores()))
-        self.chosen = False  # whether set_num_threads was called
+        text = os.environ.get("OMP_NUM_THREADS", "")
+        requested = int(text) if text.isdecimal() else 0
+        self.threads = min(len(cores()), requested or len(cores()))
+        self.chosen = requested > 0  # whether the user set the number, here or by set_num_threads
         self.poll: Callable[[], Any] | None = None
         self.reset()
 
@@ -108,8 +104,8 @@ class _Workers:
         """Start threads until there are `n`."""
         with self.lock:
             while self.started < n:
-                threading.Thread(
-                    target=self._work, args=(self.jobs,), daemon=True, name="tinynet").start()
+                work = functools.partial(self._work, self.jobs)
+                threading.Thread(target=work, daemon=True, name="tinynet").start()
                 self.started += 1
 
     @staticmethod
