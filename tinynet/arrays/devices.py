@@ -142,19 +142,16 @@ def _import_problem(error: ImportError) -> str:
 
 def _driver_problem(error: Exception) -> str:
     if getattr(error, "status", None) in _DRIVER_ERRORS:
-        return (
-            f"cupy finds no NVIDIA driver, or one too old for it ({error}); "
-            "install or update the driver (https://www.nvidia.com/drivers)")
-    return (
-        f"there is an NVIDIA driver but no GPU that it can use ({error}); "
-        "check nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES")
+        return (f"cupy finds no NVIDIA driver, or one too old for it ({error}); install or update "
+            "the driver (https://www.nvidia.com/drivers)")
+    return (f"there is an NVIDIA driver but no GPU that it can use ({error}); check nvidia-smi and "
+        "the environment variable CUDA_VISIBLE_DEVICES")
 
 
 def _library_problem(error: Exception) -> str:
-    return (
-        f"cupy is installed, but a first computation with it fails ({type(error).__name__}: "
-        f"{str(error).strip()}); if CUDA's libraries are missing, "
-        "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]')")
+    return (f"cupy is installed, but a first computation with it fails ({type(error).__name__}: "
+        f"{str(error).strip()}); if CUDA's libraries are missing, pip install 'cupy-cuda13x[ctk]' "
+        "(or 'cupy-cuda12x[ctk]')")
 
 
 # ------------------------------------------------------------------------- computing with arrays

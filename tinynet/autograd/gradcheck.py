@@ -160,12 +160,10 @@ class _Check:
             for x, name, derivative in zip(self.free, self.names, analytic, strict=True):
                 numeric, kinks = _difference(evaluate, x, direction, self.eps)
                 if kinks.any():
-                    warnings.warn(
-                        f"gradcheck: the {what} with respect to {name}"
-                        f"{_place(kinks.argmax(), x.shape)} jumps there (a kink?); no value is "
-                        "right at such a point, move the input away from it",
-                        UserWarning,
-                        stacklevel=3)
+                    place = _place(kinks.argmax(), x.shape)
+                    warnings.warn(f"gradcheck: the {what} with respect to {name}{place} jumps "
+                        "there (a kink?); no value is right at such a point, move the input away "
+                        "from it", UserWarning, stacklevel=3)
                 where = f"{what} of output {number} with respect to {name}"
                 self._agree(where, derivative, numeric)
 
