@@ -79,9 +79,8 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
             continue
         if isinstance(value, bool) or not isinstance(value, kind):
             wanted = "an int" if kind is numbers.Integral else "a number"
-            given = type(value).__name__
-            raise TypeError(
-                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}")
+            raise TypeError(f"set_printoptions: {name}={value!r} is a {type(value).__name__}; "
+                f"give {wanted} >= {least}")
         if not value >= least:  # so that nan is refused too
             raise ValueError(
                 f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")

@@ -86,9 +86,7 @@ def _strides(shape: tuple[int, ...], itemsize: int,
 
 def _block(size: int) -> Any:
     """A block of `size` bytes, or None (numpy then allocates) if that would exceed the limit."""
-    free = _free.get(size)
-    if free is None:
-        free = _free.setdefault(size, [])
+    free = _free.setdefault(size, [])
     try:
         return _lend(free.pop().memory, free)
     except IndexError:

@@ -72,10 +72,8 @@ def gradcheck(f: Callable[..., Any], inputs: Tensor | Sequence[Any], order: int 
     points = [_upcast(x) if isinstance(x, Tensor) else x for x in given]
 
     def function(*free: Tensor) -> list[Tensor]:
-        arguments = list(points)
-        for i, x in zip(checked, free, strict=True):
-            arguments[i] = x
-        return _outputs(f(*arguments))
+        replaced = dict(zip(checked, free, strict=True))
+        return _outputs(f(*[replaced.get(i, point) for i, point in enumerate(points)]))
 
     check = _Check([points[i] for i in checked], [f"input {i}" for i in checked], eps, atol, rtol)
     try:

@@ -39,12 +39,22 @@ class RemovableHandle:
 _hooked: set[weakref.ref[Any]] = set()
 
 
-def add_leaf_hook(leaf: Any, hook: Callable[[Any], None]) -> RemovableHandle:
-    """Call ``hook(leaf)`` in every `backward` as soon as ``leaf.grad`` is complete.
+def register_post_accumulate_grad_hook(leaf: Any, hook: Callable[[Any], None]) -> RemovableHandle:
+    """Call ``hook(tensor)`` in every `backward` once the gradient of this leaf is complete.
+
+    Gradients of other leaves are still being computed then. The hook may change ``.grad`` and must
+    return None. `tinynet.grad` leaves no gradients, so it calls no hooks. If a backward pass fails,
+    the gradients that leaves with hooks have received before stay.
 
     Raises:
         TypeError: `hook` can't be called.
-        RuntimeError: `leaf` is no leaf, or doesn't require grad.
+        RuntimeError: the tensor is no leaf, or doesn't require grad.
+
+    >>> import tinynet
+    >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
+    >>> with w.register_post_accumulate_grad_hook(lambda w: print(w.grad)):
+    ...     (w * w).sum().backward()
+    tensor([6., 8.])
     """
     if not callable(hook):
         raise TypeError(f"{_HOOK}: a hook is a function, got {type(hook).__name__}")

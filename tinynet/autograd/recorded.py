@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 from ..arrays.devices import array_module
+from . import hooks
 from .engine import Node, Variable, backward
-from .hooks import RemovableHandle, add_leaf_hook
 from .inplace import Writable
 
 
@@ -96,23 +95,7 @@ class Recorded(Writable):
         directions = None if gradient is None else [gradient]
         backward(self, directions, retain_graph, create_graph, inputs)
 
-    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
-        """Call ``hook(tensor)`` in every `backward` once the gradient of this leaf is complete.
-
-        Gradients of other leaves are still being computed then. The hook may change ``.grad`` and
-        must return None. `tinynet.grad` leaves no gradients, so it calls no hooks. If a backward
-        pass fails, the gradients that leaves with hooks have received before stay.
-
-        Raises:
-            RuntimeError: the tensor is no leaf, or doesn't require grad.
-
-        >>> import tinynet
-        >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
-        >>> with w.register_post_accumulate_grad_hook(lambda w: print(w.grad)):
-        ...     (w * w).sum().backward()
-        tensor([6., 8.])
-        """
-        return add_leaf_hook(self, hook)
+    register_post_accumulate_grad_hook = hooks.register_post_accumulate_grad_hook
 
     def detach(self) -> Any:
         """The same values in the same memory, cut off from the graph."""
