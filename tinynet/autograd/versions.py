@@ -45,7 +45,7 @@ def restore(node: Any, position: int, g: Any) -> Any:
     """What `node` kept of the input at `position`, or of the result at -1, with its history.
 
     Raises:
-        RuntimeError: it was freed, or changed in place since.
+        RuntimeError: it was freed, or its memory was changed since.
     """
     if node.kept is None:
         raise RuntimeError(
