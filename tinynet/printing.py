@@ -9,19 +9,17 @@ between.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 PREFIX = "tensor("
 
 
-@dataclasses.dataclass(frozen=True)
-class PrintOptions:
+class PrintOptions(NamedTuple):
     """What ``set_printoptions`` sets; the defaults are PyTorch's."""
 
     precision: int = 4
@@ -85,7 +83,7 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
             raise ValueError(
                 f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
         changes[name] = value
-    _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
+    _options = (_options if profile is None else PROFILES[profile])._replace(**changes)
 
 
 def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
