@@ -1,6 +1,6 @@
 // What the kernels of arrays/gpu.py compute for one element, number i, of their outputs.
 //
-// Arrays lie in C order; their axes are given in comments. The size letters are those of
+// Arrays are indexed in C order; comments give their axes. The size letters are those of
 // tinynet/ops/conv/geometry.py. Sums are gathered: one thread adds up all contributions to its
 // element, in a fixed order.
 
