@@ -76,13 +76,6 @@ def _as_betas(owner: str, name: str, value: Any) -> tuple[Any, Any]:
     return first, second
 
 
-def as_list(owner: str, name: str, value: Any) -> list[Any]:
-    """`value` as a list, or TypeError. What the user's iterator raises passes through."""
-    if not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
-        raise TypeError(f"{owner}: {name} must be a list, got {value!r:.60}")
-    return list(value)
-
-
 Number = Annotated[float, as_number]
 NotNegative = Annotated[float, by(as_number, 0)]
 Fraction = Annotated[float, by(as_number, 0, 1)]

@@ -1,7 +1,7 @@
 """`Optimizer`: parameter groups and their options, the step, and the state with saving and loading.
 
 All optimisers share this. What an optimiser does to one parameter is a few lines on arrays, in
-`sgd.py` and its neighbours.
+`formulas.py`.
 """
 
 from __future__ import annotations
