@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.memory import empty, scratch
-from ..arrays.threads import by_shares
+from ..arrays.threads import parallel_slices
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
@@ -55,12 +55,13 @@ def map_in_memory_order(xp: Any, compute: Callable[..., Any], *arrays: Any) -> A
     `arrays` have one shape; the result has the memory order of the first. Threads share large ones.
     """
     first = arrays[0]
-    if xp is np and first.size >= _FLAT:
+    n = first.size
+    if xp is np and n >= _FLAT:
         order = _outermost_first(first.strides)
         if first.transpose(order).flags.c_contiguous:
             out = empty(np, first.shape, first.dtype, order)
             rows = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]
-            by_shares(np, out.size, out.size, lambda part: compute(*[row[part] for row in rows]))
+            parallel_slices(np, n, n, lambda part: compute(*[row[part] for row in rows]))
             return out
     out = xp.empty_like(first)
     compute(*arrays, out)

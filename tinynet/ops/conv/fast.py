@@ -31,7 +31,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...arrays.memory import scratch
-from ...arrays.threads import as_many_each, blas_architectures, get_num_threads, parallel, pieces
+from ...arrays.threads import balanced_parts, blas_architectures, get_num_threads, parallel, pieces
 from ..layout import batch_innermost, empty_images
 from .geometry import Geometry
 
@@ -164,7 +164,7 @@ def _parts(multiplications: int, least: int, threads: int) -> int:
     """
     busy = max(1, min(threads, -(-multiplications // SHARE)))
     is_large = threads > 1 and multiplications >= 32 * threads * SHARE
-    return as_many_each(max(least, 2 * busy if is_large else busy), busy)
+    return balanced_parts(max(least, 2 * busy if is_large else busy), busy)
 
 
 @functools.lru_cache(maxsize=1024)

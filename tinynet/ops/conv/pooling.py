@@ -12,7 +12,7 @@ import numpy as np
 
 from ...arrays import gpu as kernels
 from ...arrays.memory import empty, scratch
-from ...arrays.threads import by_shares
+from ...arrays.threads import parallel_slices
 from ...autograd.engine import Primitive
 from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost
@@ -46,7 +46,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
-    by_shares(xp, C, x.size, compute)
+    parallel_slices(xp, C, x.size, compute)
     return y.transpose(3, 1, 0, 2)
 
 
@@ -112,7 +112,7 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
         if seeking.any():  # nothing equals their maximum, so it is nan
             _to_nan(xp, dy[:, c], x[:, c], window, seeking, dx[:, c])
 
-    by_shares(xp, C, x.size, compute, passes=2)
+    parallel_slices(xp, C, x.size, compute, passes=2)
     return dx.transpose(3, 1, 0, 2)
 
 
