@@ -23,7 +23,7 @@ from ..autograd import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
 from .dtypes import result_type
 from .layout import map_in_memory_order
-from .operands import elementwise, named, number_for, rule, without_gradient
+from .operands import elementwise, named, number_for, rule
 from .shapes import fitted
 
 # ------------------------------------------------------------------------------------ arithmetic
@@ -373,11 +373,8 @@ def _chosen(name: str, condition: Any, *operands: Any) -> Any:
 
 def _comparison(name: str, sign: str) -> Any:
     compare = getattr(operator, name)
-
-    def comparison(input: Any, other: Any) -> Any:
-        return without_gradient(name, lambda xp, a, b: compare(a, b), input, other, fit=False)
-
-    return named(comparison, name, f"``input {sign} other``, element by element: a bool tensor.")
+    doc = f"``input {sign} other``, element by element: a bool tensor."
+    return rule(name, doc, lambda xp, a, b: compare(a, b), bools=True, fit=False)
 
 
 eq, ne = _comparison("eq", "=="), _comparison("ne", "!=")
@@ -386,10 +383,8 @@ gt, ge = _comparison("gt", ">"), _comparison("ge", ">=")
 
 
 def _test(name: str, what: str) -> Any:
-    def test(input: Any) -> Any:
-        return without_gradient(name, lambda xp, a: getattr(xp, name)(a), input)
-
-    return named(test, name, f"Which elements are {what}: a bool tensor.")
+    doc = f"Which elements are {what}: a bool tensor."
+    return rule(name, doc, lambda xp, a: getattr(xp, name)(a), bools=True)
 
 
 isnan = _test("isnan", "not a number")
@@ -397,42 +392,28 @@ isinf = _test("isinf", "infinite")
 isfinite = _test("isfinite", "neither infinite nor nan")
 
 
-def _refuse_floats(name: str, *operands: Any) -> None:
-    for v in operands:
-        if isinstance(v, float) or (isinstance(v, Variable) and v.array.dtype.kind == "f"):
-            given = f"a tensor of {v.array.dtype}" if isinstance(v, Variable) else "float"
-            raise TypeError(f"{name}: expected bools or integers, got {given}")
+def _bitwise(name: str, formula: str, forward: Callable[..., Any]) -> Any:
+    return rule(name, f"``{formula}`` of bools or integers.", forward, bools=True, floats=False)
 
 
-def _bitwise(name: str, sign: str, compute: Callable[..., Any]) -> Any:
-    def bitwise(input: Any, other: Any) -> Any:
-        _refuse_floats(name, input, other)
-        return without_gradient(name, lambda xp, a, b: compute(a, b), input, other)
-
-    return named(bitwise, name, f"``input {sign} other`` of bools or integers.")
+bitwise_and = _bitwise("bitwise_and", "input & other", lambda xp, a, b: a & b)
+bitwise_or = _bitwise("bitwise_or", "input | other", lambda xp, a, b: a | b)
+bitwise_xor = _bitwise("bitwise_xor", "input ^ other", lambda xp, a, b: a ^ b)
+bitwise_not = _bitwise("bitwise_not", "~input", lambda xp, a: ~a)
 
 
-bitwise_and = _bitwise("bitwise_and", "&", operator.and_)
-bitwise_or = _bitwise("bitwise_or", "|", operator.or_)
-bitwise_xor = _bitwise("bitwise_xor", "^", operator.xor)
+def _logical(name: str, quantity: str, forward: Callable[..., Any]) -> Any:
+    of_bools = rule(name, "", forward, bools=True)
 
-
-def bitwise_not(input: Any) -> Any:
-    """``~input`` of bools or integers."""
-    _refuse_floats("bitwise_not", input)
-    return without_gradient("bitwise_not", lambda xp, a: ~a, input)
-
-
-def _logical(name: str, quantity: str, combine: Callable[..., Any]) -> Any:
     def logical(input: Any, other: Any) -> Any:
-        nonzero = [ne(as_tensor(name, *named), 0) for named in (("input", input), ("other", other))]
-        return without_gradient(name, lambda xp, a, b: combine(a, b), *nonzero)
+        return of_bools(
+            ne(as_tensor(name, "input", input), 0), ne(as_tensor(name, "other", other), 0))
 
     return named(logical, name, f"Whether {quantity} non-zero, element by element.")
 
 
-logical_and = _logical("logical_and", "both are", operator.and_)
-logical_or = _logical("logical_or", "at least one is", operator.or_)
+logical_and = _logical("logical_and", "both are", lambda xp, a, b: a & b)
+logical_or = _logical("logical_or", "at least one is", lambda xp, a, b: a | b)
 
 
 def logical_not(input: Any) -> Any:
@@ -440,30 +421,41 @@ def logical_not(input: Any) -> Any:
     return eq(as_tensor("logical_not", "input", input), 0)
 
 
+def _closeness(name: str) -> Callable[..., Any]:
+    compare = rule(name, "", lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), bools=True)
+
+    def closeness(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+        for what, value in (("rtol", rtol), ("atol", atol)):
+            if not (type(value) is float and value == math.inf):
+                as_number(name, what, value)
+        return compare(input, other, limits=(rtol, atol, equal_nan))
+
+    return closeness
+
+
+_isclose, _allclose = _closeness("isclose"), _closeness("allclose")
+
+
 @of_tensor
 def isclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Where ``|input - other| <= atol + rtol * |other|``: a bool tensor."""
-    return _isclose("isclose", input, other, rtol, atol, equal_nan)
+    return _isclose(input, other, rtol, atol, equal_nan)
 
 
 @of_tensor
 def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return _everywhere(_isclose("allclose", input, other, rtol, atol, equal_nan))
+    return _everywhere(_allclose(input, other, rtol, atol, equal_nan))
 
 
-def _isclose(name: str, a: Any, b: Any, rtol: float, atol: float, equal_nan: bool) -> Variable:
-    for what, value in (("rtol", rtol), ("atol", atol)):
-        if not (type(value) is float and value == math.inf):
-            as_number(name, what, value)
-    return without_gradient(name, lambda xp, a, b: xp.isclose(a, b, rtol, atol, equal_nan), a, b)
+_equal = rule("equal", "", lambda xp, a, b: a == b, bools=True)
 
 
 @of_tensor
 def equal(input: Variable, other: Variable) -> bool:
     """Whether two tensors have the same shape and the same values."""
     same = input.array.shape == as_tensor("equal", "other", other).array.shape
-    return same and _everywhere(without_gradient("equal", lambda xp, a, b: a == b, input, other))
+    return same and _everywhere(_equal(input, other))
 
 
 def _everywhere(condition: Variable) -> bool:
