@@ -346,21 +346,20 @@ def where(condition: Any, input: Any, other: Any) -> Any:
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value`, a number or a 0-d tensor, wherever the bool tensor `mask` holds."""
     as_tensor_of("masked_fill", "the mask", mask, "b")
-    value, dtype = as_operand("masked_fill", value, input), input.array.dtype
-    if not isinstance(value, Variable):
-        number = number_for("masked_fill", value, dtype)
-        value = input._make(on_device_of(input.array, number, dtype))
-    if value.array.ndim:
+    value = as_operand("masked_fill", value, input)
+    if isinstance(value, Variable) and value.array.ndim:
         given = f"shape {value.array.shape}"
         raise ValueError(f"masked_fill: the value must be a number or a 0-d tensor, got {given}")
-    return _chosen("masked_fill", mask, fitted(value, (), dtype), input)
+    return _chosen("masked_fill", mask, value, input, dtype=input.array.dtype)
 
 
-def _chosen(name: str, condition: Any, *operands: Any) -> Any:
+def _chosen(name: str, condition: Any, *operands: Any, dtype: Any = None) -> Any:
+    """The first operand where `condition` holds, else the second; in `dtype`, if that is given."""
     values = [as_operand(name, v, condition) for v in operands]
     arrays = [v.array for v in (condition, *values) if isinstance(v, Variable)]
     array_module(*arrays, function=name)
-    shape, dtype = broadcast_shape(name, *[a.shape for a in arrays]), result_type(*values)
+    shape = broadcast_shape(name, *[a.shape for a in arrays])
+    dtype = dtype or result_type(*values)
     for i, v in enumerate(values):
         if not isinstance(v, Variable):  # else numpy could not tell the dtype of two numbers
             v = condition._make(on_device_of(condition.array, number_for(name, v, dtype), dtype))

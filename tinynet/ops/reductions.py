@@ -29,7 +29,9 @@ def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
 
 def unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
     """`g`, of `shape` reduced over `dims` with or without keepdim, expanded to `shape` again."""
-    return _expand(_reshape(g, shape=_kept(shape, dims)), shape=shape)
+    if g.array.ndim:  # else it expands to any shape as it is
+        g = _reshape(g, shape=_kept(shape, dims))
+    return _expand(g, shape=shape)
 
 
 def _without(kept: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
