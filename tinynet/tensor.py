@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import autograd
-from .arrays.devices import (
-    Device, array_module, as_device, computing, device_of, full_like, on_device_of, to_device,
-    to_host)
+from .arrays.devices import (Device, array_module, as_device, computing, device_of, full_like,
+    on_device_of, to_device, to_host)
 from .arrays.random import default_generator
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes

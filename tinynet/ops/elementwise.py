@@ -31,8 +31,7 @@ from .shapes import fitted
 
 _add = rule("add", "", lambda xp, a, b: a + b, bools=True, a=lambda g: g, b=lambda g: g)
 _sub = rule("sub", "", lambda xp, a, b: a - b, a=lambda g: g, b=lambda g: -g)
-mul = rule(
-    "mul", "``input * other``, element by element.", lambda xp, a, b: a * b, bools=True,
+mul = rule("mul", "``input * other``, element by element.", lambda xp, a, b: a * b, bools=True,
     a=lambda g, b: g * b, b=lambda g, a: g * a)
 div = rule(  # not a / b, because numpy refuses to divide by the Python number 0
     "div", "``input / other``, element by element; integers become floats.",
@@ -106,9 +105,8 @@ floor_divide.derivatives(a=lambda g: g * 0.0, b=lambda g: g * 0.0)  # steps are 
 
 def _step(name: str, function: str, doc: str) -> Any:
     """Declare a function that rounds: its derivative is 0, and integers stay as they are."""
-    return rule(
-        name, doc, lambda xp, a: getattr(xp, function)(a) if a.dtype.kind == "f" else a.copy(),
-        a=lambda g: g * 0.0)
+    return rule(name, doc, a=lambda g: g * 0.0, forward=lambda xp, a: (
+        getattr(xp, function)(a) if a.dtype.kind == "f" else a.copy()))
 
 
 floor: Any = _step("floor", "floor", "The next whole number below or equal.")
@@ -141,8 +139,7 @@ def _sigmoid(xp: Any, a: Any) -> Any:
     return xp.where(a >= 0, 1.0, e) / (1.0 + e)
 
 
-sigmoid = rule(
-    "sigmoid", "``1 / (1 + exp(-input))``.", _sigmoid, floating=True,
+sigmoid = rule("sigmoid", "``1 / (1 + exp(-input))``.", _sigmoid, floating=True,
     a=lambda g, y: g * (y * (1.0 - y)))
 
 
@@ -197,9 +194,7 @@ def _erf(a: Any) -> Any:
 
 square = rule(
     "square", "``input * input``.", lambda xp, a: a * a, bools=True, a=lambda g, a: g * a * 2.0)
-reciprocal = rule(
-    "reciprocal", "``1 / input``.", lambda xp, a: xp.true_divide(1.0, a), floating=True,
-    a=lambda g, y: -g * y * y)
+reciprocal = _smooth("reciprocal", lambda g, y: -g * y * y, "``1 / input``.")
 rsqrt = rule(
     "rsqrt", "``1 / sqrt(input)``.", lambda xp, a: xp.true_divide(1.0, xp.sqrt(a)), floating=True,
     a=lambda g, y: -0.5 * g * y * y * y)
@@ -208,12 +203,9 @@ rsqrt = rule(
 # -------------------------------------------------------------------------------------- selection
 
 
-_INTEGERS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
-
-
 def bits_as_integers(a: Any) -> Any:
     """The array of floats `a` as integers of the same bits, in the same memory."""
-    return a.view(_INTEGERS[a.itemsize])
+    return a.view(f"i{a.itemsize}")
 
 
 def copy_where(xp: Any, source: Any, condition: Any, out: Any) -> None:
@@ -322,13 +314,8 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
         min=None if min is None else kind(min), max=None if max is None else kind(max))
 
 
-@Primitive
-def _where(xp, condition, a, b):
-    return xp.where(condition, a, b)
-
-
-_where.derivatives(
-    condition=lambda g: g,  # never called: bools have no gradient
+_where = Primitive(lambda xp, condition, a, b: xp.where(condition, a, b), name="where")
+_where.derivatives(condition=lambda g: g,  # never called: bools have no gradient
     a=lambda g, condition: _where(condition, g, 0.0),
     b=lambda g, condition: _where(condition, 0.0, g))
 

@@ -8,7 +8,6 @@ depends on the order.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -44,11 +43,6 @@ def batch_innermost(xp: Any, x: Any) -> Any:
 _FLAT = 1 << 16  # elements from which it pays to see an array as one long row
 
 
-@functools.lru_cache(maxsize=256)
-def _outermost_first(strides: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
-
-
 def map_in_memory_order(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     """A new array that ``compute(*arrays, out)`` fills element by element.
 
@@ -57,7 +51,7 @@ def map_in_memory_order(xp: Any, compute: Callable[..., Any], *arrays: Any) -> A
     first = arrays[0]
     n = first.size
     if xp is np and n >= _FLAT:
-        order = _outermost_first(first.strides)
+        order = tuple(sorted(range(first.ndim), key=first.strides.__getitem__, reverse=True))
         if first.transpose(order).flags.c_contiguous:
             out = empty(np, first.shape, first.dtype, order)
             rows = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -58,18 +57,11 @@ def number_for(name: str, value: Any, dtype: Any) -> Any:
     if dtype.kind == "f":
         return float(value)
     if dtype.kind in "iu":
-        low, high = _limits(dtype)
-        if not low <= value <= high:
+        limits = np.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
             hint = "convert the tensor first, with .to(...)"
             raise ValueError(f"{name}: the number {value} does not fit into {dtype}; {hint}")
     return value
-
-
-@functools.cache
-def _limits(dtype: Any) -> tuple[int, int]:
-    """The least and the greatest integer of `dtype`."""
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)
 
 
 def named(operation: Any, name: str, doc: str | None) -> Any:

@@ -121,8 +121,7 @@ def conv2d_weight_grad(xp, x, dy, *, geometry):
 conv2d.derivatives(
     x=lambda g, w, geometry: conv2d_input_grad(g, w, geometry=geometry),
     w=lambda g, x, geometry: conv2d_weight_grad(x, g, geometry=geometry),
-    b=lambda g: sum_channels(g, None),  # one b for all positions and samples: a sum, not a mean
-)
+    b=lambda g: sum_channels(g, None))  # one b for all positions and samples: a sum, not a mean
 conv2d_input_grad.derivatives(  # its result has the shape of x, and so has g
     dy=lambda g, w, geometry: conv2d(g, w, None, geometry=geometry),
     w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry))
