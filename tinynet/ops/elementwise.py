@@ -251,11 +251,9 @@ relu.derivatives(a=lambda g, y: gated(g, y))
 
 
 def _extremum(name: str, adjective: str) -> Any:
-    return rule(
-        name,
-        f"The {adjective} of two, element by element, nan if either is; "
-        "where they are equal each gets half of the gradient.",
-        lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
+    doc = (f"The {adjective} of two, element by element, nan if either is; where they are equal "
+        "each gets half of the gradient.")
+    return rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
         a=lambda g, y, a, b: _to_the_chosen(g, y, a, b),
         b=lambda g, y, a, b: _to_the_chosen(g, y, b, a))
 

@@ -17,6 +17,7 @@ from ..arrays.devices import array_module, computing
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
+from .indexing import along
 from .operands import aligned, named
 from .shapes import _expand, _reshape, fitted
 from .summing import total
@@ -236,13 +237,13 @@ def _split_evenly(g, y, a, dims):
 
 
 # one element of each line along `dim`
-pick = Primitive(lambda xp, a, *, indices, dim: xp.take_along_axis(a, indices, dim), name="pick")
+pick = Primitive(lambda xp, a, *, indices, dim: a[along(xp, indices, dim)], name="pick")
 
 
 @Primitive
 def unpick(xp, a, *, indices, dim, shape):
     out = xp.zeros(shape, a.dtype)
-    xp.put_along_axis(out, indices, a, dim)  # one index per line, so no element is written twice
+    out[along(xp, indices, dim)] = a  # one index per line: no element is written twice
     return out
 
 
