@@ -147,22 +147,21 @@ def _variance(name: str, input, dim, unbiased, keepdim, correction) -> Any:
     dims = _dims(name, input, dim, keepdim)
     # of too few values, the variance is 0 / 0, a nan, as in PyTorch
     count = builtins.max(_count(input.array.shape, dims) - correction, 0.0)
-    return _without(moments(_widened(input), dims)[2], dims, keepdim) / count
+    return _without(centred(_widened(input), dims)[1], dims, keepdim) / count
 
 
-def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """The mean of floats, `input` less the mean, and the sum of the squares of that difference.
+def centred(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any]:
+    """`input` (floats) less its mean over `dims`, and the sum of the squares of that difference.
 
-    `dims` stay, with size 1.
+    `dims` stay in the sum, with size 1.
     """
     average = _average(input, dims, keepdim=True)
-    centred = input - average
-    squares = _sum(centred * centred, dims=dims, keepdim=True)
+    difference = input - average
+    squares = _sum(difference * difference, dims=dims, keepdim=True)
     if _far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
-        rest = _average(centred, dims, keepdim=True)
-        average, centred = average + rest, centred - rest
-        squares = _sum(centred * centred, dims=dims, keepdim=True)
-    return average, centred, squares
+        difference = difference - _average(difference, dims, keepdim=True)
+        squares = _sum(difference * difference, dims=dims, keepdim=True)
+    return difference, squares
 
 
 def _far_from_zero(average: Any, squares: Any, count: float) -> bool:

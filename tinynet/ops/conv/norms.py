@@ -20,7 +20,7 @@ from ...autograd.engine import Primitive
 from ...autograd.grad_mode import is_grad_enabled
 from ..elementwise import rsqrt
 from ..layout import batch_innermost, channel_sums
-from ..reductions import mean, moments, sum
+from ..reductions import centred, mean, sum
 from ..shapes import reshape
 from ..summing import total
 from .channels import lines
@@ -138,7 +138,7 @@ def _gradient_formulas(g, x, weight, found: Statistics, groups: int, eps: float)
     N, C, H, W = x.array.shape
     x, g = [reshape(v, N, groups, C // max(groups, 1), H, W) for v in (x, g)]
     dims = (0, 2, 3, 4) if found.var.shape[1] == 1 else (2, 3, 4)
-    _, difference, squares = moments(x, dims)
+    difference, squares = centred(x, dims)
     rstd = rsqrt(squares / float(found.size) + eps)
     y = difference * rstd
     d_weight, d_bias = sum(g * y, (0, 2, 3, 4)), sum(g, (0, 2, 3, 4))

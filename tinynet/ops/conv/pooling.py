@@ -181,12 +181,11 @@ def _scatter(xp, dy, *, maxima):
 def _gather(xp, dx, *, maxima):
     # the adjoint of `_scatter`: for each window, what dx has at its largest pixel
     x, y, geometry = maxima
-    winners, dx = winning_taps(xp, x, y, geometry), dx.transpose(2, 1, 3, 0)
-    out = xp.zeros_like(y, dtype=dx.dtype)
-    winners, result = winners.transpose(2, 1, 3, 0), out.transpose(2, 1, 3, 0)
+    winners, dx = [a.transpose(2, 1, 3, 0) for a in (winning_taps(xp, x, y, geometry), dx)]
+    out = xp.zeros(winners.shape, dx.dtype)
     for number, outputs, pixels in _window(geometry).taps:
-        result[outputs] += xp.where(winners[outputs] == number, dx[pixels], 0)
-    return out
+        out[outputs] += xp.where(winners[outputs] == number, dx[pixels], 0)
+    return out.transpose(3, 1, 0, 2)
 
 
 # where the largest values are is constant as far as derivatives are concerned
