@@ -203,9 +203,12 @@ rsqrt = rule(
 # -------------------------------------------------------------------------------------- selection
 
 
+_INTEGERS = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+
+
 def bits_as_integers(a: Any) -> Any:
     """The array of floats `a` as integers of the same bits, in the same memory."""
-    return a.view(f"i{a.itemsize}")
+    return a.view(_INTEGERS[a.itemsize])
 
 
 def copy_where(xp: Any, source: Any, condition: Any, out: Any) -> None:
