@@ -105,8 +105,9 @@ floor_divide.derivatives(a=lambda g: g * 0.0, b=lambda g: g * 0.0)  # steps are 
 
 def _step(name: str, function: str, doc: str) -> Any:
     """Declare a function that rounds: its derivative is 0, and integers stay as they are."""
-    return rule(name, doc, a=lambda g: g * 0.0, forward=lambda xp, a: (
-        getattr(xp, function)(a) if a.dtype.kind == "f" else a.copy()))
+    return rule(
+        name, doc, lambda xp, a: getattr(xp, function)(a) if a.dtype.kind == "f" else a.copy(),
+        a=lambda g: g * 0.0)
 
 
 floor: Any = _step("floor", "floor", "The next whole number below or equal.")
@@ -316,7 +317,8 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
 
 
 _where = Primitive(lambda xp, condition, a, b: xp.where(condition, a, b), name="where")
-_where.derivatives(condition=lambda g: g,  # never called: bools have no gradient
+_where.derivatives(
+    condition=lambda g: g,  # never called: bools have no gradient
     a=lambda g, condition: _where(condition, g, 0.0),
     b=lambda g, condition: _where(condition, 0.0, g))
 

@@ -23,15 +23,10 @@ from .shapes import _expand, _reshape, fitted
 from .summing import total
 
 
-def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
-    """`shape` with the size 1 at `dims`."""
-    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
-
-
 def unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
     """`g`, of `shape` reduced over `dims` with or without keepdim, expanded to `shape` again."""
     if g.array.ndim:  # else it expands to any shape as it is
-        g = _reshape(g, shape=_kept(shape, dims))
+        g = _reshape(g, shape=tuple([1 if d in dims else n for d, n in enumerate(shape)]))
     return _expand(g, shape=shape)
 
 
@@ -220,9 +215,11 @@ def _extreme_and_index(name: str) -> tuple[Primitive, Primitive]:
         lambda xp, a, *, dims, keepdim: getattr(a, name)(axis=dims, keepdims=keepdim),
         name=f"a{name}")
     over.derivatives(a=_split_evenly)
-    arg = f"arg{name}"
-    return over, Primitive(lambda xp, a, *, dims, keepdim: getattr(xp, arg)(
-        a, axis=dims[0], keepdims=keepdim), name=arg)
+
+    def first_index(xp, a, *, dims, keepdim):
+        return getattr(xp, f"arg{name}")(a, axis=dims[0], keepdims=keepdim)
+
+    return over, Primitive(first_index, name=f"arg{name}")
 
 
 def _split_evenly(g, y, a, dims):
@@ -267,7 +264,7 @@ def _extreme(name: str, over, index, of_two: Callable[..., Any], input, dim, kee
         return _extreme_over(name, over, input, tuple(range(ndim)), keepdim)
     dim = as_dim(name, dim, ndim)
     if ndim == 0:
-        return MinMax(input, _index(name, index, input, None, False))
+        return MinMax(input, _index_of(name, index, input, None, False))
     indices = _extreme_over(name, index, input, (dim,), True)
     values = pick(input, indices=indices.array, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
@@ -311,7 +308,7 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _extreme_over("amin", _amin, input, _dims("amin", input, dim, keepdim), keepdim)
 
 
-def _index(name: str, index: Primitive, input: Any, dim: Any, keepdim: bool) -> Any:
+def _index_of(name: str, index: Primitive, input: Any, dim: Any, keepdim: bool) -> Any:
     as_bool(name, "keepdim", keepdim)
     ndim = input.array.ndim
     dim = dim if dim is None else as_dim(name, dim, ndim)
@@ -328,7 +325,7 @@ def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
     Without `dim`, the index in the flattened tensor.
     """
-    return _index("argmax", _argmax, input, dim, keepdim)
+    return _index_of("argmax", _argmax, input, dim, keepdim)
 
 
 @of_tensor
@@ -337,7 +334,7 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
     Without `dim`, the index in the flattened tensor.
     """
-    return _index("argmin", _argmin, input, dim, keepdim)
+    return _index_of("argmin", _argmin, input, dim, keepdim)
 
 
 def _truth(name: str, which: str) -> Any:

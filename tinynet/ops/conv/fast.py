@@ -24,8 +24,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -40,8 +39,7 @@ from .geometry import Geometry
 ALL = slice(None)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A correlation along one axis, of slices of the input and the taps, to a slice of the output.
 
     out[line.out][i] = sum_k kernel[line.taps][k] * inp[line.inp][i * stride + k * dilation - pad]
