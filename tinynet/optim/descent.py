@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays.memory import empty
 from ..tensor import Tensor
-from ..arrays.threads import by_shares
+from ..arrays.threads import parallel_slices
 from .declared import Rule
 from .optimizer import Optimizer
 
@@ -134,7 +134,7 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
         def part(s: slice) -> None:
             step(np, *[a.reshape(-1)[s] if isinstance(a, np.ndarray) else a for a in arguments])
 
-        by_shares(np, size, size, part, passes=4)
+        parallel_slices(np, size, size, part, passes=4)
 
     return shared
 

@@ -24,14 +24,13 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ...arrays.memory import scratch
-from ...arrays.threads import as_many_each, blas_architectures, get_num_threads, parallel, pieces
+from ...arrays.threads import balanced_parts, blas_architectures, get_num_threads, parallel, pieces
 from ..layout import batch_innermost, empty_images
 from .geometry import Geometry
 
@@ -40,8 +39,7 @@ from .geometry import Geometry
 ALL = slice(None)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A correlation along one axis, of slices of the input and the taps, to a slice of the output.
 
     out[line.out][i] = sum_k kernel[line.taps][k] * inp[line.inp][i * stride + k * dilation - pad]
@@ -164,7 +162,7 @@ def _parts(multiplications: int, least: int, threads: int) -> int:
     """
     busy = max(1, min(threads, -(-multiplications // SHARE)))
     is_large = threads > 1 and multiplications >= 32 * threads * SHARE
-    return as_many_each(max(least, 2 * busy if is_large else busy), busy)
+    return balanced_parts(max(least, 2 * busy if is_large else busy), busy)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -12,12 +12,11 @@ import numpy as np
 
 from ...arrays import gpu as kernels
 from ...arrays.memory import empty, scratch
-from ...arrays.threads import by_shares
+from ...arrays.threads import parallel_slices
 from ...autograd.engine import Primitive
 from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost
 from .geometry import Geometry, Tap
-from .plain import pad
 
 # ------------------------------------------------------------------------------ the largest values
 
@@ -46,7 +45,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
-    by_shares(xp, C, x.size, compute)
+    parallel_slices(xp, C, x.size, compute)
     return y.transpose(3, 1, 0, 2)
 
 
@@ -73,20 +72,22 @@ def _largest_along(xp: Any, x: Any, axis: int, taps: list[Tap], lowest: Any, out
 
 
 class _Window(NamedTuple):
-    """The taps of a window, each as two indices: of the outputs, and of the pixels they read."""
+    """The taps of a window: their numbers, row by row, the outputs, and the pixels they read."""
 
-    taps: list[tuple[Any, Any]]  # into (OH, C, OW, N) and into (H, C, W, N)
+    taps: list[tuple[int, Any, Any]]  # with indices into (OH, C, OW, N) and into (H, C, W, N)
     disjoint: bool  # no pixel is in two windows
     tiling: bool  # every pixel is in exactly one
 
 
 @functools.lru_cache(maxsize=256)
 def _window(geometry: Geometry) -> _Window:
-    down, along, every = geometry.taps_on_image(0), geometry.taps_on_image(1), slice(None)
-    taps = [((row.outputs, every, column.outputs), (row.pixels, every, column.pixels))
-            for row in down for column in along]
+    every = slice(None)
+    taps = [
+        (kh * geometry.KW + kw, (out_rows, every, out_columns), (rows, every, columns))
+        for kh, out_rows, rows in geometry.taps_on_image(0)
+        for kw, out_columns, columns in geometry.taps_on_image(1)]
     reads = np.zeros((geometry.H, 1, geometry.W), np.int64)  # how many windows read each pixel
-    for _, pixels in taps:
+    for _, _, pixels in taps:
         reads[pixels] += 1
     return _Window(taps, bool((reads <= 1).all()), bool((reads == 1).all()))
 
@@ -112,12 +113,12 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
         if seeking.any():  # nothing equals their maximum, so it is nan
             _to_nan(xp, dy[:, c], x[:, c], window, seeking, dx[:, c])
 
-    by_shares(xp, C, x.size, compute, passes=2)
+    parallel_slices(xp, C, x.size, compute, passes=2)
     return dx.transpose(3, 1, 0, 2)
 
 
 def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, dx: Any) -> None:
-    for outputs, pixels in window.taps:
+    for _, outputs, pixels in window.taps:
         still = seeking[outputs]
         found = scratch(xp, "mask", still.shape, np.dtype(bool))
         xp.equal(x[pixels], y[outputs], out=found)
@@ -132,7 +133,7 @@ def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, d
 
 
 def _to_nan(xp: Any, dy: Any, x: Any, window: _Window, seeking: Any, dx: Any) -> None:
-    for outputs, pixels in reversed(window.taps):
+    for _, outputs, pixels in reversed(window.taps):
         found = xp.isnan(x[pixels]) & seeking[outputs]
         seeking[outputs] ^= found
         dx[pixels] += xp.where(found, dy[outputs], 0)
@@ -144,16 +145,12 @@ def winning_taps(xp: Any, x: Any, y: Any, geometry: Geometry) -> Any:
 
     It is the first whose pixel equals the maximum, or the last that is nan.
     """
-    padded = pad(xp, x, geometry, _lowest(x.dtype))
-    # padding never wins, even if a pixel has the same value
-    real = pad(xp, xp.ones((1, 1, geometry.H, geometry.W), bool), geometry, False)
     winners = xp.zeros_like(y, dtype=np.int32 if geometry.KH * geometry.KW > 127 else np.int8)
-    for number in reversed(range(geometry.KH * geometry.KW)):  # so the first is written last
-        rows, columns = geometry.tap(*divmod(number, geometry.KW))
-        tap = padded[:, :, rows, columns]
+    x, y, out = [array.transpose(2, 1, 3, 0) for array in (x, y, winners)]
+    for number, outputs, pixels in reversed(_window(geometry).taps):  # so the first is written last
+        tap, found = x[pixels], out[outputs]
         # in a window with a nan no element equals the maximum, which is nan
-        wins = ((tap == y) & real[:, :, rows, columns]) | ((tap != tap) & (winners == 0))
-        xp.copyto(winners, number, where=wins)  # winners[wins] = number would make a GPU wait
+        xp.copyto(found, number, where=(tap == y[outputs]) | ((tap != tap) & (found == 0)))
     return winners
 
 
@@ -184,12 +181,11 @@ def _scatter(xp, dy, *, maxima):
 def _gather(xp, dx, *, maxima):
     # the adjoint of `_scatter`: for each window, what dx has at its largest pixel
     x, y, geometry = maxima
-    winners, padded = winning_taps(xp, x, y, geometry), pad(xp, dx, geometry)
-    out = xp.zeros_like(y, dtype=dx.dtype)
-    for number in range(geometry.KH * geometry.KW):
-        rows, columns = geometry.tap(*divmod(number, geometry.KW))
-        out += xp.where(winners == number, padded[:, :, rows, columns], 0)
-    return out
+    winners, dx = [a.transpose(2, 1, 3, 0) for a in (winning_taps(xp, x, y, geometry), dx)]
+    out = xp.zeros(winners.shape, dx.dtype)
+    for number, outputs, pixels in _window(geometry).taps:
+        out[outputs] += xp.where(winners[outputs] == number, dx[pixels], 0)
+    return out.transpose(3, 1, 0, 2)
 
 
 # where the largest values are is constant as far as derivatives are concerned
