@@ -6,16 +6,14 @@ CPU) and ``requires_grad`` (default False); random ones also ``generator`` (defa
 tensor, unless a keyword says otherwise.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .arrays.devices import as_device, computing, device_of, module_on, to_device, usable_device
-from .arrays.random import Generator, default_generator
+from .arrays import (as_device, computing, default_generator, device_of, Generator, module_on,
+    to_device, usable_device)
 from .ops.arguments import as_tensor as as_a_tensor
 from .ops.arguments import (
     as_dtype, as_floats, as_generator, as_int, as_number, as_shape, by_keyword, from_users_code)

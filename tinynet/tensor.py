@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import autograd
-from .arrays.devices import (Device, array_module, as_device, computing, device_of, full_like,
-    on_device_of, to_device, to_host)
-from .arrays.random import default_generator
+from .arrays import (array_module, as_device, computing, default_generator, Device, device_of,
+    full_like, on_device_of, to_device, to_host)
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
 from .ops import elementwise as each

@@ -1,12 +1,10 @@
 """What a node keeps for the backward pass, and the check that nobody has written to it since."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import computing
+from ..arrays import computing
 from . import anomaly
 
 

@@ -27,8 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import device_of, to_device, to_host
-from ..arrays.threads import cores, divide_cores, poll_during_parallel
+from ..arrays import cores, device_of, divide_cores, poll_during_parallel, to_device, to_host
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_bool, as_int, as_tensor
 from ..tensor import Tensor

@@ -1,7 +1,5 @@
 """Activations as layers: a table. Arguments, defaults and formulas are those of `functional`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..ops import shapes

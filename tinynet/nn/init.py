@@ -5,15 +5,12 @@ of a weight is the number of inputs that one output sums, the fan out the number
 input contributes to.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import to_device
-from ..arrays.random import Generator, default_generator
+from ..arrays import default_generator, Generator, to_device
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_choice, as_generator, as_number, as_tensor
 from ..tensor import Tensor

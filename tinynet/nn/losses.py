@@ -1,7 +1,5 @@
 """Losses as layers: a table. Arguments, defaults and formulas are those of `functional`."""
 
-from __future__ import annotations
-
 from ..ops.arguments import as_reduction
 from . import functional as F
 from .function_module import FunctionModule

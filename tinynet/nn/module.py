@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..arrays.devices import Device
+from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_bool, as_dtype

@@ -1,7 +1,5 @@
 """Pooling, resizing and padding as layers: a table. Formulas and shapes are in `functional`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..ops.arguments import as_ints, as_number

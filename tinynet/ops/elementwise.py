@@ -7,8 +7,6 @@ So the primitives and the rules below see equal shapes and dtypes only.
 In a rule, ``g`` is the upstream gradient, ``y`` the result, and ``a`` and ``b`` are the inputs.
 """
 
-from __future__ import annotations
-
 import importlib
 import math
 import operator
@@ -17,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, on_device_of, computing
-from ..arrays.memory import scratch
+from ..arrays import array_module, computing, on_device_of, scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
 from .dtypes import result_type

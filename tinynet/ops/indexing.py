@@ -1,13 +1,11 @@
 """Picking elements: indexing, gather, index_select, and their adjoints."""
 
-from __future__ import annotations
-
 import operator
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing
+from ..arrays import array_module, computing
 from ..autograd import Primitive, Variable
 from .arguments import as_dim, as_tensor_of, of_tensor
 

@@ -6,15 +6,12 @@ to layer. Only the first layer and the flattening before a linear layer convert.
 depends on the order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..arrays.memory import empty, scratch
-from ..arrays.threads import parallel_slices
+from ..arrays import empty, parallel_slices, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:

@@ -1,14 +1,12 @@
 """What element-wise operations do before they compute: operands get one shape and one dtype."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
 from ..autograd import Primitive, Variable
 from .arguments import as_operand, broadcast_shape
 from .dtypes import default_dtype, result_type

@@ -1,13 +1,10 @@
 """Matrix products, and the linear layer made of one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.memory import empty
-from ..arrays.threads import get_num_threads, parallel, pieces
+from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
 from .arguments import broadcast_shape
 from .dtypes import result_type

@@ -4,8 +4,6 @@ A primitive such as `_sum` takes ``dims``, a tuple of dimensions counted from th
 ``keepdim`` these stay in the result with size 1.
 """
 
-from __future__ import annotations
-
 import builtins
 import math
 from collections.abc import Callable
@@ -13,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing
+from ..arrays import array_module, computing
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where

@@ -7,14 +7,12 @@ A primitive such as `_reshape` takes a shape that is known to be right; the publ
 name checks its arguments first. Other operations of tinynet call the primitives.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
 from .dtypes import result_type

@@ -1,7 +1,5 @@
 """Softmax, its logarithm, log-sum-exp and cross-entropy."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -11,8 +11,6 @@ the value as a plain Python number, or raises an error. An optimiser applies the
 the options of its parameter groups, which may change between steps.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

@@ -1,16 +1,13 @@
 """`Descent`: what the optimisers of PyTorch share, and the arithmetic of their formulas."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arrays.memory import empty
+from ..arrays import empty, parallel_slices
 from ..tensor import Tensor
-from ..arrays.threads import parallel_slices
 from .declared import Rule
 from .optimizer import Optimizer
 

@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from ..arrays import gpu as kernels
-from ..arrays.memory import empty
+from ..arrays import empty, gpu as kernels
 from .declared import Betas, Flag, Fraction, NotNegative, Number, checked
 from .descent import Descent, Params, average, average_square, in_shares, over_root
 

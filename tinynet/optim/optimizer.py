@@ -4,8 +4,6 @@ All optimisers share this. What an optimiser does to one parameter is a few line
 `formulas.py`.
 """
 
-from __future__ import annotations
-
 import copy
 import functools
 from collections import defaultdict
@@ -15,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad
-from ..arrays.devices import array_module, computing, device_of
-from ..arrays.memory import why_read_only
+from ..arrays import array_module, computing, device_of, why_read_only
 from ..tensor import Tensor
 
 

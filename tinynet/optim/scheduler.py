@@ -1,7 +1,5 @@
 """`LRScheduler`: what all schedulers share. It counts epochs, sets the rates, saves and loads."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence

@@ -4,15 +4,13 @@ Activations are element-wise: any shape goes in, the same shape and dtype come o
 ``inplace=True`` the result is written into `input`, which must not be a leaf that requires grad.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module
+from ...arrays import array_module
 from ...ops import elementwise, products, reductions, shapes
 from ...ops import softmax as softmax_
 from ...ops.arguments import (

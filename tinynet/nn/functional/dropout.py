@@ -1,16 +1,12 @@
 """Dropout, of single elements and of whole channels."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays import gpu as kernels
-from ...arrays.devices import array_module, computing
-from ...arrays.random import Generator, default_generator
-from ...arrays.threads import parallel_slices
+from ...arrays import (array_module, computing, default_generator, Generator, gpu as kernels,
+    parallel_slices)
 from ...ops.arguments import as_floats, as_generator, as_probability, as_tensor
 from ...tensor import Tensor
 

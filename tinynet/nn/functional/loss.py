@@ -4,14 +4,12 @@ The arguments after the tensors are given by name, because PyTorch still has two
 their places.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing
+from ...arrays import array_module, computing
 from ...ops import elementwise, reductions, shapes
 from ...ops import softmax as softmax_
 from ...ops.arguments import (

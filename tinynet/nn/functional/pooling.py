@@ -1,13 +1,11 @@
 """Pooling: the user's arguments, checked and turned into a `Geometry` or into windows."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, on_device_of, computing
+from ...arrays import array_module, computing, on_device_of
 from ...ops import indexing, reductions, shapes
 from ...ops.arguments import as_floats, as_int, pair, two
 from ...ops.conv import pooling

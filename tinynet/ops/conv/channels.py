@@ -1,11 +1,8 @@
 """One line for each channel, y = x * scale + shift, and the sums that are its adjoints."""
 
-from __future__ import annotations
-
 from typing import Any
 
-from ...arrays.memory import empty
-from ...arrays.threads import parallel_slices
+from ...arrays import empty, parallel_slices
 from ...autograd.engine import Primitive
 from ..layout import batch_innermost, channel_sums
 from ..shapes import expand, reshape

@@ -18,8 +18,6 @@ padding. Everything else is reduced to that by strided views, one axis at a time
 docs/convolution.md leads from the plain way to this one, with pictures.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math
@@ -29,8 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...arrays.memory import scratch
-from ...arrays.threads import balanced_parts, blas_architectures, get_num_threads, parallel, pieces
+from ...arrays import balanced_parts, blas_architectures, get_num_threads, parallel, pieces, scratch
 from ..layout import batch_innermost, empty_images
 from .geometry import Geometry
 

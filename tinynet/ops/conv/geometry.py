@@ -4,8 +4,6 @@ Size letters, here and in all of `ops`: N samples, C channels in, H x W pixels i
 OH x OW pixels out, KH x KW taps of the kernel.
 """
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from typing import NamedTuple

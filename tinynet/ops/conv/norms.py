@@ -7,15 +7,11 @@ single channels; one per sample in instance norm and group norm. In memory the b
 axis, and statistics are arrays (groups, 1) over all samples or (groups, N) per sample.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing
-from ...arrays.memory import empty, scratch
-from ...arrays.threads import parallel_slices
+from ...arrays import array_module, computing, empty, parallel_slices, scratch
 from ...autograd.engine import Primitive
 from ...autograd.grad_mode import is_grad_enabled
 from ..elementwise import rsqrt

@@ -13,8 +13,6 @@ On the CPU the maps take the fast way, in `fast`, which gives the same numbers w
 all columns; the tests hold one against the other.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

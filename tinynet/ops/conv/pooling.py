@@ -3,16 +3,12 @@
 Size letters as in `geometry`; a window is a kernel without weights.
 """
 
-from __future__ import annotations
-
 import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays import gpu as kernels
-from ...arrays.memory import empty, scratch
-from ...arrays.threads import parallel_slices
+from ...arrays import empty, gpu as kernels, parallel_slices, scratch
 from ...autograd.engine import Primitive
 from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost

@@ -5,13 +5,11 @@ hold a given element are neighbours, in other words a window of windows. Therefo
 such a sum is such a sum again: one primitive is its own derivative, to every order.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import constant
+from ...arrays import constant
 from ...autograd.engine import Primitive
 from ..layout import batch_innermost
 
