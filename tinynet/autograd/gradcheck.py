@@ -6,8 +6,6 @@ element, with what reverse mode gives. In float32 rounding would hide the differ
 is computed in float64.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -109,7 +107,7 @@ class _Check:
         self.free, self.names = free, names
         self.eps, self.atol, self.rtol = eps, atol, rtol
 
-    def upstream(self, function: _Function) -> _Check:
+    def upstream(self, function: _Function) -> "_Check":
         """The same check with random upstream gradients of `function` among the free tensors."""
         random = np.random.default_rng(0)
         made = [Tensor._wrap(random.standard_normal(y.shape)).to(y.device).requires_grad_()
