@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_bool, as_dtype
+from ..ops.arguments import as_bool, as_dtype, as_function
 from ..tensor import Tensor, named_in
 from .parameter import Parameter
 
@@ -430,10 +430,8 @@ def _joined(path: str, name: str) -> str:
 
 def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,
          with_kwargs: bool) -> RemovableHandle:
-    if not callable(hook):
-        raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
     key = object()
-    hooks[key] = (hook, with_kwargs)
+    hooks[key] = (as_function(function, "hook", hook), with_kwargs)
     if prepend:
         hooks.move_to_end(key, last=False)
     return RemovableHandle(hooks, key)
