@@ -20,7 +20,7 @@ PROSE = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 LONGEST_LINE = 100
 LARGEST_FILE = 400
-WHOLE = 9150  # tinynet/ without explain/; the aim is 8,500
+WHOLE = 8550  # tinynet/ without explain/ and compat/
 ENGINE = 250
 FIRST_EXAMPLE = 90
 
