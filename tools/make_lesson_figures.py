@@ -1,4 +1,5 @@
-"""Draw the figures of docs/backprop_through_convolution.md: screenshots of the explainer's page.
+"""Draw the figures of the lesson that show the explainer's page (docs/backprop_*.md), as
+screenshots.
 
     python tools/make_lesson_figures.py
 
@@ -24,7 +25,10 @@ import tinynet.explain
 from tinynet.explain.texts import LANGUAGES
 
 X = [[1, 2, 0, 3, 1], [0, 1, 2, 3, 1], [1, 2, 1, 0, 0], [5, 2, 3, 1, 1], [2, 1, 0, 1, 1]]
+X6 = [[6 * row + column for column in range(6)] for row in range(6)]
 W = [[1, 2, 1], [0, 1, 0], [2, 1, 0]]
+G = [[[[2, 1, -1], [0, 3, 1], [1, -2, 0]]]]
+G2 = [[[[2, 1], [-1, 3]]]]  # for stride 2
 
 # name: key of the mode, steps to the right, and how the convolution differs from the plain one
 FIGURES: dict[str, tuple[str, int, dict[str, object]]] = {
@@ -33,8 +37,9 @@ FIGURES: dict[str, tuple[str, int, dict[str, object]]] = {
     "dw": ("3", 4, {}),
     "dx": ("4", 4, {}),
     "dx_gather": ("5", 12, {}),
-    "stride": ("5", 12, {"stride": 2}),
-    "borders": ("7", 3, {"padding": 1, "padding_mode": "reflect"}),
+    "stride": ("5", 12, {"stride": 2, "grad_out": G2}),
+    "remainder": ("5", 29, {"x": X6, "stride": 2, "grad_out": G2}),
+    "borders": ("7", 3, {"padding": 1, "padding_mode": "reflect", "grad_out": None}),
 }
 
 
@@ -69,9 +74,8 @@ def main() -> None:
         )
         for lang in LANGUAGES:
             for name, (key, steps, settings) in FIGURES.items():
-                path = tinynet.explain.conv2d(X, W, lang=lang, **settings).save(
-                    Path(profile) / "page.html"
-                )
+                arguments = {"x": X, "w": W, "grad_out": G, "lang": lang, **settings}
+                path = tinynet.explain.conv2d(**arguments).save(Path(profile) / "page.html")
                 driver.get(path.as_uri())
                 ActionChains(driver).send_keys(key, *[Keys.ARROW_RIGHT] * steps).perform()
                 photograph(driver, folder / f"{name}.{lang}.png")
