@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import re
 import string
 import subprocess
@@ -726,50 +725,6 @@ def test_layout_keeps_boxes_apart_and_edges_downward():
     assert left >= -1e-9
     assert all(layout.places[v][0] + sizes[v][0] / 2 <= layout.size[0] + 1e-9 for v in sizes)
     assert layered.nondecreasing([3, 1, 2, 5, 4]) == [2, 2, 2, 4.5, 4.5]
-
-
-# -- the notebook ----------------------------------------------------------------------------------
-
-NOTEBOOK = Path(__file__).parents[2] / "examples" / "conv_backprop.ipynb"
-
-
-def test_notebook_cells_run_in_order_and_are_stored_without_output():
-    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    names: dict = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            exec(compile("".join(cell["source"]), NOTEBOOK.name, "exec"), names)
-    assert isinstance(names["e"], tinynet.explain.Conv2dExplanation)
-
-
-def test_notebook_executes_in_jupyter(tmp_path, monkeypatch):
-    nbformat = pytest.importorskip(
-        "nbformat", reason="nbformat is not installed (pip install nbclient ipykernel)"
-    )
-    nbclient = pytest.importorskip(
-        "nbclient", reason="nbclient is not installed (pip install nbclient ipykernel)"
-    )
-    pytest.importorskip(
-        "ipykernel", reason="ipykernel is not installed (pip install nbclient ipykernel)"
-    )
-    # the kernel is a process of its own and finds tinynet where this one does
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(Path(tinynet.__file__).parents[1]), *sys.path])
-    )
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    shown = [
-        output["data"]["text/html"]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if "text/html" in output.get("data", {})
-    ]
-    assert sum("<iframe sandbox" in html for html in shown) == 3
-    assert sum("<svg" in html for html in shown) == 1
 
 
 def test_a_window_larger_than_the_grid_is_said():

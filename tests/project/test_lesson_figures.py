@@ -1,4 +1,4 @@
-"""The drawn figures of the lesson (tools/draw_lesson_figures.py) show what tinynet computes today."""
+"""The drawn figures of the lesson show what tinynet computes (tools/draw_lesson_figures.py)."""
 
 from __future__ import annotations
 
