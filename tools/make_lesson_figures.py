@@ -27,15 +27,15 @@ from tinynet.explain.texts import LANGUAGES
 X = [[1, 2, 0, 3, 1], [0, 1, 2, 3, 1], [1, 2, 1, 0, 0], [5, 2, 3, 1, 1], [2, 1, 0, 1, 1]]
 X6 = [[6 * row + column for column in range(6)] for row in range(6)]
 W = [[1, 2, 1], [0, 1, 0], [2, 1, 0]]
-G = [[[[2, 1, -1], [0, 3, 1], [1, -2, 0]]]]
-G2 = [[[[2, 1], [-1, 3]]]]  # for stride 2
+G = [[[[2, 1, -1], [0, 1, -2], [3, 1, 2]]]]
+G2 = [[[[2, 1], [0, 1]]]]  # for stride 2
 
 # name: key of the mode, steps to the right, and how the convolution differs from the plain one
 FIGURES: dict[str, tuple[str, int, dict[str, object]]] = {
     "forward": ("1", 4, {}),
     "matrix": ("2", 4, {}),
-    "dw": ("3", 4, {}),
-    "dx": ("4", 4, {}),
+    "dw": ("3", 5, {}),
+    "dx": ("4", 5, {}),
     "dx_gather": ("5", 12, {}),
     "stride": ("5", 12, {"stride": 2, "grad_out": G2}),
     "remainder": ("5", 29, {"x": X6, "stride": 2, "grad_out": G2}),
