@@ -32,6 +32,12 @@ def read(*names: str) -> str:
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
+def script(*names: str) -> str:
+    """Scripts without indentation and comments, which readers find in the files themselves."""
+    lines = (line.strip() for line in read(*names).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
 def script_json(data: Any) -> str:
     """JSON for a script element, without `<`, `>` and `&`, which HTML could read as its own."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -139,7 +145,7 @@ def fragment(e: SteppedConvolution) -> str:
         lang=e.lang, title=html.escape(say(e.lang, "title")), name=html.escape(e.name or ""),
         call=html.escape(e.call), noscript=html.escape(say(e.lang, "noscript")),
         static=html.escape(say(e.lang, "static")), tables=static_tables(e, e.lang),
-        style=read(*STYLES), data=script_json(data(e)), script=read(*SCRIPTS))
+        style=read(*STYLES), data=script_json(data(e)), script=script(*SCRIPTS))
 
 
 def document(title: str, lang: str, body: str) -> str:

@@ -45,7 +45,8 @@ function limits(problem) {
   return {
     H: size(0), W: size(1), KH: kernel(0), KW: kernel(1), stride: [1, Math.max(s, LARGEST.stride)],
     padding: [least(0, LARGEST.padding, v => axes.every(([n, K]) => fits(n, K, v, d))),
-      most(LARGEST.padding, v => axes.every(([n]) => v <= pads(n) && n + 2 * v <= GRID) || v === 0)],
+      most(LARGEST.padding, v => v === 0
+        || axes.every(([n]) => v <= pads(n) && n + 2 * v <= GRID))],
     dilation: [1, most(LARGEST.dilation, v => v < 1 || axes.every(([n, K]) => fits(n, K, p, v)))],
     C: [1, 2], O: [1, 2], groups: [1, C % 2 || O % 2 ? 1 : 2],
   };
@@ -168,7 +169,8 @@ function readHash() {
   const { mode, step, lang, tour, data, g } = readAddress(location.hash);
   const problem = data && readData(data);
   if (problem) setProblem(problem);
-  if (g === "ones" && !model.ones) setProblem({ ...model.problem, g: null }, { frame: model.frame });
+  const { frame } = model;
+  if (g === "ones" && !model.ones) setProblem({ ...model.problem, g: null }, { frame });
   if (DATA.languages.includes(lang)) state.lang = lang;
   if (MODES.includes(mode)) state.mode = mode;
   if (/^\d+$/.test(step ?? "")) state.step = clamp(+step, steps() - 1);
