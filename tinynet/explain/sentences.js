@@ -25,7 +25,7 @@ const sliceOf = (axis, window) => {
 };
 // the slots that name window p of the array `name` as a slice
 const slices = (p, name) => ({
-  ...windowOf(p), name: name + (model.geometry.padded ? "pad" : ""),
+  ...windowOf(p), name: name + (model.whole.padded ? "pad" : ""),
   rows: sliceOf(model.rows, Math.floor(p / model.cols.out)),
   cols: sliceOf(model.cols, p % model.cols.out),
 });
@@ -107,7 +107,7 @@ const SPEAKERS = {
       ["db.rule", {}]];
   },
   borders(n, o, c, now, step) {
-    const { rows, cols, problem, geometry: { padded } } = model, { focus: { q, to } } = now;
+    const { rows, cols, problem, whole: { padded } } = model, { focus: { q, to } } = now;
     if (step === 0) {
       const [a, b] = extremes(), [low, high] = [model.coverage[a], model.coverage[b]];
       const reaches = [rows, cols].some(axis => axis.kernel > 1 && axis.padded > axis.size);
