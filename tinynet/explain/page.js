@@ -23,7 +23,7 @@ function frame() {
     sign("theme", "◐", nextTheme), sign("help", "?", openHelp));
   parts.modes = el("div", { class: "tn-modes", role: "group", "aria-label": say("modes") },
     ...MODES.map((name, k) => el("button", { type: "button", "data-mode": name,
-      "aria-label": say("mode." + name), title: say("mode." + name), onclick: () => setMode(name) },
+      title: say("mode." + name), onclick: () => setMode(name) },
     el("kbd", {}, String(k + 1)), el("b", {}, say("tab." + name)),
     el("span", {}, say("sub." + name)))));
   parts.slider = el("input", { type: "range", min: 0, step: 1, "aria-label": say("slider"),

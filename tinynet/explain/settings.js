@@ -147,7 +147,7 @@ function showBadge() {
   const { count, worst, isRight } = checked;
   parts.badge.textContent = say(isRight ? "self.right" : "self.wrong");
   parts.badge.title = say(isRight ? "self.right.long" : "self.wrong.long",
-    { count, error: worst.toExponential(1) });
+    { count, error: scientific(worst) });
   parts.badge.classList.toggle("is-wrong", !isRight);
   parts.reset.hidden = !state.changed;
 }
@@ -158,11 +158,14 @@ const addressNow = () => writeAddress({
   mode: state.mode, step: state.step, lang: state.lang, tour: state.tour?.stop,
   data: state.changed && !model.frame && !state.tour ? writeData(model.problem) : null,
 });
-let written = null;
-function writeHash() {
-  if (!isFirst()) return;
-  written = addressNow();
-  try { history.replaceState(history.state, "", written); } catch { written = null; }
+let written = null, waiting = null;
+function writeHash() {                  // once things have come to rest: browsers count the calls
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    if (!isFirst()) return;
+    written = addressNow();
+    try { history.replaceState(history.state, "", written); } catch { written = null; }
+  }, 200);
 }
 function readHash() {
   if (!isFirst() || location.hash === written || location.hash.length < 2) return false;

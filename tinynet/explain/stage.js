@@ -113,7 +113,9 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
   const children = [el("span", { class: "tn-value" }, isMasked ? "?" : number(value))];
   const note = lighted && !isMasked && panel.note ? panel.note(r, c, lit)
     : id === "g" && panel.note?.(r, c, lit) === "ReLU" ? "ReLU" : "";
-  if (note) children.push(el("span", { class: "tn-times" }, note));
+  if (note) {
+    children.push(el("span", { class: "tn-times", style: `--n:${note.length}` }, note));
+  }
   const [k, n] = panel.count && !isMasked ? panel.count(r, c) : [0, null];
   if (n !== null) {
     const text = say("mark.contributions", { k, n });
@@ -132,7 +134,8 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
 const LARGEST_CELL = 100, SMALLEST_CELL = 14;
 
 // One size for all cells of the stage: the largest with which its panels stand whole in one row in
-// the first screen. On a phone they stand below each other, or the last two side by side.
+// the first screen. On a phone, or where one row would be too small to read, they stand below each
+// other, or the last two side by side.
 const stageBoxes = () => [...parts.stage.querySelectorAll(".tn-panel")]
   .filter(box => box.offsetParent);
 function fit() {
@@ -159,10 +162,11 @@ function fit() {
     stage.style.setProperty("--cell", cell + "px");
     return stage.scrollHeight <= height + 1 && stage.scrollWidth <= width + 1;
   };
-  let best = { cell: 0, layout: isNarrow ? "column" : "row" };
-  for (const layout of isNarrow ? ["column", "wrap"] : ["row"]) {
+  let best = { cell: 0 };
+  for (const layout of isNarrow ? ["column", "wrap"] : ["row", "column", "wrap"]) {
+    if (!isNarrow && best.cell >= 16) break;            // one row wherever it can be read
     stage.dataset.layout = layout;
-    let low = SMALLEST_CELL, high = Math.max(low, guess(boxes, layout, width, height));
+    let low = SMALLEST_CELL - 1, high = Math.max(low, guess(boxes, layout, width, height));
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       if (fits(middle)) low = middle; else high = middle - 1;
@@ -170,9 +174,11 @@ function fit() {
     if (low > best.cell) best = { cell: low, layout };
   }
   stage.dataset.layout = best.layout;
-  stage.style.setProperty("--cell", best.cell + "px");
+  stage.style.setProperty("--cell", Math.max(best.cell, SMALLEST_CELL) + "px");
+  stage.classList.toggle("is-scrolling", best.cell < SMALLEST_CELL);
   stage.cell = best.cell;
   stage.classList.toggle("is-small", best.cell < 30);
+  stage.classList.toggle("is-medium", best.cell < 46);
 }
 
 // The largest size that the numbers of cells allow; titles and operators only make it smaller.
