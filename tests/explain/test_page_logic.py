@@ -26,7 +26,8 @@ COUNT = 48
 def open_inside(tab, *explanations) -> None:
     """Show explanations in a document whose scripts can be asked from outside."""
     body = "".join(e.html() for e in explanations)
-    body = body.replace("\n})();\n</script>", "\nroot.inside = code => eval(code);\n})();\n</script>")
+    end = "})();\n</script>"
+    body = body.replace(end, "root.inside = code => eval(code);\n" + end)
     text = page.document("test", "en", body)
     start, end = text.index("<meta http-equiv"), text.index("<link rel")
     tab.file.write_text(text[:start] + text[end:], encoding="utf-8")

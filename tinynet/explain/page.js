@@ -122,14 +122,16 @@ function build() {
   if (held) find(held.panel, held.row, held.col)?.focus();
 }
 
-// The height of the longest sentence of the mode, so that nothing moves while stepping.
+// The height of the largest sentence of the mode, so that nothing moves while stepping.
 function reserveSentence() {
-  const probe = parts.sentence, longest = range(steps()).map(step => speak(stepSentence(step)))
-    .reduce((a, b) => b.length > a.length ? b : a, "");
+  const probe = parts.sentence, all = range(steps()).map(step => speak(stepSentence(step)));
+  const longest = all.sort((a, b) => b.length - a.length).slice(0, 8);
   probe.style.minHeight = "";
-  const plain = parseFloat(getComputedStyle(probe).minHeight) || 0;
-  probe.textContent = longest;
-  probe.style.minHeight = Math.max(plain, probe.offsetHeight) + "px";
+  const heights = longest.map(text => {
+    probe.textContent = text;
+    return Math.ceil(probe.getBoundingClientRect().height);
+  });
+  probe.style.minHeight = Math.max(...heights) + "px";
 }
 
 function drawTabs() {

@@ -16,14 +16,15 @@ from .lesson import GRADIENT, W, X
 from .part import part
 from .sentences import number, unreached
 from .steps import SteppedConvolution
-from .texts import LANGUAGES, TEXTS, Texts, both, same, say
+from .texts import LANGUAGES, PAGE, STEPS, TOUR, Texts, both, same, say
 
 # the scripts of the page, in the order in which they run
 SCRIPTS = ("state.js", "words.js", "convolution.js", "address.js", "model.js", "timeline.js",
            "relation.js", "sentences.js", "panels.js", "stage.js", "checks.js", "page.js",
            "settings.js", "edit.js", "turn.js", "tour.js", "hands.js")
 STYLES = ("page.css", "play.css")
-ELSEWHERE = ("report.", "graph.", "terminal.")              # texts that this page does not need
+TABLES = {**PAGE, **STEPS, **TOUR}                          # the texts of this page,
+ELSEWHERE = ("graph.", "terminal.")                         # less those that others need
 
 
 def read(*names: str) -> str:
@@ -52,7 +53,7 @@ def data(e: SteppedConvolution) -> dict[str, Any]:
     window = e.windows.index(e.chosen) if e.chosen in e.windows else 0
     return {
         "lang": e.lang, "languages": list(LANGUAGES),
-        "texts": {key: list(text) for key, text in TEXTS.items() if not key.startswith(ELSEWHERE)},
+        "texts": {key: text for key, text in TABLES.items() if not key.startswith(ELSEWHERE)},
         "call": e.call, "facts": facts(e) if shown["frame"] else None, **shown,
         "start": {"n": e.sample - e.samples[0], "o": e.outs.index(e.out_channel), "step": window},
         "relu": e.relu, "gradient": GRADIENT,

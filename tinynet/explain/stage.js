@@ -131,7 +131,7 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
 }
 
 // -- size -----------------------------------------------------------------------------------------
-const LARGEST_CELL = 100, SMALLEST_CELL = 14;
+const LARGEST_CELL = 100, SMALLEST_CELL = 11;
 
 // One size for all cells of the stage: the largest with which its panels stand whole in one row in
 // the first screen. On a phone, or where one row would be too small to read, they stand below each
@@ -164,7 +164,7 @@ function fit() {
   };
   let best = { cell: 0 };
   for (const layout of isNarrow ? ["column", "wrap"] : ["row", "column", "wrap"]) {
-    if (!isNarrow && best.cell >= 16) break;            // one row wherever it can be read
+    if (!isNarrow && best.cell >= SMALLEST_CELL) break; // one row wherever it can be read
     stage.dataset.layout = layout;
     let low = SMALLEST_CELL - 1, high = Math.max(low, guess(boxes, layout, width, height));
     while (low < high) {
