@@ -10,10 +10,11 @@ from __future__ import annotations
 from .page import PAGE
 from .report import REPORT
 from .steps import STEPS
+from .tour import TOUR
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
-TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **REPORT}
+TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **TOUR, **REPORT}
 
 Texts = tuple[str, ...]                     # one text in every language
 
