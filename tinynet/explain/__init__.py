@@ -19,10 +19,11 @@ import tinynet
 
 from .explanation import Conv2dExplanation
 from .graph import GraphExplanation, graph
+from .network import NetworkExplanation, network
 from .report import TrainingReport, report
 
-__all__ = ["Conv2dExplanation", "GraphExplanation", "TrainingReport", "conv2d", "graph", "layer",
-           "report"]
+__all__ = ["Conv2dExplanation", "GraphExplanation", "NetworkExplanation", "TrainingReport",
+           "conv2d", "graph", "layer", "network", "report"]
 
 
 def conv2d(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,

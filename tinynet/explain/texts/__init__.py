@@ -7,13 +7,14 @@ made from what the user hands in.
 """
 from __future__ import annotations
 
+from .network import NETWORK
 from .page import PAGE
 from .report import REPORT
 from .steps import STEPS
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
-TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **REPORT}
+TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **REPORT, **NETWORK}
 
 Texts = tuple[str, ...]                     # one text in every language
 
