@@ -118,10 +118,7 @@ def explained(model: nn.Module) -> NetworkExplanation:
     mistakes = np.flatnonzero(margin < 0)
     chosen = [mistakes[margin[mistakes].argmax()]]
     chosen += [np.flatnonzero(labels == digit)[0] for digit in range(10)]
-    return network(
-        model, images[chosen], labels[chosen].tolist(),
-        name="the digit reader of examples/mnist.py",
-    )  # fmt: skip
+    return network(model, images[chosen], labels[chosen].tolist(), name="examples/mnist.py")
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
 // The page of a network: what it computes stands in network_layers.js; here is what one sees.
 const root = document.currentScript.closest(".tn");
 const data = JSON.parse(root.querySelector(".tn-data").textContent);
-const convolutionPage = root.querySelector(".tn-page").textContent;
+const convolutionPage = JSON.parse(root.querySelector(".tn-page").textContent);
 const LANGUAGES = data.languages, CLASSES = data.classes;
 
-// -- words: an element keeps the key of its text, so the language can change at any time -----------
+// -- words: an element keeps the key of its text, so the language can change at any time ----------
 
 function say(key, slots = {}) {
   const column = LANGUAGES.indexOf(root.lang);
@@ -59,7 +59,7 @@ function button(kind, key, press) {
   return node;
 }
 
-// -- the numbers -----------------------------------------------------------------------------------
+// -- the numbers ----------------------------------------------------------------------------------
 
 const layers = data.layers.map((layer, k) => ({
   ...layer, from: k ? data.layers[k - 1].shape : data.shape,
@@ -115,7 +115,7 @@ function selfCheck() {
   checked.dataset.agrees = agrees;
 }
 
-// -- the left side: draw, choose -------------------------------------------------------------------
+// -- the left side: draw, choose ------------------------------------------------------------------
 
 const live = root.querySelector(".tn-live");
 const padCanvas = make("canvas", "tn-pad");
@@ -175,27 +175,27 @@ function leftSide() {
       pad.fresh = false;
       show(new Float64Array(pixels).fill(data.low), true);
     });
-    side.append(make("p", "tn-net-over", spoken("span", "", "network.draw"), clear));
+    const over = make("p", "tn-net-over", spoken("span", "", "network.draw"), clear);
+    side.append(over, padCanvas);
   }
-  side.append(padCanvas, answer, label);
+  side.append(answer, label);
   if (examples.length > 1) side.append(list);
   return side;
 }
 
-// -- the flow: one column per layer ----------------------------------------------------------------
+// -- the flow: one column per layer ---------------------------------------------------------------
 
 const flow = make("div", "tn-flow");
 
-function title(column) {
-  const { kind, settings: s, weight, path } = column;
-  const size = kind === "conv" ? column.layer.weight.shape.slice(2) : s?.size;
-  return { name: `@network.kind.${kind}`, size: size ? size.join("×") : "" };
+// The name of a layer with the size of its kernel or window.
+function titleOf({ kind, settings, layer }) {
+  const size = kind === "conv" ? layer.weight.shape.slice(2) : settings?.size;
+  return { name: `@network.kind.${kind}`, size: size ? " " + size.join("×") : "" };
 }
 
 for (const [place, column] of columns.entries()) {
   const head = button("tn-layer-head", null, () => look(column, {}, true));
-  const { size } = title(column);
-  head.append(spoken("b", "", `network.kind.${column.kind}`), make("span", "", size),
+  head.append(spoken("b", "", `network.${column.kind === "conv" ? "head" : "kind"}.${column.kind}`),
     make("small", "", column === lossColumn ? "−log p" : column.shape.join("×")));
   column.node = make("section", "tn-layer", head);
   column.node.style.setProperty("--k", place);
@@ -218,6 +218,7 @@ for (const [place, column] of columns.entries()) {
     const canvas = make("canvas", "tn-sheet-canvas");
     canvas.setAttribute("role", "img");
     canvas.addEventListener("click", event => lookAt(column, canvas, event));
+    box.classList.toggle("is-single", mapShape(column.shape)[0] === 1);
     box.append(canvas, scale);
     column.node.append(box);
     return { what, canvas, scale };
@@ -236,16 +237,19 @@ function lookAt(column, canvas, event) {
   const inside = (v, size, cells) =>
     Math.min(cells - 1, Math.max(0, Math.floor((v % (size + 2)) / size * cells)));
   const channel = Math.min(C - 1, r * across + Math.min(across - 1, q));
-  look(column, { channel, row: inside(y, high, H), col: inside(x, tile, W) }, true);
+  const [row, col] = [inside(y, high, H), inside(x, tile, W)], vector = column.shape.length === 1;
+  look(column, vector ? { col: Math.min(row * W + col, column.shape[0] - 1) }
+    : { channel, row, col }, true);
 }
 
-const BARS = 122, GAP = 14;                 // width of a column of bars, and between columns
+const BARS = 112, GAP = 12, HEAD = 64;     // width of bars, between columns, of a head at least
 
 // The size of the tiles: as large as width and height allow, all layers with the same number of
 // tiles from top to bottom. On a narrow page, each layer takes the whole width instead.
 function fit() {
   const wide = live.clientWidth >= 900, sheets = columns.filter(column => !isBars(column));
   root.classList.toggle("is-narrow", !wide);
+  placeNear();
   const counts = sheets.map(column => mapShape(column.shape)[0]);
   if (!wide) {
     const width = flow.clientWidth;
@@ -258,11 +262,12 @@ function fit() {
   }
   const room = flow.clientWidth - 2 * BARS - GAP * columns.length;
   const height = Math.min(340, Math.max(120, (innerHeight - 310) / 2));
+  const needs = (tile, down) => counts.reduce((sum, C) => sum + Math.max(HEAD, (tile + 2)
+    * (C === 1 ? down : Math.ceil(C / down)) - 2), 0);
   let best = { tile: 0, down: 1 };
   for (let down = 1; down <= 12; down++) {
-    const across = counts.reduce((sum, C) => sum + (C === 1 ? 0 : Math.ceil(C / down)), 0);
-    const single = counts.filter(C => C === 1).length;
-    const tile = Math.floor(Math.min((height + 2) / down, room / (across + single * down)) - 2);
+    let tile = Math.floor((height + 2) / down - 2);
+    while (tile > best.tile && needs(tile, down) > room) tile--;
     if (tile > best.tile) best = { tile, down };
   }
   const { tile, down } = best, whole = down * (tile + 2) - 2;
@@ -319,13 +324,14 @@ function paint() {
     }
     column.node.classList.toggle("is-chosen", near.column === column);
   }
-  pad.paint(pad.strokes.length ? null : pass.values[0], HEIGHT, WIDTH, INK_RANGE);
+  if (canDraw) pad.paint(pad.strokes.length ? null : pass.values[0], HEIGHT, WIDTH, INK_RANGE);
   guessText.textContent = CLASSES[pass.guess];
   certaintyText.textContent = percentText(pass.probabilities[pass.guess]);
 }
 
-// -- everything together ---------------------------------------------------------------------------
+// -- everything together --------------------------------------------------------------------------
 
+const SMALL_LOSS = 0.01;
 let waiting = null;
 
 // Show what the network makes of an image; `done` also says it, and lets the numbers run.
@@ -333,7 +339,7 @@ function show(image, done) {
   if (done) {
     waiting = null;
     draw(image);
-    tell(summary, "network.summary", {
+    tell(summary, pass.loss < SMALL_LOSS ? "network.summary_sure" : "network.summary", {
       guess: CLASSES[pass.guess], part: percentText(pass.probabilities[pass.guess]),
       label: CLASSES[pass.label], loss: numberText(pass.loss),
     });
@@ -357,8 +363,8 @@ function sweep() {
 
 function paintExamples() {
   examples.forEach((node, k) => {
-    const [canvas] = node.children, picture = mapPicture(imageAt(k), 0, HEIGHT, WIDTH,
-      mostOf(imageAt(k)), canDraw ? INK_RANGE : null);
+    const [canvas] = node.children, ink = canDraw ? INK_RANGE : null;
+    const picture = mapPicture(imageAt(k), WIDTH, HEIGHT, { ink, shade: pageColours().shade });
     canvas.width = WIDTH;
     canvas.height = HEIGHT;
     canvas.getContext("2d").drawImage(picture, 0, 0);
@@ -377,8 +383,8 @@ function refresh() {
 root.classList.add("is-live");
 const run = button("tn-net-run", "network.run", sweep);
 const over = make("div", "tn-net-bar", summary, run);
-live.append(make("div", "tn-net-stage", leftSide(), make("div", "tn-net-main", over, flow)),
-  nearNode, spoken("p", "tn-note", "network.legend"), checked);
+const stage = make("div", "tn-net-stage", leftSide(), make("div", "tn-net-main", over, flow));
+live.append(stage, spoken("p", "tn-note", "network.legend"), checked);
 flow.style.setProperty("--columns", columns.length);
 root.querySelector(".tn-noscript").remove();
 root.querySelector(".tn-static").open = false;

@@ -87,11 +87,12 @@ function drawingPad(canvas, changed) {
     paint(image, height, width, range) {
       const context = canvas.getContext("2d"), side = canvas.width;
       context.clearRect(0, 0, side, side);
-      context.strokeStyle = context.fillStyle = getComputedStyle(root).color;
+      const { ink: colour, shade } = pageColours();
+      context.strokeStyle = colour;
       if (!strokes.length && image) {
         context.imageSmoothingEnabled = false;
         const most = Math.max(height, width), zoom = side / most;
-        context.drawImage(mapPicture(image, 0, height, width, 0, range),
+        context.drawImage(mapPicture(image, width, height, { ink: range, shade }),
           (side - width * zoom) / 2, (side - height * zoom) / 2, width * zoom, height * zoom);
       }
       context.lineWidth = 2 * PEN * side;

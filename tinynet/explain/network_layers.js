@@ -8,7 +8,7 @@
 
 const sizeOf = shape => shape.reduce((product, size) => product * size, 1);
 
-// -- convolution -----------------------------------------------------------------------------------
+// -- convolution ----------------------------------------------------------------------------------
 
 function geometryOf(layer) {
   const { settings: s, weight, from, shape } = layer;
@@ -67,7 +67,7 @@ const conv = {
   },
 };
 
-// -- pooling ---------------------------------------------------------------------------------------
+// -- pooling --------------------------------------------------------------------------------------
 
 // The places (row, column) of x under window (i, j) that lie inside x.
 function* windowCells({ settings: s, from: [, H, W] }, i, j) {
@@ -124,7 +124,7 @@ const avg_pool = {                          // padding counts as zeros
   },
 };
 
-// -- the others ------------------------------------------------------------------------------------
+// -- the others -----------------------------------------------------------------------------------
 
 // A function of each number; `slope` is its derivative, from x and y.
 const elementwise = (value, slope) => ({
@@ -185,7 +185,7 @@ const KINDS = {
   sigmoid: elementwise(v => 1 / (1 + Math.exp(-v)), (x, y) => y * (1 - y)),
 };
 
-// -- the whole network -----------------------------------------------------------------------------
+// -- the whole network ----------------------------------------------------------------------------
 
 function softmax(scores) {
   const most = Math.max(...scores), powers = scores.map(v => Math.exp(v - most));

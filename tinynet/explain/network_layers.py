@@ -88,8 +88,8 @@ def pool(kind: str) -> Callable[..., Layer]:
         if getattr(module, "return_indices", False):
             raise ValueError(f"{WHERE}: {path} ({module!r}) returns indices beside its output; "
                              "leave return_indices out")
-        settings = {"size": pair(module.kernel_size), "stride": pair(module.stride),
-                    "padding": pair(module.padding)}
+        settings: dict[str, Any] = {"size": pair(module.kernel_size), "stride": pair(module.stride),
+                                    "padding": pair(module.padding)}
         if kind == "max_pool":
             settings |= {"dilation": pair(module.dilation), "ceil_mode": bool(module.ceil_mode)}
         return Layer(kind, path, settings)
@@ -182,7 +182,9 @@ def tensor64(array: Array, requires_grad: bool = False) -> Any:
 
 def run(layer: Layer, x: Any, p: dict[str, Any]) -> Any:
     """The layer's output for x (N, ...), with the tensors `p` as its parameters."""
-    s, weight, bias = layer.settings, p.get("weight"), p.get("bias")
+    s = layer.settings
+    weight: Any = p.get("weight")
+    bias = p.get("bias")
     if layer.kind == "conv":
         (top, bottom), (left, right) = s["padding"]
         mode = "constant" if s["mode"] == "zeros" else s["mode"]

@@ -10,6 +10,13 @@ nearNode.className = "tn-near tn-card";
 nearNode.hidden = true;
 let parts = null;                           // the elements of the layer that is shown
 
+// Below the network; on a narrow page right below its layer.
+function placeNear() {
+  const narrow = root.classList.contains("is-narrow") && near.column;
+  const after = narrow ? near.column.node : stage;
+  if (after.nextElementSibling !== nearNode) after.after(nearNode);
+}
+
 // Choose a layer and, in `place`, a cell of it.
 function look(column, place, scroll) {
   const [C, H, W] = mapShape(column.shape);
@@ -22,8 +29,9 @@ function look(column, place, scroll) {
       Object.assign(near, {
         channel: Math.floor(k / (H * W)), row: Math.floor(k / W) % H, col: k % W,
       });
-    } else if (isBars(column)) near.col = pass.label;
+    } else near.col = isBars(column) ? pass.label : g.findIndex(v => Math.abs(v) === most);
     buildNear();
+    placeNear();
   }
   Object.assign(near, place);
   near.channel = Math.min(near.channel, C - 1);
@@ -41,7 +49,7 @@ function buildNear() {
   parts = { inputs: {}, maps: [], tables: [] };
   nearNode.hidden = false;
   const head = spoken("h2", "", "network.detail", {
-    name: `@network.kind.${column.kind}`, shape: column.shape.join(" × "),
+    ...titleOf(column), shape: column.shape.join(" × "),
   });
   parts.words = make("p", "tn-near-words");
   parts.words.setAttribute("aria-live", "polite");
@@ -60,7 +68,9 @@ function buildNear() {
   if (isMap) {
     chooser("row", "network.row", H);
     chooser("col", "network.column", W);
-  } else if (column === scores) chooser("col", "network.class", CLASSES.length);
+  } else if (column !== lossColumn) {
+    chooser("col", column === scores ? "network.class_chosen" : "network.unit", column.shape[0]);
+  }
   nearNode.replaceChildren(head, hands, parts.words);
   if (isMap) nearNode.append(buildMaps());
   if (weights) nearNode.append(buildKernels());
@@ -204,8 +214,8 @@ function showCell({ row, col }) {
       first.scope = "row";
       return make("tr", "", first, ...cols.map(q => {
         const v = values[(channel * H + r) * W + q];
-        return make("td", `${r === row && q === col ? "is-cell" : ""} ${v < 0 ? "is-negative" : ""}`,
-          numberText(v));
+        const kind = [r === row && q === col ? "is-cell" : "", v < 0 ? "is-negative" : ""];
+        return make("td", kind.join(" "), numberText(v));
       }));
     })));
     tell(table, "network.around", { what: `@network.${what}_of` }, "aria-label");
@@ -213,11 +223,11 @@ function showCell({ row, col }) {
   tell(parts.words, ...words(column, channel, row, col));
 }
 
-// -- how a number came about -----------------------------------------------------------------------
+// -- how a number came about ----------------------------------------------------------------------
 
 function words(column, channel, i, j) {
   const { kind, at, layer } = column, [, H, W] = mapShape(column.shape);
-  const k = column.shape.length === 3 ? (channel * H + i) * W + j : column === scores ? j : i * W + j;
+  const k = column.shape.length === 3 ? (channel * H + i) * W + j : j;
   const v = pass.values[at][k], g = pass.gradients[at][k];
   const slots = { i, j, value: numberText(v), gradient: numberText(g) };
   if (kind === "loss") {
@@ -231,16 +241,15 @@ function words(column, channel, i, j) {
   const x = pass.values[at - 1], before = numberText(x[k]);
   const after = numberText(pass.gradients[at - 1][k]), bias = layer.bias;
   if (kind === "conv") {
-    const { products, part } = window_(layer, x, channel, i, j);
+    const { products, part } = windowSum(layer, x, channel, i, j);
     return ["network.says.conv", { ...slots, count: products, part: numberText(part),
       c: near.from, bias: numberText(bias?.data[channel] ?? 0) }];
   }
   if (kind === "linear") {
     const more = { count: x.length, bias: numberText(bias?.data[k] ?? 0) };
     if (column !== scores) return ["network.says.linear", { ...slots, ...more }];
-    return ["network.says.scores", { ...slots, ...more, name: CLASSES[k],
-      p: numberText(pass.probabilities[k]),
-      minus: k === pass.label ? "@network.says.minus" : "" }];
+    return [`network.says.score${k === pass.label ? "_label" : ""}`, { ...slots, ...more,
+      name: CLASSES[k], p: numberText(pass.probabilities[k]) }];
   }
   if (kind === "relu") {
     return [`network.says.relu_${x[k] > 0 ? "on" : "off"}`, { ...slots, before }];
@@ -260,7 +269,7 @@ function words(column, channel, i, j) {
 }
 
 // The products of one window of a convolution: how many, and the sum over the chosen channel.
-function window_(layer, x, o, i, j) {
+function windowSum(layer, x, o, i, j) {
   const geometry = geometryOf(layer), { Cg, Og, KH, KW, rows, cols } = geometry;
   const xpad = padInput(geometry, x), channel = Math.floor(o / Og) * Cg + near.from;
   let part = 0;
@@ -271,7 +280,7 @@ function window_(layer, x, o, i, j) {
   return { products: Cg * KH * KW, part };
 }
 
-// -- the page of a convolution, with the numbers around the cell -----------------------------------
+// -- the page of a convolution, with the numbers around the cell ----------------------------------
 
 // The windows around (row, col) as a convolution of their own: a part of the padded input, one
 // kernel (or two, if the layer has no more than two input channels), and the gradient from above.
@@ -318,8 +327,8 @@ function openConvolution() {
   frame.setAttribute("sandbox", "allow-scripts");
   const theme = root.dataset.theme ? `document.documentElement.style.colorScheme =
     ${JSON.stringify(root.dataset.theme)};` : "";
-  frame.srcdoc = convolutionPage.replace("<head>",
-    () => `<head><script>location.hash = ${JSON.stringify(hash)};${theme}</` + "script>");
+  const start = `location.hash = ${JSON.stringify(hash)};${theme}`;
+  frame.srcdoc = convolutionPage.replace("<head>", () => `<head>\x3cscript>${start}\x3c/script>`);
   dialog.append(button("tn-frame-close", "network.close", () => dialog.close()), frame);
   dialog.addEventListener("close", () => dialog.remove());
   root.append(dialog);

@@ -30,7 +30,7 @@ SHEET = 240                 # pixels that a still picture of a layer is wide at 
 def packed(array: Array) -> dict[str, Any]:
     """Numbers without loss and as short as they allow: 16, 32 or 64 bits each, or bytes that are
     places in a table of at most 256 numbers."""
-    flat = np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
+    flat: Array = np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
     result: dict[str, Any] = {"shape": list(array.shape)}
     short = next(kind for kind in ("<f2", "<f4", "<f8")
                  if np.array_equal(flat.astype(kind).astype(np.float64), flat))

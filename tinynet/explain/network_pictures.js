@@ -11,7 +11,8 @@ function unpack(entry) {
     u1: k => bytes[k], f2: k => halfAt(view, 2 * k), f4: k => view.getFloat32(4 * k, true),
     f8: k => view.getFloat64(8 * k, true),
   }[entry.type];
-  let values = Float64Array.from({ length: bytes.length / Number(entry.type[1]) }, (_, k) => read(k));
+  const length = bytes.length / Number(entry.type[1]);
+  let values = Float64Array.from({ length }, (_, k) => read(k));
   if (entry.table) {
     const table = unpack({ type: "f8", data: entry.table }).data;
     values = values.map(k => table[k]);
@@ -58,21 +59,29 @@ function mapShape(shape) {
   return [1, Math.ceil(shape[0] / width), width];
 }
 
-// One map as a picture of its own size. `ink`: [low, high] paints from nothing to full; else red
-// and blue, full at ±most, growing with the square root so that small numbers can be seen. Nothing
-// is painted at 0, so one picture suits light and dark.
-function mapPicture(values, start, height, width, most, ink) {
+// The colours of the page as it looks now: of ink, and of a map without numbers.
+function pageColours() {
+  const style = getComputedStyle(root);
+  return { ink: style.color, tile: style.getPropertyValue("--tile"),
+    shade: style.color.match(/\d+/g).map(Number) };
+}
+
+// The maps of one layer, one below the other, as a picture of `width` pixels. `ink`: [low, high]
+// paints from nothing to full; else red and blue, full at ±most, growing with the square root so
+// that small numbers can be seen. Nothing is painted at 0, so one picture suits light and dark.
+function mapPicture(values, width, height, { most = mostOf(values), ink = null, shade }) {
   const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-  const shade = getComputedStyle(root).getPropertyValue("color").match(/\d+/g).map(Number);
-  for (let k = 0; k < width * height && start + k < values.length; k++) {
-    const v = values[start + k];
-    const part = ink ? (v - ink[0]) / (ink[1] - ink[0] || 1) : Math.sqrt(Math.abs(v) / (most || 1));
-    const colour = ink ? shade : v < 0 ? BLUE : RED;
-    for (let i = 0; i < 3; i++) image.data[4 * k + i] = colour[i];
-    image.data[4 * k + 3] = 255 * Math.min(1, Math.max(0, part));
+  const pixels = image.data, scale = 1 / (most || 1);
+  const count = Math.min(values.length, width * height);
+  for (let k = 0; k < count; k++) {
+    const v = values[k], colour = ink ? shade : v < 0 ? BLUE : RED;
+    const part = ink ? (v - ink[0]) / (ink[1] - ink[0] || 1) : Math.sqrt(Math.abs(v) * scale);
+    pixels[4 * k] = colour[0];
+    pixels[4 * k + 1] = colour[1];
+    pixels[4 * k + 2] = colour[2];
+    pixels[4 * k + 3] = 255 * part;                     // a byte array clamps
   }
   context.putImageData(image, 0, 0);
   return canvas;
@@ -81,24 +90,27 @@ function mapPicture(values, start, height, width, most, ink) {
 // Paint the maps of one layer into `canvas`, `across` in a row, each `tile` CSS pixels wide, with
 // `gap` between. Small maps get whole pixels with sharp edges, large ones are smoothed.
 function paintSheet(canvas, values, shape, { across, tile, gap = 2, ink = null, chosen = -1 }) {
-  const [C, H, W] = mapShape(shape), zoom = devicePixelRatio || 1;
+  const [C, H, W] = mapShape(shape), zoom = devicePixelRatio || 1, colours = pageColours();
   const high = tile * H / W, down = Math.ceil(C / across);
   const width = across * (tile + gap) - gap, height = down * (high + gap) - gap;
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  canvas.width = Math.round(width * zoom);
-  canvas.height = Math.round(height * zoom);
-  const context = canvas.getContext("2d"), most = mostOf(values);
-  const style = getComputedStyle(root);
-  context.scale(zoom, zoom);
+  const size = [Math.round(width * zoom), Math.round(height * zoom)];
+  if (canvas.width !== size[0] || canvas.height !== size[1]) {
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    [canvas.width, canvas.height] = size;
+  }
+  const context = canvas.getContext("2d");
+  const picture = mapPicture(values, W, C * H, { ink, shade: colours.shade });
+  context.setTransform(zoom, 0, 0, zoom, 0, 0);
+  context.clearRect(0, 0, width, height);
   context.imageSmoothingEnabled = tile * zoom < W;
+  context.fillStyle = colours.tile;
   for (let c = 0; c < C; c++) {
     const [x, y] = [c % across * (tile + gap), Math.floor(c / across) * (high + gap)];
-    context.fillStyle = style.getPropertyValue("--tile");
     context.fillRect(x, y, tile, high);
-    context.drawImage(mapPicture(values, c * H * W, H, W, most, ink), x, y, tile, high);
+    context.drawImage(picture, 0, c * H, W, H, x, y, tile, high);
     if (c === chosen) {
-      context.strokeStyle = style.getPropertyValue("color");
+      context.strokeStyle = colours.ink;
       context.lineWidth = 2;
       context.strokeRect(x + 1, y + 1, tile - 2, high - 2);
     }

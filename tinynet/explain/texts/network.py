@@ -1,7 +1,7 @@
 """The texts of the page about a whole network: (English, Chinese) by key."""
 
 NETWORK: dict[str, tuple[str, str]] = {
-    "network.title": ("A network, forward and backward", "一个网络：前向与反向"),
+    "network.title": ("A network, forward and backward", "神经网络：前向与反向"),
     "network.lead": (
         "Every number that the network computes on the way to its answer, and above all the way "
         "back: how each of them would change the loss. Draw, choose a label, click on any layer.",
@@ -12,7 +12,6 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.pad": ("Drawing area: draw a digit with mouse, pen or finger",
                     "手写区：用鼠标、手写笔或手指写一个数字"),
     "network.clear": ("Clear", "清除"),
-    "network.examples": ("Or take one:", "或选一张："),
     "network.example": ("Image {k}, class {truth}", "第 {k} 张图像，类别 {truth}"),
     "network.label": ("Label", "标签"),
     "network.label_auto": ("what it reads", "跟随它的判断"),
@@ -23,10 +22,11 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.values": ("value", "值"), "network.gradient": ("gradient", "梯度"),
     "network.values_of": ("Values", "值"), "network.gradients_of": ("Gradients", "梯度"),
     "network.legend": (
-        "Red is positive, blue is negative; full colour is the number below each picture. The shade "
-        "grows with the square root, so that small numbers can be seen.",
+        "Red is positive, blue is negative; full colour is the number below each picture. The "
+        "shade grows with the square root, so that small numbers can be seen.",
         "红为正，蓝为负；颜色最深处的绝对值写在图下。深浅按平方根变化，小的数也看得见。"),
     "network.kind.input": ("image", "图像"), "network.kind.conv": ("convolution", "卷积"),
+    "network.head.conv": ("conv", "卷积"),
     "network.kind.norm": ("batch norm", "批归一化"), "network.kind.relu": ("ReLU", "ReLU"),
     "network.kind.leaky_relu": ("leaky ReLU", "Leaky ReLU"),
     "network.kind.tanh": ("tanh", "tanh"), "network.kind.sigmoid": ("sigmoid", "sigmoid"),
@@ -40,13 +40,17 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.summary": (
         "It reads {guess}, with {part}. With the label {label}, the loss is {loss}.",
         "它认作 {guess}，把握 {part}。标签为 {label} 时，损失为 {loss}。"),
+    "network.summary_sure": (
+        "It reads {guess}, with {part}. The loss is {loss}, so hardly any gradient is left: choose "
+        "another label to see what would have to change.",
+        "它认作 {guess}，把握 {part}。损失只有 {loss}，几乎没有梯度；换一个标签，看看哪里得变。"),
     "network.class": ("class", "类别"), "network.score": ("score", "得分"),
     "network.probability": ("probability", "概率"),
-    "network.is_label": ("{name}, the label", "{name}，即标签"),
     # -- one layer from near -----------------------------------------------------------------------
-    "network.detail": ("{name}: {shape}", "{name}：{shape}"),
+    "network.detail": ("{name}{size}: {shape}", "{name}{size}：{shape}"),
     "network.channel": ("Channel", "通道"), "network.row": ("Row", "行"),
-    "network.column": ("Column", "列"), "network.unit": ("Unit", "单元"),
+    "network.column": ("Column", "列"), "network.class_chosen": ("Class", "类别"),
+    "network.unit": ("Unit", "单元"),
     "network.from_channel": ("Input channel", "输入通道"),
     "network.cell_map": ("{what} of channel {channel}. Arrow keys move the cell",
                          "通道 {channel} 的{what}。方向键移动格子"),
@@ -69,7 +73,7 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.how.down": ("more ink here lowers the loss", "这里再浓一点，损失变小"),
     "network.how.none": ("more ink here changes nothing", "这里再浓一点，损失不变"),
     "network.says.conv": (
-        "{count} products of the kernels with the window below, and the bias {bias}, add up to "
+        "{count} products of the kernels with the window before, and the bias {bias}, add up to "
         "{value}. Channel {c} contributes {part}. From above comes G = {gradient}; each weight "
         "gets G · its input added to dW, each input G · its weight.",
         "卷积核与窗口中的数逐一相乘，共 {count} 个乘积，连同偏置 {bias}，和为 {value}；"
@@ -100,12 +104,15 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.says.linear": (
         "{count} products and the bias {bias} add up to {value}. From above comes {gradient}.",
         "{count} 个乘积连同偏置 {bias}，和为 {value}。上游传来的梯度是 {gradient}。"),
-    "network.says.scores": (
+    "network.says.score": (
         "The score of {name} is {value}: {count} products and the bias {bias}. Its gradient is its "
-        "probability {p}{minus} = {gradient}.",
+        "probability, {p}.",
+        "{name} 的得分是 {value}：{count} 个乘积加偏置 {bias}。它的梯度就是它的概率 {p}。"),
+    "network.says.score_label": (
+        "The score of {name} is {value}: {count} products and the bias {bias}. Its gradient is its "
+        "probability minus 1, since it is the label: {p} − 1 = {gradient}.",
         "{name} 的得分是 {value}：{count} 个乘积加偏置 {bias}。"
-        "它的梯度是它的概率 {p}{minus} = {gradient}。"),
-    "network.says.minus": (" minus 1, because it is the label,", " 减 1（因为它是标签）"),
+        "它是标签，所以梯度是概率减 1：{p} − 1 = {gradient}。"),
     "network.says.loss": (
         "Softmax turns the scores into probabilities. The loss is −log of the label's: −log {p} = "
         "{loss}. Here the way back begins, with the gradient 1.",
@@ -131,7 +138,6 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.frame": ("A convolution, step by step", "卷积，逐步来看"),
     "network.terminal": ("loss {loss} with the label {label}; it reads {guess}, with {part}",
                          "标签 {label}，损失 {loss}；它认作 {guess}，把握 {part}"),
-    "network.scale": ("±{most}", "±{most}"),
     "network.norms": ("values up to {value}, gradients up to {gradient}",
                       "值最大 {value}，梯度最大 {gradient}"),
 }
