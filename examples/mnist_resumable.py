@@ -87,6 +87,11 @@ def record(history, loss, model):
         history["gradients"].setdefault(name, []).append((history["seen"], norm))
 
 
+def kept_steps(steps, count=40):
+    """The steps before which the first kernels are kept: dense at first, where most changes."""
+    return {round(steps ** (k / count)) - 1 for k in range(count)}
+
+
 def main():
     parser, options = parse_options()
 
@@ -111,13 +116,17 @@ def main():
     )
 
     # All that changes during training: what a checkpoint must hold.
-    history = {"epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": []}
+    history = {
+        "epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": [],
+        "kernels": [],
+    }  # fmt: skip
     checkpoint = resume(
         options, parser, say,
         model=model, optimizer=optimizer, scheduler=scheduler, loader=train_loader, history=history,
     )  # fmt: skip
     if rank > 0:  # dropout masks of its own, from a far part of the same stream of random numbers
         tinynet.default_generator.numpy.bit_generator.advance(rank << 96)
+    kept = kept_steps(options.epochs * steps_per_epoch)
     parallel = DistributedDataParallel(model)  # averages the gradients of all ranks
 
     try:
@@ -130,6 +139,8 @@ def main():
                 desc=f"epoch {epoch}/{options.epochs}", disable=rank > 0,
             )  # fmt: skip
             for images, labels in train_loader:
+                if history["steps"] in kept:
+                    history["kernels"].append((history["seen"], model.conv1.weight.tolist()))
                 loss = train_step(parallel, images, labels, optimizer, scheduler)
                 if history["steps"] % 10 == 0:  # reading the loss makes a GPU wait
                     record(history, loss, model)
@@ -163,7 +174,7 @@ def main():
             draw(options.out / "mnist.png", model, losses, accuracies, test, guesses)
             print(f"picture: {options.out / 'mnist.png'}")
         if options.report:
-            curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
+            curves = {name: history[name] for name in ("loss", "accuracy", "gradients", "kernels")}
             report = tinynet.explain.report(model, *test[:], name="MNIST", **curves)
             print(f"report: {report.save(options.out / 'report.html')}")
     distributed.destroy_process_group()

@@ -303,6 +303,7 @@ def test_axe_finds_no_violation(page, scheme):
 
 
 def test_every_layer_of_every_kind_can_be_looked_at(tab):
+    tab.screen(prefers_reduced_motion="reduce")
     for name in ("many", "borders"):
         model, shape = models()[name]
         network(model, images(shape, 1), [1]).save(tab.file)
