@@ -111,17 +111,17 @@ function unpadGradient(geometry, dxpad) {
   return dx;
 }
 
-// y = x ∗ w + b. `b` may be null.
-function convForward(geometry, x, w, b) {
-  const { N, O, P } = geometry, y = new Float64Array(N * O * P), xpad = padInput(geometry, x);
+// y = x ∗ w + b from the padded input. `b` may be null.
+function multiplyForward(geometry, xpad, w, b) {
+  const { N, O, P } = geometry, y = new Float64Array(N * O * P);
   eachProduct(geometry, (place, cell, tap) => { y[place] += xpad[cell] * w[tap]; });
   if (b) for (let k = 0; k < y.length; k++) y[k] += b[Math.floor(k / P) % O];
   return y;
 }
 
-// The gradients of a loss with ∂L/∂y = g: dx (of x), dxpad (of the padded x), dw (of w), db (of b).
-function convBackward(geometry, x, w, g) {
-  const { O, Cg, T, P } = geometry, xpad = padInput(geometry, x);
+// The gradients of a loss with ∂L/∂y = g: dxpad (of the padded input), dw (of w) and db (of b).
+function multiplyBackward(geometry, xpad, w, g) {
+  const { O, Cg, T, P } = geometry;
   const dxpad = new Float64Array(xpad.length), dw = new Float64Array(O * Cg * T);
   const db = new Float64Array(O);
   eachProduct(geometry, (place, cell, tap) => {
@@ -129,7 +129,15 @@ function convBackward(geometry, x, w, g) {
     dw[tap] += g[place] * xpad[cell];
   });
   for (let k = 0; k < g.length; k++) db[Math.floor(k / P) % O] += g[k];
-  return { dx: unpadGradient(geometry, dxpad), dxpad, dw, db };
+  return { dxpad, dw, db };
+}
+
+// The same with the padding: from x to y, and from g to dx (of x), dxpad, dw and db.
+const convForward = (geometry, x, w, b) =>
+  multiplyForward(geometry, padInput(geometry, x), w, b);
+function convBackward(geometry, x, w, g) {
+  const result = multiplyBackward(geometry, padInput(geometry, x), w, g);
+  return { dx: unpadGradient(geometry, result.dxpad), ...result };
 }
 
 // How many windows read each cell of the padded input (one channel).

@@ -11,10 +11,11 @@ from .network import NETWORK
 from .page import PAGE
 from .report import REPORT
 from .steps import STEPS
+from .tour import TOUR
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
-TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **REPORT, **NETWORK}
+TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **TOUR, **REPORT, **NETWORK}
 
 Texts = tuple[str, ...]                     # one text in every language
 
