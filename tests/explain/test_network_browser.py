@@ -3,8 +3,10 @@ and it opens the page of a convolution."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +136,7 @@ def test_docs_page_is_current_and_reads_the_digits(reader):
         expected = data.pop("expected")
         style = re.search(r"<style>\s*(\.tn \{.*?)</style>", page, re.S)[1]
         convolution = re.search(r'class="tn-page">(.*?)</script>', page, re.S)[1]
+        convolution = zlib.decompress(base64.b64decode(convolution))
         script = re.findall(r"<script>(.*?)</script>", page, re.S)[-1]
         return expected, data, script, style, convolution
 
@@ -211,7 +214,7 @@ def test_a_click_on_a_convolutions_cell_opens_the_real_numbers(page):
     words = page.one(".tn-near-words").text
     assert "27 products" in words
     page.one(".tn-net-open").click()
-    frame = wait_for(page, ".tn-frame iframe")
+    frame = wait_for(page, ".tn-frame iframe[srcdoc]")
     text = frame.get_attribute("srcdoc")
     data = re.search(r"data=x:1x1x(\d)x(\d):([^;]*);w:1x1x3x3:([^;]*);g:([^\"]*)", text)
     first = e.passes[0]
@@ -225,9 +228,15 @@ def test_a_click_on_a_convolutions_cell_opens_the_real_numbers(page):
         "const done = arguments[0], look = () => document.querySelector('h1') ? done() :"
         "setTimeout(look, 20); look()"
     )
+    np.testing.assert_allclose(page.grid("x"), first.values[3][2], rtol=5e-3, atol=1e-9)
+    np.testing.assert_allclose(page.grid("w"), w.reshape(3, 3), rtol=5e-3)
     page.driver.switch_to.default_content()
     page.one(".tn-frame-close").click()
     assert not page.all(".tn-frame")
+    page.one(".tn-near-map").click()  # the same, for the cell in the middle
+    text = wait_for(page, ".tn-frame iframe[srcdoc]").get_attribute("srcdoc")
+    assert "data=x:1x1x" in text
+    page.one(".tn-frame-close").click()
 
 
 def test_language_switch_changes_every_text(page):

@@ -1,7 +1,7 @@
 // The page of a network: what it computes stands in network_layers.js; here is what one sees.
 const root = document.currentScript.closest(".tn");
 const data = JSON.parse(root.querySelector(".tn-data").textContent);
-const convolutionPage = JSON.parse(root.querySelector(".tn-page").textContent);
+const convolutionPage = inflated(root.querySelector(".tn-page").textContent);   // a promise
 const LANGUAGES = data.languages, CLASSES = data.classes;
 
 // -- words: an element keeps the key of its text, so the language can change at any time ----------

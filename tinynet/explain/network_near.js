@@ -72,6 +72,7 @@ function buildNear() {
     chooser("col", column === scores ? "network.class_chosen" : "network.unit", column.shape[0]);
   }
   nearNode.replaceChildren(head, hands, parts.words);
+  if (column.kind === "conv") nearNode.append(spoken("p", "tn-note", "network.click"));
   if (isMap) nearNode.append(buildMaps());
   if (weights) nearNode.append(buildKernels());
 }
@@ -93,12 +94,16 @@ function buildMaps() {
       return { row: inside(event.clientY - area.top, area.height, H),
         col: inside(event.clientX - area.left, area.width, W) };
     };
-    map.addEventListener("click", event => look(column, cellAt(event), false));
+    map.addEventListener("click", event => {
+      look(column, cellAt(event), false);
+      if (column.kind === "conv") openConvolution();
+    });
     map.addEventListener("pointermove", event => {
       if (event.pointerType === "mouse") showCell(cellAt(event));
     });
     map.addEventListener("pointerleave", () => showCell(near));
     map.addEventListener("keydown", event => {
+      if (event.key === "Enter" && column.kind === "conv") openConvolution();
       const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1],
         ArrowRight: [0, 1] }[event.key] ?? [];
       if (down === undefined) return;
@@ -317,7 +322,7 @@ function aroundCell() {
   };
 }
 
-function openConvolution() {
+async function openConvolution() {
   const problem = aroundCell();
   const hash = writeAddress({ mode: "forward", step: problem.step, lang: root.lang,
     data: writeData(problem) });
@@ -328,7 +333,8 @@ function openConvolution() {
   const theme = root.dataset.theme ? `document.documentElement.style.colorScheme =
     ${JSON.stringify(root.dataset.theme)};` : "";
   const start = `location.hash = ${JSON.stringify(hash)};${theme}`;
-  frame.srcdoc = convolutionPage.replace("<head>", () => `<head>\x3cscript>${start}\x3c/script>`);
+  const page = await convolutionPage;
+  frame.srcdoc = page.replace("<head>", () => `<head>\x3cscript>${start}\x3c/script>`);
   dialog.append(button("tn-frame-close", "network.close", () => dialog.close()), frame);
   dialog.addEventListener("close", () => dialog.remove());
   root.append(dialog);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import math
+import zlib
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,8 @@ def fragment(e: NetworkExplanation) -> str:
         theme=parts.element(e.lang, "button", same("◐"), theme),
         noscript=html.escape(say(e.lang, "network.noscript")), facts=facts(e),
         still=parts.element(e.lang, "summary", both("network.still")), stills=stills(e),
-        data=script_json(data(e)), convolution=script_json(convolution_page()),
+        data=script_json(data(e)),
+        convolution=base64.b64encode(zlib.compress(convolution_page().encode(), 9)).decode(),
         script=read("convolution.js", "address.js", "network_layers.js", "network_pictures.js",
                     "network_drawing.js", "network_near.js", "network.js"))
 

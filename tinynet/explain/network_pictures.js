@@ -4,6 +4,12 @@ function bytesOf(text) {
   return Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 }
 
+// A text that Python compressed by zlib.
+async function inflated(text) {
+  const stream = new Blob([bytesOf(text)]).stream();
+  return new Response(stream.pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
 // What network_page.packed wrote: { shape, type, data, table? } becomes { shape, data }.
 function unpack(entry) {
   const bytes = bytesOf(entry.data), view = new DataView(bytes.buffer);

@@ -59,6 +59,10 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.weights_of": ("Weights w", "权重 w"), "network.dw": ("dW", "dW"),
     "network.row_weights": ("Its weights: one per number that it reads",
                             "它的权重：读入的每个数各一个"),
+    "network.click": (
+        "Point at a cell to hear how its number came about; click on it to see its window step by "
+        "step.",
+        "指向一格，看它的数怎样得来；点一下，逐步看它的窗口。"),
     "network.open": ("Open this window in the convolution page", "在卷积页中逐步看这个窗口"),
     "network.open_note": (
         "The page gets the real numbers around the cell: input channel {c} of {all}, kernel, and "
