@@ -4,6 +4,7 @@
     python examples/mnist_resumable.py --checkpoint runs/1 --resume    after a stop of any kind
     mpiexec -n 4 python examples/mnist_resumable.py                    four processes share the work
     python examples/mnist_resumable.py --report                        also writes report.html
+    python examples/mnist_resumable.py --watch                         a page to follow it on
 
 A resumed run ends with the same bits as a run that nobody stopped, and it may be resumed with
 another number of processes. The net, the training step, the evaluation and the picture are those
@@ -37,6 +38,10 @@ def parse_options():
     add("--seed", type=int, default=0, help="the same seed gives the same result (0)")
     add("--out", type=Path, default="out", help="folder for weights, picture and report (out)")
     add("--report", action="store_true", help="also write report.html")
+    add(
+        "--watch", nargs="?", const="127.0.0.1", metavar="ADDRESS",
+        help="serve a page on this machine that shows the training (127.0.0.1, any free port)",
+    )  # fmt: skip
     add("--checkpoint", type=Path, metavar="DIR", help="folder for the state of the run")
     add("--checkpoint-every", type=int, default=100, metavar="STEPS", help="save so often (100)")
     add("--resume", action="store_true", help="start from the checkpoint, if there is one")
@@ -92,6 +97,16 @@ def kept_steps(steps, count=40):
     return {round(steps ** (k / count)) - 1 for k in range(count)}
 
 
+def watch(options, model, image, history, say):
+    """The page that --watch asks for, or None."""
+    if not options.watch:
+        return None
+    curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
+    page = tinynet.explain.watch(model, image, address=options.watch, name="MNIST", **curves)
+    say(f"watch the training: {page.url}")
+    return page
+
+
 def main():
     parser, options = parse_options()
 
@@ -129,6 +144,7 @@ def main():
     kept = kept_steps(options.epochs * steps_per_epoch)
     parallel = DistributedDataParallel(model)  # averages the gradients of all ranks
 
+    page = watch(options, model, test[0][0], history, say) if rank == 0 else None
     try:
         while history["epoch"] <= options.epochs:
             epoch, start, before = history["epoch"], time.perf_counter(), history["seen"]
@@ -148,6 +164,8 @@ def main():
                 history["steps"] += 1
                 history["seen"] += ranks * len(images)
                 bar.update(ranks * len(images))
+                if page:
+                    page.update()
                 if rank == 0 and checkpoint and history["steps"] % options.checkpoint_every == 0:
                     checkpoint.save()
             bar.close()
@@ -177,6 +195,8 @@ def main():
             curves = {name: history[name] for name in ("loss", "accuracy", "gradients", "kernels")}
             report = tinynet.explain.report(model, *test[:], name="MNIST", **curves)
             print(f"report: {report.save(options.out / 'report.html')}")
+    if page:
+        page.close()
     distributed.destroy_process_group()
 
 

@@ -65,11 +65,18 @@ function mapShape(shape) {
   return [1, Math.ceil(shape[0] / width), width];
 }
 
-// The colours of the page as it looks now: of ink, and of a map without numbers.
+// The colours of the page as it looks now: of ink, and of a map without numbers. An element wears
+// them, because a canvas knows no variables.
 function pageColours() {
-  const style = getComputedStyle(root);
-  return { ink: style.color, tile: style.getPropertyValue("--tile"),
-    shade: style.color.match(/\d+/g).map(Number) };
+  let probe = root.querySelector(".tn-probe");
+  if (!probe) {
+    probe = document.createElement("i");
+    probe.className = "tn-probe";
+    probe.hidden = true;
+    root.append(probe);
+  }
+  const { color, backgroundColor } = getComputedStyle(probe);
+  return { ink: color, tile: backgroundColor, shade: color.match(/\d+/g).map(Number) };
 }
 
 // The maps of one layer, one below the other, as a picture of `width` pixels. `ink`: [low, high]

@@ -24,7 +24,7 @@ root.querySelector(".tn-theme").addEventListener("click", () => {
   root.style.colorScheme = root.dataset.theme = dark ? "light" : "dark";
 });
 
-// -- kernels as they were --------------------------------------------------------------------------
+// -- kernels as they were -------------------------------------------------------------------------
 
 const NOTHING = 127;                        // the shade of the weight 0
 const BLUE = [40, 115, 230], RED = [225, 60, 45];

@@ -174,6 +174,11 @@ def scores_of(model: Any, images: Any) -> np.ndarray:
 def feature_maps(model: Any, image: Any) -> dict[str, np.ndarray]:
     """The output (O, OH, OW) of each convolution for one image, by its path, in the order in which
     they ran."""
+    return observed(model, image)[0]
+
+
+def observed(model: Any, image: Any) -> tuple[dict[str, np.ndarray], Any]:
+    """The feature maps for one image (1, C, H, W), and what the model returns for it."""
     maps: dict[str, np.ndarray] = {}
 
     def recorder(path: str) -> Any:
@@ -184,8 +189,8 @@ def feature_maps(model: Any, image: Any) -> dict[str, np.ndarray]:
     hooks = [module.register_forward_hook(recorder(path)) for path, module in model.named_modules()
              if isinstance(module, tinynet.nn.Conv2d)]
     try:
-        evaluated(model, lambda: forward(model, image))
+        result = evaluated(model, lambda: forward(model, image))
     finally:
         for hook in hooks:
             hook.remove()
-    return maps
+    return maps, result

@@ -12,10 +12,11 @@ from .page import PAGE
 from .report import REPORT
 from .steps import STEPS
 from .tour import TOUR
+from .watch import WATCH
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
-TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **TOUR, **REPORT, **NETWORK}
+TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **TOUR, **REPORT, **NETWORK, **WATCH}
 
 Texts = tuple[str, ...]                     # one text in every language
 
