@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from readers import HOSTILE, images, models, plain
+from readers import HOSTILE, images, models, plain, with_statistics
 
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn
-from tinynet.explain import network, network_layers, network_page
+from tinynet.explain import network, network_page, network_trace
 from tinynet.explain.texts import LANGUAGES, TEXTS
 
 NAMES = ["plain", "many", "borders"]
@@ -88,28 +89,48 @@ def head(*layers):
 
 
 class Own(nn.Module):
+    """A model whose forward is a function of its own."""
+
+    def __init__(self, function, *layers):
+        super().__init__()
+        self.layers, self.function = nn.ModuleList(layers), function
+
     def forward(self, x):
-        return x
+        return self.function(x, *self.layers)
 
 
-class Twice(nn.Sequential):
-    def forward(self, x):
-        return super().forward(x) * 2
+def residual(x, conv, linear):
+    return linear((x + conv(x)).flatten(1))
+
+
+def half_hidden(x, linear):
+    return linear(x.flatten(1)).detach() + 1
+
+
+def hooked():
+    """A model that a hook changes behind the graph's back."""
+    model = head()
+    model[-1].register_forward_hook(lambda module, inputs, y: y.detach() * 2 + y - y.detach())
+    return model
 
 
 IMAGE = tinynet.ones(1, 4, 4)
 REFUSED = {
     "no module": (lambda: network(len, IMAGE, 0), TypeError, "model is a builtin"),
-    "own forward": (lambda: network(Own(), IMAGE, 0), TypeError, "model is a Own.*Sequential"),
-    "inner module": (lambda: network(head(nn.Sequential(Own())), IMAGE, 0), TypeError, "0.0 is a"),
+    "two paths": (lambda: network(Own(residual, nn.Conv2d(1, 1, 1), nn.Linear(16, 3)), IMAGE, 0),
+                  TypeError, "uses add for 1 × 1 × 4 × 4"),
     "softmax": (lambda: network(nn.Sequential(*head(), nn.LogSoftmax(1)), IMAGE, 0), TypeError,
-                "LogSoftmax"),
-    "changed": (lambda: network(Twice(nn.Flatten(), nn.Linear(16, 3)), IMAGE, 0), ValueError,
-                "something else"),
+                "uses log_softmax"),
+    "gelu": (lambda: network(head(nn.GELU()), IMAGE, 0), TypeError, "cannot be shown"),
+    "no graph": (lambda: network(Own(half_hidden, nn.Linear(16, 3)), IMAGE, 0), ValueError,
+                 "one score"),
+    "computed": (lambda: network(Own(lambda x, m: F.linear(x.flatten(1), m.weight * 2),
+                                     nn.Linear(16, 3)), IMAGE, 0), ValueError, "weight that is co"),
+    "unflattened": (lambda: network(Own(lambda x, m: F.linear(x, m.weight), nn.Linear(4, 3)),
+                                    IMAGE, 0), TypeError, "cannot be shown"),
+    "changed": (lambda: network(hooked(), IMAGE, 0), ValueError, "something else"),
     "no averages": (lambda: network(head(nn.BatchNorm2d(1, track_running_stats=False)), IMAGE, 0),
                     ValueError, "running averages"),
-    "indices": (lambda: network(head(nn.MaxPool2d(1, return_indices=True)), IMAGE, 0), ValueError,
-                "return_indices"),
     "adaptive": (lambda: network(head(nn.AdaptiveAvgPool2d(4)), IMAGE, 0), ValueError,
                  "output_size 1"),
     "flatten": (lambda: network(nn.Sequential(nn.Flatten(2), nn.Linear(16, 3)), IMAGE, 0),
@@ -138,6 +159,38 @@ def test_what_cannot_be_shown_is_refused(case):
     with pytest.raises(error, match=message) as raised:
         call()
     assert str(raised.value).startswith("explain.network: ")
+
+
+def test_functions_between_modules_are_shown_too():
+    """The network of examples/mnist.py, whose forward uses functions, as its layers do."""
+    path = Path(__file__).parents[2] / "examples" / "mnist.py"
+    code = path.read_text(encoding="utf-8").partition("class Net")[2].partition("\n\n\n")[0]
+    names = {"nn": nn, "F": F}
+    exec(f"class Net{code}", names)
+    model = names["Net"]()
+    for norm in (model.norm1, model.norm2):
+        with_statistics(norm)
+    e = network(model, images((1, 28, 28)), [3, 4])
+    assert [layer.path for layer in e.layers] == [
+        "conv1", "norm1", "relu", "max_pool2d", "conv2", "norm2", "relu", "max_pool2d", "flatten",
+        "linear",
+    ]  # fmt: skip
+    assert [p.values[-1].shape for p in e.passes] == [(10,), (10,)]
+
+
+def test_functions_alone_are_shown_too():
+    def function(x, conv, linear):
+        x = F.conv2d(x, conv.weight, conv.bias, 2, 1)
+        x, _ = F.max_pool2d(F.tanh(x), 2, 1, ceil_mode=True, return_indices=True)
+        return F.linear(F.dropout(F.sigmoid(x), 0.5, False).view(1, -1), linear.weight)
+
+    model = Own(function, nn.Conv2d(1, 2, 3), nn.Linear(2, 3, bias=False))
+    e = network(model, IMAGE, 0)
+    assert [layer.kind for layer in e.layers] == [
+        "conv", "tanh", "max_pool", "sigmoid", "flatten", "linear",
+    ]  # fmt: skip
+    with tinynet.no_grad():
+        np.testing.assert_allclose(e.passes[0].values[-1], model(IMAGE[None]).numpy()[0], rtol=1e-5)
 
 
 def test_a_wrong_size_raises_the_librarys_own_error():
@@ -176,5 +229,5 @@ def test_notebook_gets_stills_and_a_sandboxed_frame():
 
 def test_limits_are_said_in_the_docstring():
     assert f"up to {network.__globals__['MOST_IMAGES']}" in network.__doc__
-    for layer in network_layers.MAKERS:
+    for layer in network_trace.MAKERS:
         assert layer.__name__.replace("Dropout2d", "Dropout") in network.__doc__

@@ -14,8 +14,9 @@ import numpy as np
 import tinynet
 import tinynet.nn.functional as F
 
-from .network_layers import Layer, dims, float64, layers_of, run, tensor64
+from .network_layers import Layer, dims, float64, run, tensor64
 from .network_page import document_of, fragment, notebook
+from .network_trace import layers_of
 from .report_elements import percent
 from .sentences import number
 from .texts import check_language, say
@@ -78,7 +79,7 @@ class NetworkExplanation:
         check_language(where, lang)
         if not isinstance(model, tinynet.nn.Module):
             raise TypeError(f"{where}: model is a {type(model).__name__}; it must be an nn.Module "
-                            "such as an nn.Sequential")
+                            "that maps images (N, C, H, W) to scores (N, K)")
         images = images_float64(image)
         if images.ndim not in (2, 3, 4) or images.size == 0:
             raise ValueError(f"{where}: image has shape {images.shape}; it must be (H, W), "
@@ -89,7 +90,7 @@ class NetworkExplanation:
                              f"{MOST_IMAGES}, so choose some, for example image[:{MOST_IMAGES}]")
         self.name = type(model).__name__ if name is None else name
         self.lang, self.model = lang, model
-        self.layers: list[Layer] = layers_of(model, self.images.shape[1:])
+        self.layers: list[Layer] = layers_of(model, self.images[0])
         if not self.layers or len(self.layers[-1].shape) != 1:
             end = dims(self.layers[-1].shape) if self.layers else "no layer"
             raise ValueError(f"{where}: the model ends with {end}; it must end with one score per "
@@ -143,8 +144,8 @@ class NetworkExplanation:
         scale = max(1.0, float(np.abs(own).max()))
         if scores.shape != own.shape or np.abs(scores - own).max() > TOLERANCE * scale:
             raise ValueError("explain.network: the model returns something else than its layers do "
-                             "one after the other (a forward() of its own, or a hook, changes "
-                             "it); give an nn.Sequential of the layers as they run")
+                             "one after the other (a hook changes it, or it depends on the image "
+                             "in a way that the graph does not show)")
 
     def _dtype(self) -> Any:
         parameter = next(self.model.parameters(), None)
@@ -190,9 +191,10 @@ def network(model: Any, image: Any, label: Any, *, classes: Sequence[str] | None
     opens any window of a convolution in the page of `explain.conv2d`, with its real numbers.
 
     Args:
-        model: an `nn.Sequential`, also nested, of Conv2d, BatchNorm2d, ReLU, LeakyReLU, Tanh,
-            Sigmoid, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d(1), Flatten, Linear, Dropout and
-            Identity that returns one score per class. It is shown as it computes in eval mode.
+        model: a module that returns one score per class and runs its layers one after the other:
+            Conv2d, BatchNorm2d, ReLU, LeakyReLU, Tanh, Sigmoid, MaxPool2d, AvgPool2d,
+            AdaptiveAvgPool2d(1), Flatten, Linear, Dropout and Identity, or `F.relu`,
+            `F.max_pool2d` and the like. It is shown as it computes in eval mode.
         image: the image as the model gets it, (C, H, W) or (H, W), or up to 20 of them,
             (N, C, H, W): the page lets one choose.
         label: the number of its class; for several images, one number each.
