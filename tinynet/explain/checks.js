@@ -82,7 +82,7 @@ function checkCard() {
     el("th", { scope: "col" }, say("check." + head)));
   return card("tn-check", say("panel.check"), el("p", {}, say("check.text")),
     el("table", {}, el("thead", {}, el("tr", {}, ...heads)), parts.check),
-    el("p", { class: "tn-worst" }, say("check.worst", { count, error: error.toExponential(1) })));
+    el("p", { class: "tn-worst" }, say("check.worst", { count, error: scientific(error) })));
 }
 
 // The row of the numeric check: the cell pointed at, or the one that the step follows.
@@ -98,7 +98,7 @@ function showCheck() {
   const digits = value => value.toFixed(6).replace("-", "−");
   parts.check.replaceChildren(el("tr", {}, el("th", { scope: "row" }, label),
     ...(result ? [number(grown().values[place_]), number(result.exact), digits(result.measured),
-      result.error.toExponential(1)].map(text => el("td", {}, text))
+      scientific(result.error)].map(text => el("td", {}, text))
       : [el("td", { colspan: 4 }, say("mark.pad"))])));
 }
 

@@ -20,7 +20,8 @@ function openEditor(cell) {
   };
   const node = el("div", { class: "tn-editor", role: "group", "aria-label": label },
     el("button", { type: "button", "aria-label": say("edit.less"), onclick: nudge(-1) }, "−"),
-    input, el("button", { type: "button", "aria-label": say("edit.more"), onclick: nudge(1) }, "+"));
+    input,
+    el("button", { type: "button", "aria-label": say("edit.more"), onclick: nudge(1) }, "+"));
   function read() {
     const value = Number(input.value.trim().replace("−", "-").replace(",", "."));
     const ok = input.value.trim() !== "" && Number.isFinite(value) && Math.abs(value) <= 1e6;

@@ -12,10 +12,18 @@ function setMode(name) {
   stop();
   closeEditor();
   if (state.tour) leaveTour();
-  Object.assign(state, { mode: name, step: 0, pinned: null, pointed: null });
+  Object.assign(state, { mode: name, pinned: null, pointed: null });
+  state.step = firstStep();
   if (name !== "dx" && name !== "dw" && name !== "db") state.assign = false;
   build();
   writeHash();
+}
+// A layer opens at the window where |G| is largest, so that something happens there.
+function firstStep() {
+  const p = DATA.start.step;
+  if (state.changed || !p) return 0;
+  const q = readBy(p)[model.geometry.T >> 1];
+  return Math.max(0, timeline().steps.findIndex(({ focus }) => focus.p === p || focus.q === q));
 }
 function setView(axis, value) {
   const inTabs = parts.tabs.contains(document.activeElement);
@@ -44,7 +52,8 @@ function present() {
   reserveSentence();
   fit();
   update();
-  parts.said.textContent = say(root.classList.contains("is-presenting") ? "presenting" : "present.off");
+  const isOn = root.classList.contains("is-presenting");
+  parts.said.textContent = say(isOn ? "presenting" : "present.off");
 }
 function openHelp() { if (parts.help.open) parts.help.close(); else parts.help.showModal(); }
 function stop() { clearInterval(state.timer); state.timer = null; }

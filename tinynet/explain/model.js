@@ -46,7 +46,7 @@ function solve(problem, frame) {
     dxpad, dx, ones: !problem.g,
     dw: plus(backward.dw, base.dw), db: plus(backward.db, base.db),
     own, coverage: base.coverage ?? own, base,
-    whole: frame?.whole ?? { N, Cg, P, OW: cols.out, hidden: 0 },
+    whole: frame?.whole ?? { N, Cg, P, OW: cols.out, hidden: 0, padded: geometry.padded },
     group: o => Math.floor(o / Og), first: o => Math.floor(o / Og) * Cg,
     outsOf: c => Array.from({ length: Og }, (_, k) => Math.floor(c / Cg) * Og + k),
     insOf: o => Array.from({ length: Cg }, (_, k) => Math.floor(o / Og) * Cg + k),

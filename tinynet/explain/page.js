@@ -17,12 +17,13 @@ function frame() {
     button("reset", say("reset"), reset, { title: say("reset.long") }),
     button("begin", say("tour"), () => startTour(1)),
     button("numbers", say("numbers"), goToSettings),
-    sign("link", "🔗\uFE0E", copyLink), sign("present", "⛶", present),
+    button("link", say("link.short"), copyLink, { title: say("link") }),
+    button("present", say("present.short"), present, { title: say("present") }),
     button("language", say("language"), nextLanguage, { lang: state.lang === "en" ? "zh" : "en" }),
     sign("theme", "◐", nextTheme), sign("help", "?", openHelp));
   parts.modes = el("div", { class: "tn-modes", role: "group", "aria-label": say("modes") },
     ...MODES.map((name, k) => el("button", { type: "button", "data-mode": name,
-      "aria-label": say("mode." + name), title: say("mode." + name), onclick: () => setMode(name) },
+      title: say("mode." + name), onclick: () => setMode(name) },
     el("kbd", {}, String(k + 1)), el("b", {}, say("tab." + name)),
     el("span", {}, say("sub." + name)))));
   parts.slider = el("input", { type: "range", min: 0, step: 1, "aria-label": say("slider"),
@@ -121,14 +122,16 @@ function build() {
   if (held) find(held.panel, held.row, held.col)?.focus();
 }
 
-// The height of the longest sentence of the mode, so that nothing moves while stepping.
+// The height of the largest sentence of the mode, so that nothing moves while stepping.
 function reserveSentence() {
-  const probe = parts.sentence, longest = range(steps()).map(step => speak(stepSentence(step)))
-    .reduce((a, b) => b.length > a.length ? b : a, "");
+  const probe = parts.sentence, all = range(steps()).map(step => speak(stepSentence(step)));
+  const longest = all.sort((a, b) => b.length - a.length).slice(0, 8);
   probe.style.minHeight = "";
-  const plain = parseFloat(getComputedStyle(probe).minHeight) || 0;
-  probe.textContent = longest;
-  probe.style.minHeight = Math.max(plain, probe.offsetHeight) + "px";
+  const heights = longest.map(text => {
+    probe.textContent = text;
+    return Math.ceil(probe.getBoundingClientRect().height);
+  });
+  probe.style.minHeight = Math.max(...heights) + "px";
 }
 
 function drawTabs() {
@@ -145,7 +148,9 @@ function drawTabs() {
     el("div", { class: "tn-tab", role: "group", "aria-label": say(name) },
       el("span", { "aria-hidden": "true" }, say(name)),
       ...values.map(value => tab(axis, name, value, names)));
-  parts.tabs.replaceChildren(...axes.filter(([, , values]) => values.length > 1).map(group));
+  const groups = axes.filter(([, , values]) => values.length > 1).map(group);
+  parts.tabs.replaceChildren(...groups);
+  parts.lead.hidden = groups.length > 0;                // leaves the height to the cells
 }
 
 // What only some modes have: the switch that assigns instead of adding, and the turn.
@@ -168,8 +173,9 @@ function update() {
   parts.slider.max = steps() - 1;
   parts.slider.value = state.step;
   const where = say("step", { k: state.step + 1, n: steps() });
+  const isSmall = ["is-narrow", "is-short"].some(name => root.classList.contains(name));
   parts.slider.setAttribute("aria-valuetext", where);
-  parts.where.textContent = where;
+  parts.where.textContent = isSmall ? `${state.step + 1}/${steps()}` : where;
   for (const name of ["first", "back"]) parts[name].disabled = state.step === 0;
   for (const name of ["last", "forth"]) parts[name].disabled = isLast;
   parts.play.textContent = say(state.timer ? "pause" : "play");
@@ -193,7 +199,9 @@ function drawSum(now) {
   if (!sum || !sum.pieces.length) return;
   const chip = ({ value, text, from, view }, k) => {
     const isLost = sum.assigned && k < sum.pieces.length - 1;
-    const inside = [el("b", {}, text ?? number(value)), from ? " " + from : ""];
+    const isFew = sum.pieces.length <= 5 && /^\(/.test(from ?? "");
+    const inside = [el("b", {}, text ?? number(value)),
+      from ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
     return view === undefined
       ? el("span", { class: "tn-chip" + (isLost ? " is-lost" : "") }, ...inside)
       : el("button", { type: "button", class: "tn-chip", onclick: () => setView("c", view),

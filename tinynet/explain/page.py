@@ -16,20 +16,27 @@ from .lesson import GRADIENT, W, X
 from .part import part
 from .sentences import number, unreached
 from .steps import SteppedConvolution
-from .texts import LANGUAGES, TEXTS, Texts, both, same, say
+from .texts import LANGUAGES, PAGE, STEPS, TOUR, Texts, both, same, say
 
 # the scripts of the page, in the order in which they run
 SCRIPTS = ("state.js", "words.js", "convolution.js", "address.js", "model.js", "timeline.js",
            "relation.js", "sentences.js", "panels.js", "stage.js", "checks.js", "page.js",
            "settings.js", "edit.js", "turn.js", "tour.js", "hands.js")
 STYLES = ("page.css", "play.css")
-ELSEWHERE = ("report.", "graph.", "terminal.", "network.", "watch.")    # no texts of this page
+TABLES = {**PAGE, **STEPS, **TOUR}                          # the texts of this page,
+ELSEWHERE = ("graph.", "terminal.")                         # less those that others need
 
 
 def read(*names: str) -> str:
     """The text of files that lie beside this one, one after the other."""
     folder = resources.files(__package__)
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+def script(*names: str) -> str:
+    """Scripts without indentation and comments, which readers find in the files themselves."""
+    lines = (line.strip() for line in read(*names).splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def script_json(data: Any) -> str:
@@ -46,7 +53,7 @@ def data(e: SteppedConvolution) -> dict[str, Any]:
     window = e.windows.index(e.chosen) if e.chosen in e.windows else 0
     return {
         "lang": e.lang, "languages": list(LANGUAGES),
-        "texts": {key: list(text) for key, text in TEXTS.items() if not key.startswith(ELSEWHERE)},
+        "texts": {key: text for key, text in TABLES.items() if not key.startswith(ELSEWHERE)},
         "call": e.call, "facts": facts(e) if shown["frame"] else None, **shown,
         "start": {"n": e.sample - e.samples[0], "o": e.outs.index(e.out_channel), "step": window},
         "relu": e.relu, "gradient": GRADIENT,
@@ -139,7 +146,7 @@ def fragment(e: SteppedConvolution) -> str:
         lang=e.lang, title=html.escape(say(e.lang, "title")), name=html.escape(e.name or ""),
         call=html.escape(e.call), noscript=html.escape(say(e.lang, "noscript")),
         static=html.escape(say(e.lang, "static")), tables=static_tables(e, e.lang),
-        style=read(*STYLES), data=script_json(data(e)), script=read(*SCRIPTS))
+        style=read(*STYLES), data=script_json(data(e)), script=script(*SCRIPTS))
 
 
 def document(title: str, lang: str, body: str) -> str:

@@ -147,8 +147,8 @@ const PANELS = {
     const now = grown(), { n, c } = state, q = (r, s) => r * model.cols.padded + s;
     return cellPanel(now.values, {
       count: now.inAll.length ? (r, s) => [now.counts[q(r, s)], now.inAll[q(r, s)]] : null,
-      wrong: (r, s) => assigns() && model.isPad(q(r, s)) === false
-        && state.step === steps() - 1 && Math.abs(now.values[q(r, s)] - model.dxAt(n, c, q(r, s))) > 1e-9,
+      wrong: (r, s) => assigns() && state.step === steps() - 1 && !model.isPad(q(r, s))
+        && Math.abs(now.values[q(r, s)] - model.dxAt(n, c, q(r, s))) > 1e-9,
       note: (r, s, lit) => {
         const triple = state.mode === "dx" && "p" in lit.address && onlyOne(lit.q.get(q(r, s)));
         return triple ? (assigns() ? "=" : "+") + factor(model.dcol(n, c, triple.t, triple.p)) : "";
@@ -179,7 +179,8 @@ const PANELS = {
     (r, c) => model.gOf(state.n, state.o)[c]),
   y_row() {
     const now = grown();
-    return matrix([outName(state.o)], windowLabels(), (r, c) => ({ p: c }), (r, c) => now.values[c]);
+    return matrix([outName(state.o)], windowLabels(), (r, c) => ({ p: c }),
+      (r, c) => now.values[c]);
   },
   dw_row() {
     const now = grown();
@@ -187,10 +188,10 @@ const PANELS = {
   },
 };
 
-// the shares of the channels in one output, "−3 + 4" or, with many, "Σ 8"
+// the shares of the channels (and the bias) in one output, "−3+4" or, with many, "Σ 8"
 function stepShares(n, o, c, p) {
-  const shares = channelShares(n, o, p);
-  return shares.length <= 2 ? shares.map(factor).join("+") : "Σ " + shares.length;
+  const shares = channelShares(n, o, p).concat(model.b ? [model.b[o]] : []);
+  return shares.length <= 3 ? shares.map(factor).join("+") : "Σ " + shares.length;
 }
 
 const STAGE = {

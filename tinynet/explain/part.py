@@ -51,6 +51,7 @@ def part(e: Convolution) -> dict[str, Any]:
         "samples": samples, "outs": outs, "ins": ins,
         "base": base(e, x, w, b, g, samples, ins, outs, groups, expected),
         "whole": {"N": e.N, "Cg": e.Cg, "P": e.P, "OW": e.cols.out, "hidden": e.hidden,
+                  "padded": e.padded,
                   "hiddenOuts": len(outs) * e.groups < e.O * groups,
                   "read": int((e.coverage > 0).sum())},
         "cut": {name: f"{a.before}:{a.before + a.size}"

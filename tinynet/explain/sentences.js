@@ -1,7 +1,8 @@
 // What every step says: a list of texts, each a key of the table of texts with its slots.
 // sentences.py says the same; a test compares the two.
 
-const place = q => ({ r: number(model.rows.label(rowOf(q))), q: number(model.cols.label(colOf(q))) });
+const place = q =>
+  ({ r: number(model.rows.label(rowOf(q))), q: number(model.cols.label(colOf(q))) });
 const place2 = q => { const { r, q: c } = place(q); return { r2: r, q2: c }; };
 const windowOf = p => {
   const { rows, cols } = model, i = Math.floor(p / cols.out), j = p % cols.out;
@@ -24,7 +25,7 @@ const sliceOf = (axis, window) => {
 };
 // the slots that name window p of the array `name` as a slice
 const slices = (p, name) => ({
-  ...windowOf(p), name: name + (model.geometry.padded ? "pad" : ""),
+  ...windowOf(p), name: name + (model.whole.padded ? "pad" : ""),
   rows: sliceOf(model.rows, Math.floor(p / model.cols.out)),
   cols: sliceOf(model.cols, p % model.cols.out),
 });
@@ -106,7 +107,7 @@ const SPEAKERS = {
       ["db.rule", {}]];
   },
   borders(n, o, c, now, step) {
-    const { rows, cols, problem, geometry: { padded } } = model, { focus: { q, to } } = now;
+    const { rows, cols, problem, whole: { padded } } = model, { focus: { q, to } } = now;
     if (step === 0) {
       const [a, b] = extremes(), [low, high] = [model.coverage[a], model.coverage[b]];
       const reaches = [rows, cols].some(axis => axis.kernel > 1 && axis.padded > axis.size);
@@ -214,8 +215,8 @@ function pointSentence(id, address) {
     const pairs = readersOf(q), list = shorten(pairs, 3, null).map(pair =>
       pair ? say("gather.pair", { ...windowOf(pair.p), ...tapOf(pair.t) }) : "…")
       .join(state.lang === "zh" ? "，" : ", ");
-    const value = number(model.xOf(n, c)[q]), pad = model.isPad(q) ? "_pad" : "";
-    return [[`point.x${pad}`, { ...place(q), value }],
+    const value = number(model.xOf(n, c)[q]);
+    return [[model.isPad(q) ? "point.x_pad" : "point.x", { ...place(q), value }],
       pairs.length ? ["point.readers", { list, count: model.coverage[q] }] : ["point.unread", {}]];
   }
   if (kind === "coverage") {
@@ -225,7 +226,8 @@ function pointSentence(id, address) {
     ? SPEAKERS.borders(n, o, c, ...borderStep(q)) : gather(n, c, q);
 }
 const borderStep = q => {
-  const step = timeline().steps.findIndex(({ focus }, k) => k > remainders().length && focus.q === q);
+  const first = remainders().length;
+  const step = timeline().steps.findIndex(({ focus }, k) => k > first && focus.q === q);
   return [timeline().steps[step] ?? timeline().steps[0], Math.max(step, 0)];
 };
 
@@ -264,7 +266,8 @@ function smallSum(id, address) {
     return { name: `dW(${kh},${kw})`, pieces,
       sum: mode === "dw" && !id ? grown().values[t] : model.dwOf(o, c)[t] };
   }
-  if (q !== undefined && (growing === "dx" || (!id && GROWS[mode] === "dx" && mode !== "borders"))) {
+  const isDx = growing === "dx" || (!id && GROWS[mode] === "dx" && mode !== "borders");
+  if (q !== undefined && isDx) {
     const { r, q: s } = place(q), outs = model.outsOf(c), pairs = readersOf(q);
     const shown = mode === "dx" ? pairs.filter(({ p }) => p <= step) : pairs;
     const pieces = outs.length * shown.length > 12
@@ -281,7 +284,8 @@ function smallSum(id, address) {
   if (growing === "db" || (!id && mode === "db")) {
     const upto = id && p === undefined ? P : Math.min(step + 1, P);
     const pieces = range(upto).map(p => ({ value: model.gOf(n, o)[p], from: windowName(p) }));
-    if (timeline().start[0]) pieces.unshift({ value: timeline().start[0], from: say("sum.hidden") });
+    const [rest] = timeline().start;
+    if (rest) pieces.unshift({ value: rest, from: say("sum.hidden") });
     return { name: "db", pieces, sum: sumOf(pieces.map(piece => piece.value)) };
   }
   return null;

@@ -45,7 +45,8 @@ function limits(problem) {
   return {
     H: size(0), W: size(1), KH: kernel(0), KW: kernel(1), stride: [1, Math.max(s, LARGEST.stride)],
     padding: [least(0, LARGEST.padding, v => axes.every(([n, K]) => fits(n, K, v, d))),
-      most(LARGEST.padding, v => axes.every(([n]) => v <= pads(n) && n + 2 * v <= GRID) || v === 0)],
+      most(LARGEST.padding, v => v === 0
+        || axes.every(([n]) => v <= pads(n) && n + 2 * v <= GRID))],
     dilation: [1, most(LARGEST.dilation, v => v < 1 || axes.every(([n, K]) => fits(n, K, p, v)))],
     C: [1, 2], O: [1, 2], groups: [1, C % 2 || O % 2 ? 1 : 2],
   };
@@ -146,7 +147,7 @@ function showBadge() {
   const { count, worst, isRight } = checked;
   parts.badge.textContent = say(isRight ? "self.right" : "self.wrong");
   parts.badge.title = say(isRight ? "self.right.long" : "self.wrong.long",
-    { count, error: worst.toExponential(1) });
+    { count, error: scientific(worst) });
   parts.badge.classList.toggle("is-wrong", !isRight);
   parts.reset.hidden = !state.changed;
 }
@@ -157,18 +158,22 @@ const addressNow = () => writeAddress({
   mode: state.mode, step: state.step, lang: state.lang, tour: state.tour?.stop,
   data: state.changed && !model.frame && !state.tour ? writeData(model.problem) : null,
 });
-let written = null;
-function writeHash() {
-  if (!isFirst()) return;
-  written = addressNow();
-  try { history.replaceState(history.state, "", written); } catch { written = null; }
+let written = null, waiting = null;
+function writeHash() {                  // once things have come to rest: browsers count the calls
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    if (!isFirst()) return;
+    written = addressNow();
+    try { history.replaceState(history.state, "", written); } catch { written = null; }
+  }, 200);
 }
 function readHash() {
   if (!isFirst() || location.hash === written || location.hash.length < 2) return false;
   const { mode, step, lang, tour, data, g } = readAddress(location.hash);
   const problem = data && readData(data);
   if (problem) setProblem(problem);
-  if (g === "ones" && !model.ones) setProblem({ ...model.problem, g: null }, { frame: model.frame });
+  const { frame } = model;
+  if (g === "ones" && !model.ones) setProblem({ ...model.problem, g: null }, { frame });
   if (DATA.languages.includes(lang)) state.lang = lang;
   if (MODES.includes(mode)) state.mode = mode;
   if (/^\d+$/.test(step ?? "")) state.step = clamp(+step, steps() - 1);

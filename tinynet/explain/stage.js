@@ -78,13 +78,14 @@ function follow(id, panel) {
 // Every cell of a panel as it is now. Long numbers are drawn as colours, and as numbers only where
 // they fit or are lit.
 function paint(box, lit) {
-  const { panel } = box, cells = [...box.querySelectorAll("td[data-row]")], { panel: id } = box.dataset;
+  const { panel, dataset: { panel: id } } = box;
+  const cells = [...box.querySelectorAll("td[data-row]")];
   const places = cells.map(cell => [+cell.dataset.row, +cell.dataset.col]);
   const values = places.map(([r, c]) => panel.value(r, c));
   const longest = Math.max(1, ...values.map(value => number(value).length));
   box.style.setProperty("--long", longest);
   const size = box.closest(".tn-stage") === parts.stage ? parts.stage.cell : 34;
-  box.classList.toggle("is-tiny", Math.min(.42 * size, (size - 6) * 1.6 / longest) < 8.5);
+  box.classList.toggle("is-tiny", longest > 2 && (size - 4) * 1.6 / longest < 7.5);
   box.isFine = values.some(value => value !== null && !Number.isInteger(value));
   const most = Math.max(...values.map(value => Math.abs(value ?? 0))) || 1;
   cells.forEach((cell, k) => {
@@ -102,7 +103,8 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
   const pinned = state.pinned && same(state.pinned, { panel: id, row: r, col: c });
   const sign = isMasked ? "is-masked" : value === null ? "is-empty" : value < 0 ? "is-negative"
     : value === 0 ? "is-none" : "";
-  const isWrong = !isMasked && panel.wrong?.(r, c), editable = panel.edits && panel.place(r, c) >= 0;
+  const isWrong = !isMasked && panel.wrong?.(r, c);
+  const editable = panel.edits && panel.place(r, c) >= 0;
   cell.className = [kind && "is-" + kind, lighted && "is-lit", editable && "is-editable",
     isFocus(id, panel, r, c, lit) && "is-focus", pinned && "is-pinned", isWrong && "is-wrong", sign]
     .filter(Boolean).join(" ");
@@ -111,7 +113,9 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
   const children = [el("span", { class: "tn-value" }, isMasked ? "?" : number(value))];
   const note = lighted && !isMasked && panel.note ? panel.note(r, c, lit)
     : id === "g" && panel.note?.(r, c, lit) === "ReLU" ? "ReLU" : "";
-  if (note) children.push(el("span", { class: "tn-times" }, note));
+  if (note) {
+    children.push(el("span", { class: "tn-times", style: `--n:${note.length}` }, note));
+  }
   const [k, n] = panel.count && !isMasked ? panel.count(r, c) : [0, null];
   if (n !== null) {
     const text = say("mark.contributions", { k, n });
@@ -127,36 +131,42 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
 }
 
 // -- size -----------------------------------------------------------------------------------------
-const LARGEST_CELL = 100, SMALLEST_CELL = 18;
+const LARGEST_CELL = 100, SMALLEST_CELL = 11;
 
 // One size for all cells of the stage: the largest with which its panels stand whole in one row in
-// the first screen. On a phone they stand below each other, or the last two side by side.
+// the first screen. On a phone, or where one row would be too small to read, they stand below each
+// other, or the last two side by side.
+const stageBoxes = () => [...parts.stage.querySelectorAll(".tn-panel")]
+  .filter(box => box.offsetParent);
 function fit() {
-  const stage = parts.stage, boxes = [...stage.querySelectorAll(".tn-panel")];
-  if (!boxes.length || !stage.clientWidth) return;
-  root.classList.toggle("is-narrow", root.clientWidth < 620);
+  const { stage } = parts;
+  if (!stage.clientWidth) return;
+  root.classList.toggle("is-narrow",
+    root.clientWidth < 620 && innerHeight > root.clientWidth);
   root.classList.toggle("is-short", innerHeight < 560);
   const isNarrow = root.classList.contains("is-narrow");
+  const boxes = stageBoxes();           // a phone leaves one out
   const isShort = root.classList.contains("is-short"), { head, modes, bar } = parts;
   const reserve = isShort ? [] : [parts.lead, parts.tabs, parts.sums, parts.tour];
   const style = getComputedStyle(root), gap = parseFloat(style.getPropertyValue("--gap"));
   const needed = [head, modes, bar, ...reserve].filter(node => node.offsetParent)
     .map(node => node.offsetHeight);
   if (!isShort && !parts.sentence.hidden) {
-    needed.push(parseFloat(getComputedStyle(parts.sentence).minHeight));
+    const sentence = parseFloat(getComputedStyle(parts.sentence).minHeight);
+    needed.push(isNarrow ? Math.min(sentence, 74) : sentence);
   }
   const used = needed.reduce((sum, size) => sum + size + gap, parseFloat(style.paddingTop) + gap);
   const height = Math.max(innerHeight - used, isShort ? 120 : 180);
   const width = stage.clientWidth;
   const fits = cell => {
     stage.style.setProperty("--cell", cell + "px");
-    return stage.scrollHeight <= height + 1 && stage.scrollWidth <= width + 1
-      && boxes.every(box => box.scrollWidth <= box.clientWidth + 1);
+    return stage.scrollHeight <= height + 1 && stage.scrollWidth <= width + 1;
   };
-  let best = { cell: 0, layout: isNarrow ? "column" : "row" };
-  for (const layout of isNarrow ? ["column", "wrap"] : ["row"]) {
+  let best = { cell: 0 };
+  for (const layout of isNarrow ? ["column", "wrap"] : ["row", "column", "wrap"]) {
+    if (!isNarrow && best.cell >= SMALLEST_CELL) break; // one row wherever it can be read
     stage.dataset.layout = layout;
-    let low = SMALLEST_CELL, high = Math.max(low, guess(boxes, layout, width, height));
+    let low = SMALLEST_CELL - 1, high = Math.max(low, guess(boxes, layout, width, height));
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       if (fits(middle)) low = middle; else high = middle - 1;
@@ -164,8 +174,11 @@ function fit() {
     if (low > best.cell) best = { cell: low, layout };
   }
   stage.dataset.layout = best.layout;
-  stage.style.setProperty("--cell", best.cell + "px");
+  stage.style.setProperty("--cell", Math.max(best.cell, SMALLEST_CELL) + "px");
+  stage.classList.toggle("is-scrolling", best.cell < SMALLEST_CELL);
   stage.cell = best.cell;
+  stage.classList.toggle("is-small", best.cell < 30);
+  stage.classList.toggle("is-medium", best.cell < 46);
 }
 
 // The largest size that the numbers of cells allow; titles and operators only make it smaller.
@@ -173,6 +186,7 @@ function guess(boxes, layout, width, height) {
   const sizes = boxes.map(box => box.size), sum = list => list.reduce((a, b) => a + b, 0);
   const across = sizes.map(size => size.cols), down = sizes.map(size => size.rows);
   const most = layout === "row" ? [sum(across), Math.max(...down)]
-    : [Math.max(...across), layout === "column" ? sum(down) : down[0] + Math.max(...down.slice(1), 0)];
+    : [Math.max(...across),
+      layout === "column" ? sum(down) : down[0] + Math.max(...down.slice(1), 0)];
   return Math.floor(Math.min(width / most[0], height / most[1], LARGEST_CELL));
 }

@@ -135,7 +135,7 @@ function scattered(n, o, c) {
 }
 
 // The last step of dX, if there is padding: it is cut off or given back.
-const lastOfDx = value => !model.geometry.padded ? [] : [{
+const lastOfDx = value => !model.whole.padded ? [] : [{
   focus: {}, cells: range(model.cells), values: range(model.cells).map(value),
   counts: Array.from(model.coverage),
 }];

@@ -13,7 +13,8 @@ const STOPS = [
   { mode: "forward", step: 0, hides: (id, r, c) => id === "y" && r + c > 0, answer: at("y", 3),
     wrong: { turned: () => sumOf(range(9).map(t => model.w[8 - t] * model.column(0, 0, t, 3))) },
     after: { step: 3 } },
-  { mode: "forward", step: 8, answer: () => 2, wrong: { same: () => 3 }, after: { options: BY_TWO } },
+  { mode: "forward", step: 8, answer: () => 2, wrong: { same: () => 3 },
+    after: { options: BY_TWO } },
   { mode: "matrix", step: 4, answer: () => 9, wrong: { once: () => 1, windows: () => 3 },
     after: { pin: ["x", 2, 2] } },
   { mode: "db", step: 0, hides: cellIs(["db"], null), answer: () => 3 * model.g[0],
@@ -153,7 +154,8 @@ function showTour() {
 function drawTourAnswer() {
   const { said, isDone, isWrong } = state.tour;
   parts.verdict.textContent = said ?? "";
-  parts.verdict.className = "tn-verdict" + (isDone ? " is-right" : isWrong && said ? " is-wrong" : "");
+  const sign = isDone ? " is-right" : isWrong && said ? " is-wrong" : "";
+  parts.verdict.className = "tn-verdict" + sign;
   parts.sentence.hidden = !isDone;
   parts.next.classList.toggle("is-due", isDone);
 }

@@ -20,14 +20,16 @@ function beginTurn() {
   state.pinned = state.pointed = null;
   state.step = timeline().steps.findIndex(({ focus }) => focus.q === cell);
   renew();
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const layer = el("div", { class: "tn-layer", "aria-hidden": "true" }, svg);
+  const layer = el("div", { class: "tn-layer", "aria-hidden": "true" });
+  layer.innerHTML = "<svg></svg>";
+  const svg = layer.firstChild;
   parts.stage.append(layer);
   const { rows, cols, geometry: { T, KW, KH } } = model, w = model.wOf(state.o, state.c);
   const at = (id, r, c) => centre(find(id, r, c), layer);
   const spread = [spreadAxis(rows), spreadAxis(cols)];
   const tiles = range(T).map(t => {
-    const kh = Math.floor(t / KW), kw = t % KW, down = kh * rows.dilation, across = kw * cols.dilation;
+    const kh = Math.floor(t / KW), kw = t % KW;
+    const down = kh * rows.dilation, across = kw * cols.dilation;
     const node = el("div", { class: "tn-tile" }, el("b", {}, number(w[t])),
       el("small", {}, `${kh},${kw}`));
     layer.append(node);
@@ -59,12 +61,8 @@ function drawTurn(time) {
     node.classList.toggle("is-now", isSliding && k === t);
     node.classList.toggle("is-lying", lie === 1);
   });
-  svg.replaceChildren();
-  const shape = (tag, attributes) => {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    svg.append(node);
-  };
+  const shapes = [], shape = (tag, attributes) => shapes.push(`<${tag} `
+    + Object.entries(attributes).map(([key, value]) => `${key}="${value}"`).join(" ") + "/>");
   const i = Math.floor(p / cols.out), j = p % cols.out;
   if (isSliding) {
     const spread = [spreadAxis(rows), spreadAxis(cols)];
@@ -81,7 +79,10 @@ function drawTurn(time) {
       (k ? "L" : "M") + x + " " + y).join("") });
     for (const { x, y } of points) shape("circle", { class: "tn-knot", cx: x, cy: y, r: 5 });
   }
+  svg.innerHTML = shapes.join("");      // numbers and names of our own
   turning.phase = root.dataset.turn = phase;
+  const heading = parts.stage.querySelector(".tn-w_turned .tn-title");
+  heading.textContent = say(isSliding ? "panel.w" : "panel.w_turned");
   const key = isSliding ? "turn.windows" : phase === "turning" ? "turn.turning" : "turn.lying";
   const words = say(key, { ...windowOf(p), ...tapOf(t), ...place(cell) });
   if (parts.sentence.textContent !== words) parts.sentence.textContent = words;
@@ -117,6 +118,8 @@ function endTurn() {
   turning.layer.remove();
   turning = null;
   delete root.dataset.turn;
+  const heading = parts.stage.querySelector(".tn-w_turned .tn-title");
+  if (heading) heading.textContent = say("panel.w_turned");
   parts.stage.classList.remove("is-turning");
   if (parts.turn) parts.turn.textContent = say("turn");
 }

@@ -24,6 +24,8 @@ function number(value) {
   const text = short && (size < 1e-3 || size >= 1e6) ? short.toExponential() : String(short);
   return text.replaceAll("-", "−");
 }
+// how large an error is, "1.2e-15"
+const scientific = value => value.toExponential(1).replace(/e([+-])(\d)$/, "e$10$2");
 // a number as it stands in a product or a sum: negative ones in parentheses
 const factor = value => value < 0 && number(value) !== "0" ? `(${number(value)})` : number(value);
 
