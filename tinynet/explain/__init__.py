@@ -21,10 +21,12 @@ import tinynet
 
 from .explanation import Conv2dExplanation
 from .graph import GraphExplanation, graph
+from .network import NetworkExplanation, network
 from .report import TrainingReport, report
+from .watch import TrainingWatch, watch
 
-__all__ = ["Conv2dExplanation", "GraphExplanation", "TrainingReport", "conv2d", "graph", "layer",
-           "report"]
+__all__ = ["Conv2dExplanation", "GraphExplanation", "NetworkExplanation", "TrainingReport",
+           "TrainingWatch", "conv2d", "graph", "layer", "network", "report", "watch"]
 
 
 def conv2d(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
