@@ -381,6 +381,7 @@ def test_the_example_refuses_to_listen_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["x", "--watch", "0.0.0.0:8000", "--out", str(tmp_path)])
     with pytest.raises(ValueError, match="loopback"):
         example.main()
+    tinynet.distributed.destroy_process_group()  # which the program's end would have done
 
 
 # -- in the browser --------------------------------------------------------------------------------

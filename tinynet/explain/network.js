@@ -242,10 +242,11 @@ function lookAt(column, canvas, event) {
     : { channel, row, col }, true);
 }
 
-const BARS = 112, GAP = 12, HEAD = 64;     // width of bars, between columns, of a head at least
+const BARS = 112, GAP = 12;                 // width of a column of bars, and between columns
 
 // The size of the tiles: as large as width and height allow, all layers with the same number of
-// tiles from top to bottom. On a narrow page, each layer takes the whole width instead.
+// tiles from top to bottom; a layer with one map gets at most a seventh of the width. On a narrow
+// page, each layer takes the whole width instead.
 function fit() {
   const wide = live.clientWidth >= 900, sheets = columns.filter(column => !isBars(column));
   root.classList.toggle("is-narrow", !wide);
@@ -262,19 +263,23 @@ function fit() {
   }
   const room = flow.clientWidth - 2 * BARS - GAP * columns.length;
   const height = Math.min(340, Math.max(120, (innerHeight - 310) / 2));
-  const needs = (tile, down) => counts.reduce((sum, C) => sum + Math.max(HEAD, (tile + 2)
-    * (C === 1 ? down : Math.ceil(C / down)) - 2), 0);
+  const heads = sheets.map(({ node }) => 8 + Math.max(...[...node.querySelectorAll(
+    ".tn-layer-head > *")].map(text => text.getBoundingClientRect().width)));
+  const single = (tile, down) => Math.min(down * (tile + 2) - 2, Math.floor(room / 7));
+  const needs = (tile, down) => counts.reduce((sum, C, k) => sum + Math.max(heads[k],
+    C === 1 ? single(tile, down) : (tile + 2) * Math.ceil(C / down) - 2), 0);
   let best = { tile: 0, down: 1 };
   for (let down = 1; down <= 12; down++) {
     let tile = Math.floor((height + 2) / down - 2);
     while (tile > best.tile && needs(tile, down) > room) tile--;
     if (tile > best.tile) best = { tile, down };
   }
-  const { tile, down } = best, whole = down * (tile + 2) - 2;
-  flow.style.setProperty("--band", `${whole}px`);
+  const { tile, down } = best;
+  flow.style.setProperty("--band", `${down * (tile + 2) - 2}px`);
   sheets.forEach((column, k) => {
     const C = counts[k];
-    column.fit = C === 1 ? { across: 1, tile: whole } : { across: Math.ceil(C / down), tile };
+    column.fit = C === 1 ? { across: 1, tile: single(tile, down) }
+      : { across: Math.ceil(C / down), tile };
   });
 }
 

@@ -185,7 +185,7 @@ function showKernels() {
   const shape = kind === "conv" ? layer.weight.shape.slice(1) : mapShape(before.shape);
   const count = sizeOf(layer.weight.shape.slice(1)), [C, , W] = shape;
   const tile = C === 1 ? 120 : kind === "conv" ? Math.max(30, 6 * W) : Math.max(22, 3 * W);
-  const across = Math.min(C, Math.max(1, Math.floor(Math.min(290, live.clientWidth - 60) / tile)));
+  const across = Math.min(C, Math.max(1, Math.floor(Math.min(250, live.clientWidth - 60) / tile)));
   parts.kernelFit = { across, tile };
   for (const { what, canvas, scale } of parts.kernels) {
     const all = what === "weight" ? layer.weight.data : pass.parameters[at - 1].dw;

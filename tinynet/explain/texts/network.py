@@ -3,10 +3,10 @@
 NETWORK: dict[str, tuple[str, str]] = {
     "network.title": ("A network, forward and backward", "神经网络：前向与反向"),
     "network.lead": (
-        "Every number that the network computes on the way to its answer, and above all the way "
-        "back: how each of them would change the loss. Draw, choose a label, click on any layer.",
-        "网络得出答案途中的每一个数，以及反向传回的每一个梯度：那个数变一点，损失变多少。"
-        "动手写一个，换一个标签，点开任意一层。"),
+        "Every number on the way forward, and on the way back its gradient: how the loss changes "
+        "with it. Draw a digit, choose a label, click on a layer.",
+        "前向的每一个数，反向的每一个梯度：那个数变一点，损失变多少。"
+        "写一个数字，换一个标签，点开任意一层。"),
     "network.reads": ("it reads", "它认作"),
     "network.draw": ("Draw here", "在这里写"),
     "network.pad": ("Drawing area: draw a digit with mouse, pen or finger",
@@ -125,10 +125,11 @@ NETWORK: dict[str, tuple[str, str]] = {
     # -- below -------------------------------------------------------------------------------------
     "network.loss_is": ("loss {loss}", "损失 {loss}"),
     "network.checked": (
-        "Checked: the browser computed {count} sums over values and gradients of {images} images, "
-        "and they agree with those of the library (largest relative difference {error}).",
-        "已核对：浏览器对 {images} 张图像的值与梯度算出 {count} 个和，与库的结果一致"
-        "（最大相对误差 {error}）。"),
+        "Checked: for each of its images ({images}), the page computed the loss and the norms of "
+        "all values and gradients, {count} numbers in all. They are the library's (largest "
+        "relative difference {error}).",
+        "已核对：页面对每张图像（共 {images} 张）算出损失，以及所有值与梯度的范数，共 {count} 个数，"
+        "与库的结果一致（最大相对误差 {error}）。"),
     "network.differs": (
         "The browser's numbers differ from the library's (largest relative difference {error}). "
         "Please report this.",
