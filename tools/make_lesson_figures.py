@@ -35,6 +35,7 @@ FIGURES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "forward": ("1", 4, {}),
     "matrix": ("2", 4, {}),
     "dw": ("3", 6, {}),
+    "dw_gather": ("8", 1, {}),
     "dx": ("4", 6, {}),
     "dx_gather": ("5", 12, {}),
     "stride": ("5", 12, {"stride": 2, "grad_out": G2}),
