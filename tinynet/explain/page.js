@@ -211,11 +211,12 @@ function drawSum(now) {
   const step = stepNow(), own = Object.keys(step.mark ?? {}).length ? step.mark : step.focus;
   const sum = state.mask ? null
     : inView(now?.view, () => smallSum(now?.panel, now?.address ?? own));
+  const isNarrow = root.classList.contains("is-narrow");
   parts.sums.replaceChildren();
   if (!sum || !sum.pieces.length) return;
   const chip = ({ value, text, from, view }, k) => {
     const isLost = sum.assigned && k < sum.pieces.length - 1;
-    const isFew = sum.pieces.length <= 5 && /^\(/.test(from ?? "");
+    const isFew = !isNarrow && sum.pieces.length <= 5 && /^\(/.test(from ?? "");
     const inside = [el("b", {}, text ?? number(value)),
       from ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
     return view === undefined
@@ -224,7 +225,7 @@ function drawSum(now) {
         "aria-pressed": String(view === state.c) }, ...inside);
   };
   parts.sums.append(el("span", { class: "tn-chip is-name" }, sum.name + " ="),
-    ...shorten(sum.pieces.map(chip), 6, el("span", {}, "…"))
+    ...shorten(sum.pieces.map(chip), isNarrow ? 2 : 6, el("span", {}, "…"))
       .flatMap((node, k) => k ? [sum.assigned ? "," : "+", node] : [node]),
     el("span", { class: "tn-chip is-sum" }, "= " + number(sum.sum)));
 }

@@ -123,7 +123,7 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
     children.push(el("span", { class: "tn-times", style: `--n:${note.length}` }, note));
   }
   const [k, n] = panel.count && !isMasked ? panel.count(r, c) : [0, null];
-  if (n !== null) {
+  if (n) {
     const text = say("mark.contributions", { k, n });
     children.push(el("span", { class: "tn-count", title: text }, k + "/" + n));
   }
@@ -137,7 +137,7 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
 }
 
 // -- size -----------------------------------------------------------------------------------------
-const LARGEST_CELL = 100, SMALLEST_CELL = 11;
+const LARGEST_CELL = 100, ON_A_WALL = 150, SMALLEST_CELL = 11;
 
 // One size for all cells of the stage: the largest with which its panels stand whole in one row in
 // the first screen. On a phone, or where one row would be too small to read, they stand below each
@@ -194,5 +194,6 @@ function guess(boxes, layout, width, height) {
   const most = layout === "row" ? [sum(across), Math.max(...down)]
     : [Math.max(...across),
       layout === "column" ? sum(down) : down[0] + Math.max(...down.slice(1), 0)];
-  return Math.floor(Math.min(width / most[0], height / most[1], LARGEST_CELL));
+  const largest = root.classList.contains("is-presenting") ? ON_A_WALL : LARGEST_CELL;
+  return Math.floor(Math.min(width / most[0], height / most[1], largest));
 }
