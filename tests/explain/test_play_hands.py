@@ -102,7 +102,7 @@ def test_sliders_follow_each_other_and_every_place_is_right(tab):
     open_inside(tab, tinynet.explain.conv2d(X, K, grad_out=G))
     random = np.random.default_rng(5)
     names = "H W KH KW stride padding dilation C O groups padding_mode bias ones".split()
-    walk = [(str(random.choice(names)), int(random.integers(0, 10))) for _ in range(150)]
+    walk = [(str(random.choice(names)), int(random.integers(0, 10))) for _ in range(80)]
     code = """given[0].map(([name, number]) => {
           const box = document.querySelector(`[data-set="${name}"]`);
           const tick = document.querySelector(".tn-" + name);
@@ -136,7 +136,7 @@ def test_sliders_follow_each_other_and_every_place_is_right(tab):
             np.testing.assert_allclose(results[name], values.reshape(-1), atol=1e-9)
         assert max(shape[2] + 2 * problem["padding"][0][0],
                    shape[3] + 2 * problem["padding"][1][0]) <= 12  # fmt: skip
-    assert len(seen) > 40
+    assert len(seen) > 20
 
 
 def test_limits_follow_each_other(play):
@@ -401,7 +401,7 @@ def test_presentation_shows_the_stage_and_the_sentence_alone(play):
     visible = play.script("""return [...document.querySelectorAll('.tn *')].filter(node =>
         node.checkVisibility() && node.offsetParent && !node.closest('.tn-stage, .tn-sentence'))
         .map(node => node.className)""")
-    assert set(visible) <= {"tn-live", "tn-main", "tn-work", "tn-sr", "tn-head", "", "tn-call"}
+    assert set(visible) <= {"tn-live", "tn-main", "tn-work", "tn-sr", "tn-head tn-sr", "", "tn-call"}
     sentence = play.one(".tn-sentence")
     assert sentence.value_of_css_property("font-size") == "28px"
     assert sentence.rect["y"] + sentence.rect["height"] <= 650

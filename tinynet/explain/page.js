@@ -43,7 +43,7 @@ function frame() {
     parts.speed, parts.where, parts.extra);
   parts.tabs = el("div", { class: "tn-tabs" });
   parts.lead = el("p", { class: "tn-lead" });
-  parts.sums = el("div", { class: "tn-sums" });
+  parts.sums = el("div", { class: "tn-sums", role: "group", "aria-label": say("sum") });
   parts.sentence = el("p", { class: "tn-sentence", "aria-live": "polite" });
   parts.tour = el("section", { class: "tn-tour", hidden: true, "aria-label": say("tour") });
   parts.formula = el("p", { class: "tn-formula" });
@@ -228,6 +228,7 @@ function drawSum(now) {
     ...shorten(sum.pieces.map(chip), isNarrow ? 2 : 6, el("span", {}, "…"))
       .flatMap((node, k) => k ? [sum.assigned ? "," : "+", node] : [node]),
     el("span", { class: "tn-chip is-sum" }, "= " + number(sum.sum)));
+  parts.sums.tabIndex = parts.sums.scrollWidth > parts.sums.clientWidth ? 0 : -1;
 }
 
 const panelBoxes = () => [...root.querySelectorAll(".tn-panel")].filter(box => box.panel);

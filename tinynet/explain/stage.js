@@ -151,6 +151,10 @@ function fit() {
     root.clientWidth < 620 && innerHeight > root.clientWidth);
   root.classList.toggle("is-short", innerHeight < 560);
   const isNarrow = root.classList.contains("is-narrow");
+  const hide = (node, isHidden) => node.classList.toggle("tn-sr", isHidden);
+  hide(root.querySelector("h1"), isNarrow);             // a heading for screen readers alone
+  hide(parts.head.firstElementChild, root.classList.contains("is-short"));
+  hide(parts.head, root.classList.contains("is-presenting"));
   const boxes = stageBoxes();           // a phone leaves one out
   const isShort = root.classList.contains("is-short"), { head, modes, bar } = parts;
   const reserve = isShort ? [] : [parts.lead, parts.tabs, parts.sums, parts.tour];

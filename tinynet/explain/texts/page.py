@@ -88,6 +88,7 @@ PAGE: dict[str, tuple[str, str]] = {
                         "本页算出的 {count} 个数与 Python 的不一致（最大差 {error}），"
                         "请告诉我们。"),
     "sum.output": ("output {o}", "输出 {o}"),
+    "sum": ("The sum", "求和"),
     "sum.channel": ("channel {c}", "通道 {c}"), "sum.bias": ("bias", "偏置"),
     "sum.from": ("from {from}", "来自 {from}"), "sum.hidden": ("not shown", "未显示"),
     "step": ("Step {k} of {n}", "第 {k} 步，共 {n} 步"),
