@@ -196,15 +196,15 @@ def test_the_page_checks_itself_and_says_so(tab):
 
 def test_a_cropped_convolution_ends_at_the_numbers_of_the_whole(tab):
     random = np.random.default_rng(0)
-    x, w = random.normal(size=(10, 12, 30, 40)), random.normal(size=(20, 12, 3, 3))
+    x, w = random.normal(size=(10, 10, 20, 25)), random.normal(size=(12, 10, 3, 3))
     cropped = [
-        tinynet.explain.conv2d(x, w, np.ones(20), padding=1, cell=cell, sample=9, stride=stride,
+        tinynet.explain.conv2d(x, w, np.ones(12), padding=1, cell=cell, sample=9, stride=stride,
                                padding_mode=mode, grad_out=None)
-        for cell, mode, stride in (((14, 19), "zeros", 1), ((0, 0), "reflect", 1),
-                                   ((7, 19), "circular", (2, 1)), ((2, 3), "replicate", (3, 2)))
+        for cell, mode, stride in (((9, 12), "zeros", 1), ((0, 0), "reflect", 1),
+                                   ((5, 12), "circular", (2, 1)), ((2, 3), "replicate", (3, 2)))
     ]  # fmt: skip
-    cropped.append(tinynet.explain.conv2d(x, random.normal(size=(24, 3, 5, 5)), groups=4,
-                                          padding=2, cell=(1, 38)))  # fmt: skip
+    cropped.append(tinynet.explain.conv2d(x, random.normal(size=(20, 5, 5, 5)), groups=2,
+                                          padding=2, cell=(1, 23)))  # fmt: skip
     for e in cropped:
         open_inside(tab, e)
         assert tab.one(".tn").get_attribute("data-checked") == "right"

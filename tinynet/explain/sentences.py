@@ -30,7 +30,7 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return str(float(value))
     value = rounded(value)
-    text = f"{value:g}"
+    text = str(value)
     if value and not 1e-3 <= abs(value) < 1e6:
         mantissa, exponent = f"{value:.2e}".split("e")
         text = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent):+d}"

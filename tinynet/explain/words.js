@@ -21,7 +21,9 @@ const rounded = value =>
 function number(value) {
   if (value === null || value === undefined) return "";
   const short = rounded(value), size = Math.abs(short);
-  const text = short && (size < 1e-3 || size >= 1e6) ? short.toExponential() : String(short);
+  const isNearlyWhole = Number.isInteger(short) && short !== value;
+  const text = short && (size < 1e-3 || size >= 1e6) ? short.toExponential()
+    : short + (isNearlyWhole ? ".0" : "");
   return text.replaceAll("-", "−");
 }
 // how large an error is, "1.2e-15"
