@@ -128,8 +128,8 @@ NETWORK: dict[str, tuple[str, str]] = {
         "Checked: for each of its images ({images}), the page computed the loss and the norms of "
         "all values and gradients, {count} numbers in all. They are the library's (largest "
         "relative difference {error}).",
-        "已核对：页面对每张图像（共 {images} 张）算出损失，以及所有值与梯度的范数，共 {count} 个数，"
-        "与库的结果一致（最大相对误差 {error}）。"),
+        "已核对：页面对每张图像（共 {images} 张）算出损失，以及所有值与梯度的范数，"
+        "共 {count} 个数，与库的结果一致（最大相对误差 {error}）。"),
     "network.differs": (
         "The browser's numbers differ from the library's (largest relative difference {error}). "
         "Please report this.",
