@@ -175,7 +175,8 @@ function leftSide() {
       pad.fresh = false;
       show(new Float64Array(pixels).fill(data.low), true);
     });
-    const over = make("p", "tn-net-over", spoken("span", "", "network.draw"), clear);
+    run.hidden = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const over = make("p", "tn-net-over", spoken("span", "", "network.draw"), clear);
     side.append(over, padCanvas);
   }
   side.append(answer, label);

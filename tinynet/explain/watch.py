@@ -83,7 +83,7 @@ class TrainingWatch:
     def update(self) -> None:
         """Show the kernels and feature maps of now, if a page is open and time has come.
 
-        Call it after each step: it costs about a microsecond while nobody watches, and at most 2 %
+        Call it after each step: it costs a few microseconds while nobody watches, and at most 2 %
         of the time while somebody does. Curves need no call; the page reads them from the lists.
         """
         now = time.perf_counter()
