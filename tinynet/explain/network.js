@@ -246,7 +246,7 @@ function lookAt(column, canvas, event) {
 const BARS = 112, GAP = 12;                 // width of a column of bars, and between columns
 
 // The size of the tiles: as large as width and height allow, all layers with the same number of
-// tiles from top to bottom; a layer with one map gets at most a seventh of the width. On a narrow
+// tiles from top to bottom; a layer with one map gets what is left. On a narrow
 // page, each layer takes the whole width instead.
 function fit() {
   const wide = live.clientWidth >= 900, sheets = columns.filter(column => !isBars(column));
@@ -275,11 +275,13 @@ function fit() {
     while (tile > best.tile && needs(tile, down) > room) tile--;
     if (tile > best.tile) best = { tile, down };
   }
-  const { tile, down } = best;
-  flow.style.setProperty("--band", `${down * (tile + 2) - 2}px`);
+  const { tile, down } = best, band = down * (tile + 2) - 2;
+  const spare = (room - needs(tile, down)) / counts.filter(C => C === 1).length;
+  flow.style.setProperty("--band", `${band}px`);
   sheets.forEach((column, k) => {
     const C = counts[k];
-    column.fit = C === 1 ? { across: 1, tile: single(tile, down) }
+    column.fit = C === 1 ? { across: 1, tile: Math.floor(Math.min(band,
+      single(tile, down) + Math.max(0, spare))) }
       : { across: Math.ceil(C / down), tile };
   });
 }

@@ -120,7 +120,7 @@ function buildMaps() {
 
 // The weights that made this channel, and their gradients.
 function buildKernels() {
-  const { column } = near, box = make("div", "tn-near-kernels");
+  const { column } = near, { layer } = column, box = make("div", "tn-near-kernels");
   parts.kernels = [["weight", "network.weights_of"], ["dw", "network.dw"]].map(([what, key]) => {
     const canvas = make("canvas"), scale = make("small", "tn-scale");
     canvas.setAttribute("role", "img");
@@ -137,7 +137,8 @@ function buildKernels() {
     box.append(make("figure", "", spoken("figcaption", "", key), canvas, scale));
     return { what, canvas, scale };
   });
-  const lead = spoken("h3", "", column.kind === "conv" ? "network.kernels" : "network.row_weights");
+  const lead = spoken("h3", "", `network.${column.kind !== "conv" ? "row_weights"
+    : layer.weight.shape[1] > 1 ? "kernels" : "kernel"}`);
   const whole = make("div", "tn-near-weights", lead, box);
   if (column.kind === "conv") {
     parts.note = make("p", "tn-note");
@@ -194,7 +195,9 @@ function showKernels() {
     paintSheet(canvas, values, shape, { across, tile, chosen });
     scale.textContent = `±${numberText(mostOf(values))}`;
   }
-  if (parts.note) tell(parts.note, "network.open_note", { c: near.from, all: C });
+  if (parts.note) {
+    tell(parts.note, `network.open_note${C > 1 ? "" : "_one"}`, { c: near.from, all: C });
+  }
 }
 
 // Light one cell, and put its words and the numbers around it.
@@ -247,7 +250,7 @@ function words(column, channel, i, j) {
   const after = numberText(pass.gradients[at - 1][k]), bias = layer.bias;
   if (kind === "conv") {
     const { products, part } = windowSum(layer, x, channel, i, j);
-    return ["network.says.conv", { ...slots, count: products, part: numberText(part),
+    return [`network.says.conv${layer.weight.shape[1] > 1 ? "" : "_one"}`, { ...slots, count: products, part: numberText(part),
       c: near.from, bias: numberText(bias?.data[channel] ?? 0) }];
   }
   if (kind === "linear") {

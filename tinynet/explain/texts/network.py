@@ -55,6 +55,7 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.cell_map": ("{what} of channel {channel}. Arrow keys move the cell",
                          "通道 {channel} 的{what}。方向键移动格子"),
     "network.around": ("Numbers around the cell: {what}", "这一格周围的数：{what}"),
+    "network.kernel": ("Its kernel", "它的卷积核"),
     "network.kernels": ("Its kernels: one per input channel", "它的卷积核：每个输入通道一个"),
     "network.weights_of": ("Weights w", "权重 w"), "network.dw": ("dW", "dW"),
     "network.row_weights": ("Its weights: one per number that it reads",
@@ -69,6 +70,10 @@ NETWORK: dict[str, tuple[str, str]] = {
         "the gradient from above.",
         "卷积页会得到这一格周围的真实数字：输入通道 {c}（共 {all} 个）、卷积核，"
         "以及上游传来的梯度。"),
+    "network.open_note_one": (
+        "The page gets the real numbers around the cell: the input, the kernel, and the gradient "
+        "from above.",
+        "卷积页会得到这一格周围的真实数字：输入、卷积核，以及上游传来的梯度。"),
     "network.close": ("Back to the network", "回到网络"),
     "network.says.input": (
         "The pixel ({i},{j}) is {value}. Its gradient is {gradient}: {how}.",
@@ -77,11 +82,18 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.how.down": ("more ink here lowers the loss", "这里再浓一点，损失变小"),
     "network.how.none": ("more ink here changes nothing", "这里再浓一点，损失不变"),
     "network.says.conv": (
-        "{count} products of the kernels with the window before, and the bias {bias}, add up to "
-        "{value}. Channel {c} contributes {part}. From above comes G = {gradient}; each weight "
-        "gets G · its input added to dW, each input G · its weight.",
+        "{count} products of the kernels with their window of the layer before, and the bias "
+        "{bias}, add up to {value}. Input channel {c} contributes {part}. From above comes "
+        "G = {gradient}; each weight gets G · its input added to dW, each input G · its weight.",
         "卷积核与窗口中的数逐一相乘，共 {count} 个乘积，连同偏置 {bias}，和为 {value}；"
-        "其中通道 {c} 占 {part}。上游传来 G = {gradient}："
+        "其中输入通道 {c} 占 {part}。上游传来 G = {gradient}："
+        "每个权重的 dW 加上 G · 它的输入，每个输入的梯度加上 G · 它的权重。"),
+    "network.says.conv_one": (
+        "{count} products of the kernel with its window of the layer before, and the bias {bias}, "
+        "add up to {value}. From above comes G = {gradient}; each weight gets G · its input added "
+        "to dW, each input G · its weight.",
+        "卷积核与窗口中的数逐一相乘，共 {count} 个乘积，连同偏置 {bias}，和为 {value}。"
+        "上游传来 G = {gradient}："
         "每个权重的 dW 加上 G · 它的输入，每个输入的梯度加上 G · 它的权重。"),
     "network.says.relu_on": (
         "{before} is positive, so it passes unchanged, and so does its gradient: {gradient}.",
