@@ -11,6 +11,8 @@
 //        Shapes are written with "x" between the sizes. Without b there is no bias, without g all
 //        of G is 1; s, p, d, groups and mode have the defaults of conv2d.
 //
+// g      "ones" sets all of the upstream gradient to 1
+//
 // An address comes from anywhere, so what does not fit gives null, never an error.
 
 const writeNumbers = values => Array.from(values, value => String(value)).join(",");

@@ -76,7 +76,8 @@ const placed = target => {
   const cell = target.closest?.("td[data-row]"), box = cell && cell.closest(".tn-panel");
   if (!box) return null;
   const row = +cell.dataset.row, col = +cell.dataset.col;
-  return { panel: box.dataset.panel, row, col, address: box.panel.address(row, col) };
+  const { panel, view, dataset } = box;
+  return { panel: dataset.panel, row, col, view, address: panel.address(row, col) };
 };
 function point(place) {
   if (same(place, state.pointed) || (!place && !state.pointed) || turning) return;
@@ -148,8 +149,8 @@ document.addEventListener("keydown", event => {
   if (!current() || modified || event.defaultPrevented) return;
   const { target, key: name } = event, place = placed(target);
   if (parts.help.open) { if (name === "?") parts.help.close(); return; }
-  if (target.matches?.("input[type=text]") && name !== "Escape") return;
-  if (target.matches?.("input, select") && !/^[1-8?]$|^Escape$/.test(name)) return;
+  if (target.matches?.("input[type=text], select") && name !== "Escape") return;
+  if (target.matches?.("input") && !/^[1-8?pPtT]$|^Escape$/.test(name)) return;
   if ((name === " " || name === "Enter") && target.closest?.("button, summary")) return;
   const cell = place && find(place.panel, place.row, place.col);
   const canEdit = cell?.classList.contains("is-editable");

@@ -54,7 +54,7 @@ function frame() {
   parts.side = el("aside", { class: "tn-side", "aria-label": say("numbers") });
   parts.main = el("div", { class: "tn-main" },
     el("div", { class: "tn-work" }, parts.lead, parts.tabs, parts.stage, parts.sums,
-      parts.sentence, parts.tour), parts.side);
+      parts.tour, parts.sentence), parts.side);
   parts.help = help();
   parts.said = el("p", { class: "tn-sr", role: "status" });
   parts.below = el("div", { class: "tn-below" },
@@ -89,9 +89,20 @@ function build() {
   const position = document.activeElement;
   const inPanels = parts.stage.contains(position) || parts.more.contains(position);
   const held = inPanels ? placed(position) : null;
-  const box = id => { const panel = PANELS[id](); follow(id, panel); return draw(id, panel); };
+  const box = (id, view = {}) => {
+    const name = id.split("-")[0], make = () => inView(view, PANELS[name]), panel = make();
+    follow(id, panel);
+    return draw(id, panel, make, view);
+  };
+  const beside = name => {
+    const others = othersOf(name), shown = others.slice(0, MOST_OTHERS);
+    if (!others.length) return box(name);
+    const more = others.length > shown.length ? ["…"] : [];
+    return el("div", { class: "tn-beside" }, box(name), el("div", { class: "tn-others" },
+      ...shown.map(view => box(name + "-" + Object.values(view)[0], view)), ...more));
+  };
   const item = name => Array.isArray(name) ? el("div", { class: "tn-pile" }, ...name.map(item))
-    : name in PANELS ? box(name)
+    : name in PANELS ? beside(name)
       : el("div", { class: "tn-operator", "aria-hidden": "true" }, name);
   endTurn();
   root.dataset.mode = parts.stage.dataset.mode = state.mode;
@@ -100,6 +111,10 @@ function build() {
   parts.check = null;
   if (FALK[state.mode]) parts.more.append(falk(box));
   if (GROWS[state.mode] !== "y" && state.mode !== "borders") parts.more.append(checkCard());
+  if (state.mode === "matrix" && model.geometry.Cg > 1) {
+    parts.more.append(el("p", { class: "tn-note" },
+      say("panel.matrix_share", { c: inName(state.c) })));
+  }
   if (state.mode === "borders" && model.geometry.padded && !model.frame) {
     parts.more.append(comparison());
   }
@@ -179,7 +194,7 @@ function update() {
   for (const name of ["first", "back"]) parts[name].disabled = state.step === 0;
   for (const name of ["last", "forth"]) parts[name].disabled = isLast;
   parts.play.textContent = say(state.timer ? "pause" : "play");
-  const pointed = now && pointSentence(now.panel, now.address);
+  const pointed = now && inView(now.view, () => pointSentence(now.panel, now.address));
   const sentence = pointed ?? [...stepSentence(), ...reluSentence(stepNow().focus.p)];
   const gap = state.lang === "zh" ? "" : " ";
   parts.sentence.replaceChildren(...sentence.flatMap(([name, slots], k) =>
@@ -194,12 +209,14 @@ function update() {
 // The pieces that add up to one number, as chips: "2 from (0,0) + 2 from (0,1) = 4".
 function drawSum(now) {
   const step = stepNow(), own = Object.keys(step.mark ?? {}).length ? step.mark : step.focus;
-  const sum = state.mask ? null : smallSum(now?.panel, now?.address ?? own);
+  const sum = state.mask ? null
+    : inView(now?.view, () => smallSum(now?.panel, now?.address ?? own));
+  const isNarrow = root.classList.contains("is-narrow");
   parts.sums.replaceChildren();
   if (!sum || !sum.pieces.length) return;
   const chip = ({ value, text, from, view }, k) => {
     const isLost = sum.assigned && k < sum.pieces.length - 1;
-    const isFew = sum.pieces.length <= 5 && /^\(/.test(from ?? "");
+    const isFew = !isNarrow && sum.pieces.length <= 5 && /^\(/.test(from ?? "");
     const inside = [el("b", {}, text ?? number(value)),
       from ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
     return view === undefined
@@ -208,7 +225,7 @@ function drawSum(now) {
         "aria-pressed": String(view === state.c) }, ...inside);
   };
   parts.sums.append(el("span", { class: "tn-chip is-name" }, sum.name + " ="),
-    ...shorten(sum.pieces.map(chip), 6, el("span", {}, "…"))
+    ...shorten(sum.pieces.map(chip), isNarrow ? 2 : 6, el("span", {}, "…"))
       .flatMap((node, k) => k ? [sum.assigned ? "," : "+", node] : [node]),
     el("span", { class: "tn-chip is-sum" }, "= " + number(sum.sum)));
 }
@@ -218,7 +235,7 @@ const panelBoxes = () => [...root.querySelectorAll(".tn-panel")].filter(box => b
 // Panels read the accumulator when they are made, so a new step makes them again.
 function renew() {
   for (const box of panelBoxes()) {
-    if (box.dataset.panel in PANELS) box.panel = PANELS[box.dataset.panel]();
+    if (box.make) box.panel = box.make();
   }
   const isLarge = ({ panel, dataset }) =>
     Math.max(panel.rows.length, panel.cols.length) > pageSize(dataset.panel);

@@ -104,17 +104,17 @@ const PANELS = {
     const windowAt = (r, c) => down.places[r] < 0 || across.places[c] < 0 ? -1
       : down.places[r] * model.cols.out + across.places[c];
     const tap = (r, c, lit) => lit.spread.get(`${r + down.first},${c + across.first}`);
-    const g = gradientPanel();
+    const g = gradientPanel(), { n, o, c } = state;
     return {
       rows: down.labels, cols: across.labels,
       address: (r, c) => windowAt(r, c) < 0 ? {} : { p: windowAt(r, c) },
-      value: (r, c) => windowAt(r, c) < 0 ? 0 : model.gOf(state.n, state.o)[windowAt(r, c)],
+      value: (r, c) => windowAt(r, c) < 0 ? 0 : model.gOf(n, o)[windowAt(r, c)],
       kind: (r, c) => windowAt(r, c) < 0 ? "zero" : "",
       edits: "g", place: (r, c) => windowAt(r, c) < 0 ? -1
         : g.place(down.places[r], across.places[c]),
       lit: (r, c, lit) => tap(r, c, lit) !== undefined,
-      note: (r, c, lit) => tap(r, c, lit) === undefined ? ""
-        : times(model.wOf(state.o, state.c)[tap(r, c, lit)]),
+      note: (r, q, lit) => tap(r, q, lit) === undefined ? ""
+        : times(model.wOf(o, c)[tap(r, q, lit)]),
     };
   },
   g_kernel() {                          // G as a kernel: the stride spreads it
@@ -200,6 +200,23 @@ const STAGE = {
   dx_gather: ["spread", "∗", "w_turned", "=", "dx"], db: ["g", "Σ", "db"],
   borders: ["coverage", "→", "dx"], dw_gather: ["x", "∗", "g_kernel", "=", "dw"],
 };
+// Where channels add up, the others stand small beside the one that is shown: input channels, or
+// the output channels whose gradients come back.
+const OTHERS = { forward: { x: "c", w: "c" }, dx: { g: "o", w: "o" },
+  dx_gather: { spread: "o", w_turned: "o" } };
+const MOST_OTHERS = 3;
+function othersOf(name) {
+  const axis = OTHERS[state.mode]?.[name];
+  if (!axis) return [];
+  const all = axis === "c" ? model.insOf(state.o) : model.outsOf(state.c);
+  return all.filter(k => k !== state[axis]).map(k => ({ [axis]: k }));
+}
+// What `run` gives while another sample or channel is looked at.
+function inView(view, run) {
+  const { n, o, c } = state;
+  Object.assign(state, view);
+  try { return run(); } finally { Object.assign(state, { n, o, c }); }
+}
 // below the stage, as matrices. Falk's scheme: the product stands below its right factor and
 // beside its left one
 const FALK = { dw: ["cols_t", "g_row", "dw_row"], dx: ["g_row", "w_col", "dcols"] };

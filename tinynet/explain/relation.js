@@ -47,6 +47,7 @@ function isLit(panel, r, c, lit) {
 // The cell that a step is about, in the panel that grows; or the cell pointed at.
 function isFocus(id, panel, r, c, lit) {
   const now = active(), address = panel.address(r, c);
+  if (state.asked && id === GROWS[state.mode]) return false;    // the tour's question comes first
   if (now) return same(now, { panel: id, row: r, col: c });
   const names = target => {
     const axes = Object.keys(target).filter(axis => axis !== "to");

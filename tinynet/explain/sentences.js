@@ -270,7 +270,7 @@ function smallSum(id, address) {
   if (q !== undefined && isDx) {
     const { r, q: s } = place(q), outs = model.outsOf(c), pairs = readersOf(q);
     const shown = mode === "dx" ? pairs.filter(({ p }) => p <= step) : pairs;
-    const pieces = outs.length * shown.length > 12
+    const pieces = outs.length * shown.length > 9
       ? shown.map(({ p, t }) => ({ value: model.dcol(n, c, t, p), from: windowName(p) }))
       : shown.flatMap(({ p, t }) => outs.map(out => ({
         value: model.gOf(n, out)[p] * model.wOf(out, c)[t],

@@ -108,7 +108,7 @@ function change(name, value) {
   const { problem } = model, options = (CHANGES[name] ?? SLIDERS[name][1])(problem, value);
   const isSame = ["padding_mode", "bias", "ones"].includes(name), frame = model.frame;
   const next = name === "ones" ? { ...problem, ...options } : changed(problem, options);
-  if (!setProblem(next, { frame, keep: isSame })) return;
+  if (!setProblem(next, { frame, keep: isSame })) { buildSettings(); return; }
   stop();
   const selector = name === "bias" || name === "ones" ? ".tn-" + name : `[data-set="${name}"]`;
   buildSettings();

@@ -16,7 +16,7 @@ const offsetOf = id => state.offset[id] || (state.offset[id] = { row: 0, col: 0 
 // G with zeros is larger than x, and is drawn whole as long as x is
 const pageSize = id => id === "spread" ? GRID + 6 : GRID;
 
-function draw(id, panel) {
+function draw(id, panel, make = null, view = {}) {
   const offset = offsetOf(id), most = pageSize(id);
   offset.row = clamp(offset.row, Math.max(0, panel.rows.length - most));
   offset.col = clamp(offset.col, Math.max(0, panel.cols.length - most));
@@ -37,12 +37,17 @@ function draw(id, panel) {
   for (const [axis, labels] of [["row", panel.rows], ["col", panel.cols]]) {
     if (labels.length > most) box.append(pager(axis, labels.length, offset, most));
   }
-  box.panel = panel;
+  Object.assign(box, { panel, make, view });
   box.size = { rows: down.length, cols: across.length };
   return box;
 }
 
 function title(id) {
+  const [, k] = id.split("-"), axis = OTHERS[state.mode]?.[id.split("-")[0]];
+  if (k && axis) {
+    return axis === "c" ? say("sum.channel", { c: inName(+k) })
+      : say("sum.output", { o: outName(+k) });
+  }
   if (id.startsWith("compare-")) return id.slice("compare-".length);
   if (id === "spread" && !model.geometry.padded && model.geometry.T === 1) return say("panel.g");
   return say("panel." + (id === "y_row" && model.b ? "y_row_bias" : id));
@@ -84,7 +89,8 @@ function paint(box, lit) {
   const values = places.map(([r, c]) => panel.value(r, c));
   const longest = Math.max(1, ...values.map(value => number(value).length));
   box.style.setProperty("--long", longest);
-  const size = box.closest(".tn-stage") === parts.stage ? parts.stage.cell : 34;
+  const size = box.closest(".tn-stage") !== parts.stage ? 34
+    : parts.stage.cell * (box.closest(".tn-others") ? .45 : 1);
   box.classList.toggle("is-tiny", longest > 2 && (size - 4) * 1.6 / longest < 7.5);
   box.isFine = values.some(value => value !== null && !Number.isInteger(value));
   const most = Math.max(...values.map(value => Math.abs(value ?? 0))) || 1;
@@ -106,7 +112,7 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
   const isWrong = !isMasked && panel.wrong?.(r, c);
   const editable = panel.edits && panel.place(r, c) >= 0;
   cell.className = [kind && "is-" + kind, lighted && "is-lit", editable && "is-editable",
-    isFocus(id, panel, r, c, lit) && "is-focus", pinned && "is-pinned", isWrong && "is-wrong", sign]
+    state.asked?.(id, r, c) ? "is-asked" : isFocus(id, panel, r, c, lit) && "is-focus", pinned && "is-pinned", isWrong && "is-wrong", sign]
     .filter(Boolean).join(" ");
   const tabbable = state.focus[id];
   cell.tabIndex = (tabbable ? tabbable.row === r && tabbable.col === c : isFirst) ? 0 : -1;
@@ -117,7 +123,7 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
     children.push(el("span", { class: "tn-times", style: `--n:${note.length}` }, note));
   }
   const [k, n] = panel.count && !isMasked ? panel.count(r, c) : [0, null];
-  if (n !== null) {
+  if (n) {
     const text = say("mark.contributions", { k, n });
     children.push(el("span", { class: "tn-count", title: text }, k + "/" + n));
   }
@@ -131,13 +137,13 @@ function paintCell(cell, id, panel, r, c, value, lit, isFirst) {
 }
 
 // -- size -----------------------------------------------------------------------------------------
-const LARGEST_CELL = 100, SMALLEST_CELL = 11;
+const LARGEST_CELL = 100, ON_A_WALL = 150, SMALLEST_CELL = 11;
 
 // One size for all cells of the stage: the largest with which its panels stand whole in one row in
 // the first screen. On a phone, or where one row would be too small to read, they stand below each
 // other, or the last two side by side.
 const stageBoxes = () => [...parts.stage.querySelectorAll(".tn-panel")]
-  .filter(box => box.offsetParent);
+  .filter(box => box.offsetParent && !box.closest(".tn-others"));
 function fit() {
   const { stage } = parts;
   if (!stage.clientWidth) return;
@@ -151,7 +157,7 @@ function fit() {
   const style = getComputedStyle(root), gap = parseFloat(style.getPropertyValue("--gap"));
   const needed = [head, modes, bar, ...reserve].filter(node => node.offsetParent)
     .map(node => node.offsetHeight);
-  if (!isShort && !parts.sentence.hidden) {
+  if (!isShort && !state.tour) {
     const sentence = parseFloat(getComputedStyle(parts.sentence).minHeight);
     needed.push(isNarrow ? Math.min(sentence, 74) : sentence);
   }
@@ -188,5 +194,6 @@ function guess(boxes, layout, width, height) {
   const most = layout === "row" ? [sum(across), Math.max(...down)]
     : [Math.max(...across),
       layout === "column" ? sum(down) : down[0] + Math.max(...down.slice(1), 0)];
-  return Math.floor(Math.min(width / most[0], height / most[1], LARGEST_CELL));
+  const largest = root.classList.contains("is-presenting") ? ON_A_WALL : LARGEST_CELL;
+  return Math.floor(Math.min(width / most[0], height / most[1], largest));
 }

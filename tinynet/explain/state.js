@@ -10,7 +10,7 @@ const state = {
   lang: DATA.lang, mode: "forward", step: 0, n: 0, o: 0, c: 0,
   pinned: null, pointed: null,          // the cell that is clicked, or under the pointer
   timer: null, speed: 1, assign: false,
-  mask: null, tour: null,               // the tour hides numbers that it asks for
+  mask: null, asked: null, tour: null,  // the tour marks the number it asks for, and hides some
   offset: {}, focus: {},                // offset and keyboard position of each panel
 };
 let model;                              // see model.js

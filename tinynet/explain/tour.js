@@ -2,37 +2,39 @@
 // asks for are hidden until it is answered. The texts stand in texts/tour.py.
 //
 // A stop: how its convolution differs from the lesson's, the mode and step, which numbers are
-// hidden, the answer, and what typical wrong answers come from.
+// hidden, which cell is asked for, the answer, and what typical wrong answers come from.
 
-const cellIs = (panels, r, c) => (id, row, col) => panels.includes(id)
-  && (r === null || (row === r && col === c));
+const cellIs = (panel, r, c) => (id, row, col) =>
+  id === panel && (r === null || (row === r && col === c));
 const at = (name, k) => () => model[name][k];
 const BY_TWO = { stride: [2, 2] };
 const unturned = () => sumOf(range(9).map(k => model.g[k] * model.w[k]));
 const STOPS = [
-  { mode: "forward", step: 0, hides: (id, r, c) => id === "y" && r + c > 0, answer: at("y", 3),
+  { mode: "forward", step: 0, hides: (id, r, c) => id === "y" && r + c > 0, asks: ["y", 1, 0],
+    answer: at("y", 3),
     wrong: { turned: () => sumOf(range(9).map(t => model.w[8 - t] * model.column(0, 0, t, 3))) },
     after: { step: 3 } },
   { mode: "forward", step: 8, answer: () => 2, wrong: { same: () => 3 },
     after: { options: BY_TWO } },
   { mode: "matrix", step: 4, answer: () => 9, wrong: { once: () => 1, windows: () => 3 },
     after: { pin: ["x", 2, 2] } },
-  { mode: "db", step: 0, hides: cellIs(["db"], null), answer: () => 3 * model.g[0],
+  { mode: "db", step: 0, hides: cellIs("db", null), answer: () => 3 * model.g[0],
     wrong: { only: at("g", 0), plus: () => 3 + model.g[0] } },
-  { mode: "dx", step: 0, hides: cellIs(["dx"], null), answer: () => model.g[0] * model.w[1],
-    wrong: { weight: at("w", 1), plus: () => model.g[0] + model.w[1] + 0.5 } },
-  { mode: "dx", step: 1, hides: cellIs(["dx"], 0, 1),
+  { mode: "dx", step: 2, hides: cellIs("dx", null), asks: ["dx", 0, 3],
+    answer: () => model.g[2] * model.w[1],
+    wrong: { weight: at("w", 1), plus: () => model.g[2] + model.w[1] } },
+  { mode: "dx", step: 1, hides: cellIs("dx", 0, 1), asks: ["dx", 0, 1],
     answer: () => model.g[0] * model.w[1] + model.g[1] * model.w[0],
     wrong: { assigned: () => model.g[1] * model.w[0], before: () => model.g[0] * model.w[1] } },
-  { mode: "dx_gather", step: 12, hides: cellIs(["dx"], null), answer: () => "2,2",
+  { mode: "dx_gather", step: 12, hides: cellIs("dx", null), answer: () => "2,2",
     wrong: { first: () => "0,0", middle: () => "1,1" }, after: { turn: true } },
-  { mode: "dx_gather", step: 12, hides: cellIs(["dx"], 2, 2), answer: at("dx", 12),
+  { mode: "dx_gather", step: 12, hides: cellIs("dx", 2, 2), asks: ["dx", 2, 2], answer: at("dx", 12),
     wrong: { unturned } },
-  { mode: "dx_gather", step: 6, options: BY_TWO, hides: cellIs(["dx"], 1, 1), answer: at("dx", 6),
-    wrong: { all: () => sumOf(Array.from(model.g)) } },
-  { mode: "dw_gather", step: 0, options: BY_TWO, hides: cellIs(["dw"], null), answer: at("dw", 0),
-    wrong: { dense: () => sumOf([0, 1, 5, 6].map((q, k) => model.x[q] * model.g[k])) } },
-  { mode: "db", step: 8, hides: cellIs(["db"], null), answer: at("db", 0),
+  { mode: "dx_gather", step: 6, options: BY_TWO, hides: cellIs("dx", 1, 1), asks: ["dx", 1, 1],
+    answer: at("dx", 6), wrong: { all: () => sumOf(Array.from(model.g)) } },
+  { mode: "dw_gather", step: 0, options: BY_TWO, hides: cellIs("dw", null), asks: ["dw", 0, 0],
+    answer: at("dw", 0), wrong: { dense: () => sumOf([0, 1, 5, 6].map((q, k) => model.x[q] * model.g[k])) } },
+  { mode: "db", step: 8, hides: cellIs("db", null), answer: at("db", 0),
     wrong: { count: () => 9, mean: () => model.db[0] / 9 } },
   { mode: "borders", step: 1, options: { shape: [1, 1, 6, 6], ...BY_TWO },
     hides: (id, r, c) => id === "dx" && (r === 5 || c === 5), answer: () => 0, wrong: {} },
@@ -60,6 +62,7 @@ function goToStop() {
   Object.assign(state, { mode: stop_.mode, pinned: null, pointed: null, assign: false });
   state.step = clamp(stop_.step, steps() - 1);
   state.mask = stop_.hides ?? (() => false);
+  state.asked = stop_.asks ? cellIs(...stop_.asks) : null;
   buildSettings();
   showTour();
   build();
@@ -69,7 +72,7 @@ function goToStop() {
 function leaveTour() {
   if (!state.tour) return;
   const { kept } = state.tour;
-  state.tour = state.mask = null;
+  state.tour = state.mask = state.asked = null;
   state.mode = kept.mode;
   setProblem(kept.problem, kept);
   parts.tour.hidden = true;
@@ -109,7 +112,7 @@ function solveTour(key) {
   tour.isDone = true;
   tour.isWrong = false;
   tour.said = say(key, { answer: shown }) + gap + say(`tour.${tour.stop}.why`);
-  state.mask = null;
+  state.mask = state.asked = null;
   if (after.options) setProblem(lessonProblem(after.options));
   if (after.step !== undefined) state.step = after.step;
   build();
@@ -143,7 +146,7 @@ function showTour() {
       button("before", "←", () => startTour(k - 1), { disabled: k === 1,
         "aria-label": say("tour.back") }), parts.next,
       button("leave", say("tour.leave"), endTour)),
-    el("p", { class: "tn-text" }, say(`tour.${k}.text`)),
+    parts.story = el("p", { class: "tn-text" }, say(`tour.${k}.text`)),
     el("div", { class: "tn-ask" }, el("p", {}, say(`tour.${k}.ask`)), form), parts.verdict);
   parts.tour.hidden = false;
   parts.sentence.hidden = !isDone;

@@ -22,7 +22,8 @@ function beginTurn() {
   renew();
   const layer = el("div", { class: "tn-layer", "aria-hidden": "true" });
   layer.innerHTML = "<svg></svg>";
-  const svg = layer.firstChild;
+  const svg = layer.firstChild, kernel_ = parts.stage.querySelector(".tn-w_turned");
+  kernel_.style.minWidth = kernel_.offsetWidth + "px";      // its title changes, its place must not
   parts.stage.append(layer);
   const { rows, cols, geometry: { T, KW, KH } } = model, w = model.wOf(state.o, state.c);
   const at = (id, r, c) => centre(find(id, r, c), layer);
@@ -85,7 +86,8 @@ function drawTurn(time) {
   heading.textContent = say(isSliding ? "panel.w" : "panel.w_turned");
   const key = isSliding ? "turn.windows" : phase === "turning" ? "turn.turning" : "turn.lying";
   const words = say(key, { ...windowOf(p), ...tapOf(t), ...place(cell) });
-  if (parts.sentence.textContent !== words) parts.sentence.textContent = words;
+  const spoken = state.tour ? parts.story : parts.sentence;
+  if (spoken.textContent !== words) spoken.textContent = words;
 }
 
 // The button: play it, again as often as one likes; without motion, the next still picture.
@@ -118,8 +120,12 @@ function endTurn() {
   turning.layer.remove();
   turning = null;
   delete root.dataset.turn;
-  const heading = parts.stage.querySelector(".tn-w_turned .tn-title");
-  if (heading) heading.textContent = say("panel.w_turned");
+  const box = parts.stage.querySelector(".tn-w_turned");
+  if (box) {
+    box.style.minWidth = "";
+    box.firstChild.textContent = say("panel.w_turned");
+  }
   parts.stage.classList.remove("is-turning");
+  if (state.tour) parts.story.textContent = say(`tour.${state.tour.stop}.text`);
   if (parts.turn) parts.turn.textContent = say("turn");
 }

@@ -45,11 +45,10 @@ PAGE: dict[str, tuple[str, str]] = {
     "assign": ("assign instead of add (wrong)", "改为赋值，不累加（错误）"),
     "turn": ("▶ See it turn", "▶ 看它旋转"),
     "turn.still": ("Picture {k} of {n}", "第 {k} 幅，共 {n} 幅"),
-    "turn.windows": ("Window ({i},{j}) reads cell ({r},{q}) through tap ({kh},{kw}). When the "
-                     "window moves right, the tap moves left; when it moves down, the tap moves "
-                     "up.",
-                     "窗口 ({i},{j}) 经权重位置 ({kh},{kw}) 读取格子 ({r},{q})。"
-                     "窗口右移，权重位置就左移；窗口下移，权重位置就上移。"),
+    "turn.windows": ("Window ({i},{j}) reads cell ({r},{q}) through tap ({kh},{kw}): window right, "
+                     "tap left; window down, tap up.",
+                     "窗口 ({i},{j}) 经权重位置 ({kh},{kw}) 读取格子 ({r},{q})："
+                     "窗口右移，权重位置左移；窗口下移，权重位置上移。"),
     "turn.turning": ("Put the taps in the order of their windows: the kernel is turned by 180°.",
                      "把权重按各自的窗口排列：卷积核就旋转了 180°。"),
     "turn.lying": ("Turned like this it lies on G: multiply each pair, add, and that is "
@@ -88,6 +87,7 @@ PAGE: dict[str, tuple[str, str]] = {
                         "(largest difference {error}): please report this.",
                         "本页算出的 {count} 个数与 Python 的不一致（最大差 {error}），"
                         "请告诉我们。"),
+    "sum.output": ("output {o}", "输出 {o}"),
     "sum.channel": ("channel {c}", "通道 {c}"), "sum.bias": ("bias", "偏置"),
     "sum.from": ("from {from}", "来自 {from}"), "sum.hidden": ("not shown", "未显示"),
     "step": ("Step {k} of {n}", "第 {k} 步，共 {n} 步"),

@@ -67,23 +67,23 @@ TOUR: dict[str, tuple[str, str]] = {
     "tour.5.text": ("An input cell reaches the loss only through the windows that read it; its "
                     "gradient comes back by the same taps.",
                     "输入格子只能通过读取它的窗口影响损失；梯度沿同样的权重位置原路返回。"),
-    "tour.5.ask": ("Window (0,0) read cell (0,1) through tap (0,1). What does dX(0,1) get from it?",
-                   "窗口 (0,0) 经权重位置 (0,1) 读取了格子 (0,1)。它给 dX(0,1) 多少？"),
-    "tour.5.hint": ("If the cell grows by 1, y(0,0) grows by the weight, and the loss by G(0,0) "
+    "tour.5.ask": ("Window (0,2) read cell (0,3) through tap (0,1). What does dX(0,3) get from it?",
+                   "窗口 (0,2) 经权重位置 (0,1) 读取了格子 (0,3)。它给 dX(0,3) 多少？"),
+    "tour.5.hint": ("If the cell grows by 1, y(0,2) grows by the weight, and the loss by G(0,2) "
                     "times that.",
-                    "格子增加 1，y(0,0) 就增加那个权重，损失再乘以 G(0,0)。"),
-    "tour.5.wrong.weight": ("The weight says how much y(0,0) grows. The loss grows by G(0,0) times "
+                    "格子增加 1，y(0,2) 就增加那个权重，损失再乘以 G(0,2)。"),
+    "tour.5.wrong.weight": ("The weight says how much y(0,2) grows. The loss grows by G(0,2) times "
                             "that.",
-                            "权重只说明 y(0,0) 增加多少；损失还要再乘以 G(0,0)。"),
-    "tour.5.wrong.plus": ("Multiply the weight by G(0,0).", "把权重乘以 G(0,0)。"),
-    "tour.5.why": ("G(0,0)·w(0,1) = 2·2.", "G(0,0)·w(0,1) = 2·2。"),
+                            "权重只说明 y(0,2) 增加多少；损失还要再乘以 G(0,2)。"),
+    "tour.5.wrong.plus": ("Multiply the weight by G(0,2); don't add.",
+                          "要把权重乘以 G(0,2)，不是相加。"),
+    "tour.5.why": ("G(0,2)·w(0,1) = (−1)·2.", "G(0,2)·w(0,1) = (−1)·2。"),
     # 6 ------------------------------------------------------------------------------------------
-    "tour.6.text": ("Window (0,1) reads the same cell (0,1), now through tap (0,0). Its own "
-                    "contribution is G(0,1)·w(0,0) = 1·1.",
-                    "窗口 (0,1) 也读取格子 (0,1)，这次经权重位置 (0,0)。"
-                    "它的贡献是 G(0,1)·w(0,0) = 1·1。"),
-    "tour.6.ask": ("dX(0,1) was 4. What is it after this window?",
-                   "dX(0,1) 原来是 4，这个窗口之后是多少？"),
+    "tour.6.text": ("Windows overlap: (0,0) has given 2·2 = 4 to cell (0,1). Now window (0,1) "
+                    "reads it too, through tap (0,0), and gives G(0,1)·w(0,0) = 1·1.",
+                    "窗口有重叠：(0,0) 已给了格子 (0,1) 2·2 = 4。"
+                    "现在窗口 (0,1) 经权重位置 (0,0) 读取它，再给 G(0,1)·w(0,0) = 1·1。"),
+    "tour.6.ask": ("What is dX(0,1) after both?", "两次之后 dX(0,1) 是多少？"),
     "tour.6.hint": ("Both windows use the cell, so both have a say.",
                     "两个窗口都用到这个格子，两份影响都要算。"),
     "tour.6.wrong.assigned": ("That would overwrite the 4 of window (0,0). Contributions add up.",
