@@ -196,7 +196,8 @@ function titleOf({ kind, settings, layer }) {
 
 for (const [place, column] of columns.entries()) {
   const head = button("tn-layer-head", null, () => look(column, {}, true));
-  head.append(spoken("b", "", `network.${column.kind === "conv" ? "head" : "kind"}.${column.kind}`),
+  const short = column.kind === "conv" ? "network.head." : "network.kind.";
+  head.append(spoken("b", "", short + column.kind),
     make("small", "", column === lossColumn ? "−log p" : column.shape.join("×")));
   column.node = make("section", "tn-layer", head);
   column.node.style.setProperty("--k", place);
