@@ -41,6 +41,7 @@ function speak(lang) {
     }
   }
   root.querySelector(".tn-language").lang = LANGUAGES[(column + 1) % LANGUAGES.length];
+  refresh();                                // names are wider or narrower now
 }
 
 function make(tag, kind = "", ...children) {
@@ -203,7 +204,7 @@ for (const [place, column] of columns.entries()) {
   column.node.style.setProperty("--k", place);
   column.node.style.gridColumn = place + 1;
   column.parts = ["values", "gradients"].map(what => {
-    const box = make("div", `tn-sheet-box is-${what}`);
+    const box = make("div", `tn-sheet-box is-${what === "values" ? "forward" : "backward"}`);
     box.append(spoken("span", "tn-narrow", what === "values" ? "network.values_of"
       : "network.gradients_of"));
     const scale = make("small", "tn-scale");
