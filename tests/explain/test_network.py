@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 
@@ -212,6 +214,16 @@ def test_the_page_holds_the_stills_and_every_text_and_fetches_nothing(tmp_path):
     assert page.count('<img class="tn-') == 2 * 6  # the image and five layers before the scores
     keys = [key for key in TEXTS if key.startswith("network.")]
     assert len(keys) > 60 and all(len(TEXTS[key]) == len(LANGUAGES) for key in keys)
+
+
+def test_stills_show_the_numbers_as_shades():
+    values = np.array([[[1.0, -0.25], [0.0, -1.0]], [[0.25, 0.0], [0.0, 0.0]]])
+    source = re.search(r'src="([^"]+)"', network_page.picture("en", values, ("", "")))[1]
+    file = io.BytesIO(base64.b64decode(source.partition(",")[2]))
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed").open(file)
+    alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    half = round(255 * 8 / 15)  # the square root of a quarter, in 15 steps
+    assert alpha.tolist() == [[255, half, 0, half, 0], [0, 255, 0, 0, 0]]
 
 
 def test_slots_are_the_same_in_both_languages():

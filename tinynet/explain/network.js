@@ -41,6 +41,7 @@ function speak(lang) {
     }
   }
   root.querySelector(".tn-language").lang = LANGUAGES[(column + 1) % LANGUAGES.length];
+  refresh();                                // names are wider or narrower now
 }
 
 function make(tag, kind = "", ...children) {
@@ -175,7 +176,8 @@ function leftSide() {
       pad.fresh = false;
       show(new Float64Array(pixels).fill(data.low), true);
     });
-    const over = make("p", "tn-net-over", spoken("span", "", "network.draw"), clear);
+    run.hidden = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const over = make("p", "tn-net-over", spoken("span", "", "network.draw"), clear);
     side.append(over, padCanvas);
   }
   side.append(answer, label);
@@ -195,13 +197,14 @@ function titleOf({ kind, settings, layer }) {
 
 for (const [place, column] of columns.entries()) {
   const head = button("tn-layer-head", null, () => look(column, {}, true));
-  head.append(spoken("b", "", `network.${column.kind === "conv" ? "head" : "kind"}.${column.kind}`),
+  const short = column.kind === "conv" ? "network.head." : "network.kind.";
+  head.append(spoken("b", "", short + column.kind),
     make("small", "", column === lossColumn ? "−log p" : column.shape.join("×")));
   column.node = make("section", "tn-layer", head);
   column.node.style.setProperty("--k", place);
   column.node.style.gridColumn = place + 1;
   column.parts = ["values", "gradients"].map(what => {
-    const box = make("div", `tn-sheet-box is-${what}`);
+    const box = make("div", `tn-sheet-box is-${what === "values" ? "forward" : "backward"}`);
     box.append(spoken("span", "tn-narrow", what === "values" ? "network.values_of"
       : "network.gradients_of"));
     const scale = make("small", "tn-scale");
@@ -245,7 +248,7 @@ function lookAt(column, canvas, event) {
 const BARS = 112, GAP = 12;                 // width of a column of bars, and between columns
 
 // The size of the tiles: as large as width and height allow, all layers with the same number of
-// tiles from top to bottom; a layer with one map gets at most a seventh of the width. On a narrow
+// tiles from top to bottom; a layer with one map gets what is left. On a narrow
 // page, each layer takes the whole width instead.
 function fit() {
   const wide = live.clientWidth >= 900, sheets = columns.filter(column => !isBars(column));
@@ -274,11 +277,13 @@ function fit() {
     while (tile > best.tile && needs(tile, down) > room) tile--;
     if (tile > best.tile) best = { tile, down };
   }
-  const { tile, down } = best;
-  flow.style.setProperty("--band", `${down * (tile + 2) - 2}px`);
+  const { tile, down } = best, band = down * (tile + 2) - 2;
+  const spare = (room - needs(tile, down)) / counts.filter(C => C === 1).length;
+  flow.style.setProperty("--band", `${band}px`);
   sheets.forEach((column, k) => {
     const C = counts[k];
-    column.fit = C === 1 ? { across: 1, tile: single(tile, down) }
+    column.fit = C === 1 ? { across: 1, tile: Math.floor(Math.min(band,
+      single(tile, down) + Math.max(0, spare))) }
       : { across: Math.ceil(C / down), tile };
   });
 }

@@ -120,7 +120,7 @@ function buildMaps() {
 
 // The weights that made this channel, and their gradients.
 function buildKernels() {
-  const { column } = near, box = make("div", "tn-near-kernels");
+  const { column } = near, { layer } = column, box = make("div", "tn-near-kernels");
   parts.kernels = [["weight", "network.weights_of"], ["dw", "network.dw"]].map(([what, key]) => {
     const canvas = make("canvas"), scale = make("small", "tn-scale");
     canvas.setAttribute("role", "img");
@@ -137,7 +137,8 @@ function buildKernels() {
     box.append(make("figure", "", spoken("figcaption", "", key), canvas, scale));
     return { what, canvas, scale };
   });
-  const lead = spoken("h3", "", column.kind === "conv" ? "network.kernels" : "network.row_weights");
+  const lead = spoken("h3", "", `network.${column.kind !== "conv" ? "row_weights"
+    : layer.weight.shape[1] > 1 ? "kernels" : "kernel"}`);
   const whole = make("div", "tn-near-weights", lead, box);
   if (column.kind === "conv") {
     parts.note = make("p", "tn-note");
@@ -194,7 +195,9 @@ function showKernels() {
     paintSheet(canvas, values, shape, { across, tile, chosen });
     scale.textContent = `±${numberText(mostOf(values))}`;
   }
-  if (parts.note) tell(parts.note, "network.open_note", { c: near.from, all: C });
+  if (parts.note) {
+    tell(parts.note, `network.open_note${C > 1 ? "" : "_one"}`, { c: near.from, all: C });
+  }
 }
 
 // Light one cell, and put its words and the numbers around it.
@@ -234,43 +237,38 @@ function words(column, channel, i, j) {
   const { kind, at, layer } = column, [, H, W] = mapShape(column.shape);
   const k = column.shape.length === 3 ? (channel * H + i) * W + j : j;
   const v = pass.values[at][k], g = pass.gradients[at][k];
-  const slots = { i, j, value: numberText(v), gradient: numberText(g) };
-  if (kind === "loss") {
-    return ["network.says.loss", { p: numberText(pass.probabilities[pass.label]),
-      loss: numberText(pass.loss) }];
-  }
+  const says = (name, more) => ["network.says." + name,
+    { i, j, value: numberText(v), gradient: numberText(g), ...more }];
+  const p = numberText(pass.probabilities[kind === "loss" ? pass.label : k]);
+  if (kind === "loss") return says("loss", { p, loss: numberText(pass.loss) });
   if (kind === "input") {
-    const how = `@network.how.${g > 0 ? "up" : g < 0 ? "down" : "none"}`;
-    return ["network.says.input", { ...slots, how }];
+    const how = g > 0 ? "up" : g < 0 ? "down" : "none";
+    return says("input", { how: "@" + "network.how." + how });
   }
   const x = pass.values[at - 1], before = numberText(x[k]);
-  const after = numberText(pass.gradients[at - 1][k]), bias = layer.bias;
+  const bias = numberText(layer.bias?.data[kind === "conv" ? channel : k] ?? 0);
   if (kind === "conv") {
     const { products, part } = windowSum(layer, x, channel, i, j);
-    return ["network.says.conv", { ...slots, count: products, part: numberText(part),
-      c: near.from, bias: numberText(bias?.data[channel] ?? 0) }];
+    return says(layer.weight.shape[1] > 1 ? "conv" : "conv_one",
+      { count: products, part: numberText(part), c: near.from, bias });
   }
   if (kind === "linear") {
-    const more = { count: x.length, bias: numberText(bias?.data[k] ?? 0) };
-    if (column !== scores) return ["network.says.linear", { ...slots, ...more }];
-    return [`network.says.score${k === pass.label ? "_label" : ""}`, { ...slots, ...more,
-      name: CLASSES[k], p: numberText(pass.probabilities[k]) }];
+    const more = { count: x.length, bias, name: CLASSES[k], p };
+    return says(column !== scores ? "linear" : k === pass.label ? "score_label" : "score", more);
   }
-  if (kind === "relu") {
-    return [`network.says.relu_${x[k] > 0 ? "on" : "off"}`, { ...slots, before }];
-  }
+  if (kind === "relu") return says(x[k] > 0 ? "relu_on" : "relu_off", { before });
   if (kind === "norm") {
     const scale = layer.inverse.data[channel] * (layer.weight?.data[channel] ?? 1);
-    return ["network.says.norm", { ...slots, before, scale: numberText(scale) }];
+    return says("norm", { before, scale: numberText(scale) });
   }
   if (kind === "max_pool" || kind === "avg_pool") {
     const cells = [...windowCells(layer, i, j)], start = channel * layer.from[1] * layer.from[2];
     const list = cells.map(cell => numberText(x[start + cell]));
     if (list.length > TERMS) list.splice(TERMS - 1, list.length - TERMS, "…");
-    return [`network.says.${kind}`, { ...slots, list: list.join(", "),
-      count: kind === "avg_pool" ? sizeOf(layer.settings.size) : cells.length }];
+    return says(kind, { list: list.join(", "),
+      count: kind === "avg_pool" ? sizeOf(layer.settings.size) : cells.length });
   }
-  return ["network.says.elementwise", { ...slots, before, after }];
+  return says("elementwise", { before, after: numberText(pass.gradients[at - 1][k]) });
 }
 
 // The products of one window of a convolution: how many, and the sum over the chosen channel.

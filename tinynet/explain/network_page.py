@@ -13,7 +13,7 @@ import numpy as np
 
 from . import report_elements as parts
 from .network_layers import Layer, dims
-from .page import document, frame, read, script_json
+from .page import document, frame, read, script, script_json
 from .report_pictures import INK, SHADES, SIGNED, png
 from .sentences import number
 from .texts import LANGUAGES, TEXTS, Texts, both, same, say
@@ -104,14 +104,16 @@ def sheet(values: Array) -> Array:
 
 
 def picture(lang: str, values: Array, said: Texts, ink: bool = False) -> str:
-    """A still picture of one layer: signed numbers in red and blue, or an image as ink."""
+    """A still picture of one layer: signed numbers in red and blue, with shades that grow with the
+    square root, as on the live page; or an image as ink."""
     pixels = sheet(maps(values))
     if ink:
         low, high = pixels.min(), pixels.max()
         source = png(np.rint(SHADES * (pixels - low) / ((high - low) or 1.0)), INK)
     else:
         most = np.abs(pixels).max() or 1.0
-        source = png(SHADES + np.rint(SHADES * pixels / most), SIGNED)
+        shades = np.sign(pixels) * np.sqrt(np.abs(pixels) / most)
+        source = png(SHADES + np.rint(SHADES * shades), SIGNED)
     zoom = max(1, round(160 / max(pixels.shape)))
     height, width = (zoom * n for n in pixels.shape)
     kind = "tn-photo is-ink" if ink else "tn-signed"
@@ -151,7 +153,8 @@ def stills(e: NetworkExplanation) -> str:
         say(lang, "network.summary", guess=e.classes[first.guess], label=e.classes[first.label],
             part=parts.percent(round(float(first.probabilities.max()), 3)),
             loss=number(first.loss)) for lang in LANGUAGES))
-    return (f'{summary}<ul class="tn-net-stills">{"".join(items)}</ul>'
+    legend = parts.note(e.lang, both("network.legend"))
+    return (f'{summary}<ul class="tn-net-stills">{"".join(items)}</ul>{legend}'
             + parts.table(e.lang, title, heads, table))
 
 
@@ -181,8 +184,8 @@ def fragment(e: NetworkExplanation) -> str:
         still=parts.element(e.lang, "summary", both("network.still")), stills=stills(e),
         data=script_json(data(e)),
         convolution=base64.b64encode(zlib.compress(convolution_page().encode(), 9)).decode(),
-        script=read("convolution.js", "address.js", "network_layers.js", "network_pictures.js",
-                    "network_drawing.js", "network_near.js", "network.js"))
+        script=script("convolution.js", "address.js", "network_layers.js", "network_pictures.js",
+                      "network_drawing.js", "network_near.js", "network.js"))
 
 
 def convolution_page() -> str:

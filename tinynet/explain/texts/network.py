@@ -7,15 +7,15 @@ NETWORK: dict[str, tuple[str, str]] = {
         "with it. Draw a digit, choose a label, click on a layer.",
         "前向的每一个数，反向的每一个梯度：那个数变一点，损失变多少。"
         "写一个数字，换一个标签，点开任意一层。"),
-    "network.reads": ("it reads", "它认作"),
+    "network.reads": ("it reads", "识别为"),
     "network.draw": ("Draw here", "在这里写"),
     "network.pad": ("Drawing area: draw a digit with mouse, pen or finger",
                     "手写区：用鼠标、手写笔或手指写一个数字"),
     "network.clear": ("Clear", "清除"),
     "network.example": ("Image {k}, class {truth}", "第 {k} 张图像，类别 {truth}"),
     "network.label": ("Label", "标签"),
-    "network.label_auto": ("what it reads", "跟随它的判断"),
-    "network.run": ("Forward and backward", "走一遍前向与反向"),
+    "network.label_auto": ("what it reads", "用它的识别结果"),
+    "network.run": ("Forward and backward", "演示前向与反向"),
     "network.forward": ("Forward: what each layer makes of it", "前向：每一层算出什么"),
     "network.backward": ("Backward: how the loss changes with each of these numbers",
                          "反向：这些数各变一点，损失变多少"),
@@ -39,11 +39,11 @@ NETWORK: dict[str, tuple[str, str]] = {
         "{name}，{shape}：{what}从 {low} 到 {high}。细看"),
     "network.summary": (
         "It reads {guess}, with {part}. With the label {label}, the loss is {loss}.",
-        "它认作 {guess}，把握 {part}。标签为 {label} 时，损失为 {loss}。"),
+        "识别为 {guess}，概率 {part}。标签取 {label} 时，损失为 {loss}。"),
     "network.summary_sure": (
         "It reads {guess}, with {part}. The loss is {loss}, so hardly any gradient is left: choose "
         "another label to see what would have to change.",
-        "它认作 {guess}，把握 {part}。损失只有 {loss}，几乎没有梯度；换一个标签，看看哪里得变。"),
+        "识别为 {guess}，概率 {part}。损失只有 {loss}，几乎没有梯度；换一个标签，看看哪里得变。"),
     "network.class": ("class", "类别"), "network.score": ("score", "得分"),
     "network.probability": ("probability", "概率"),
     # -- one layer from near -----------------------------------------------------------------------
@@ -55,6 +55,7 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.cell_map": ("{what} of channel {channel}. Arrow keys move the cell",
                          "通道 {channel} 的{what}。方向键移动格子"),
     "network.around": ("Numbers around the cell: {what}", "这一格周围的数：{what}"),
+    "network.kernel": ("Its kernel", "它的卷积核"),
     "network.kernels": ("Its kernels: one per input channel", "它的卷积核：每个输入通道一个"),
     "network.weights_of": ("Weights w", "权重 w"), "network.dw": ("dW", "dW"),
     "network.row_weights": ("Its weights: one per number that it reads",
@@ -67,22 +68,33 @@ NETWORK: dict[str, tuple[str, str]] = {
     "network.open_note": (
         "The page gets the real numbers around the cell: input channel {c} of {all}, kernel, and "
         "the gradient from above.",
-        "卷积页会得到这一格周围的真实数字：输入通道 {c}（共 {all} 个）、卷积核，"
+        "卷积页会带上这一格周围的真实数字：输入通道 {c}（共 {all} 个）、卷积核，"
         "以及上游传来的梯度。"),
+    "network.open_note_one": (
+        "The page gets the real numbers around the cell: the input, the kernel, and the gradient "
+        "from above.",
+        "卷积页会带上这一格周围的真实数字：输入、卷积核，以及上游传来的梯度。"),
     "network.close": ("Back to the network", "回到网络"),
     "network.says.input": (
         "The pixel ({i},{j}) is {value}. Its gradient is {gradient}: {how}.",
         "像素 ({i},{j}) 是 {value}，梯度是 {gradient}：{how}。"),
-    "network.how.up": ("more ink here raises the loss", "这里再浓一点，损失变大"),
-    "network.how.down": ("more ink here lowers the loss", "这里再浓一点，损失变小"),
-    "network.how.none": ("more ink here changes nothing", "这里再浓一点，损失不变"),
+    "network.how.up": ("if it were larger, the loss would be larger", "它再大一点，损失就变大"),
+    "network.how.down": ("if it were larger, the loss would be smaller", "它再大一点，损失就变小"),
+    "network.how.none": ("the loss would stay as it is", "损失不随它变"),
     "network.says.conv": (
-        "{count} products of the kernels with the window before, and the bias {bias}, add up to "
-        "{value}. Channel {c} contributes {part}. From above comes G = {gradient}; each weight "
-        "gets G · its input added to dW, each input G · its weight.",
+        "{count} products of the kernels with their window of the layer before, and the bias "
+        "{bias}, add up to {value}. Input channel {c} contributes {part}. From above comes "
+        "G = {gradient}; each weight gets G · its input added to dW, each input G · its weight.",
         "卷积核与窗口中的数逐一相乘，共 {count} 个乘积，连同偏置 {bias}，和为 {value}；"
-        "其中通道 {c} 占 {part}。上游传来 G = {gradient}："
-        "每个权重的 dW 加上 G · 它的输入，每个输入的梯度加上 G · 它的权重。"),
+        "其中输入通道 {c} 占 {part}。上游传来 G = {gradient}："
+        "每个权重的 dW 累加 G 乘它的输入，每个输入的梯度累加 G 乘它的权重。"),
+    "network.says.conv_one": (
+        "{count} products of the kernel with its window of the layer before, and the bias {bias}, "
+        "add up to {value}. From above comes G = {gradient}; each weight gets G · its input added "
+        "to dW, each input G · its weight.",
+        "卷积核与窗口中的数逐一相乘，共 {count} 个乘积，连同偏置 {bias}，和为 {value}。"
+        "上游传来 G = {gradient}："
+        "每个权重的 dW 累加 G 乘它的输入，每个输入的梯度累加 G 乘它的权重。"),
     "network.says.relu_on": (
         "{before} is positive, so it passes unchanged, and so does its gradient: {gradient}.",
         "{before} 为正，原样通过；它的梯度 {gradient} 也原样传回。"),
@@ -128,8 +140,8 @@ NETWORK: dict[str, tuple[str, str]] = {
         "Checked: for each of its images ({images}), the page computed the loss and the norms of "
         "all values and gradients, {count} numbers in all. They are the library's (largest "
         "relative difference {error}).",
-        "已核对：页面对每张图像（共 {images} 张）算出损失，以及所有值与梯度的范数，共 {count} 个数，"
-        "与库的结果一致（最大相对误差 {error}）。"),
+        "已核对：页面对每张图像（共 {images} 张）算出损失，以及所有值与梯度的范数，"
+        "共 {count} 个数，与库的结果一致（最大相对误差 {error}）。"),
     "network.differs": (
         "The browser's numbers differ from the library's (largest relative difference {error}). "
         "Please report this.",
@@ -142,7 +154,7 @@ NETWORK: dict[str, tuple[str, str]] = {
         "没有 JavaScript 就不能手写。下面是网络处理一张图像的全部结果。"),
     "network.frame": ("A convolution, step by step", "卷积，逐步来看"),
     "network.terminal": ("loss {loss} with the label {label}; it reads {guess}, with {part}",
-                         "标签 {label}，损失 {loss}；它认作 {guess}，把握 {part}"),
+                         "标签 {label}，损失 {loss}；识别为 {guess}，概率 {part}"),
     "network.norms": ("values up to {value}, gradients up to {gradient}",
                       "值最大 {value}，梯度最大 {gradient}"),
 }
