@@ -11,7 +11,6 @@ const onlyOne = list => list && list.length === 1 ? list[0] : null;
 const times = value => "·" + factor(value);
 const tapLabels = () => range(model.geometry.T).map(t => Object.values(tapOf(t)).join());
 const windowLabels = () => range(model.geometry.P).map(p => Object.values(windowOf(p)).join());
-const here = (values, size, k) => values.subarray(k * size, (k + 1) * size);
 
 const windowPanel = (values, more = {}) => {
   const { rows, cols } = model;
