@@ -217,8 +217,9 @@ function drawSum(now) {
   const chip = ({ value, text, from, view }, k) => {
     const isLost = sum.assigned && k < sum.pieces.length - 1;
     const isFew = !isNarrow && sum.pieces.length <= 5 && /^\(/.test(from ?? "");
+    const isNamed = from && (!isNarrow || sum.pieces.length <= 3);
     const inside = [el("b", {}, text ?? number(value)),
-      from ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
+      isNamed ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
     return view === undefined
       ? el("span", { class: "tn-chip" + (isLost ? " is-lost" : "") }, ...inside)
       : el("button", { type: "button", class: "tn-chip", onclick: () => setView("c", view),
