@@ -95,10 +95,10 @@ function build() {
     return draw(id, panel, make, view);
   };
   const beside = name => {
-    const others = othersOf(name), shown = others.slice(0, MOST_OTHERS);
-    if (!others.length) return box(name);
+    const others = othersOf(name), shown = others.slice(0, MOST_OTHERS), main = box(name);
+    if (!others.length || main.size.rows > 9) return main;     // too small to be read
     const more = others.length > shown.length ? ["…"] : [];
-    return el("div", { class: "tn-beside" }, box(name), el("div", { class: "tn-others" },
+    return el("div", { class: "tn-beside" }, main, el("div", { class: "tn-others" },
       ...shown.map(view => box(name + "-" + Object.values(view)[0], view)), ...more));
   };
   const item = name => Array.isArray(name) ? el("div", { class: "tn-pile" }, ...name.map(item))

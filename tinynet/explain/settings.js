@@ -67,7 +67,9 @@ const SLIDERS = {
 };
 
 function buildSettings() {
-  const { problem } = model, allowed = limits(problem), pad = writePair(problem.padding.flat());
+  const { problem } = model, allowed = limits(problem);
+  const [top, bottom, left, right] = problem.padding.flat();
+  const pad = top === bottom && left === right ? writePair([top, left]) : "…";
   const texts = { stride: writePair(problem.stride), dilation: writePair(problem.dilation),
     padding: pad };
   const slider = name => {

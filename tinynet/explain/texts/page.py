@@ -210,6 +210,7 @@ PAGE: dict[str, tuple[str, str]] = {
     "mark.cut": ("cut off", "被裁掉"), "mark.zero": ("inserted zero", "插入的零"),
     "mark.empty": ("not yet computed", "尚未计算"),
     "mark.gap": ("gap of the dilation", "空洞"), "mark.pinned": ("pinned", "已固定"),
+    "mark.hidden": ("not shown", "未显示"),
     "mark.wrong": ("wrong", "错误"),
     # -- help --------------------------------------------------------------------------------------
     "key.modes": ("choose what to watch", "选择模式"),
