@@ -135,6 +135,13 @@ function falk(box) {
 
 // -- facts ----------------------------------------------------------------------------------------
 function facts() {
+  const { count, worst: error, isRight } = checked;
+  const check = say(isRight ? "self.right.long" : "self.wrong.long",
+    { count, error: scientific(error) });
+  return [...sizesAndNotes(), ["fact.check", [check]]];
+}
+
+function sizesAndNotes() {
   if (model.frame) {
     return DATA.facts.map(({ label, text }) => [label, text[column()].split("    ")]);
   }

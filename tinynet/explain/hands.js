@@ -199,11 +199,18 @@ addEventListener("hashchange", () => {
 });
 
 // -- paper: every step of the mode on one contact sheet -------------------------------------------
+const HALF_A_PAGE = 335;
 addEventListener("beforeprint", () => {
   const now = state.step, sheet = el("div", { class: "tn-sheet" });
+  const boxes = [...parts.stage.children].map(node => node.getBoundingClientRect());
+  const size = Math.max(...boxes.map(({ right }) => right)) - Math.min(...boxes.map(({ left }) =>
+    left));
+  const zoom = Math.min(1, HALF_A_PAGE / size);
   for (state.step = 0; state.step < steps(); state.step++) {
     renew();
-    sheet.append(el("figure", {}, parts.stage.cloneNode(true),
+    const picture = parts.stage.cloneNode(true);
+    picture.style.zoom = zoom;
+    sheet.append(el("figure", {}, picture,
       el("figcaption", {}, parts.where.textContent + ": " + parts.sentence.textContent)));
   }
   state.step = now;

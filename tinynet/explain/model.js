@@ -9,11 +9,12 @@ const PLAIN_AXIS = { window: 0, cell: 0 };
 function solve(problem, frame) {
   const geometry = makeGeometry(problem), { rows, cols } = geometry, base = frame?.base ?? {};
   for (const [axis, place] of [[rows, frame?.rows], [cols, frame?.cols]]) {
-    const { window, cell, before = axis.before, source } = place ?? PLAIN_AXIS;
+    const { window, cell, before = axis.before, source, out = axis.out } = place ?? PLAIN_AXIS;
     if (source) axis.source = source;                   // pixels that are not shown count as −1
     axis.label = r => r + cell - before;                // cells have the coordinates of x
     axis.start = cell;                                  // and slices those of the padded x
     axis.windowLabel = i => i + window;
+    axis.wholeOut = out;
   }
   if (frame) geometry.error = null;
   if (geometry.error) return { geometry };

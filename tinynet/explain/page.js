@@ -95,10 +95,10 @@ function build() {
     return draw(id, panel, make, view);
   };
   const beside = name => {
-    const others = othersOf(name), shown = others.slice(0, MOST_OTHERS);
-    if (!others.length) return box(name);
+    const others = othersOf(name), shown = others.slice(0, MOST_OTHERS), main = box(name);
+    if (!others.length || main.size.rows > 9) return main;     // too small to be read
     const more = others.length > shown.length ? ["…"] : [];
-    return el("div", { class: "tn-beside" }, box(name), el("div", { class: "tn-others" },
+    return el("div", { class: "tn-beside" }, main, el("div", { class: "tn-others" },
       ...shown.map(view => box(name + "-" + Object.values(view)[0], view)), ...more));
   };
   const item = name => Array.isArray(name) ? el("div", { class: "tn-pile" }, ...name.map(item))
@@ -217,8 +217,9 @@ function drawSum(now) {
   const chip = ({ value, text, from, view }, k) => {
     const isLost = sum.assigned && k < sum.pieces.length - 1;
     const isFew = !isNarrow && sum.pieces.length <= 5 && /^\(/.test(from ?? "");
+    const isNamed = from && (!isNarrow || sum.pieces.length <= 3);
     const inside = [el("b", {}, text ?? number(value)),
-      from ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
+      isNamed ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
     return view === undefined
       ? el("span", { class: "tn-chip" + (isLost ? " is-lost" : "") }, ...inside)
       : el("button", { type: "button", class: "tn-chip", onclick: () => setView("c", view),

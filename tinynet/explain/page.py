@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from importlib import resources
 from string import Template
 from typing import Any
@@ -33,9 +34,10 @@ def read(*names: str) -> str:
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
-def script(*names: str) -> str:
-    """Scripts without indentation and comments, which readers find in the files themselves."""
-    lines = (line.strip() for line in read(*names).splitlines())
+def compact(*names: str) -> str:
+    """Scripts and styles without indentation and comments, which stand in the files themselves."""
+    text = re.sub(r"/\*.*?\*/", "", read(*names), flags=re.S)
+    lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
@@ -146,7 +148,7 @@ def fragment(e: SteppedConvolution) -> str:
         lang=e.lang, title=html.escape(say(e.lang, "title")), name=html.escape(e.name or ""),
         call=html.escape(e.call), noscript=html.escape(say(e.lang, "noscript")),
         static=html.escape(say(e.lang, "static")), tables=static_tables(e, e.lang),
-        style=read(*STYLES), data=script_json(data(e)), script=script(*SCRIPTS))
+        style=compact(*STYLES), data=script_json(data(e)), script=compact(*SCRIPTS))
 
 
 def document(title: str, lang: str, body: str) -> str:

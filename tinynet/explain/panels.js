@@ -11,7 +11,6 @@ const onlyOne = list => list && list.length === 1 ? list[0] : null;
 const times = value => "·" + factor(value);
 const tapLabels = () => range(model.geometry.T).map(t => Object.values(tapOf(t)).join());
 const windowLabels = () => range(model.geometry.P).map(p => Object.values(windowOf(p)).join());
-const here = (values, size, k) => values.subarray(k * size, (k + 1) * size);
 
 const windowPanel = (values, more = {}) => {
   const { rows, cols } = model;
@@ -64,11 +63,13 @@ function kernel(turned) {
 function spreadAxis(axis) {
   const isAll = model.problem.padding_mode !== "zeros" || !axis.size;
   const first = isAll ? 0 : axis.before, end = isAll ? axis.padded : axis.before + axis.size;
-  const places = range(end - first + axis.extent - 1).map(k => {
-    const i = (k + first - axis.extent + 1) / axis.stride;
-    return Number.isInteger(i) && i >= 0 && i < axis.out ? i : -1;
-  });
-  return { first, places, labels: places.map(i => i < 0 ? "" : axis.windowLabel(i)) };
+  const windows = range(end - first + axis.extent - 1).map(k =>
+    (k + first - axis.extent + 1) / axis.stride);
+  const places = windows.map(i => Number.isInteger(i) && i >= 0 && i < axis.out ? i : -1);
+  // in a crop: whether a window of the whole begins here
+  const begins = windows.map(i => Number.isInteger(i) && axis.windowLabel(i) >= 0
+    && axis.windowLabel(i) < axis.wholeOut);
+  return { first, places, begins, labels: places.map(i => i < 0 ? "" : axis.windowLabel(i)) };
 }
 
 const PANELS = {
@@ -104,16 +105,18 @@ const PANELS = {
     const windowAt = (r, c) => down.places[r] < 0 || across.places[c] < 0 ? -1
       : down.places[r] * model.cols.out + across.places[c];
     const tap = (r, c, lit) => lit.spread.get(`${r + down.first},${c + across.first}`);
+    const isHidden = (r, c) => windowAt(r, c) < 0 && down.begins[r] && across.begins[c];
     const g = gradientPanel(), { n, o, c } = state;
     return {
       rows: down.labels, cols: across.labels,
       address: (r, c) => windowAt(r, c) < 0 ? {} : { p: windowAt(r, c) },
-      value: (r, c) => windowAt(r, c) < 0 ? 0 : model.gOf(n, o)[windowAt(r, c)],
-      kind: (r, c) => windowAt(r, c) < 0 ? "zero" : "",
+      value: (r, c) => windowAt(r, c) >= 0 ? model.gOf(n, o)[windowAt(r, c)]
+        : isHidden(r, c) ? null : 0,
+      kind: (r, c) => windowAt(r, c) >= 0 ? "" : isHidden(r, c) ? "hidden" : "zero",
       edits: "g", place: (r, c) => windowAt(r, c) < 0 ? -1
         : g.place(down.places[r], across.places[c]),
       lit: (r, c, lit) => tap(r, c, lit) !== undefined,
-      note: (r, q, lit) => tap(r, q, lit) === undefined ? ""
+      note: (r, q, lit) => tap(r, q, lit) === undefined || isHidden(r, q) ? ""
         : times(model.wOf(o, c)[tap(r, q, lit)]),
     };
   },
@@ -204,7 +207,7 @@ const STAGE = {
 // the output channels whose gradients come back.
 const OTHERS = { forward: { x: "c", w: "c" }, dx: { g: "o", w: "o" },
   dx_gather: { spread: "o", w_turned: "o" } };
-const MOST_OTHERS = 3;
+const MOST_OTHERS = 2;
 function othersOf(name) {
   const axis = OTHERS[state.mode]?.[name];
   if (!axis) return [];

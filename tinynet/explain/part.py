@@ -73,7 +73,7 @@ def place(a: Axis, mode: str) -> dict[str, Any]:
     source = np.pad(places, (a.before, a.after), constant_values=-1) if mode == "zeros" else \
         np.pad(places, (a.before, a.after), mode=numpy_mode)  # type: ignore[call-overload]
     shown = [r - a.before for r in a.shown_pixels]
-    return {"window": a.windows[0], "cell": a.cells[0], "before": a.before,
+    return {"window": a.windows[0], "cell": a.cells[0], "before": a.before, "out": a.out,
             "source": [shown.index(s) if s in shown else -1 for s in source[list(a.cells)]]}
 
 

@@ -67,7 +67,9 @@ const SLIDERS = {
 };
 
 function buildSettings() {
-  const { problem } = model, allowed = limits(problem), pad = writePair(problem.padding.flat());
+  const { problem } = model, allowed = limits(problem);
+  const [top, bottom, left, right] = problem.padding.flat();
+  const pad = top === bottom && left === right ? writePair([top, left]) : "…";
   const texts = { stride: writePair(problem.stride), dilation: writePair(problem.dilation),
     padding: pad };
   const slider = name => {
@@ -180,10 +182,21 @@ function readHash() {
   state.wanted = /^\d+$/.test(tour ?? "") ? +tour : null;
   return true;
 }
+// Where a page may not use the clipboard, the link is shown to be copied by hand.
+function showLink(link) {
+  const field = el("input", { type: "text", readonly: true, value: link, "aria-label": say("link") });
+  const dialog = el("dialog", { class: "tn-dialog", "aria-label": say("link"),
+    onclose: () => dialog.remove() }, el("h2", {}, say("link")), field,
+  el("button", { type: "button", onclick: () => dialog.close() }, say("close")));
+  live.append(dialog);
+  dialog.showModal();
+  field.select();
+}
 async function copyLink() {
   const link = location.href.split("#")[0] + addressNow();
-  try { await navigator.clipboard.writeText(link); parts.said.textContent = say("copied"); }
-  catch { prompt(say("link"), link); }
+  try { await navigator.clipboard.writeText(link); }
+  catch { showLink(link); return; }
+  parts.said.textContent = say("copied");
   parts.link.classList.add("is-done");
   setTimeout(() => parts.link.classList.remove("is-done"), 1500);
 }

@@ -14,7 +14,7 @@ const el = (tag, attributes = {}, ...children) => {
 const clamp = (value, last) => Math.max(0, Math.min(value, last));
 const offsetOf = id => state.offset[id] || (state.offset[id] = { row: 0, col: 0 });
 // G with zeros is larger than x, and is drawn whole as long as x is
-const pageSize = id => id === "spread" ? GRID + 6 : GRID;
+const pageSize = id => id.split("-")[0] === "spread" ? GRID + 6 : GRID;
 
 function draw(id, panel, make = null, view = {}) {
   const offset = offsetOf(id), most = pageSize(id);

@@ -145,7 +145,7 @@ function showTour() {
       el("progress", { max: last, value: k, "aria-label": say("tour") }),
       button("before", "←", () => startTour(k - 1), { disabled: k === 1,
         "aria-label": say("tour.back") }), parts.next,
-      button("leave", say("tour.leave"), endTour)),
+      button("leave", "✕", endTour, { "aria-label": say("tour.leave"), title: say("tour.leave") })),
     parts.story = el("p", { class: "tn-text" }, say(`tour.${k}.text`)),
     el("div", { class: "tn-ask" }, el("p", {}, say(`tour.${k}.ask`)), form), parts.verdict);
   parts.tour.hidden = false;

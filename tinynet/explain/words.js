@@ -1,6 +1,5 @@
 // Texts, numbers and ranges as the sentences write them. sentences.py writes the same.
 
-const LANGUAGE_COUNT = DATA.languages.length;
 const column = () => DATA.languages.indexOf(state.lang);
 const say = (key, slots = {}) =>
   DATA.texts[key][column()].replace(/\{(\w+)\}/g, (_, name) => slots[name]);

@@ -158,7 +158,7 @@ TOUR: dict[str, tuple[str, str]] = {
     # 12 -----------------------------------------------------------------------------------------
     "tour.12.text": ("A 6 × 6 input with a 3 × 3 kernel and stride 2: the window can move 3 cells, "
                      "which 2 does not divide.",
-                     "输入 6 × 6，卷积核 3 × 3，步幅 2：窗口可移动 3 格，除不尽。"),
+                     "输入 6 × 6，卷积核 3 × 3，步幅 2：窗口可移动 3 格，不能被 2 整除。"),
     "tour.12.ask": ("What does the last row of dX hold?", "dX 的最后一行是多少？"),
     "tour.12.hint": ("Which windows read the last row?", "哪些窗口读取最后一行？"),
     "tour.12.why": ("No window reaches the last row, so nothing it holds can change the loss. You "
