@@ -13,7 +13,7 @@ import numpy as np
 
 from . import report_elements as parts
 from .network_layers import Layer, dims
-from .page import document, frame, read, script, script_json
+from .page import compact, document, frame, read, script_json
 from .report_pictures import INK, SHADES, SIGNED, png
 from .sentences import number
 from .texts import LANGUAGES, TEXTS, Texts, both, same, say
@@ -184,7 +184,7 @@ def fragment(e: NetworkExplanation) -> str:
         still=parts.element(e.lang, "summary", both("network.still")), stills=stills(e),
         data=script_json(data(e)),
         convolution=base64.b64encode(zlib.compress(convolution_page().encode(), 9)).decode(),
-        script=script("convolution.js", "address.js", "network_layers.js", "network_pictures.js",
+        script=compact("convolution.js", "address.js", "network_layers.js", "network_pictures.js",
                       "network_drawing.js", "network_near.js", "network.js"))
 
 

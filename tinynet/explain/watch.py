@@ -18,7 +18,7 @@ import numpy as np
 import tinynet
 
 from . import report_elements as parts
-from .page import document, read, script, script_json
+from .page import compact, document, read, script_json
 from .report_charts import thinned
 from .texts import LANGUAGES, TEXTS, both, check_language, same, say
 from .training import as_numpy, observed
@@ -201,7 +201,7 @@ class TrainingWatch:
                                    f'{button} class="tn-language"'),
             theme=parts.element(self.lang, "button", same("◐"), theme),
             noscript=html.escape(say(self.lang, "watch.noscript")), data=script_json(data),
-            script=script("network_pictures.js", "watch_charts.js", "watch.js"))
+            script=compact("network_pictures.js", "watch_charts.js", "watch.js"))
         page = document(f"{say(self.lang, 'watch.title')}: {self.name}", self.lang, body)
         policy = "default-src 'none';"
         return page.replace(policy, f"{policy} connect-src 'self';", 1)
