@@ -26,21 +26,21 @@ TOLERANCE = 1e-9            # of the identities, relative to the largest number 
 Array = np.ndarray
 
 
-def as_float64(what: str, value: Any) -> Array:
-    """`value` (a tensor on any device, an array, nested lists) as a finite float64 array."""
+def as_float64(function: str, what: str, value: Any) -> Array:
+    """`value` (a tensor on any device, an array, nested lists) as a finite float64 array. Errors
+    begin with the name `function`."""
     if isinstance(value, tinynet.Tensor):
         value = value.detach().cpu().array
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"explain.conv2d: {what} is not a rectangular array ({error}); every row "
+        raise ValueError(f"{function}: {what} is not a rectangular array ({error}); every row "
                          "must have the same length") from error
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"explain.conv2d: {what} has dtype {array.dtype}; it must hold real "
-                        "numbers")
+        raise TypeError(f"{function}: {what} has dtype {array.dtype}; it must hold real numbers")
     array = array.astype(np.float64)
     if not np.isfinite(array).all():
-        raise ValueError(f"explain.conv2d: {what} holds nan or inf, which cannot be drawn; replace "
+        raise ValueError(f"{function}: {what} holds nan or inf, which cannot be drawn; replace "
                          "them first")
     return array
 
@@ -99,7 +99,7 @@ class Convolution:
                              f"{list(PADDING_MODES)}")
         self.name, self.lang, self.padding_mode = name, lang, padding_mode
         self.chosen, self.out_channel, self.relu = cell, out_channel, relu
-        x, w = as_float64("x", x), as_float64("w", w)
+        x, w = (as_float64("explain.conv2d", what, value) for what, value in (("x", x), ("w", w)))
         shapes = f"explain.conv2d: x has shape {x.shape} and w {w.shape}; "
         if x.ndim not in (2, 3, 4) or w.ndim not in (2, 4):
             raise ValueError(shapes + "x must be (H, W), (C, H, W) or (N, C, H, W) and w (KH, KW) "
@@ -108,7 +108,7 @@ class Convolution:
             raise ValueError(shapes + "neither may be empty")
         self.x = x.reshape((1,) * (4 - x.ndim) + x.shape)
         self.w = w.reshape((1,) * (4 - w.ndim) + w.shape)
-        self.b = None if b is None else as_float64("b", b)
+        self.b = None if b is None else as_float64("explain.conv2d", "b", b)
         with tinynet.enable_grad():         # works under no_grad too
             leaves = [a if a is None else tensor64(a, True) for a in (self.x, self.w, self.b)]
             y = self._forward(leaves, stride, padding, dilation, groups, cell)
@@ -175,7 +175,9 @@ class Convolution:
     def _backward(self, leaves: list[Any], y: Any, grad_out: Any) -> None:
         """Set G and the gradients dx, dw, db."""
         self.ones = grad_out is None
-        g = np.ones_like(self.y) if self.ones else as_float64("grad_out", grad_out)
+        g = np.ones_like(self.y)
+        if not self.ones:
+            g = as_float64("explain.conv2d", "grad_out", grad_out)
         missing = self.y.ndim - g.ndim
         if missing in (1, 2) and self.y.shape[:missing] == (1,) * missing:
             g = g.reshape((1,) * missing + g.shape)

@@ -27,7 +27,7 @@ class Conv2dExplanation(SteppedConvolution):
 
         Args:
             mode: "forward", "matrix", "dw", "dx" (each output pushes back), "dx_gather" (each input
-                collects), "db" or "borders".
+                collects), "db", "borders" or "dw_gather" (G as the kernel).
             lang: "en" or "zh"; None: the language of the explanation.
             sample, out_channel, in_channel: what to look at; None: the first one shown.
 

@@ -399,15 +399,7 @@ flow.style.setProperty("--columns", columns.length);
 root.querySelector(".tn-noscript").remove();
 root.querySelector(".tn-static").open = false;
 root.querySelector(".tn-tools").hidden = false;
-root.querySelector(".tn-language").addEventListener("click", () =>
-  speak(LANGUAGES[(LANGUAGES.indexOf(root.lang) + 1) % LANGUAGES.length]));
-root.querySelector(".tn-theme").addEventListener("click", () => {
-  const dark = root.dataset.theme ? root.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.style.colorScheme = root.dataset.theme = dark ? "light" : "dark";
-  refresh();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+switches(root, LANGUAGES, speak, refresh);
 fit();
 paintExamples();
 takeExample(0);

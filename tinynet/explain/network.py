@@ -14,15 +14,14 @@ import numpy as np
 import tinynet
 import tinynet.nn.functional as F
 
-from .network_layers import Layer, dims, float64, run, tensor64
+from .convolution import Array, as_float64, tensor64
+from .network_layers import Layer, dims, run
 from .network_page import document_of, fragment, notebook
 from .network_trace import layers_of
 from .report_elements import percent
 from .sentences import number
 from .texts import check_language, say
 from .training import evaluated, forward
-
-Array = np.ndarray
 
 MOST_IMAGES = 20
 TOLERANCE = 1e-3            # of the scores, relative: the model may compute in float32
@@ -53,18 +52,6 @@ class Pass:
         return int(self.values[-1].argmax())
 
 
-def images_float64(image: Any) -> Array:
-    """The user's image or images (a tensor on any device, an array, nested lists) in float64."""
-    array = float64(image) if isinstance(image, tinynet.Tensor) else np.asarray(image)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"explain.network: image has dtype {array.dtype}; it must hold real "
-                        "numbers")
-    if not np.isfinite(array).all():
-        raise ValueError("explain.network: image holds nan or inf, which cannot be drawn; replace "
-                         "them first")
-    return array.astype(np.float64)
-
-
 class NetworkExplanation:
     """What `tinynet.explain.network` returns. Save it as a page, look at it in a notebook, print
     it.
@@ -80,7 +67,7 @@ class NetworkExplanation:
         if not isinstance(model, tinynet.nn.Module):
             raise TypeError(f"{where}: model is a {type(model).__name__}; it must be an nn.Module "
                             "that maps images (N, C, H, W) to scores (N, K)")
-        images = images_float64(image)
+        images = as_float64(where, "image", image)
         if images.ndim not in (2, 3, 4) or images.size == 0:
             raise ValueError(f"{where}: image has shape {images.shape}; it must be (H, W), "
                              "(C, H, W) or (N, C, H, W), and not empty")

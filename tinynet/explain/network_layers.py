@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-import tinynet
 import tinynet.nn.functional as F
 
-Array = np.ndarray
+from .convolution import Array, tensor64
 
 
 @dataclass
@@ -45,10 +44,6 @@ def float64(tensor: Any) -> Array:
 
 def dims(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
-
-
-def tensor64(array: Array, requires_grad: bool = False) -> Any:
-    return tinynet.tensor(array, dtype=tinynet.float64, requires_grad=requires_grad)
 
 
 def run(layer: Layer, x: Any, p: dict[str, Any]) -> Any:

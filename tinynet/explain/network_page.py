@@ -47,7 +47,7 @@ def encoded(array: Array) -> str:
 
 
 def unpacked(entry: dict[str, Any]) -> Array:
-    """The numbers that `packed` wrote; network_data.js does the same."""
+    """The numbers that `packed` wrote; network_pictures.js reads them."""
     values = np.frombuffer(base64.b64decode(entry["data"]), "<" + entry["type"])
     if "table" in entry:
         values = np.frombuffer(base64.b64decode(entry["table"]), "<f8")[values]
@@ -184,8 +184,9 @@ def fragment(e: NetworkExplanation) -> str:
         still=parts.element(e.lang, "summary", both("network.still")), stills=stills(e),
         data=script_json(data(e)),
         convolution=base64.b64encode(zlib.compress(convolution_page().encode(), 9)).decode(),
-        script=compact("convolution.js", "address.js", "network_layers.js", "network_pictures.js",
-                      "network_drawing.js", "network_near.js", "network.js"))
+        script=compact("convolution.js", "address.js", "switches.js", "network_layers.js",
+                      "network_pictures.js", "network_drawing.js", "network_near.js",
+                      "network.js"))
 
 
 def convolution_page() -> str:

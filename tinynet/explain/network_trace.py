@@ -15,7 +15,8 @@ import numpy as np
 import tinynet
 from tinynet import nn
 
-from .network_layers import Array, Layer, dims, float64, run, tensor64
+from .convolution import Array, tensor64
+from .network_layers import Layer, dims, float64, run
 
 MOST_PARAMETERS = 1_000_000
 MOST_PRODUCTS = 40_000_000      # of one forward pass: the browser needs about 0.1 s for so many

@@ -16,13 +16,7 @@ function speak(lang) {
   }
   root.querySelector(".tn-language").lang = LANGUAGES[(column + 1) % LANGUAGES.length];
 }
-root.querySelector(".tn-language").addEventListener("click", () =>
-  speak(LANGUAGES[(LANGUAGES.indexOf(root.lang) + 1) % LANGUAGES.length]));
-root.querySelector(".tn-theme").addEventListener("click", () => {
-  const dark = root.dataset.theme ? root.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.style.colorScheme = root.dataset.theme = dark ? "light" : "dark";
-});
+switches(root, LANGUAGES, speak, () => {});         // its pictures keep their colours
 
 // -- kernels as they were -------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ class TrainingReport(TrainingRun):
             name=html.escape(self.name), facts=facts,
             language=element(lang, "button", both("language"), f'{button} class="tn-language"'),
             theme=element(lang, "button", same("◐"), theme),
-            chapters="\n".join(chapter(self) for chapter in chapters), script=read("report.js"))
+            chapters="\n".join(chapter(self) for chapter in chapters),
+            script=read("switches.js", "report.js"))
 
     def summary(self) -> list[tuple[Texts, Texts]]:
         """The lines of the header: a title and its text, each in every language."""

@@ -180,15 +180,7 @@ function speak(lang) {
 
 root.querySelector(".tn-noscript").remove();
 root.querySelector(".tn-tools").hidden = false;
-root.querySelector(".tn-language").addEventListener("click", () =>
-  speak(LANGUAGES[(LANGUAGES.indexOf(root.lang) + 1) % LANGUAGES.length]));
-root.querySelector(".tn-theme").addEventListener("click", () => {
-  const dark = root.dataset.theme ? root.dataset.theme === "dark"
-    : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.style.colorScheme = root.dataset.theme = dark ? "light" : "dark";
-  paint();
-});
+switches(root, LANGUAGES, speak, paint);
 addEventListener("resize", paint);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 paint();
 follow();

@@ -201,7 +201,7 @@ class TrainingWatch:
                                    f'{button} class="tn-language"'),
             theme=parts.element(self.lang, "button", same("◐"), theme),
             noscript=html.escape(say(self.lang, "watch.noscript")), data=script_json(data),
-            script=compact("network_pictures.js", "watch_charts.js", "watch.js"))
+            script=compact("switches.js", "network_pictures.js", "watch_charts.js", "watch.js"))
         page = document(f"{say(self.lang, 'watch.title')}: {self.name}", self.lang, body)
         policy = "default-src 'none';"
         return page.replace(policy, f"{policy} connect-src 'self';", 1)
