@@ -132,9 +132,8 @@ def of_torch(path: str, parameters: Callable[[str, str, object], list[str] | Non
         if isinstance(value, types.ModuleType):
             if name not in more and value.__name__ != f"{path}.{name}":
                 continue
-        elif is_module and callable(value) and not str(kind).startswith("torch"):
-            continue
-        elif is_module and isinstance(value, str | set | dict | list | tuple):
+        elif is_module and (isinstance(value, str | set | dict | list | tuple)
+                            or (callable(value) and not str(kind).startswith("torch"))):
             continue
         found = parameters(path, name, value) if callable(value) else None
         lines.append(name if found is None else f"{name}({', '.join(found)})")

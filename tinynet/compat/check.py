@@ -25,10 +25,10 @@ _TENSOR = "torch.Tensor"
 # Functions and methods of tensors that give no tensor, or several.
 _NO_TENSORS = set("""
     aminmax backward chunk cummax cummin data_ptr device dim dtype element_size equal frexp
-    from_file get_device is_complex is_floating_point is_tensor item kthvalue load manual_seed max median
-    min mode nelement numel numpy register_hook result_type save seed set_default_dtype
-    set_printoptions shape size sort split std_mean stride tensor_split tolist topk type unbind unique
-    unique_consecutive var_mean""".split())
+    from_file get_device is_complex is_floating_point is_tensor item kthvalue load manual_seed max
+    median min mode nelement numel numpy register_hook result_type save seed set_default_dtype
+    set_printoptions shape size sort split std_mean stride tensor_split tolist topk type unbind
+    unique unique_consecutive var_mean""".split())
 # Methods with an underscore in their name that other libraries' objects have too.
 _SHARED = {"get_buffer", "is_complex", "is_nonzero", "is_signed", "to_dense"}
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "None"}
@@ -230,15 +230,15 @@ class _Reader(ast.NodeVisitor):
                 kind := _base(self._kind(node.func.value))):
             path = f"{kind}.{node.func.attr}"
         known = names.parameters(_find(path)) if path else None
-        for keyword in node.keywords if known is not None else ():
-            if keyword.arg is not None and keyword.arg not in known:
+        for keyword in node.keywords:
+            if keyword.arg is not None and known is not None and keyword.arg not in known:
                 self._say(keyword, path, keyword.arg)
         if names.refuses(*path.rpartition(".")[::2]) and isinstance(node.func, ast.Name):
             self._say(node, path)
         self.generic_visit(node)
 
     def visit_scope(self, node: Any) -> None:
-        body = node.body if isinstance(node.body, list) else [node.body]
+        body: list[Any] = node.body if isinstance(node.body, list) else [node.body]
         for child in ast.iter_child_nodes(node):
             if child not in body:  # decorators, bases, defaults, annotations
                 self.visit(child)
@@ -253,8 +253,8 @@ class _Reader(ast.NodeVisitor):
     def visit_Try(self, node: ast.Try) -> None:
         caught = [getattr(h.type, "elts", [h.type]) for h in node.handlers]
         self.guards.append({ast.unparse(k) if k else "None" for kinds in caught for k in kinds})
-        for child in node.body:
-            self.visit(child)
+        for statement in node.body:
+            self.visit(statement)
         self.guards.pop()
         for child in [*node.handlers, *node.orelse, *node.finalbody]:
             self.visit(child)

@@ -249,4 +249,5 @@ def message(path: str, argument: str = "") -> str:
         return text if why is OTHER else f"{text} {why.en}"
     if name in names_of(place) or reason(path) is not OTHER:
         return f"tinynet has no {path}. {reason(path).en}"
-    return f"tinynet has no {path}, and PyTorch has none either."
+    version = versions().get(path.partition(".")[0], "").partition("+")[0]
+    return f"tinynet has no {path}, nor is it in the list of PyTorch's public names ({version})."

@@ -26,6 +26,8 @@ def _main_module(path: str) -> types.ModuleType:
     absolute = str(Path(path).absolute())
     vars(module).update(__file__=absolute, __cached__=None, __builtins__=__builtins__,
                         __loader__=SourceFileLoader("__main__", absolute))
+    if "__annotations__" in vars(sys.modules["__main__"]):  # depends on Python's version
+        vars(module)["__annotations__"] = {}
     return module
 
 
