@@ -6,38 +6,30 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-# name: (module whose main runs it, whether that main wants the name too, help)
+from . import __version__
+
+# name: (module whose main runs it, what main is given before the arguments, help)
 COMMANDS = {
-    "explain": ("tinynet.explain.cli", True,
-                "write a page that shows a convolution forward and backward"),
-    "run": ("tinynet.compat.run", False, "run a program written for PyTorch, as it stands"),
-    "check": ("tinynet.compat.check", False,
-              "list what tinynet lacks of the names a program uses"),
+    "explain": ("explain.cli", ["explain"], "write a page that shows how convolution works"),
+    "run": ("compat.run", [], "run a program written for PyTorch, as it stands"),
+    "check": ("compat.check", [], "list what a program needs and tinynet lacks"),
 }
-
-
-def usage() -> str:
-    width = max(map(len, COMMANDS))
-    lines = (f"  {name:{width}}  {text}" for name, (_, _, text) in COMMANDS.items())
-    return "\n".join(["usage: tinynet COMMAND [arguments]", "", *lines, "",
-                      "tinynet COMMAND --help says more."])
+USAGE = "\n  ".join(["usage: tinynet COMMAND [arguments]\n", *(
+    f"{name:8} {text}" for name, (_, _, text) in COMMANDS.items()), "", "COMMAND --help says more"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit status: 2 for an unknown one."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["--version"]:
-        print(importlib.import_module("tinynet").__version__)
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if name in COMMANDS:
+        module, first, _ = COMMANDS[name]
+        status: int = importlib.import_module(f"tinynet.{module}").main([*first, *rest])
+        return status
+    if name in ("-h", "--help", "--version"):
+        print(__version__ if name == "--version" else USAGE)
         return 0
-    if not given or given[0] not in COMMANDS:
-        asked = given[:1] in (["-h"], ["--help"])
-        if given and not asked:
-            print(f"tinynet: no command {given[0]!r}", file=sys.stderr)
-        print(usage(), file=sys.stdout if asked else sys.stderr)
-        return 0 if asked else 2
-    module, wants_name, _ = COMMANDS[given[0]]
-    status: int = importlib.import_module(module).main(given if wants_name else given[1:])
-    return status
+    print(f"tinynet: no command {name!r}\n{USAGE}" if name else USAGE, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -408,6 +408,7 @@ WHO = """
     import sys
     print(__name__, __file__, sys.argv, sys.path[0], __package__, __spec__, __doc__)
     print(sys.modules["__main__"].__dict__ is globals(), sorted(k for k in globals()))
+    print(type(__builtins__), type(__loader__), __loader__.path)
     """
 
 
@@ -473,15 +474,15 @@ def test_no_program(tmp_path, arguments, code, said):
     ("from torch.fft import fft", "ModuleNotFoundError", "tinynet has no torch.fft. Fourier"),
     ("from torch.nn import LSTM", "ModuleNotFoundError", "tinynet has no torch.nn.LSTM. Recurrent"),
     ("nn.LSTM(2, 3)", "AttributeError", "tinynet has no torch.nn.LSTM. Recurrent networks"),
-    ("nn.modules.conv.Conv3d", "AttributeError", "tinynet has no torch.nn.modules.conv.Conv3d. Vol"),
+    ("nn.modules.conv.Conv3d", "AttributeError", "tinynet has no torch.nn.modules.conv.Conv3d."),
     ("x.lgamma()", "AttributeError", "tinynet has no torch.Tensor.lgamma. Special functions"),
     ("torch.Tensor.lgamma", "AttributeError", "tinynet has no torch.Tensor.lgamma. Special"),
-    ("nn.Linear(1, 1).share_memory()", "AttributeError", "tinynet has no torch.nn.Module.share_mem"),
+    ("nn.Linear(1, 1).ipu()", "AttributeError", "tinynet has no torch.nn.Module.ipu. tinynet comp"),
     ("import torchaudio", "ModuleNotFoundError", "tinynet has no torchaudio. Extensions"),
     ("import torchvision.io", "ModuleNotFoundError", "tinynet has no torchvision.io. Image files"),
     ("from torchvision import models; models.resnet18()", "AttributeError",
      "tinynet has no torchvision.models.resnet18. Pretrained models are out of scope"),
-    ("import torch.hub; torch.hub.load('a', 'b')", "RuntimeError", "tinynet has no torch.hub.load."),
+    ("torch.hub.load('a', 'b')", "RuntimeError", "tinynet has no torch.hub.load. Pretrained"),
     ("torch.zeroes(3)", "AttributeError", "tinynet has no torch.zeroes, nor is it in the list"),
     ("torch.explain", "AttributeError", "tinynet has no torch.explain, nor is it in the list"),
     ("torch.jit = 3", "AttributeError", "tinynet has no torch.jit. TorchScript"),
@@ -522,7 +523,7 @@ def test_errors_of_the_program_are_not_changed(run):
 
 
 @pytest.mark.parametrize(("other", "result"), [
-    ("2.2", True), ("2.13", True), ("2.14", False), ((1, 8), True), ((3,), False), ("1.10.1", True)])
+    ("2.2", True), ("2.13", True), ("2.14", False), ((1, 8), True), ((3,), False), ("1.10", True)])
 def test_versions_compare_by_numbers(other, result):
     assert (Version("2.13.0+tinynet.0.1.0") >= other) is result
     assert (Version("2.13.0+tinynet.0.1.0") < other) is not result

@@ -4,9 +4,8 @@ List, by file and line, every name and argument of PyTorch that Python files, no
 of them use and tinynet lacks. Nothing is run. The exit code is 1 if there are any, 0 if there are
 none, and 2 if something can't be read.
 
-Names are followed through imports and assignments. A method is reported where the value is surely a
-tensor, module or optimizer, or where only these have a method of such a name. What a program guards
-by try or hasattr is not reported.
+Names are followed through imports and assignments. A method is reported if neither the program nor
+another library's objects have one of that name. What a program guards by try or hasattr is not.
 """
 
 from __future__ import annotations
@@ -21,37 +20,11 @@ from typing import Any
 
 from . import names
 
-_TENSOR = "torch.Tensor"
-# Functions and methods of tensors that give no tensor, or several.
-_NO_TENSORS = set("""
-    aminmax backward chunk cummax cummin data_ptr device dim dtype element_size equal frexp
-    from_file get_device is_complex is_floating_point is_tensor item kthvalue load manual_seed max
-    median min mode nelement numel numpy register_hook result_type save seed set_default_dtype
-    set_printoptions shape size sort split std_mean stride tensor_split tolist topk type unbind
-    unique unique_consecutive var_mean""".split())
-# Methods with an underscore in their name that other libraries' objects have too.
-_SHARED = {"get_buffer", "is_complex", "is_nonzero", "is_signed", "to_dense"}
 _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "None"}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
-Missing = tuple[int, str]  # a line, and what tinynet lacks there
 
-
-class _Scope:
-    """What the names in a module, class or function stand for; None if for several things.
-
-    `paths` has dotted paths of PyTorch, "" for anything else. `kinds` has the classes of values: a
-    path of PyTorch's class, "" for others; a class also has ``self.x``.
-    """
-
-    def __init__(self, node: Any):
-        self.node = node
-        self.paths: dict[str, str | None] = {}
-        self.kinds: dict[str, str | None] = {}
-        self.imported: set[str] = set()  # names from other packages
-
-
-def _own_nodes(scope: Any) -> Iterator[Any]:
+def _own_nodes(scope: ast.AST) -> Iterator[Any]:
     """The nodes of a scope in order, without those in scopes inside it."""
     for child in ast.iter_child_nodes(scope):
         yield child
@@ -61,22 +34,6 @@ def _own_nodes(scope: Any) -> Iterator[Any]:
 
 def _is_pytorch(path: str) -> bool:
     return path.partition(".")[0] in ("torch", "torchvision", *names.places()["companions"])
-
-
-def _find(path: str) -> Any:
-    place, _, name = path.rpartition(".")
-    try:
-        return names.find(place, name)
-    except LookupError:
-        return None
-
-
-def _base(kind: str | None) -> str:
-    """The key of `names.CLASSES` for a class of PyTorch, "" for other classes."""
-    value = names.CLASSES.get(str(kind)) or (_find(kind) if kind else None)
-    bases = [place for place, ours in names.CLASSES.items()
-             if isinstance(value, type) and issubclass(value, ours)]
-    return bases[0] if bases else ""
 
 
 def _first_missing(path: str) -> str:
@@ -98,143 +55,91 @@ def _first_missing(path: str) -> str:
 
 class _Reader(ast.NodeVisitor):
     def __init__(self, tree: ast.Module, defined: set[str]):
-        self.defined, self.found, self.scopes = defined, set[Missing](), list[_Scope]()
+        self.others = {*defined, *names.places()["shared"]}  # methods of other objects
+        self.found: set[tuple[int, str]] = set()
+        self.scopes: list[tuple[ast.AST, dict[str, str]]] = []
         self.guards: list[set[str]] = []  # the exceptions that each try around us catches
         self.asked = {ast.unparse(n.args[1]).strip("'\"") for n in ast.walk(tree)
                       if isinstance(n, ast.Call) and ast.unparse(n.func) == "hasattr"}
         self.visit_scope(tree)
 
-    # what names stand for
-
-    def _bind(self, table: dict[str, str | None], name: str, value: str) -> None:
-        table[name] = value if table.get(name, value) == value else None
-
-    def _bind_all(self, scope: _Scope) -> None:
-        node, simple = scope.node, set()
-        if isinstance(getattr(node, "args", None), ast.arguments):
-            is_forward = getattr(node, "name", "") == "forward" and any(
-                _base(self._path(base)) for base in getattr(self.scopes[-2].node, "bases", ()))
-            for number, argument in enumerate(n for n in ast.walk(node.args)
-                                              if isinstance(n, ast.arg)):
-                typed = self._path(argument.annotation) if argument.annotation else (
-                    _TENSOR if is_forward and number else "")
-                scope.paths[argument.arg], scope.kinds[argument.arg] = "", typed
-        for child in ast.walk(node) if isinstance(node, ast.ClassDef) else _own_nodes(node):
-            if isinstance(child, ast.Assign) and len(child.targets) == 1:
-                target = ast.unparse(child.targets[0])
-                if isinstance(child.targets[0], ast.Name) or target.startswith("self."):
-                    simple.add(child.targets[0])
-                    self._bind(scope.paths, target, self._path(child.value))
-                    self._bind(scope.kinds, target, self._kind(child.value))
-            elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-                if child not in simple:
-                    scope.paths[child.id] = scope.kinds[child.id] = None
+    def _bind(self, node: Any) -> None:
+        """Open a scope: what its names stand for, a dotted path or "" for a value."""
+        found: dict[str, str] = {}
+        self.scopes.append((node, found))
+        assigned: dict[ast.AST, str] = {}
+        bound = [(n.arg, "") for n in ast.walk(getattr(node, "args", node))
+                 if isinstance(n, ast.arg)] if not isinstance(node, ast.Module) else []
+        for child in _own_nodes(node):
+            if isinstance(child, ast.Import):
+                bound += [(a.asname or a.name.partition(".")[0],
+                           a.name if a.asname else a.name.partition(".")[0]) for a in child.names]
+            elif isinstance(child, ast.ImportFrom):
+                module = f"{'.' * child.level}{child.module}"
+                bound += [(a.asname or a.name, f"{module}.{a.name}") for a in child.names]
             elif isinstance(child, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
-                scope.paths[str(child.name)] = None
-            elif isinstance(child, ast.Import | ast.ImportFrom):
-                for alias in child.names:
-                    name = alias.asname or alias.name.partition(".")[0]
-                    path = alias.name if alias.asname else name
-                    if isinstance(child, ast.ImportFrom):
-                        path = f"{'.' * child.level}{child.module}.{alias.name}"
-                    self._bind(scope.paths, name, path if _is_pytorch(path) else "")
-                    if not _is_pytorch(path):
-                        scope.imported.add(name)
+                bound.append((str(child.name), ""))
+            elif isinstance(child, ast.Assign):
+                assigned[child.targets[0]] = self._path(child.value)
+            elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+                bound.append((child.id, assigned.get(child, "")))
+            while bound:
+                name, path = bound.pop(0)
+                found[name] = path if found.get(name, path) == path else ""
 
-    def _look(self, table: str, name: str) -> str:
-        for depth, scope in enumerate(self.scopes[::-1]):
-            is_hidden = depth and isinstance(scope.node, ast.ClassDef) and "." not in name
-            if name in getattr(scope, table) and not is_hidden:
-                return getattr(scope, table)[name] or ""
-        return ""
-
-    def _path(self, node: Any) -> str:
-        """The dotted path of PyTorch that an expression stands for, or ""."""
+    def _path(self, node: ast.AST) -> str:
+        """The dotted path that an expression stands for, "" if it is a value."""
         if isinstance(node, ast.Name):
-            return self._look("paths", node.id)
+            for depth, (scope, found) in enumerate(self.scopes[::-1]):
+                if node.id in found and not (depth and isinstance(scope, ast.ClassDef)):
+                    return found[node.id]
         base = self._path(node.value) if isinstance(node, ast.Attribute) else ""
-        return f"{base}.{node.attr}" if base else ""
-
-    def _kind(self, node: Any) -> str:
-        """PyTorch's class of an expression's value, "" where that is not sure."""
-        if isinstance(node, ast.Name):
-            return self._look("kinds", node.id)
-        if isinstance(node, ast.BinOp):
-            return _TENSOR if _TENSOR in (self._kind(node.left), self._kind(node.right)) else ""
-        if isinstance(node, ast.Attribute | ast.Subscript):
-            if ast.unparse(node.value) == "self" and isinstance(node, ast.Attribute):
-                return self._look("kinds", ast.unparse(node))
-            is_tensor = getattr(node, "attr", "T") in ("T", "data", "grad")
-            return _TENSOR if is_tensor and self._kind(node.value) == _TENSOR else ""
-        if not isinstance(node, ast.Call):
-            return ""
-        path, name = self._path(node.func), getattr(node.func, "attr", "")
-        if path:
-            if _base(path):
-                return path
-            place, _, name = path.rpartition(".")
-            is_function = place in ("torch", "torch.nn.functional") and not isinstance(
-                value := _find(path), type) and callable(value)
-            return _TENSOR if is_function and name not in _NO_TENSORS else ""
-        if name and self._kind(getattr(node.func, "value", None)) == _TENSOR:
-            return _TENSOR if name not in _NO_TENSORS else ""
-        layer = self._kind(node.func)  # of self.conv(x)
-        return _TENSOR if layer not in names.CLASSES and _base(layer) == "torch.nn.Module" else ""
-
-    # what is missing
-
-    def _say(self, node: Any, path: str, argument: str = "") -> None:
-        self.found.add((node.lineno, names.message(path, argument)))
+        return f"{base}.{node.attr}" if base else ""  # type: ignore[attr-defined]
 
     def _check(self, node: Any, path: str, guards: set[str]) -> None:
         """Report the first name on a path that tinynet lacks, unless the program expects that."""
-        missing = _first_missing(path)
+        missing = _first_missing(path) if _is_pytorch(path) else ""
         place, _, name = missing.rpartition(".")
         is_new = isinstance(getattr(node, "ctx", None), ast.Store) and (
             name not in names.names_of(place))
         if missing and not is_new and name not in self.asked and not any(
                 caught & guards for caught in self.guards):
-            self._say(node, missing)
+            self.found.add((node.lineno, names.message(missing)))
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            if _is_pytorch(alias.name):
-                self._check(node, alias.name, _IMPORT_ERRORS)
+            self._check(node, alias.name, _IMPORT_ERRORS)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        for alias in node.names if _is_pytorch(node.module or "") and not node.level else ():
-            if alias.name == "*" or names.refuses(str(node.module), alias.name):
-                self._check(node, str(node.module), _IMPORT_ERRORS)
-            else:
-                self._check(node, f"{node.module}.{alias.name}", _IMPORT_ERRORS)
+        module = f"{'.' * node.level}{node.module}"
+        for alias in node.names:
+            is_name = alias.name != "*" and not names.refuses(module, alias.name)
+            self._check(node, f"{module}.{alias.name}" if is_name else module, _IMPORT_ERRORS)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        root: ast.AST = node
+        while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
+            root = root.func if isinstance(root, ast.Call) else root.value
         if path := self._path(node):
             self._check(node, path, {"AttributeError"})
             return
         self.visit(node.value)
-        kind, name, root = _base(self._kind(node.value)), node.attr, node.value
-        while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
-            root = root.func if isinstance(root, ast.Call) else root.value
-        is_imported = isinstance(root, ast.Name) and any(root.id in s.imported for s in self.scopes)
-        is_only_ours = "_" in name[1:] and name not in self.defined | _SHARED and not is_imported
-        for place in [kind] if kind else names.CLASSES if is_only_ours else ():
-            owners = [names.CLASSES[kind]] if kind else names.CLASSES.values()
-            if name in names.names_of(place) and not any(hasattr(c, name) for c in owners):
-                self._check(node, f"{place}.{name}", {"AttributeError"})
-                break
+        if node.attr not in self.others and (not (path := self._path(root)) or _is_pytorch(path)):
+            for place in names.CLASSES:
+                if node.attr in names.names_of(place) and not any(
+                        hasattr(ours, node.attr) for ours in names.CLASSES.values()):
+                    self._check(node, f"{place}.{node.attr}", {"AttributeError"})
+                    break
 
     def visit_Call(self, node: ast.Call) -> None:
-        path = self._path(node.func)
-        if not path and isinstance(node.func, ast.Attribute) and (
-                kind := _base(self._kind(node.func.value))):
-            path = f"{kind}.{node.func.attr}"
-        known = names.parameters(_find(path)) if path else None
-        for keyword in node.keywords:
-            if keyword.arg is not None and known is not None and keyword.arg not in known:
-                self._say(keyword, path, keyword.arg)
-        if names.refuses(*path.rpartition(".")[::2]) and isinstance(node.func, ast.Name):
-            self._say(node, path)
+        place, _, name = self._path(node.func).rpartition(".")
+        value = names.find(place, name) if _is_pytorch(place) and names.has(place, name) else None
+        known = names.parameters(value)
+        for keyword in node.keywords if known is not None else ():
+            if keyword.arg is not None and keyword.arg not in (known or ()):
+                self.found.add((keyword.lineno, names.message(f"{place}.{name}", keyword.arg)))
+        if names.refuses(place, name):
+            self.found.add((node.lineno, names.message(f"{place}.{name}")))
         self.generic_visit(node)
 
     def visit_scope(self, node: Any) -> None:
@@ -242,8 +147,7 @@ class _Reader(ast.NodeVisitor):
         for child in ast.iter_child_nodes(node):
             if child not in body:  # decorators, bases, defaults, annotations
                 self.visit(child)
-        self.scopes.append(_Scope(node))
-        self._bind_all(self.scopes[-1])
+        self._bind(node)
         for child in body:
             self.visit(child)
         self.scopes.pop()
@@ -262,14 +166,13 @@ class _Reader(ast.NodeVisitor):
 
 def defines(tree: ast.Module) -> set[str]:
     """The names of functions, classes and attributes that a program defines."""
-    nodes = list(ast.walk(tree))
-    found = {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    return found | {n.attr for n in nodes
-                    if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    return {getattr(n, "name", "") or getattr(n, "attr", "") for n in ast.walk(tree)
+            if isinstance(n, ast.FunctionDef | ast.ClassDef)
+            or (isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))}
 
 
-def check(tree: ast.Module, defined: set[str] | None = None) -> list[Missing]:
-    """What a parsed program asks for that tinynet lacks, by line.
+def check(tree: ast.Module, defined: set[str] | None = None) -> list[tuple[int, str]]:
+    """What a parsed program asks for that tinynet lacks: lines and texts.
 
     `defined` are the names that the whole program defines, by default those of this file.
     """
@@ -285,9 +188,8 @@ def read(path: Path) -> tuple[ast.Module, list[str]]:
     for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], 1):
         text = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
         for row, line in enumerate(text.split("\n"), 1):
-            blank = line[:len(line) - len(line.lstrip())]
             is_magic = line.lstrip().startswith(("%", "!", "?")) or text.startswith("%%")
-            lines.append(f"{blank}pass" if is_magic else line)
+            lines.append(line[:len(line) - len(line.lstrip())] + "pass" if is_magic else line)
             called.append(f"cell {number}, line {row}")
     return ast.parse("\n".join(lines)), called
 
@@ -304,16 +206,16 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
+    warnings.simplefilter("ignore", SyntaxWarning)  # of the program's string escapes
+    warnings.simplefilter("ignore", DeprecationWarning)
     trees, status, total = {}, 0, 0
     for path in _files(arguments):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the program's string escapes
-                trees[path] = read(path)
+            trees[path] = read(path)
         except (OSError, ValueError, SyntaxError, LookupError, TypeError, RecursionError) as error:
             print(f"tinynet check: {path} can't be read: {error}", file=sys.stderr)
             status = 2
-    defined = set[str]().union(*(defines(tree) for tree, _ in trees.values()))
+    defined = {name for tree, _ in trees.values() for name in defines(tree)}
     for path, (tree, called) in trees.items():
         for line, text in check(tree, defined):
             print(f"{path}:{called[line - 1]}: {text}")

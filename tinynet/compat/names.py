@@ -8,14 +8,15 @@ and what to use instead.
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import inspect
-import operator
+import operator as op
 import types
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import tinynet
@@ -54,6 +55,15 @@ def places() -> dict[str, list[str]]:
     return found | same
 
 
+def _numbers(version: Any) -> list[int]:
+    parts = version.partition("+")[0].split(".") if isinstance(version, str) else version
+    return [int(part) for part in map(str, parts) if part.isdigit()]
+
+
+def _comparison(compare: Callable[[Any, Any], bool]) -> Any:
+    return lambda self, other: compare(_numbers(self), _numbers(other))
+
+
 class Version(str):
     """A version that compares by its numbers, with strings and tuples, as PyTorch's does.
 
@@ -62,19 +72,7 @@ class Version(str):
     """
 
     __slots__ = ()
-
-
-def _numbers(version: Any) -> list[int]:
-    parts = version.partition("+")[0].split(".") if isinstance(version, str) else version
-    return [int(part) for part in map(str, parts) if part.isdigit()]
-
-
-def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    return lambda self, other: compare(_numbers(self), _numbers(other))
-
-
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(Version, f"__{_name}__", _comparison(getattr(operator, _name)))
+    __lt__, __le__, __gt__, __ge__ = map(_comparison, (op.lt, op.le, op.gt, op.ge))
 
 
 @cache
@@ -86,23 +84,6 @@ def versions() -> dict[str, Version]:
 
 
 # ------------------------------------------------------------------------------ what tinynet has
-
-
-def resolve(path: str) -> Any:
-    """tinynet's object at a dotted path: a module if there is one. LookupError if there is none."""
-    value: Any = tinynet
-    parts = path.split(".")
-    for end in range(2, len(parts) + 1):
-        own = ".".join(parts[:end])
-        try:
-            value = importlib.import_module(own)
-        except ModuleNotFoundError as error:
-            if error.name != own:  # a package that this module of tinynet needs
-                raise
-            if not hasattr(value, parts[end - 1]):
-                raise LookupError(path) from None
-            value = getattr(value, parts[end - 1])
-    return value
 
 
 def canonical(path: str) -> str:
@@ -117,10 +98,8 @@ def homes(place: str) -> tuple[Any, ...]:
     own = canonical(place)
     found = []
     for path in ["tinynet" + own[len(own.partition(".")[0]):], *places().get(f"also {own}", ())]:
-        try:
-            found.append(resolve(path))
-        except LookupError:
-            continue
+        with contextlib.suppress(AttributeError):
+            found.append(resolve_name(path))
     return tuple(found)
 
 
@@ -138,13 +117,12 @@ def is_module(path: str) -> bool:
 
 def home_of(place: str, name: str) -> Any:
     """What of tinynet holds the name that PyTorch has in `place`. LookupError if nothing does."""
-    different = places().get(f"different {canonical(place)}.{name}", ())
-    holders = [home for home in homes(place) if hasattr(home, name)]
-    for home in holders if name in names_of(place) else ():
-        value = getattr(home, name)
-        if not isinstance(value, types.ModuleType) and not any(
-                value is resolve(path) for path in different):
-            return home
+    other = [resolve_name(p) for p in places().get(f"different {canonical(place)}.{name}", ())]
+    for home in homes(place) if name in names_of(place) else ():
+        if hasattr(home, name):
+            value = getattr(home, name)
+            if not (isinstance(value, types.ModuleType) or any(value is o for o in other)):
+                return home
     raise LookupError(f"{place}.{name}")
 
 
@@ -152,7 +130,7 @@ def find(place: str, name: str) -> Any:
     """tinynet's object for a name in a module or class of PyTorch. LookupError if it has none."""
     own = canonical(place)
     if f"renamed {own}.{name}" in places():
-        return resolve(places()[f"renamed {own}.{name}"][0])
+        return resolve_name(places()[f"renamed {own}.{name}"][0])
     if name == "__version__" and own.removesuffix(".version") in versions():
         return versions()[own.removesuffix(".version")]
     if own == "torch.version" and name in ("cuda", "hip"):

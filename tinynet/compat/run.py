@@ -7,6 +7,7 @@ vision part. Nothing is installed or changed, and an installed PyTorch is not im
 
 from __future__ import annotations
 
+import builtins
 import sys
 import types
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ def _main_module(path: str) -> types.ModuleType:
     """The module ``__main__`` that Python would make for the file."""
     module = types.ModuleType("__main__")
     absolute = str(Path(path).absolute())
-    vars(module).update(__file__=absolute, __cached__=None, __builtins__=__builtins__,
+    vars(module).update(__file__=absolute, __cached__=None, __builtins__=builtins,
                         __loader__=SourceFileLoader("__main__", absolute))
     if "__annotations__" in vars(sys.modules["__main__"]):  # depends on Python's version
         vars(module)["__annotations__"] = {}
@@ -41,26 +42,19 @@ def _told(error: BaseException) -> None:
             error.name = error.obj = None  # else Python would add its guess at what was meant
 
 
-def _programs_own(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """The traceback without the frames of this room at both ends, and those of the import."""
-    rows = []
-    while traceback:
-        rows.append(traceback)
-        traceback = traceback.tb_next
-    while rows and rows[0].tb_frame.f_code.co_filename.startswith(_ROOM):
-        rows.pop(0)
-    while rows and rows[-1].tb_frame.f_code.co_filename.startswith((_ROOM, "<frozen importlib")):
-        rows.pop()
-    if not rows:
-        return None
-    rows[-1].tb_next = None
-    return rows[0]
-
-
 def _report(error: BaseException) -> None:
     """Print an uncaught exception as Python does, without tinynet's frames round the program's."""
     _told(error)
-    error.__traceback__ = _programs_own(error.__traceback__)
+    rows, traceback = [], error.__traceback__
+    while traceback:
+        rows.append(traceback)
+        traceback = traceback.tb_next
+    files = [row.tb_frame.f_code.co_filename for row in rows]
+    hidden = (_ROOM, "<frozen importlib") if files[-1].startswith(_ROOM) else (_ROOM,)
+    rows = [row for row, file in zip(rows, files, strict=True) if not file.startswith(hidden)]
+    for row, following in zip(rows, [*rows[1:], None], strict=False):
+        row.tb_next = following
+    error.__traceback__ = rows[0] if rows else None
     sys.excepthook(type(error), error, error.__traceback__)
     # Raised on, so that Python ends as always (exit code, atexit, SIGINT), but prints no more.
     sys.excepthook = lambda *_: None
