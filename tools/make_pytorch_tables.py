@@ -37,9 +37,10 @@ def lacking(place: str, name: str) -> tuple[str, ...]:
     """The parameters that PyTorch's function or class has, and tinynet's has not."""
     known = names.names_of(place)[name]
     taken = names.parameters(names.find(place, name))
-    if known is None or taken is None:
-        return ()
-    return tuple(p for p in known if p.lstrip("*") not in taken and p[0] not in "*_")
+    listed = {pattern for pattern, _ in names._reasons()}
+    return tuple(
+        p for p in known or () if f"{place}.{name}({p})" in listed  # taken, but refused
+        or (taken is not None and p.lstrip("*") not in taken and p[0] not in "*_"))
 
 
 def sorted_out(place: str) -> tuple[list[str], dict[tuple[str, ...], list[str]],

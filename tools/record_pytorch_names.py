@@ -64,6 +64,7 @@ MORE = {
     "torch.nn.functional": "_Reduction",
     "torch.nn.init": "_calculate_correct_fan _calculate_fan_in_and_fan_out _no_grad_normal_ "
     "_no_grad_uniform_ _no_grad_trunc_normal_",
+    "torch.optim": "required",
     "torch.optim.lr_scheduler": "_LRScheduler",
 }
 

@@ -57,6 +57,7 @@ def test_names(program, expected):
     "import torch, torch.nn as nn\nnn.Conv2d(1, 2, 3)(torch.zeros(1, 1, 4, 4)).relu().sum().item()",
     "import torch\ntorch.nn.functional.relu(torch.randn(3)).t().T.mT.shape.numel()",
     "import torch\ntorch.Tensor.add, torch.nn.Module.train, torch.float32.itemsize",
+    "import torch\ntorch.cuda(3), torch.random(x=3)",
     "import torch\ntorch.my_own = 3\nprint(torch.__version__, torch.version.cuda)",
     "from torch import *\nfrom torch.nn import *",
     "import torch.nn.parallel, torch.utils.model_zoo, torch.multiprocessing as mp",
@@ -91,7 +92,9 @@ def test_methods(program, expected):
 
 
 @pytest.mark.parametrize("program", [
-    "def f(x):\n    return x.imag, x.nanquantile(3), x.name",  # numpy and others have these too
+    "def f(x):\n    return x.imag(), x.nanquantile(3), x.name()",  # numpy and others have these
+    "def f(options):\n    return options.lgamma",  # not called
+    "self.add_module('lgamma', m)\nself.lgamma(x)",
     "class A:\n    def log_normal_(self): pass\na.log_normal_()",
     "def f(a):\n    a.log_normal_ = 3\n    return a.log_normal_",
     "import library\nlibrary.things.log_normal_()",

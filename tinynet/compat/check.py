@@ -11,6 +11,7 @@ another library's objects have one of that name. What a program guards by try or
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import sys
 import warnings
@@ -117,30 +118,36 @@ class _Reader(ast.NodeVisitor):
             self._check(node, f"{module}.{alias.name}" if is_name else module, _IMPORT_ERRORS)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        if path := self._path(node):
+            self._check(node, path, {"AttributeError"})
+        else:
+            self.visit(node.value)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        path = self._path(node.func)
+        place, _, name = path.rpartition(".")
+        if _is_pytorch(path):
+            known = None
+            with contextlib.suppress(LookupError):
+                known = names.parameters(names.find(place, name))
+            for keyword in node.keywords if known is not None else ():
+                if keyword.arg is not None and keyword.arg not in (known or ()):
+                    self.found.add((keyword.lineno, names.message(path, keyword.arg)))
+            if names.refuses(place, name):
+                self.found.add((node.lineno, names.message(path)))
+        elif isinstance(node.func, ast.Attribute) and node.func.attr not in self.others:
+            self._check_method(node.func)
+        self.generic_visit(node)
+
+    def _check_method(self, node: ast.Attribute) -> None:
         root: ast.AST = node
         while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
             root = root.func if isinstance(root, ast.Call) else root.value
-        if path := self._path(node):
-            self._check(node, path, {"AttributeError"})
-            return
-        self.visit(node.value)
-        if node.attr not in self.others and (not (path := self._path(root)) or _is_pytorch(path)):
-            for place in names.CLASSES:
-                if node.attr in names.names_of(place) and not any(
-                        hasattr(ours, node.attr) for ours in names.CLASSES.values()):
-                    self._check(node, f"{place}.{node.attr}", {"AttributeError"})
-                    break
-
-    def visit_Call(self, node: ast.Call) -> None:
-        place, _, name = self._path(node.func).rpartition(".")
-        value = names.find(place, name) if _is_pytorch(place) and names.has(place, name) else None
-        known = names.parameters(value)
-        for keyword in node.keywords if known is not None else ():
-            if keyword.arg is not None and keyword.arg not in (known or ()):
-                self.found.add((keyword.lineno, names.message(f"{place}.{name}", keyword.arg)))
-        if names.refuses(place, name):
-            self.found.add((node.lineno, names.message(f"{place}.{name}")))
-        self.generic_visit(node)
+        places = [place for place in names.CLASSES if node.attr in names.names_of(place)]
+        is_there = any(hasattr(ours, node.attr) for ours in names.CLASSES.values())
+        path = self._path(root)
+        if places and not is_there and (not path or _is_pytorch(path)):
+            self._check(node, f"{places[0]}.{node.attr}", {"AttributeError"})
 
     def visit_scope(self, node: Any) -> None:
         body: list[Any] = node.body if isinstance(node.body, list) else [node.body]
@@ -165,10 +172,11 @@ class _Reader(ast.NodeVisitor):
 
 
 def defines(tree: ast.Module) -> set[str]:
-    """The names of functions, classes and attributes that a program defines."""
-    return {getattr(n, "name", "") or getattr(n, "attr", "") for n in ast.walk(tree)
-            if isinstance(n, ast.FunctionDef | ast.ClassDef)
-            or (isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))}
+    """The names of functions, classes and attributes that a program defines, and its strings."""
+    names_in = {ast.FunctionDef: "name", ast.ClassDef: "name", ast.Constant: "value"}
+    found = {str(getattr(n, names_in.get(type(n), ""), "")) for n in ast.walk(tree)}
+    return found | {n.attr for n in ast.walk(tree)
+                    if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
 
 
 def check(tree: ast.Module, defined: set[str] | None = None) -> list[tuple[int, str]]:

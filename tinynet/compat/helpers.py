@@ -1,4 +1,4 @@
-"""Small private functions of PyTorch's layers that programs import."""
+"""Small private things of PyTorch's layers and optimizers that programs import."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
 
 
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))
+
+
+class _Required:
+    """The default of an argument that must be given."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()

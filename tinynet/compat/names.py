@@ -207,9 +207,9 @@ def reason(path: str) -> Reason:
     place, _, name = own.rpartition(".")
     while own:
         for pattern, why in _reasons():
-            if fnmatchcase(own, pattern):
+            if ("(" in own) == ("(" in pattern) and fnmatchcase(own, pattern):
                 return why
-        own = own.rpartition(".")[0]
+        own = "" if "(" in own else own.rpartition(".")[0]
     for other, form in _FORMS.items():
         if place in _FORMS and other != place and has(other, name):
             return Reason(f"Use {form.format(name)}.", f"请用 {form.format(name)}。")
