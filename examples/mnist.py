@@ -1,7 +1,6 @@
-"""Train a small convolutional network to read handwritten digits.
+"""Train a small convolutional network to read handwritten digits; it takes about a minute.
 
-python examples/mnist.py takes about a minute and leaves weights and a picture in out/.
-mnist_resumable.py adds resuming after a stop, several processes and a report.
+Weights and a picture go to out/. mnist_resumable.py is for long runs: it resumes after a stop.
 """
 
 import argparse
@@ -33,22 +32,6 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(1)))  # (N, 10): one score for each digit
 
 
-def train_step(model, images, labels, optimizer, scheduler):
-    loss = F.cross_entropy(model(images), labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    scheduler.step()
-    return loss
-
-
-@tinynet.no_grad()
-def evaluate(model, loader):
-    model.eval()
-    guesses = tinynet.cat([model(images).argmax(1) for images, _ in loader]).cpu()
-    return guesses, (guesses == loader.dataset.targets).float().mean().item()
-
-
 def draw(path, model, losses, accuracies, test, guesses):
     figure = Figure(figsize=(11, 6), layout="constrained")
     curves, filters, mistakes = figure.subfigures(3, 1, height_ratios=[3, 1, 1.2])
@@ -64,8 +47,8 @@ def draw(path, model, losses, accuracies, test, guesses):
     wrong = (guesses != test.targets).numpy().nonzero()[0]
     mistakes.suptitle(f"{len(wrong)} of {len(test):,} test digits read wrongly")
     for place, i in enumerate(wrong[:16], start=1):
-        names = f"{test.targets[i].item()} as {guesses[i].item()}"
-        axes = mistakes.add_subplot(1, 16, place, title=names, xticks=[], yticks=[])
+        axes = mistakes.add_subplot(1, 16, place, xticks=[], yticks=[])
+        axes.set_title(f"{test.targets[i].item()} as {guesses[i].item()}")
         axes.imshow(test.data[i].numpy(), cmap="gray_r")
     figure.savefig(path, dpi=110)
 
@@ -85,8 +68,7 @@ def main():
     train_loader = DataLoader(train, 64, shuffle=True, generator=order, device=options.device)
     test_loader = DataLoader(test, 500, device=options.device)
     optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    steps = options.epochs * len(train_loader)
-    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=steps)
+    scheduler = optim.lr_scheduler.OneCycleLR(optimizer, 0.1, options.epochs * len(train_loader))
     losses, accuracies = [], []
 
     for epoch in range(1, options.epochs + 1):
@@ -94,13 +76,19 @@ def main():
         model.train()
         bar = tqdm(train_loader, f"epoch {epoch}/{options.epochs}")
         for step, (images, labels) in enumerate(bar):
-            loss = train_step(model, images, labels, optimizer, scheduler)
+            loss = F.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
             if step % 10 == 0:  # reading the loss makes a GPU wait, so not at every step
                 losses.append(loss.item())
                 bar.set_postfix(loss=f"{losses[-1]:.3f}")
-        guesses, accuracy = evaluate(model, test_loader)
-        accuracies.append(accuracy)
-        print(f"epoch {epoch}: test accuracy {accuracy:.2%}")
+        model.eval()
+        with tinynet.no_grad():
+            guesses = tinynet.cat([model(images).argmax(1) for images, _ in test_loader]).cpu()
+        accuracies.append((guesses == test.targets).float().mean().item())
+        print(f"epoch {epoch}: test accuracy {accuracies[-1]:.2%}")
 
     options.out.mkdir(parents=True, exist_ok=True)
     tinynet.save(model.state_dict(), options.out / "mnist.safetensors")

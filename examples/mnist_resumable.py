@@ -6,18 +6,19 @@
     python examples/mnist_resumable.py --report                        also writes report.html
 
 A resumed run ends with the same bits as a run that nobody stopped, and it may be resumed with
-another number of processes. The net, the training step, the evaluation and the picture are those
-of mnist.py; with the same seed both programs end with the same weights.
+another number of processes. The net and the picture are those of mnist.py; with the same seed both
+programs end with the same weights.
 """
 
 import argparse
 import time
 from pathlib import Path
 
-from mnist import Net, draw, evaluate, normalise, train_step
+from mnist import Net, draw, normalise
 from tqdm import tqdm
 
 import tinynet
+import tinynet.nn.functional as F
 from tinynet import distributed, optim
 from tinynet.datasets import MNIST
 from tinynet.nn.parallel import DistributedDataParallel
@@ -87,6 +88,14 @@ def record(history, loss, model):
         history["gradients"].setdefault(name, []).append((history["seen"], norm))
 
 
+@tinynet.no_grad()
+def evaluate(model, loader):
+    """What the model takes each digit for, and the part of the digits that it reads correctly."""
+    model.eval()
+    guesses = tinynet.cat([model(images).argmax(1) for images, _ in loader]).cpu()
+    return guesses, (guesses == loader.dataset.targets).float().mean().item()
+
+
 def main():
     parser, options = parse_options()
 
@@ -130,7 +139,11 @@ def main():
                 desc=f"epoch {epoch}/{options.epochs}", disable=rank > 0,
             )  # fmt: skip
             for images, labels in train_loader:
-                loss = train_step(parallel, images, labels, optimizer, scheduler)
+                loss = F.cross_entropy(parallel(images), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                scheduler.step()
                 if history["steps"] % 10 == 0:  # reading the loss makes a GPU wait
                     record(history, loss, model)
                     bar.set_postfix(loss=f"{loss.item():.3f}")

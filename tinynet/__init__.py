@@ -36,7 +36,6 @@ from .ops.shapes import (cat, chunk, expand_as, flatten, flip, narrow, permute, 
     squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view_as)
 from .ops.softmax import log_softmax, logsumexp, softmax
 from .printing import set_printoptions
-from .summary import summary
 from .tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -55,21 +54,24 @@ dtype = _np.dtype
 
 
 if TYPE_CHECKING:
+    from .explain.summary import summary
     from .serialization import Checkpoint, load, save
 
-# Read when somebody asks for them: an import should be quick, and files bring much of the
-# standard library along.
-_LATER = {"datasets", "distributed", "explain", "transforms"}
-_FILES = {"Checkpoint", "load", "save"}
+# Imported when somebody asks for them: importing tinynet should be quick, and files bring much of
+# the standard library along.
+_MODULES = {"datasets", "distributed", "explain", "transforms"}
+_HOMES = {
+    "Checkpoint": ".serialization", "load": ".serialization", "save": ".serialization",
+    "summary": ".explain.summary"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
+    if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name in _FILES:
-        return getattr(importlib.import_module(".serialization", __name__), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"tinynet has no {name!r}, only what small convolutional networks need")
 
 
 def __dir__() -> list[str]:
-    return sorted(globals().keys() | _LATER | _FILES)
+    return sorted({*globals(), *_MODULES, *_HOMES})

@@ -18,14 +18,9 @@ from .arrays.devices import as_device, computing, device_of, module_on, to_devic
 from .arrays.random import Generator, default_generator
 from .ops.arguments import as_tensor as as_a_tensor
 from .ops.arguments import (
-    as_dtype, as_generator, as_int, as_number, as_shape, by_keyword, from_users_code)
+    as_dtype, as_floats, as_generator, as_int, as_number, as_shape, by_keyword, from_users_code)
 from .ops.dtypes import default_dtype
 from .tensor import Tensor
-
-__all__ = [
-    "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
-    "full", "full_like", "linspace", "normal", "ones", "ones_like", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"]
 
 
 def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -305,9 +300,7 @@ def normal(mean: float, std: float, size: Any, *, generator: Generator | None = 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element of `input` gives, else 0, in `input`'s dtype."""
-    if not isinstance(input, Tensor) or not input.is_floating_point():
-        given = getattr(input, "dtype", type(input).__name__)
-        raise TypeError(f"bernoulli: expected a tensor of floats, the probabilities; got {given}")
+    as_floats("bernoulli", "input", input)
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
     shape = input.array.shape

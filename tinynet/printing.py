@@ -9,19 +9,17 @@ between.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 PREFIX = "tensor("
 
 
-@dataclasses.dataclass(frozen=True)
-class PrintOptions:
+class PrintOptions(NamedTuple):
     """What ``set_printoptions`` sets; the defaults are PyTorch's."""
 
     precision: int = 4
@@ -79,14 +77,13 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
             continue
         if isinstance(value, bool) or not isinstance(value, kind):
             wanted = "an int" if kind is numbers.Integral else "a number"
-            given = type(value).__name__
-            raise TypeError(
-                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}")
+            raise TypeError(f"set_printoptions: {name}={value!r} is a {type(value).__name__}; "
+                f"give {wanted} >= {least}")
         if not value >= least:  # so that nan is refused too
             raise ValueError(
                 f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
         changes[name] = value
-    _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
+    _options = (_options if profile is None else PROFILES[profile])._replace(**changes)
 
 
 def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:

@@ -81,25 +81,29 @@ def test_nothing_is_missing(program):
     ("import torch\n(torch.zeros(3) + y)[0].view(3).lgamma()", [(2, "torch.Tensor.lgamma")]),
     ("import torch\ntorch.zeros(3).lgamma()", [(2, "torch.Tensor.lgamma")]),
     ("import torch\ntorch.Tensor.lgamma(x)", [(2, "torch.Tensor.lgamma")]),
-    ("class N:\n    def f(self, x):\n        return self.conv(x).lgamma()",
-     [(3, "torch.Tensor.lgamma")]),
-    ("def f(x):\n    return x.log_normal_()", [(2, "torch.Tensor.log_normal_")]),
-    ("net.register_state_dict_pre_hook(f)", [(1, "torch.nn.Module.register_state_dict_pre_hook")]),
-    ("o.register_step_post_hook(f)", [(1, "torch.optim.Optimizer.register_step_post_hook")]),
+    ("import torch\nclass N:\n    def f(self, x):\n        return self.conv(x).lgamma()",
+     [(4, "torch.Tensor.lgamma")]),
+    ("def f(x):\n    import torchvision\n    return x.log_normal_()",
+     [(3, "torch.Tensor.log_normal_")]),
+    ("from torch import nn\nnet.register_state_dict_pre_hook(f)",
+     [(2, "torch.nn.Module.register_state_dict_pre_hook")]),
+    ("import numpy, torch\no.register_step_post_hook(f)",
+     [(2, "torch.optim.Optimizer.register_step_post_hook")]),
 ])
 def test_methods(program, expected):
     assert missing(program) == expected
 
 
 @pytest.mark.parametrize("program", [
-    "def f(x):\n    return x.imag(), x.nanquantile(3), x.name()",  # numpy and others have these
-    "def f(options):\n    return options.lgamma",  # not called
-    "self.add_module('lgamma', m)\nself.lgamma(x)",
-    "class A:\n    def log_normal_(self): pass\na.log_normal_()",
-    "def f(a):\n    a.log_normal_ = 3\n    return a.log_normal_",
-    "import library\nlibrary.things.log_normal_()",
-    "import library\nlibrary.things(3)[2].log_normal_()",
-    "from library import thing\nthing.log_normal_()",
+    "import torch\nx.imag(), x.nanquantile(3), x.name()",  # numpy and others have these
+    "import torch\ndef f(options):\n    return options.lgamma",  # not called
+    "import torch\nself.add_module('lgamma', m)\nself.lgamma(x)",
+    "import torch\nclass A:\n    def log_normal_(self): pass\na.log_normal_()",
+    "import torch\ndef f(a):\n    a.log_normal_ = 3\n    return a.log_normal_()",
+    "import torch, library\nlibrary.things.log_normal_()",
+    "import torch, library\nlibrary.things(3)[2].log_normal_()",
+    "import torch\nfrom library import thing\nthing.log_normal_()",
+    "x.log_normal_()",  # no PyTorch in this file
     "from torch import nn\nclass N(nn.Module):\n    def lgamma(self): pass\nN().lgamma()",
     "import torch\ntry:\n    torch.zeros(3).lgamma()\nexcept AttributeError:\n    pass",
     "import torch\nif hasattr(x, 'lgamma'):\n    x.lgamma()",

@@ -316,7 +316,6 @@ ENGINE = {
         "Node",
         "Primitive",
         "Recorded",
-        "add_leaf_hook",
         "after_backward",
         "cast",
         "clone",

@@ -86,9 +86,7 @@ def _strides(shape: tuple[int, ...], itemsize: int,
 
 def _block(size: int) -> Any:
     """A block of `size` bytes, or None (numpy then allocates) if that would exceed the limit."""
-    free = _free.get(size)
-    if free is None:
-        free = _free.setdefault(size, [])
+    free = _free.setdefault(size, [])
     try:
         return _lend(free.pop().memory, free)
     except IndexError:
@@ -126,6 +124,16 @@ def _forget() -> None:
 def is_view(array: Any) -> bool:
     """Whether `array` is a view of another array's memory."""
     return isinstance(array.base, type(array))
+
+
+def why_read_only(array: Any) -> str:
+    """Why `array` can't be written to, in words that follow "the tensor"; empty if it can."""
+    steps = zip(array.strides, array.shape, strict=True)
+    if array.size and any(step == 0 and n > 1 for step, n in steps):
+        return "is expanded: several elements are one in memory"
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        return "shares a read-only array"
+    return ""
 
 
 def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:

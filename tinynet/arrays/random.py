@@ -65,8 +65,7 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """The position in the stream, as numbers and strings that JSON can store."""
-        return {
-            "seed": self._seed, "spawned": self._spawned,
+        return {"seed": self._seed, "spawned": self._spawned,
             "bit_generator": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> None:

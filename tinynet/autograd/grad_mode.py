@@ -37,9 +37,8 @@ class _GradMode(contextlib.ContextDecorator):
 
     def __call__(self, function: Callable[..., Any]) -> Any:
         if inspect.isgeneratorfunction(function):
-            raise TypeError(
-                f"no_grad/enable_grad can't decorate the generator function {function.__name__}: "
-                "its body runs after the call; use a 'with' block inside it")
+            raise TypeError("no_grad/enable_grad can't decorate the generator function "
+                f"{function.__name__}: its body runs after the call; use a 'with' block inside it")
         return super().__call__(function)
 
 

@@ -57,6 +57,10 @@ def _first_missing(path: str) -> str:
 class _Reader(ast.NodeVisitor):
     def __init__(self, tree: ast.Module, defined: set[str]):
         self.others = {*defined, *names.places()["shared"]}  # methods of other objects
+        self.is_torchs = any(_is_pytorch(name) for n in ast.walk(tree)
+                             if isinstance(n, ast.Import | ast.ImportFrom)
+                             for name in [*(a.name for a in n.names),
+                                          getattr(n, "module", None) or ""])
         self.found: set[tuple[int, str]] = set()
         self.scopes: list[tuple[ast.AST, dict[str, str]]] = []
         self.guards: list[set[str]] = []  # the exceptions that each try around us catches
@@ -135,7 +139,7 @@ class _Reader(ast.NodeVisitor):
                     self.found.add((keyword.lineno, names.message(path, keyword.arg)))
             if names.refuses(place, name):
                 self.found.add((node.lineno, names.message(path)))
-        elif isinstance(node.func, ast.Attribute) and node.func.attr not in self.others:
+        elif isinstance(node.func, ast.Attribute) and self.is_torchs:
             self._check_method(node.func)
         self.generic_visit(node)
 
@@ -144,9 +148,9 @@ class _Reader(ast.NodeVisitor):
         while isinstance(root, ast.Attribute | ast.Call | ast.Subscript):
             root = root.func if isinstance(root, ast.Call) else root.value
         places = [place for place in names.CLASSES if node.attr in names.names_of(place)]
-        is_there = any(hasattr(ours, node.attr) for ours in names.CLASSES.values())
-        path = self._path(root)
-        if places and not is_there and (not path or _is_pytorch(path)):
+        is_ours = any(hasattr(ours, node.attr) for ours in names.CLASSES.values())
+        is_others = node.attr in self.others or not _is_pytorch(self._path(root) or "torch")
+        if places and not is_ours and not is_others:
             self._check(node, f"{places[0]}.{node.attr}", {"AttributeError"})
 
     def visit_scope(self, node: Any) -> None:

@@ -69,14 +69,11 @@ class CIFAR10(ImageSet):
     def published(self) -> list[Published]:
         return [self.archive]
 
-    def find(self, folder: Path) -> list[Path]:  # all batches, or the archive
-        for subfolder in self.folders:
-            for inner in (_FOLDER, "."):
-                paths = [folder / subfolder / inner / name for name in self._batches]
-                if all(os.path.isfile(path) for path in paths):
-                    return paths
-            if os.path.isfile(archive := folder / subfolder / self.archive.name):
-                return [archive]
+    def files_in(self, place: Path) -> list[Path]:  # all batches, or the archive
+        unpacked = [[place / inner / name for name in self._batches] for inner in (_FOLDER, ".")]
+        for paths in (*unpacked, [place / self.archive.name]):
+            if all(map(os.path.isfile, paths)):
+                return paths
         return []
 
     def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:

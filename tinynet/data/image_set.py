@@ -38,7 +38,7 @@ class ImageSet(Dataset):
     4. mirrors on the internet; the files go under `root`, or into the cache without a `root`;
     5. a subset that ships with tinynet, if there is one.
 
-    A subclass declares the class attributes below and defines `find`, `read` and `published`.
+    A subclass declares the class attributes below and defines `files_in`, `read` and `published`.
 
     Args:
         root: a folder, or None.
@@ -70,8 +70,8 @@ class ImageSet(Dataset):
         """The files of this part as the mirrors offer them."""
         raise NotImplementedError
 
-    def find(self, folder: Path) -> list[Path]:
-        """The paths of this part's files in one of `folders` in it, or [] unless all are there."""
+    def files_in(self, place: Path) -> list[Path]:
+        """The paths of this part's files in one of `folders`; empty unless all are there."""
         raise NotImplementedError
 
     def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -90,19 +90,15 @@ class ImageSet(Dataset):
                  transform: Callable[[Tensor], Any] | None = None,
                  target_transform: Callable[[Tensor], Any] | None = None,
                  download: bool | None = None):
-        name = type(self).__name__
-
-        function = "a function of a tensor, or None"
-        for argument, value, right, rule in (
-            ("root", root, isinstance(root, (str, os.PathLike, type(None))), "a folder, or None"),
-            ("train", train, isinstance(train, (bool, np.bool_)),
-                "True (training part) or False (test part)"),
-            ("transform", transform, transform is None or callable(transform), function),
-            ("target_transform", target_transform,
-                target_transform is None or callable(target_transform), function),
-            ("download", download, isinstance(download, (bool, type(None))),
-                "None (try), True (insist) or False (never)")):
-            if not right:
+        name, nothing, function = type(self).__name__, type(None), "a function of a tensor, or None"
+        expected: dict[str, tuple[Any, Any, str]] = {
+            "root": (root, (str, os.PathLike, nothing), "a folder, or None"),
+            "train": (train, (bool, np.bool_), "True (training part) or False (test part)"),
+            "transform": (transform, (Callable, nothing), function),
+            "target_transform": (target_transform, (Callable, nothing), function),
+            "download": (download, (bool, nothing), "None (try), True (insist) or False (never)")}
+        for argument, (value, kinds, rule) in expected.items():
+            if not isinstance(value, kinds):
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
         self.root = None if root is None else Path(root).expanduser()
         self.train, self.transform, self.target_transform = bool(train), transform, target_transform
@@ -165,7 +161,8 @@ class ImageSet(Dataset):
         name, part = type(self).__name__, "training" if self.train else "test"
         published, reasons = self.published(), list[str]()
         for place, folder in _places(self.root):
-            if paths := self.find(folder):
+            in_each = (self.files_in(folder / subfolder) for subfolder in self.folders)
+            if paths := next(filter(None, in_each), None):
                 try:
                     images, labels = self.read(paths, exact=place == "cache")
                     source = f"{len(images):,} {part} images from {paths[0].parent} ({place})"
@@ -178,21 +175,18 @@ class ImageSet(Dataset):
             elif place != "cache":
                 names = " or ".join(file.name for file in published)
                 reasons.append(f"{place} {folder} lacks {names}")
-        if download is False:
-            reasons.append("download=False")
-        else:
-            try:
-                folder = (self.root or cache_folder()) / self.folders[0]
-                paths = fetch(published, self.mirrors, folder, in_haste=not download)
-                images, labels = self.read(paths, exact=True)
-                source = f"{len(images):,} {part} images, downloaded to {folder}"
-                return images, labels, source, _because(reasons)
-            except DownloadError as error:
-                reasons.append(str(error))
-                if download:
-                    because = _because(reasons)
-                    raise RuntimeError(f"{name}: no download{because}. {_WAYS_OUT}") from error
-        because = f"{_because(reasons)}. {_WAYS_OUT}"
+        try:
+            if download is False:
+                raise DownloadError("download=False")
+            folder = (self.root or cache_folder()) / self.folders[0]
+            paths = fetch(published, self.mirrors, folder, in_haste=not download)
+            images, labels = self.read(paths, exact=True)
+            source = f"{len(images):,} {part} images, downloaded to {folder}"
+            return images, labels, source, _because(reasons)
+        except DownloadError as error:
+            because = f"{_because([*reasons, str(error)])}. {_WAYS_OUT}"
+            if download:
+                raise RuntimeError(f"{name}: no download{because}") from error
         if (found := self.shipped()) is None:
             raise RuntimeError(f"{name}: there are no files{because}")
         images, labels, total = found

@@ -22,62 +22,6 @@ from .sampler import BatchSampler, DistributedSampler, RandomSampler, Sequential
 __all__ = ["DataLoader"]
 
 
-class _Pass:
-    """One pass over the data: the indices of each batch, and a random generator for each batch.
-
-    A new pass draws its order from `generator`. A resumed pass sets `generator` back to where it
-    stood when that pass began, draws the same order again, skips the batches that were handed
-    out, and puts `generator` back, because the program has drawn from it since.
-
-    While a batch is prepared, the default generator is one of the batch's own. It depends on
-    `generator`, the pass and the number of the batch. So a data set that draws random numbers
-    draws the same ones whichever thread prepares the batch, and when.
-
-    Args:
-        indices: iterates over what each batch is made of.
-        generator: where the order is drawn from.
-        position: None for a new pass, else `position()` of the pass to resume.
-        ranks, rank: the number of ranks that share each batch, and which of them this is. Each
-            draws other numbers for its part of a batch.
-
-    Attributes:
-        batches: iterates over (generator, indices), one pair per batch.
-        taken: the number of batches handed out; the loader counts them.
-    """
-
-    def __init__(self, indices: Iterable[Any], generator: Generator,
-                 position: Mapping[str, Any] | None, ranks: int, rank: int):
-        now = generator.get_state()
-        self.began, self.taken = now, 0
-        if position is not None:
-            self.began, self.taken = position["generator"], position["batches"]
-            generator.set_state(self.began)
-        family = generator.spawn()
-        # A shuffled order is drawn as a whole with the first indices. A sampler that draws as it
-        # goes would draw at moments that depend on how many batches are prepared ahead, so from
-        # the second batch on it draws from a generator of its own.
-        remaining = iter(indices)
-        first = list(itertools.islice(remaining, 1))
-        order = itertools.chain(first, _drawn_from(family(0), remaining))
-        for _ in itertools.islice(order, self.taken):
-            pass
-        if position is not None:
-            generator.set_state(now)
-        numbers = itertools.count(self.taken + 1)
-        generators = (family(number * ranks + rank) for number in numbers)
-        self.batches = zip(generators, order, strict=False)
-
-
-def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
-    """`items`, with `generator` as the default generator while each is made."""
-    while True:
-        with drawing_from(generator):
-            found = list(itertools.islice(items, 1))
-        if not found:
-            return
-        yield found[0]
-
-
 class DataLoader:
     """Iterates over a data set in batches.
 
@@ -145,25 +89,59 @@ class DataLoader:
         self._ranks, self._rank = 1, 0
         if isinstance(sampler, DistributedSampler):
             self._ranks, self._rank = sampler.num_replicas, sampler.rank
-        # Where the present pass stands (None before and after one), and whether the next pass
-        # is to resume from there.
+        # Where the present pass stands (None before and after one), and where the next pass is
+        # to resume (None for a new one).
         self._position: dict[str, Any] | None = None
-        self._resume = False
+        self._resume_at: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __iter__(self) -> Iterator[Any]:
-        position = self._position if self._resume else None
-        self._resume = False
-        now = _Pass(self._indices, self._order_generator, position, self._ranks, self._rank)
-        one_by_one = itertools.starmap(self._prepare, now.batches)
-        batches = self._prepared_ahead(now.batches) if self.num_workers else one_by_one
-        for batch in _on_device(batches, self.device):
-            now.taken += 1
-            self._position = {"generator": now.began, "batches": now.taken}
+        began, taken, indices = self._begin()
+        one_by_one = itertools.starmap(self._prepare, indices)
+        batches = self._prepared_ahead(indices) if self.num_workers else one_by_one
+        for number, batch in enumerate(_on_device(batches, self.device), start=taken + 1):
+            self._position = {"generator": began, "batches": number}
             yield batch
         self._position = None
+
+    def _begin(self) -> tuple[dict[str, Any], int, Iterator[tuple[Generator, Any]]]:
+        """Begin or resume a pass over the data.
+
+        A new pass draws its order from the loader's generator. A resumed pass sets this generator
+        back to where it stood when that pass began, draws the same order again, skips the batches
+        that were handed out, and puts the generator back, because the program has drawn from it
+        since.
+
+        While a batch is prepared, the default generator is one of the batch's own. It depends on
+        the loader's generator, the pass, the number of the batch and the rank. So a data set that
+        draws random numbers draws the same ones whichever thread prepares the batch, and when.
+
+        Returns:
+            The generator's state when the pass began, the number of batches that were handed out
+            before, and an iterator over (generator, indices), one pair per batch to come.
+        """
+        generator, position, self._resume_at = self._order_generator, self._resume_at, None
+        now = generator.get_state()
+        began, taken = now, 0
+        if position is not None:
+            began, taken = position["generator"], position["batches"]
+            generator.set_state(began)
+        family = generator.spawn()
+        # A shuffled order is drawn as a whole with the first indices. A sampler that draws as it
+        # goes would draw at moments that depend on how many batches are prepared ahead, so from
+        # the second batch on it draws from a generator of its own.
+        remaining = iter(self._indices)
+        first = list(itertools.islice(remaining, 1))
+        order = itertools.chain(first, _drawn_from(family(0), remaining))
+        for _ in itertools.islice(order, taken):
+            pass
+        if position is not None:
+            generator.set_state(now)
+        numbers = itertools.count(taken + 1)
+        generators = (family(number * self._ranks + self._rank) for number in numbers)
+        return began, taken, zip(generators, order, strict=False)
 
     def _prepare(self, generator: Generator, indices: Any) -> Any:
         """The batch (or the sample) at `indices`; random numbers come from `generator`."""
@@ -246,7 +224,17 @@ class DataLoader:
                 position["batches"] = samples_taken // own["batch_size"]
         if state_dict["generator"] is not None:
             self._order_generator.set_state(state_dict["generator"])
-        self._position, self._resume = position, position is not None
+        self._position = self._resume_at = position
+
+
+def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
+    """`items`, with `generator` as the default generator while each is made."""
+    while True:
+        with drawing_from(generator):
+            found = list(itertools.islice(items, 1))
+        if not found:
+            return
+        yield found[0]
 
 
 def _on_device(batches: Iterator[Any], device: Device | None) -> Iterator[Any]:

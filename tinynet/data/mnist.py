@@ -88,14 +88,13 @@ def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
     file.seek(0)
     stream: Any = gzip.GzipFile(fileobj=file) if gzipped else file
 
-    start = idx_header((1, *item_shape))
-    header = stream.read(len(start))
-    magic, sizes = start[:4], start[8:]
-    if len(header) < len(start) or header[:4] != magic or header[8:] != sizes:
-        rule = f"starts with '{magic.hex()}', then N in 4 bytes, then '{sizes.hex(' ', 4)}'"
-        raise ValueError(f"starts with the bytes '{header.hex(' ', 4)}'; an IDX file of N items "
-            f"of shape {item_shape} {rule}")
+    header = stream.read(8 + 4 * len(item_shape))
     count = int.from_bytes(header[4:8], "big")
+    expected = idx_header((count, *item_shape))
+    if header != expected:
+        raise ValueError(f"starts with the bytes '{header.hex(' ', 4)}'; an IDX file of N items "
+            f"of shape {item_shape} starts with '{expected[:4].hex()}', then N in 4 bytes, then "
+            f"'{expected[8:].hex(' ', 4)}'")
     size = count * math.prod(item_shape)
     promise = f"the header promises {count:,} items of shape {item_shape}, {size:,} bytes"
     most = min(MAX_BYTES, file_size * (_DEFLATE_LIMIT if gzipped else 1))
@@ -184,12 +183,9 @@ class MNIST(ImageSet):
         return [Published(f"{file.name}.gz", SHA256[f"{file.data_set}/{file.name}.gz"])
             for file in self._part(self.files)]
 
-    def find(self, folder: Path) -> list[Path]:
-        part = self._part(self.files)
-        for place in (folder / subfolder for subfolder in self.folders):
-            if len(paths := [path for file in part if (path := find_file(place, file))]) == 2:
-                return paths
-        return []
+    def files_in(self, place: Path) -> list[Path]:
+        paths = [find_file(place, file) for file in self._part(self.files)]
+        return [path for path in paths if path] if all(paths) else []
 
     def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
         return self._read(paths, self._part(self.files), exact)

@@ -103,13 +103,12 @@ class DistributedSampler(Sampler):
         if rank is None:
             rank = distributed.current_group(name).rank
         self.dataset, length = dataset, length_of(name, dataset)
-        self.num_replicas = as_int(name, "num_replicas", num_replicas, 1)
+        self.num_replicas = ranks = as_int(name, "num_replicas", num_replicas, 1)
         self.rank = as_int(name, "rank", rank, 0, self.num_replicas)
         self.seed = as_int(name, "seed", seed, 0)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.epoch = 0
-        full, left_over = divmod(length, self.num_replicas)
-        self.num_samples = full if drop_last or not left_over else full + 1
+        self.num_samples = length // ranks if drop_last else -(-length // ranks)
         self.total_size = self.num_samples * self.num_replicas
 
     def set_epoch(self, epoch: int) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arrays.devices import array_module, on_device_of, computing
 from ..arrays.random import Generator, default_generator
-from ..ops.arguments import as_choice, as_generator, as_list
+from ..ops.arguments import as_choice, as_generator, as_list, as_number
 from ..tensor import Tensor
 
 __all__ = ["Compose", "Normalize", "RandomCrop", "RandomHorizontalFlip", "RandomRotation"]
@@ -138,9 +138,7 @@ class RandomHorizontalFlip(_ImageTransform):
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
         super().__init__(generator)
-        if not 0 <= _number("RandomHorizontalFlip", "p", p) <= 1:
-            raise ValueError(f"RandomHorizontalFlip: p must be from 0 to 1, got {p!r}")
-        self.p = p
+        self.p = _number("RandomHorizontalFlip", "p", p, 0, 1)
 
     def change(self, batch: Any) -> Any:
         flipped = self._draw().random(len(batch)) < self.p  # (N,)
@@ -204,7 +202,7 @@ class RandomCrop(_ImageTransform):
         tops = draw.integers(0, h - height + 1, (count, 1, 1))
         lefts = draw.integers(0, w - width + 1, (count, 1, 1))
         rows, columns = tops + np.arange(height)[:, None], lefts + np.arange(width)
-        return _channels_first(_pixels(batch, rows, columns))
+        return _pixels(batch, rows, columns)
 
 
 class RandomRotation(_ImageTransform):
@@ -268,21 +266,17 @@ class RandomRotation(_ImageTransform):
         rows = np.clip(y, 0, height - 1).astype(np.int64)
         columns = np.clip(x, 0, width - 1).astype(np.int64)
         pixels = _pixels(batch, rows, columns)
-        pixels[on_device_of(batch, outside)] = self.fill
-        return _channels_first(pixels)
+        pixels.transpose(0, 2, 3, 1)[on_device_of(batch, outside)] = self.fill
+        return pixels
 
 
 def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
-    """The pixels (N, H, W, C) of a batch (N, C, ...) at `rows` and `columns` of each image."""
+    """The pixels (N, C, H, W) of a batch (N, C, ...) at `rows` and `columns` of each image."""
     image = np.arange(len(batch))[:, None, None]
-    # Indices on both sides of a slice bring the dims that they make to the front.
+    # Indices on both sides of a slice bring the dims that they make to the front: (N, H, W, C).
     image, rows, columns = (on_device_of(batch, index) for index in (image, rows, columns))
-    return batch[image, :, rows, columns]
-
-
-def _channels_first(pixels: Any) -> Any:
-    """(N, H, W, C) as a contiguous (N, C, H, W)."""
-    return array_module(pixels).ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    pixels = batch[image, :, rows, columns]
+    return array_module(batch).ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
 
 def _expect_floats(name: str, who: str, batch: Any) -> None:
@@ -300,11 +294,11 @@ def _per_channel(what: str, value: Any) -> np.ndarray:
     return np.array(numbers, np.float64)[:, None, None]
 
 
-def _number(name: str, what: str, value: Any) -> float:
+def _number(name: str, what: str, value: Any, *limits: float) -> float:
     is_number = isinstance(value, (int, float, np.integer, np.floating))
     if not is_number or isinstance(value, bool) or not math.isfinite(value):
         raise TypeError(f"{name}: {what} must be a finite number, got {value!r}")
-    return value if isinstance(value, int) else float(value)
+    return as_number(name, what, value, *limits)
 
 
 def _sizes(name: str, what: str, value: Any, counts: tuple[int, ...], least: int) -> Any:

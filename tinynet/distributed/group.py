@@ -63,11 +63,11 @@ class Work:
     def __init__(self, group: Group | None = None, function: str = "", request: Any = None):
         self._group, self._function, self._request = group, function, request
         self._finish: Any = None
-        self._number = 0  # how many collectives the rank had begun with this one
+        self._number = 0 if group is None else group.count  # collectives begun, with this one
 
     def is_completed(self) -> bool:
         """Whether `wait` would return at once. MPI makes progress when it is asked."""
-        return self._request is None or self._group is None or self._group.test(self)
+        return self._group is None or self._group.test(self)
 
     def wait(self) -> bool:
         """Return True when the tensor holds the result.
@@ -75,7 +75,7 @@ class Work:
         Raises:
             RuntimeError: a rank that is needed has ended, or doesn't arrive in time.
         """
-        if self._request is not None and self._group is not None:
+        if self._group is not None:
             self._group.wait(self)
         if self._finish is not None:
             self._finish()
@@ -94,7 +94,6 @@ class Group:
         self.count = 0  # collectives that this rank has begun
         self.running: list[Work] = []
         self.ended: dict[int, int] = {}  # by rank: how many collectives it had begun when it ended
-        self.said_goodbye = False
         if self.size > 1:
             self.comm, self.goodbyes = self.new_comm(), self.new_comm()
             self._share_cores()
@@ -117,15 +116,14 @@ class Group:
     def start(self, function: str, comm, buffer, op: ReduceOp | None = None, src: int = 0) -> Work:
         """Start to reduce `buffer`, a contiguous array; without `op`, copy it from rank `src`."""
         try:
-            if op is None:
-                request = comm.Ibcast(buffer, root=src)
+            if op is None:  # as bytes, because MPIs differ in the dtypes that they know
+                request = comm.Ibcast(buffer.reshape(-1).view(np.uint8), root=src)
             else:
                 request = comm.Iallreduce(self.MPI.IN_PLACE, buffer, getattr(self.MPI, op.value))
         except self.MPI.Exception as error:
             raise self._failure(function, error) from error
-        work = Work(self, function, request)
         self.count += 1
-        work._number = self.count
+        work = Work(self, function, request)
         self.running.append(work)
         poll_during_parallel(self.progress)
         return work
@@ -136,6 +134,8 @@ class Group:
         Raises:
             RuntimeError: on all ranks, if the calls differ.
         """
+        if self.size == 1:
+            return
         function, text = call.split()[0], call.encode()[:200]
         calls = np.zeros((self.size, 200), np.uint8)  # a row per rank: the sum collects them
         calls[self.rank, : len(text)] = np.frombuffer(text, np.uint8)
@@ -151,13 +151,12 @@ class Group:
 
     def test(self, work: Work) -> bool:
         """Whether `work` is done; if not, MPI has made some progress."""
-        try:
-            if work._request is not None and not work._request.Test():
-                return False
-        except self.MPI.Exception as error:
-            raise self._failure(work._function, error) from error
-        if work._request is not None:
-            work._request = None
+        if work in self.running:
+            try:
+                if not work._request.Test():
+                    return False
+            except self.MPI.Exception as error:
+                raise self._failure(work._function, error) from error
             self.running.remove(work)
             if not self.running:
                 poll_during_parallel(None)
@@ -181,7 +180,8 @@ class Group:
             self._listen()
             gone = [rank for rank, count in sorted(self.ended.items()) if count < work._number]
             if gone:
-                raise RuntimeError(f"{work._function}: rank {self.rank} waits for {_ranks(gone)}, "
+                which = f"rank{'s' * (len(gone) > 1)} {', '.join(map(str, gone))}"
+                raise RuntimeError(f"{work._function}: rank {self.rank} waits for {which}, "
                     "which came to the end of the program without taking part; all ranks must do "
                     "the same number of steps and collectives")
             if waited > self.timeout:
@@ -202,9 +202,6 @@ class Group:
 
     def leave(self) -> None:
         """Wait until all ranks have ended; abort the job if they began different collectives."""
-        if self.said_goodbye:
-            return
-        self.said_goodbye = True
         count = np.array([self.count], np.int64)
         others = [rank for rank in range(self.size) if rank != self.rank]
         sent = [self.goodbyes.Isend(count, rank, 0) for rank in others]
@@ -223,8 +220,8 @@ class Group:
     def close(self) -> None:
         """Undo what `__init__` did to this process."""
         if self.size > 1:
+            atexit.unregister(self.leave)  # first, because it must not run twice
             self.leave()
-            atexit.unregister(self.leave)
             sys.excepthook, threading.excepthook = self._hooks
             self.comm.Free()
             self.goodbyes.Free()
@@ -247,10 +244,6 @@ class Group:
             who = f"a thread of rank {self.rank} of {self.size}"
             print(f"{who} raised, which ends all ranks", file=sys.stderr)
             self._abort()
-
-
-def _ranks(numbers: list[int]) -> str:
-    return f"rank{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
 _group: Group | None = None
@@ -360,9 +353,7 @@ def get_world_size() -> int:
 
 def barrier() -> None:
     """Return when all ranks have called this."""
-    group = current_group("barrier")
-    if group.size > 1:
-        group.agree("barrier")
+    current_group("barrier").agree("barrier")
 
 
 def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, *,
@@ -391,16 +382,8 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, *,
     if op is ReduceOp.AVG and tensor.dtype.kind != "f":
         raise TypeError("all_reduce: ReduceOp.AVG is for floating-point tensors, this one is "
             f"{tensor.dtype}; use SUM, or convert it")
-    if group.size == 1:
-        return Work() if async_op else None
-    group.agree(f"all_reduce of {tuple(tensor.shape)} {tensor.dtype}, {op.name}")
-    buffer = to_mpi(tensor.array.astype(summed_in(tensor.dtype), order="C"))
-    work = group.start("all_reduce", group.comm, buffer, ReduceOp.SUM if op is ReduceOp.AVG else op)
-
-    def finish() -> None:
-        _receive(tensor, buffer / group.size if op is ReduceOp.AVG else buffer)
-
-    return _begun(work, finish, async_op)
+    call = f"all_reduce of {tuple(tensor.shape)} {tensor.dtype}, {op.name}"
+    return _collective(group, call, tensor, summed_in(tensor.dtype), async_op, op)
 
 
 def broadcast(tensor: Tensor, src: int = 0, *, async_op: bool = False) -> Work | None:
@@ -411,13 +394,8 @@ def broadcast(tensor: Tensor, src: int = 0, *, async_op: bool = False) -> Work |
     group = current_group("broadcast")
     _check("broadcast", tensor, async_op)
     as_int("broadcast", "src, a rank,", src, 0, group.size)
-    if group.size == 1:
-        return Work() if async_op else None
-    group.agree(f"broadcast of {tuple(tensor.shape)} {tensor.dtype} from rank {src}")
-    buffer = to_mpi(tensor.array.astype(tensor.dtype, order="C")).reshape(-1)
-    # as bytes, because MPIs differ in the dtypes that they know
-    work = group.start("broadcast", group.comm, buffer.view(np.uint8), src=src)
-    return _begun(work, lambda: _receive(tensor, buffer.reshape(tensor.shape)), async_op)
+    call = f"broadcast of {tuple(tensor.shape)} {tensor.dtype} from rank {src}"
+    return _collective(group, call, tensor, tensor.dtype, async_op, src=src)
 
 
 def _check(function: str, tensor: Any, async_op: Any) -> None:
@@ -425,14 +403,22 @@ def _check(function: str, tensor: Any, async_op: Any) -> None:
     as_bool(function, "async_op", async_op)
 
 
-def _begun(work: Work, finish: Any, async_op: bool) -> Work | None:
-    work._finish = finish
+def _collective(group: Group, call: str, tensor: Tensor, dtype: np.dtype, async_op: bool,
+                op: ReduceOp | None = None, src: int = 0) -> Work | None:
+    """Run one collective on a buffer of `dtype`. `call` says which, its function's name first."""
+    work, mean = Work(), op is ReduceOp.AVG
+    if group.size > 1:
+        group.agree(call)
+        buffer = to_mpi(tensor.array.astype(dtype, order="C"))
+        work = group.start(call.split()[0], group.comm, buffer, ReduceOp.SUM if mean else op, src)
+
+        def finish() -> None:
+            result = to_device(buffer / group.size if mean else buffer, device_of(tensor.array))
+            with no_grad():
+                tensor.copy_(Tensor._wrap(result))
+
+        work._finish = finish
     return work if async_op or not work.wait() else None
-
-
-def _receive(tensor: Tensor, buffer: Any) -> None:
-    with no_grad():
-        tensor.copy_(Tensor._wrap(to_device(buffer, device_of(tensor.array))))
 
 
 def summed_in(dtype: np.dtype) -> np.dtype:

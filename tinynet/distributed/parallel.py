@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.devices import array_module, on_device_of, computing, device_of, to_device, to_host
-from ..autograd import Primitive, after_backward
-from ..autograd.grad_mode import is_grad_enabled, no_grad
+from ..autograd import Primitive, after_backward, is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
 from ..ops.arguments import as_bool, as_number
 from ..tensor import Tensor
@@ -146,26 +146,18 @@ class _Channel:
     def broadcast(self, tensors: list[Any]) -> None:
         """Copy rank 0's values to all ranks, in one message per dtype and device."""
         for part in _alike(tensors):
-            xp = array_module(part[0].array)
-            with computing(part[0].array):
-                flat = xp.concatenate([t.array.reshape(-1) for t in part])
-                if self.group.rank == 0:
-                    self.send(to_mpi(flat).view(np.uint8))
-                else:
-                    self._receive(part, flat)
+            first = part[0].array
+            with computing(first), no_grad():
+                flat = to_mpi(array_module(first).concatenate([t.array.reshape(-1) for t in part]))
+                self.send(flat)
+                if self.group.rank > 0:
+                    received = _split(to_device(flat, device_of(first)), part)
+                    for t, values in zip(part, received, strict=True):
+                        t.copy_(Tensor._wrap(values))
 
     def send(self, buffer: Any) -> None:
-        """Fill `buffer`, bytes, with rank 0's."""
+        """Fill `buffer` with rank 0's values."""
         self.group.start(_NAME, self.comm, buffer).wait()
-
-    def _receive(self, tensors: list[Any], flat: Any) -> None:
-        received = to_mpi(flat)
-        self.send(received.view(np.uint8))
-        received = to_device(received, device_of(flat))
-        ends = np.cumsum([t.array.size for t in tensors]).tolist()
-        with no_grad():
-            for t, start, end in zip(tensors, [0, *ends], ends, strict=False):
-                t.copy_(Tensor._wrap(received[start:end].reshape(t.array.shape)))
 
     def add(self, buffer: Any) -> Work:
         """Start to sum `buffer` over the ranks."""
@@ -179,6 +171,13 @@ def _alike(tensors: list[Any]) -> list[list[Any]]:
     return list(kinds.values())
 
 
+def _split(flat: Any, tensors: list[Any]) -> list[Any]:
+    """The vector `flat` as views with the shapes of `tensors`."""
+    ends = itertools.accumulate(t.array.size for t in tensors)
+    return [flat[end - t.array.size : end].reshape(t.array.shape)
+            for t, end in zip(tensors, ends, strict=True)]
+
+
 def _check_same(channel: _Channel, module: Module) -> None:
     """RuntimeError, with the first difference, on every rank whose model is not rank 0's."""
     named = [*module.named_parameters(), *module.named_buffers()]
@@ -186,7 +185,7 @@ def _check_same(channel: _Channel, module: Module) -> None:
            for name, t in named]
     text = "\n".join(own).encode()
     length = np.array([len(text)], np.int64)
-    channel.send(length.view(np.uint8))
+    channel.send(length)
     buffer = np.zeros(int(length[0]), np.uint8)
     if channel.group.rank == 0:
         buffer[:] = np.frombuffer(text, np.uint8)
@@ -208,14 +207,11 @@ class _Bucket:
     def __init__(self, parameters: list[Parameter]):
         self.parameters = parameters
         first = parameters[0].array
-        sizes = [p.array.size for p in parameters]
-        self.elements = sum(sizes)
+        self.elements = sum(p.array.size for p in parameters)
         with computing(first):
             length = self.elements + len(parameters)
             self.flat = array_module(first).zeros(length, summed_in(first.dtype))
-        ends = np.cumsum(sizes).tolist()
-        self.parts = [self.flat[end - size : end].reshape(p.array.shape)
-                      for p, end, size in zip(parameters, ends, sizes, strict=True)]
+        self.parts = _split(self.flat, parameters)
         self.used = np.zeros(len(parameters), self.flat.dtype)  # 1: used since the last average
         self.empty()
 
@@ -257,12 +253,11 @@ class _Bucket:
         self.empty()
 
 
-def _ready_hook(reducer: weakref.ref[_Reducer], bucket: weakref.ref[_Bucket],
-                i: int) -> Callable[[Any], None]:
-    # weak, because both refer to the parameter, and the parameter refers to its hooks
+def _ready_hook(reducer: weakref.ref[_Reducer], number: int, i: int) -> Callable[[Any], None]:
+    # weak, because the reducer refers to the parameter, and the parameter refers to its hooks
     def ready(parameter: Any) -> None:
-        if (r := reducer()) is not None and (b := bucket()) is not None:
-            r.ready(b, i)
+        if (r := reducer()) is not None:
+            r.ready(r.buckets[number], i)
 
     return ready
 
@@ -286,10 +281,9 @@ class _Reducer:
                 if size >= cap or p is alike[-1]:
                     self.buckets.append(_Bucket(collected))
                     collected = []
-        for bucket in self.buckets:
+        for number, bucket in enumerate(self.buckets):
             for i, p in enumerate(bucket.parameters):
-                hook = _ready_hook(weakref.ref(self), weakref.ref(bucket), i)
-                p.register_post_accumulate_grad_hook(hook)
+                p.register_post_accumulate_grad_hook(_ready_hook(weakref.ref(self), number, i))
         self.running = False
         self.sent = 0
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops import shapes
+from ..ops.arguments import as_ints
 from ..tensor import Tensor
 from . import functional as F
 from .function_module import FunctionModule
 from .module import Module
-
-__all__ = [
-    "ELU", "GELU", "Hardtanh", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "ReLU6", "SiLU",
-    "Sigmoid", "Softmax", "Softplus", "Tanh", "Unflatten"]
 
 
 class ReLU(FunctionModule, function=F.relu): ...
@@ -55,7 +52,4 @@ def _unflatten(input: Tensor, dim: int, unflattened_size: tuple[int, ...]) -> Te
 
 class Unflatten(FunctionModule, function=_unflatten):
     def _check(self) -> None:
-        sizes = self.unflattened_size
-        if not isinstance(sizes, (tuple, list)) or not all(isinstance(n, int) for n in sizes):
-            raise TypeError(
-                f"Unflatten: unflattened_size must be a tuple of ints, got {sizes!r:.60}")
+        as_ints("Unflatten", "unflattened_size", self.unflattened_size)

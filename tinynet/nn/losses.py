@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from ..ops.arguments import as_reduction
 from . import functional as F
 from .function_module import FunctionModule
 
-__all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CosineSimilarity", "CrossEntropyLoss", "HuberLoss",
-    "KLDivLoss", "L1Loss", "MSELoss", "NLLLoss", "SmoothL1Loss"]
-
 
 class _Loss(FunctionModule):
-    _more_reductions: ClassVar[tuple[str, ...]] = ()
-
     def _check(self) -> None:
-        as_reduction(type(self).__name__, self.reduction, *self._more_reductions)
+        as_reduction(type(self).__name__, self.reduction)
 
     def extra_repr(self) -> str:
         return ""
@@ -34,7 +26,8 @@ class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits): ...
 
 
 class KLDivLoss(_Loss, function=F.kl_div):
-    _more_reductions: ClassVar = ("batchmean",)
+    def _check(self) -> None:
+        as_reduction("KLDivLoss", self.reduction, "batchmean")
 
 
 class CosineSimilarity(FunctionModule, function=F.cosine_similarity, shows=""): ...

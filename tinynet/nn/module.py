@@ -13,8 +13,6 @@ from ..ops.arguments import as_bool, as_dtype
 from ..tensor import Tensor
 from .parameter import Parameter
 
-__all__ = ["Module"]
-
 
 def iterated(function: str, value: Any, expected: str) -> Iterator[Any]:
     """An iterator over what a user gives; TypeError if its type has none (tensors don't count).
@@ -33,10 +31,9 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
     def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        missing, unexpected = self
-        return f"IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
+        if any(self):
+            return f"IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+        return "<All keys matched successfully>"
 
 
 class Module:
@@ -216,8 +213,7 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                path = f"{prefix}.{name}" if prefix else name
-                yield from module.named_modules(memo, path, remove_duplicate)
+                yield from module.named_modules(memo, _joined(prefix, name), remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it."""
@@ -244,7 +240,7 @@ class Module:
                 if tensor is not None and tensor not in seen:
                     if remove_duplicate:
                         seen.add(tensor)
-                    yield (f"{path}.{name}" if path else name), tensor
+                    yield _joined(path, name), tensor
 
     def named_parameters(self, prefix: str = "", recurse: bool = True,
                          remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
@@ -302,8 +298,7 @@ class Module:
         for path, module in walk:
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
                 if tensor is not None and name not in module._non_persistent:
-                    full_name = f"{path}.{name}" if path else name
-                    state[full_name] = tensor if keep_vars else tensor.detach()
+                    state[_joined(path, name)] = tensor if keep_vars else tensor.detach()
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
@@ -329,11 +324,10 @@ class Module:
         found = (("missing", missing), ("unexpected", unexpected))
         problems = [f"{what}: {', '.join(map(str, n))}" for what, n in found if strict and n]
         for name, value in values.items():
-            shape = tuple(own[name].shape)
-            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             if not isinstance(value, Tensor):
-                problems.append(f"{name}: expected a tensor, got {given}")
-            elif given != shape:
+                problems.append(f"{name}: expected a tensor, got {type(value).__name__}")
+            elif value.array.shape != (shape := own[name].array.shape):
+                given = value.array.shape
                 problems.append(f"{name}: the module has shape {shape}, the given one {given}")
         if problems:
             head = f"load_state_dict: {type(self).__name__} can't take these, nothing was loaded:"
@@ -429,12 +423,17 @@ class Module:
 
     def __repr__(self) -> str:
         text = self.extra_repr()
-        lines = text.split("\n") if text else []
-        for name, module in self._modules.items():
-            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
-        if not self._modules and len(lines) <= 1:
+        if not self._modules and "\n" not in text:
             return f"{type(self).__name__}({text})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+        inside = "\n".join([text, *self._children_text()] if text else self._children_text())
+        return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"
+
+    def _children_text(self) -> list[str]:
+        return [f"({name}): {module!r}" for name, module in self._modules.items()]
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,

@@ -9,8 +9,6 @@ from ..autograd import Variable
 from ..ops.arguments import as_dtype
 from ..tensor import Tensor
 
-__all__ = ["Parameter"]
-
 
 class Parameter(Tensor):
     """A tensor that a module learns: an attribute of this class is one of the module's parameters.

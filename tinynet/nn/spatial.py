@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops.arguments import as_number
+from ..ops.arguments import as_ints, as_number
 from ..tensor import Tensor
 from . import functional as F
 from .function_module import FunctionModule
-
-__all__ = [
-    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "AvgPool2d", "CircularPad2d", "ConstantPad2d",
-    "MaxPool2d", "ReflectionPad2d", "ReplicationPad2d", "Upsample", "ZeroPad2d"]
 
 
 class _Pool2d(FunctionModule):
@@ -36,18 +32,16 @@ class Upsample(
     scale_factor: Any
 
     def _check(self) -> None:
-        factor = self.scale_factor
-        if isinstance(factor, (tuple, list)):
-            self.scale_factor = tuple([_as_factor(f) for f in factor])
-        else:
-            self.scale_factor = _as_factor(factor)
+        self.scale_factor = _as_factor(self.scale_factor)
 
     def extra_repr(self) -> str:
         how = "size" if self.scale_factor is None else "scale_factor"
         return f"{how}={getattr(self, how)}, mode={self.mode!r}"
 
 
-def _as_factor(factor: Any) -> float | None:
+def _as_factor(factor: Any) -> Any:
+    if isinstance(factor, (tuple, list)):
+        return tuple([_as_factor(f) for f in factor])
     return None if factor is None else float(as_number("Upsample", "scale_factor", factor, 0))
 
 
@@ -64,13 +58,12 @@ class _Pad2d(FunctionModule):
     padding: Any
 
     def _check(self) -> None:
+        layer, rule = type(self).__name__, "an int or (left, right, top, bottom)"
         given = self.padding
-        sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,) * 4
-        if len(sizes) != 4 or not all(isinstance(n, int) for n in sizes):
-            raise ValueError(
-                f"{type(self).__name__}: padding must be an int or (left, right, top, bottom), "
-                f"got {given!r:.60}")
-        self.padding = sizes
+        sizes = given if isinstance(given, (tuple, list)) else (given,) * 4
+        if len(sizes) != 4:
+            raise ValueError(f"{layer}: padding must be {rule}, got {given!r:.60}")
+        self.padding = as_ints(layer, "padding", sizes, rule=rule)
 
     def extra_repr(self) -> str:
         return str(self.padding)

@@ -196,8 +196,7 @@ def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> 
     At 0 the gradient of the 2-norm is 0.
     """
     input = as_floating("norm", input)
-    if not isinstance(p, (int, float)) or not p > 0:
-        raise ValueError(f"norm: p must be a positive number or inf, got {p!r:.60}")
+    p = as_number("norm", "p", p, positive=True, infinite=True)
     dims = _dims("norm", input, dim, keepdim)
     if p == math.inf:
         return _extreme_over("norm", _amax, abs(input), dims, keepdim)

@@ -18,8 +18,7 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, cast
 
-from ..ops.arguments import as_number
-from ..ops.arguments import as_bool, as_int
+from ..ops.arguments import as_bool, as_int, as_number
 
 Rule = Callable[[str, str, Any], Any]  # (public name of the class, name of the argument, its value)
 _Init = TypeVar("_Init", bound=Callable[..., None])

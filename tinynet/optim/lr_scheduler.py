@@ -26,9 +26,8 @@ from ..ops.arguments import as_choice, as_int
 from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by, checked
 from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Schedulers, per_group
 
-__all__ = [
-    "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR",
-    "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR",
+    "MultiStepLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
 
 
 def _as_function(owner: str, name: str, value: Any) -> Callable[[int], float]:

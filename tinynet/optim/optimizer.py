@@ -16,6 +16,7 @@ import numpy as np
 
 from ..autograd import enable_grad
 from ..arrays.devices import array_module, computing, device_of
+from ..arrays.memory import why_read_only
 from ..tensor import Tensor
 
 
@@ -161,9 +162,8 @@ class Optimizer:
         same_kind = type(a) is type(p) and a.device == p.device  # numpy, or cupy on the same GPU
         if not same_kind or a.shape != p.shape or a.dtype != p.dtype:
             here, there = (f"{x.dtype} of shape {x.shape} on {device_of(x)}" for x in (a, p))
-            raise RuntimeError(
-                f"{type(self).__name__}.step: {name} is {here}, but its parameter is now {there}; "
-                "convert and move parameters before the optimiser is made")
+            raise RuntimeError(f"{type(self).__name__}.step: {name} is {here}, but its parameter "
+                f"is now {there}; convert and move parameters before the optimiser is made")
         return a
 
     # ------------------------------------------------------------------------------------ state
@@ -200,10 +200,9 @@ class Optimizer:
         saved_sizes = [len(group["params"]) for group in saved_groups]
         sizes = [len(group["params"]) for group in self.param_groups]
         if sizes != saved_sizes:
-            raise ValueError(
-                f"{owner}: the saved groups have {saved_sizes} parameters, those of this optimiser "
-                f"{sizes}; make it over the parameters of the model that was saved, in equal groups"
-            )
+            raise ValueError(f"{owner}: the saved groups have {saved_sizes} parameters, those of "
+                f"this optimiser {sizes}; make it over the parameters of the model that was saved, "
+                "in equal groups")
         groups: list[dict[str, Any]] = []
         parameters: dict[Any, Tensor] = {}
         for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
@@ -211,10 +210,9 @@ class Optimizer:
             if missing := ", ".join([name for name in self.defaults if name not in saved]):
                 hint = "was it saved by another kind of optimiser?"
                 raise ValueError(f"{what} lacks {missing}; {hint}")
-            options = {name: copy.deepcopy(v) for name, v in saved.items() if name != "params"}
-            checked = self._checked_group(what, options)
             # The keys keep the saved order, so that a resumed run saves the same bytes.
-            groups.append({**saved, **checked, "params": group["params"]})
+            checked = self._checked_group(what, copy.deepcopy(dict(saved)))
+            groups.append({**checked, "params": group["params"]})
             parameters.update(zip(saved["params"], group["params"], strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, values in state_dict["state"].items():
@@ -260,15 +258,13 @@ def _check_parameter(what: str, p: Any, known: set[Tensor]) -> None:
     if not isinstance(p, Tensor):
         hint = "; give model.parameters(), not named_parameters()" if isinstance(p, tuple) else ""
         raise TypeError(f"{what} must be a tensor, got {type(p).__name__}{hint}")
-    array, problem = p.array, ""
+    problem = ""
     if not p.is_leaf:
         problem = "is no leaf: it was computed from other tensors; optimise those"
     elif not p.is_floating_point():
         problem = f"is {p.dtype}; only tensors of floats have gradients"
-    elif any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True)):
-        problem = "is expanded: elements share memory; give a copy, tensor.clone()"
-    elif isinstance(array, np.ndarray) and not array.flags.writeable:
-        problem = "shares a read-only array; give a copy, tensor.clone()"
+    elif problem := why_read_only(p.array):
+        problem += "; give a copy, tensor.clone()"
     elif p in known:
         problem = "is given twice; list each parameter once"
     if problem:

@@ -7,8 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from ..ops.arguments import as_number
-from ..ops.arguments import as_int
+from ..ops.arguments import as_int, as_number
 from .declared import Rule, as_list, by, checked
 from .optimizer import Optimizer
 
@@ -120,10 +119,8 @@ class LRScheduler:
         """
         if self._beginning and not self.optimizer._stepped:
             kind, other = type(self).__name__, type(self.optimizer).__name__
-            problem = f"{kind}.step() was called before {other}.step()"
-            effect = "the first learning rate of the schedule goes unused"
-            advice = "call the optimiser's step first"
-            warnings.warn(f"{problem}: {effect}; {advice}", UserWarning, stacklevel=2)
+            warnings.warn(f"{kind}.step() was called before {other}.step(): the first learning "
+                "rate of the schedule goes unused; call the optimiser's step first", stacklevel=2)
         self._step_count += 1
         self.last_epoch += 1
         self._set_lr(self.get_lr())
@@ -131,9 +128,8 @@ class LRScheduler:
     def _set_lr(self, lrs: Sequence[Any]) -> None:
         groups = self.optimizer.param_groups
         if len(lrs) != len(groups):
-            raise RuntimeError(
-                f"{type(self).__name__}: there are {len(lrs)} learning rates for {len(groups)} "
-                "parameter groups; make the scheduler after all groups are added")
+            raise RuntimeError(f"{type(self).__name__}: there are {len(lrs)} learning rates for "
+                f"{len(groups)} parameter groups; make the scheduler after all groups are added")
         for group, lr in zip(groups, lrs, strict=True):
             group["lr"] = float(lr)
         self._last_lr = self._current()

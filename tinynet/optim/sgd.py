@@ -60,9 +60,8 @@ class SGD(Descent):
         checked = super()._checked(owner, options)
         momentum, dampening = checked["momentum"], checked["dampening"]
         if checked["nesterov"] and (not momentum or dampening):
-            given = f"momentum={momentum!r} and dampening={dampening!r}"
-            rule = "nesterov=True needs momentum above 0 and dampening 0"
-            raise ValueError(f"{owner}: {rule}, got {given}")
+            raise ValueError(f"{owner}: nesterov=True needs momentum above 0 and dampening 0, got "
+                f"momentum={momentum!r} and dampening={dampening!r}")
         return checked
 
     def _update(self, xp, p, g, state, *, lr, momentum, dampening, nesterov) -> None:

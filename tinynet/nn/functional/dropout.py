@@ -14,8 +14,6 @@ from ...arrays.threads import by_shares
 from ...ops.arguments import as_floats, as_generator, as_probability, as_tensor
 from ...tensor import Tensor
 
-__all__ = ["dropout", "dropout2d"]
-
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
             generator: Generator | None = None) -> Tensor:
