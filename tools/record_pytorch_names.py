@@ -37,8 +37,8 @@ torch.random torch.serialization torch.functional torch.hub torch.version torch.
 torch.distributed torch.testing
 """.split()
 TORCHVISION = """
-torchvision torchvision.datasets torchvision.transforms torchvision.transforms.functional
-torchvision.utils
+torchvision torchvision.datasets torchvision.datasets.folder torchvision.transforms
+torchvision.transforms.functional torchvision.utils
 """.split()
 
 # What PyTorch's modules hold beside their own names: helpers of theirs, and constants of its build.
@@ -201,6 +201,8 @@ def of_torchvision(source: Source, module: str) -> list[str]:
                     name = line.partition("(")[0]
                     if stars or name in {a.name for a in node.names}:
                         lines[name] = line
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            lines[node.targets[0].id] = node.targets[0].id
         elif isinstance(node, ast.FunctionDef):
             lines[node.name] = f"{node.name}({', '.join(_of_def(node))})"
         elif isinstance(node, ast.ClassDef):

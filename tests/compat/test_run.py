@@ -366,6 +366,8 @@ INTROSPECTION = """
     print(Net.__module__ == "__main__" and "class Net" in inspect.getsource(Net)
           and pickle.loads(pickle.dumps(nn.Linear)) is nn.Linear
           and pickle.loads(pickle.dumps(Net)) is Net
+          and pickle.loads(b"ctorch.nn.modules.linear\\nLinear\\n.") is nn.Linear
+          and repr(torch) == "<module 'torch' (tinynet)>"
           and getattr(torch.optim, "SGD") is torch.optim.__dict__["SGD"]
           and "Conv2d" in dir(nn) and "LSTM" not in dir(nn)
           and torch.nn.functional is sys.modules["torch.nn.functional"])
@@ -417,6 +419,17 @@ def test_what_a_program_sees(run, python, arguments, tmp_path):
     ran = run(WHO, *arguments)
     assert ran == python(WHO, *arguments)
     assert run(WHO, *arguments, cwd=tmp_path.parent) == python(WHO, *arguments, cwd=tmp_path.parent)
+
+
+@pytest.mark.parametrize("path", ["./train.py", "../{0}/train.py", "link.py", ".//train.py"])
+def test_where_a_program_lies_is_told_as_in_python(run, python, path, tmp_path):
+    run(WHO, "")
+    (tmp_path / "link.py").symlink_to("train.py")
+    run, python = (
+        subprocess.run([sys.executable, *command, path.format(tmp_path.name), "x"], cwd=tmp_path,
+                       capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                       check=True).stdout for command in (("-m", "tinynet", "run"), ()))
+    assert run == python
 
 
 @pytest.mark.parametrize("ending", [
@@ -551,6 +564,12 @@ def test_versions_compare_by_numbers(other, result):
 
 
 # ------------------------------------------------------------------------------ the command
+
+
+def test_the_installed_command_is_this_one():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '[project.scripts]\ntinynet = "tinynet.__main__:main"\n' in text
+    assert '"compat/*.txt"' in text, "the tables are installed too"
 
 
 @pytest.mark.parametrize(("arguments", "code", "out", "err"), [

@@ -8,6 +8,7 @@ vision part. Nothing is installed or changed, and an installed PyTorch is not im
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import types
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ _ROOM = str(Path(__file__).parent)
 def _main_module(path: str) -> types.ModuleType:
     """The module ``__main__`` that Python would make for the file."""
     module = types.ModuleType("__main__")
-    absolute = str(Path(path).absolute())
+    absolute = os.path.join(os.getcwd(), path)  # not made shorter, as in Python
     vars(module).update(__file__=absolute, __cached__=None, __builtins__=builtins,
                         __loader__=SourceFileLoader("__main__", absolute))
     if "__annotations__" in vars(sys.modules["__main__"]):  # depends on Python's version
