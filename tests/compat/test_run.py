@@ -530,6 +530,17 @@ def test_a_program_stops_at_its_own_line(run, line, kind, said):
     assert "compat" not in ran.err, "only the program's own lines are shown"
 
 
+def test_earlier_errors_show_only_the_programs_lines_too(run):
+    ran = run("""
+        try:
+            import torch.fft
+        except ImportError:
+            raise ValueError("no fft")
+        """)
+    assert "tinynet has no torch.fft." in ran.err and "During handling" in ran.err
+    assert ran.err.splitlines()[-1] == "ValueError: no fft" and "compat" not in ran.err
+
+
 def test_a_program_can_ask_whether_a_name_is_there(run):
     ran = run("""
         import torch

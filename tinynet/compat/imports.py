@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import sys
 import types
@@ -16,11 +17,8 @@ from . import names
 _SETTINGS = (bool, int, str, type(None))  # looked up at each use, not kept
 
 
-def _refusal(path: str) -> Any:
-    def refuse(*arguments: Any, **options: Any) -> Any:
-        raise RuntimeError(names.message(path))
-
-    return refuse
+def _refuse(path: str, *arguments: Any, **options: Any) -> Any:
+    raise RuntimeError(names.message(path))
 
 
 class Stand(types.ModuleType):
@@ -47,7 +45,7 @@ class Stand(types.ModuleType):
         with contextlib.suppress(LookupError):
             return names.find(self.__name__, name)
         if names.refuses(self.__name__, name):
-            return _refusal(path)
+            return functools.partial(_refuse, path)
         # with an obj, else Python would add its guess at what was meant
         raise AttributeError(names.message(path), name=name, obj=None)
 

@@ -43,22 +43,21 @@ def _told(error: BaseException) -> None:
             error.name = error.obj = None  # else Python would add its guess at what was meant
 
 
-def _report(error: BaseException) -> None:
-    """Print an uncaught exception as Python does, without tinynet's frames round the program's."""
-    _told(error)
+def _without_our_frames(error: BaseException) -> None:
+    """Leave only the program's own frames in the traceback, and in those of earlier errors."""
     rows, traceback = [], error.__traceback__
     while traceback:
         rows.append(traceback)
         traceback = traceback.tb_next
     files = [row.tb_frame.f_code.co_filename for row in rows]
-    hidden = (_ROOM, "<frozen importlib") if files[-1].startswith(_ROOM) else (_ROOM,)
+    hidden = (_ROOM, "<frozen importlib") if files and files[-1].startswith(_ROOM) else (_ROOM,)
     rows = [row for row, file in zip(rows, files, strict=True) if not file.startswith(hidden)]
     for row, following in zip(rows, [*rows[1:], None], strict=False):
         row.tb_next = following
     error.__traceback__ = rows[0] if rows else None
-    sys.excepthook(type(error), error, error.__traceback__)
-    # Raised on, so that Python ends as always (exit code, atexit, SIGINT), but prints no more.
-    sys.excepthook = lambda *_: None
+    for earlier in (error.__cause__, error.__context__):
+        if earlier is not None:
+            _without_our_frames(earlier)
 
 
 def execute(path: str, source: bytes, arguments: Sequence[str]) -> None:
@@ -74,7 +73,11 @@ def execute(path: str, source: bytes, arguments: Sequence[str]) -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        _report(error)
+        _told(error)
+        _without_our_frames(error)
+        sys.excepthook(type(error), error, error.__traceback__)
+        # Raised on, so that Python ends as always (exit code, atexit, SIGINT), but prints no more.
+        sys.excepthook = lambda *_: None
         raise
 
 
