@@ -64,6 +64,9 @@ MORE = {
     "torch.nn.functional": "_Reduction",
     "torch.nn.init": "_calculate_correct_fan _calculate_fan_in_and_fan_out _no_grad_normal_ "
     "_no_grad_uniform_ _no_grad_trunc_normal_",
+    "torch.backends.cudnn": "allow_tf32 benchmark benchmark_limit conv deterministic enabled "
+    "fp32_precision rnn",
+    "torch.backends.mkldnn": "allow_tf32 deterministic enabled fp32_precision",
     "torch.optim": "required",
     "torch.optim.lr_scheduler": "_LRScheduler",
 }
@@ -133,8 +136,9 @@ def of_torch(path: str, parameters: Callable[[str, str, object], list[str] | Non
         if isinstance(value, types.ModuleType):
             if name not in more and value.__name__ != f"{path}.{name}":
                 continue
-        elif is_module and (isinstance(value, str | set | dict | list | tuple)
-                            or (callable(value) and not str(kind).startswith("torch"))):
+        elif is_module and name not in more and (
+                isinstance(value, str | set | dict | list | tuple)
+                or (callable(value) and not str(kind).startswith("torch"))):
             continue
         found = parameters(path, name, value) if callable(value) else None
         lines.append(name if found is None else f"{name}({', '.join(found)})")

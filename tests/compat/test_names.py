@@ -63,7 +63,9 @@ def test_the_record_holds_what_everybody_uses():
     for path in ("torch.zeros torch.Tensor.view torch.nn.Conv2d torch.nn.functional.relu "
                  "torch.optim.Adam torch.optim.lr_scheduler.StepLR torch.utils.data.DataLoader "
                  "torchvision.transforms.ToTensor torchvision.datasets.MNIST "
-                 "torchvision.utils.save_image torch.autograd.Variable").split():
+                 "torchvision.utils.save_image torch.autograd.Variable torch.nn._pair "
+                 "torch.backends.cudnn.benchmark torch.utils.tensorboard.SummaryWriter "
+                 "torch.hub.load torch.Tensor.backward torch.nn.Module.train").split():
         place, _, name = path.rpartition(".")
         assert name in names.names_of(place), path
     assert names.names_of("torch.nn.functional")["cross_entropy"] == (
