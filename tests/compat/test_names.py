@@ -114,6 +114,13 @@ def test_no_line_of_missing_is_for_nothing():
     assert not [name for (_, name), fits in patterns.items() if not fits]
 
 
+def test_what_is_to_be_used_instead_is_there():
+    for _, why in names._reasons():
+        for path in re.findall(r"(torch(?:\.\w+)+)", why.en):
+            place, _, name = path.rpartition(".")
+            assert names.has(place, name) or path == "torch.compile", why.en
+
+
 def test_places_lead_somewhere():
     for kind, words in names.places().items():
         if kind.startswith("renamed"):
