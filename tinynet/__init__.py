@@ -3,8 +3,6 @@
 The names are PyTorch's: ``import tinynet as torch`` runs a small PyTorch program.
 """
 
-from __future__ import annotations
-
 import importlib
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
@@ -12,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as _np
 
 from . import autograd, cuda, nn, optim, utils
-from .arrays.devices import Device as device
-from .arrays.random import Generator, default_generator, manual_seed
-from .arrays.threads import get_num_threads, set_num_threads
+from .arrays import (default_generator, Device as device, Generator, get_num_threads, manual_seed,
+    set_num_threads)
 from .autograd import grad
 from .autograd.anomaly import detect_anomaly
 from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled

@@ -7,8 +7,6 @@ are too large, too small or too far apart in scientific notation. A tensor of mo
 between.
 """
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Callable, Sequence

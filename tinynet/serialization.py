@@ -7,8 +7,6 @@ numbers, strings, None and tensors is kept as a tree, in which names stand for t
 A checksum covers the tree and the tensors, so a damaged file is refused. Nothing is pickled.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import glob
@@ -22,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays.devices import as_device, to_device, to_host
-from .arrays.random import default_generator
+from .arrays import as_device, default_generator, to_device, to_host
 from .ops.arguments import as_dtype
 from .tensor import Tensor
 

@@ -25,7 +25,7 @@ from tinynet.nn.functional.dropout import keep_mask
 from tinynet.ops.conv import plain as conv
 from tinynet.ops.conv import pooling
 from tinynet.ops.conv.geometry import Geometry
-from tinynet.optim import adam, sgd
+from tinynet.optim import formulas
 
 KERNELS = {f"tinynet_{k.name}": k for k in vars(gpu).values() if isinstance(k, Kernel)}
 C_TYPES = {
@@ -231,12 +231,12 @@ def _keep_mask(seed, dropped, scale, out):
 
 def _momentum(g, lr, momentum, weight, nesterov, p, v):
     numbers = float(lr), float(momentum), float(weight), bool(nesterov)
-    sgd.momentum_step.__wrapped__(np, p, g, v, *numbers)
+    formulas.momentum_step.__wrapped__(np, p, g, v, *numbers)
 
 
 def _adam(g, beta2, weight1, weight2, rate, floor, p, m, v, most=None):
     numbers = 1 - float(weight1), float(beta2), float(rate), float(floor)
-    adam.adam_step.__wrapped__(np, p, g, m, v, most, *numbers)
+    formulas.adam_step.__wrapped__(np, p, g, m, v, most, *numbers)
 
 
 PLAIN: dict[str, Callable[..., None]] = {
@@ -302,13 +302,13 @@ def kernel_cases() -> Iterator[tuple[Any, tuple[Any, ...], float]]:
     for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-12)):
         p, g, m = (numbers(3, 5, dtype=dtype, seed=s) for s in range(3))
         v, most = (abs(numbers(3, 5, dtype=dtype, seed=s)) for s in (3, 4))
-        yield sgd.momentum_step, (p, g, m, 0.1, 0.9, 0.8, True), tolerance
-        yield sgd.momentum_step, (p, g, m, 0.1, 0.9, 1, False), tolerance
-        yield adam.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
-        yield adam.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.momentum_step, (p, g, m, 0.1, 0.9, 0.8, True), tolerance
+        yield formulas.momentum_step, (p, g, m, 0.1, 0.9, 1, False), tolerance
+        yield formulas.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
         g = np.where(g > 0, np.nan, g).astype(dtype)
-        yield adam.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
-        yield adam.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
 
 
 def assert_kernel_is_plain_function(

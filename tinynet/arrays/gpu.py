@@ -157,12 +157,12 @@ AMSGRAD = Kernel("amsgrad", ADAM.inputs, "T p, T m, T v, T most",
 
 
 def momentum_step(xp, p, g, v, lr: float, momentum: float, weight: float, nesterov: bool) -> None:
-    """`optim.sgd.momentum_step` in one launch; `weight` is that of g."""
+    """`optim.formulas.momentum_step` in one launch; `weight` is that of g."""
     MOMENTUM(xp, g, lr, momentum, weight, nesterov, p, v)
 
 
 def adam_step(xp, p, g, m, v, most, beta1: float, beta2: float, rate: float, floor: float) -> None:
-    """`optim.adam.adam_step` in one launch; AMSGrad if `most` is an array and not None."""
+    """`optim.formulas.adam_step` in one launch; AMSGrad if `most` is an array and not None."""
     kernel, averages = (ADAM, (m, v)) if most is None else (AMSGRAD, (m, v, most))
     kernel(xp, g, beta2, 1 - beta1, 1 - beta2, rate, floor, p, *averages)
 

@@ -5,8 +5,6 @@ their memory to the system and request it again in the next step. The system han
 by page, at two microseconds a page, which took a tenth of a step and more.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os

@@ -63,7 +63,7 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def share_cores(processes: int) -> None:
+def divide_cores(processes: int) -> None:
     """Divide the cores among so many processes, this one included, that run on them.
 
     Nothing changes if the number of threads was set by the user.
@@ -246,19 +246,20 @@ def pieces(n: int, parts: int) -> tuple[slice, ...]:
     return tuple([slice(a, b) for a, b in itertools.pairwise(ends)])
 
 
-def as_many_each(least: int, threads: int) -> int:
+def balanced_parts(least: int, threads: int) -> int:
     """Number of parts: at least `least`, and a multiple of the number of `threads`."""
     return -(-max(least, threads) // threads) * threads
 
 
-def by_shares(xp, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
+def parallel_slices(
+        xp, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
     """Call `function` on slices that make up range(n), on several threads if that pays.
 
     It pays if `function` makes `passes` passes over an array of many `elements`. For a smaller
     array, and on a GPU, there is one call.
     """
     busy = max(1, min(_workers.threads, passes * elements // _WORTH))
-    slices = pieces(n, as_many_each(elements // _SLICE, busy) if xp is np else 1)
+    slices = pieces(n, balanced_parts(elements // _SLICE, busy) if xp is np else 1)
     if len(slices) == 1:
         function(slices[0])
     else:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
 
 # _ORIGINS: inside a derivative. Its own intermediate results are not checked, because where()
 # often discards an infinity that it had to compute; but its operations remember their origin.

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing, warnings_are_off, without_warnings
+from ..arrays import array_module, computing, warnings_are_off, without_warnings
 from . import anomaly, hooks, requests
 from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
 from .versions import Kept, Version, copy, keep, restore

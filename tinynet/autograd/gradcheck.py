@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import computing, to_host
+from ..arrays import computing, to_host
 from ..ops.arguments import as_number
 from ..tensor import Tensor
 from .engine import grad

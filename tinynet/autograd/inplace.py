@@ -20,14 +20,11 @@ A view that is not written to, such as ``u = b[1]``, follows when it is used nex
 at an older version, so it becomes select(b's new node).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing
-from ..arrays.memory import why_read_only
+from ..arrays import array_module, computing, why_read_only
 from .engine import Node, Primitive, Variable
 from .grad_mode import is_grad_enabled
 from .primitives import cast

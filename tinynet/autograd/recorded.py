@@ -1,11 +1,9 @@
 """What users see of the graph: requires_grad, grad, grad_fn, backward, detach."""
 
-from __future__ import annotations
-
 import weakref
 from typing import Any
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
 from . import hooks
 from .engine import Node, Variable, backward
 from .inplace import Writable

@@ -3,13 +3,10 @@
 The engine imports this file, so variables are known here by their method ``_vertex``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
-from ..arrays.devices import array_module, full_like
-from ..arrays.memory import is_view
+from ..arrays import array_module, full_like, is_view
 
 
 def _is_variable(value: Any) -> bool:

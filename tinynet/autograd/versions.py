@@ -1,12 +1,10 @@
 """What a node keeps for the backward pass, and the check that nobody has written to it since."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import computing
+from ..arrays import computing
 from . import anomaly
 
 
@@ -55,13 +53,11 @@ def restore(node: Any, position: int, g: Any) -> Any:
     if version is None:
         return array
     if version.count != count:
-        raise _changed(
-            node, position,
+        raise _changed(node, position,
             f"{version.changed_by} changed that in place since (it is at version {version.count}, "
             f"version {count} is needed); change a copy, tensor.clone(), instead")
     if fingerprint is not None and anomaly.checksum(array) != fingerprint:
-        raise _changed(
-            node, position,
+        raise _changed(node, position,
             "the values were changed since through a numpy array that shares its memory "
             "(from numpy() or from_numpy()); write to a copy")
     if vertex is not None and type(vertex) is not type(node):

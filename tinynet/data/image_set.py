@@ -1,7 +1,5 @@
 """`ImageSet`, the base class of data sets of labelled images that are held in memory."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

@@ -1,7 +1,5 @@
 """`DataLoader`: iterates over a data set in batches."""
 
-from __future__ import annotations
-
 import contextvars
 import copy
 import itertools
@@ -11,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import Device, usable_device
-from ..arrays.gpu import send
-from ..arrays.random import Generator, default_generator, drawing_from
+from ..arrays import default_generator, Device, drawing_from, Generator, send, usable_device
 from ..ops.arguments import as_generator, as_int
 from ..tensor import Tensor
 from .dataset import default_collate, length_of, sequence_like

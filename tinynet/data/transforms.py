@@ -11,16 +11,13 @@ seeds. The same seed gives the same images on every device.
 No gradient flows through a transform: its result is data.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, on_device_of, computing
-from ..arrays.random import Generator, default_generator
+from ..arrays import array_module, computing, default_generator, Generator, on_device_of
 from ..ops.arguments import as_choice, as_generator, as_list, as_number
 from ..tensor import Tensor
 

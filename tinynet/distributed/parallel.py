@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, on_device_of, computing, device_of, to_device, to_host
+from ..arrays import array_module, computing, device_of, on_device_of, to_device, to_host
 from ..autograd import Primitive, after_backward, is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
 from ..ops.arguments import as_bool, as_number

@@ -4,20 +4,17 @@ import importlib
 import types
 
 from . import functional, init, utils
-from .activations import (
-    ELU, GELU, Hardtanh, Identity, LeakyReLU, LogSoftmax, ReLU, ReLU6, SiLU, Sigmoid, Softmax,
-    Softplus, Tanh, Unflatten)
 from .containers import ModuleDict, ModuleList, Sequential
 from .layers import Conv2d, ConvTranspose2d, Dropout, Dropout2d, Flatten, Linear
-from .losses import (
-    BCELoss, BCEWithLogitsLoss, CosineSimilarity, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss,
-    MSELoss, NLLLoss, SmoothL1Loss)
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from .parameter import Parameter
-from .spatial import (
-    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, CircularPad2d, ConstantPad2d, MaxPool2d,
-    ReflectionPad2d, ReplicationPad2d, Upsample, ZeroPad2d)
+from .stateless import (
+    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BCELoss, BCEWithLogitsLoss, CircularPad2d,
+    ConstantPad2d, CosineSimilarity, CrossEntropyLoss, ELU, GELU, Hardtanh, HuberLoss, Identity,
+    KLDivLoss, L1Loss, LeakyReLU, LogSoftmax, MSELoss, MaxPool2d, NLLLoss, ReLU, ReLU6,
+    ReflectionPad2d, ReplicationPad2d, SiLU, Sigmoid, SmoothL1Loss, Softmax, Softplus, Tanh,
+    Unflatten, Upsample, ZeroPad2d)
 
 __all__ = ["functional", "init", "utils"]
 __all__ += [name for name, value in dict(globals()).items() if isinstance(value, type)]

@@ -1,7 +1,5 @@
 """`FunctionModule`: layers without parameters, each declared in one line by its function."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar

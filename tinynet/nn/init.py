@@ -5,15 +5,12 @@ of a weight is the number of inputs that one output sums, the fan out the number
 input contributes to.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import to_device
-from ..arrays.random import Generator, default_generator
+from ..arrays import default_generator, Generator, to_device
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_choice, as_generator, as_number, as_tensor
 from ..tensor import Tensor
@@ -40,11 +37,10 @@ def _random(function: str, generator: Source) -> np.random.Generator:
 def _draw(function: str, tensor: Tensor, generator: Source, kind: str, shift: float,
           scale: float) -> Tensor:
     """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
-    if as_tensor(function, "tensor", tensor).array.dtype.kind != "f":
-        raise RuntimeError(f"{function}: draws floats, which don't fit into {tensor.dtype}")
-    dtype = np.float64 if tensor.array.dtype == np.float64 else np.float32
-    draws = getattr(_random(function, generator), kind)(tensor.array.shape, dtype)
-    return _write(function, tensor, draws * scale + shift)
+    as_tensor(function, "tensor", tensor)
+    draw = getattr(_random(function, generator), kind)
+    with no_grad():
+        return tensor._replace(tensor._drawn(function, draw, shift, scale), function)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Source = None) -> Tensor:

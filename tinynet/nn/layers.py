@@ -1,7 +1,5 @@
 """Layers with weights, dropout and `Flatten`."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

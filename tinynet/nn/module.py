@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..arrays.devices import Device
+from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_bool, as_dtype
-from ..tensor import Tensor
+from ..tensor import Tensor, named_in
 from .parameter import Parameter
 
 
@@ -383,13 +383,7 @@ class Module:
         Takes a device, a dtype, a device and a dtype, or a tensor that has both.
         `non_blocking` changes nothing: copies are always finished before they are used.
         """
-        for argument in args:
-            if isinstance(argument, Tensor):
-                dtype, device = argument.dtype, argument.device
-            elif isinstance(argument, Device) or str(argument).partition(":")[0] in ("cpu", "cuda"):
-                device = argument
-            else:
-                dtype = argument
+        dtype, device = named_in("to", args, dtype, device)
         if dtype is not None and (known := as_dtype("to", dtype)).kind != "f":
             raise TypeError(f"to: a module's dtype must be a floating one, got {known}")
         return self._convert(

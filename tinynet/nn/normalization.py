@@ -1,12 +1,10 @@
 """Normalisation layers: their weights and running averages."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any, ClassVar
 
 from .. import creation
-from ..arrays.devices import computing
+from ..arrays import computing
 from ..ops import shapes
 from ..ops.arguments import as_int, as_ints, as_tensor
 from ..tensor import Tensor

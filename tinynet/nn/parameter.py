@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays.devices import usable_device
+from ..arrays import usable_device
 from ..autograd import Variable
 from ..ops.arguments import as_dtype
 from ..tensor import Tensor

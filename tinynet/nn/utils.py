@@ -1,12 +1,10 @@
 """Limits for gradients, and all parameters as one vector."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 
 from .. import creation
-from ..arrays.devices import array_module
+from ..arrays import array_module
 from ..autograd.grad_mode import no_grad
 from ..ops import elementwise, reductions, shapes
 from ..ops.arguments import as_number, as_tensor

@@ -6,8 +6,6 @@ return the value in the form that the code behind them works with. A public func
 of others passes its own name down to a private core.
 """
 
-from __future__ import annotations
-
 import functools
 import operator
 from collections.abc import Callable, Sequence
@@ -17,8 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arrays.devices import array_module, device_of
-from ..arrays.random import Generator
+from ..arrays import array_module, device_of, Generator
 from ..autograd import Variable
 from .dtypes import KIND_RANK
 

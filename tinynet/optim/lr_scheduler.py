@@ -13,8 +13,6 @@ called at the end of each epoch, after the optimiser's own. (If it is called aft
 Most schedulers multiply the present rates, so several can act on one optimiser: step each of them.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import types

@@ -1,10 +1,8 @@
 """`Optimizer`: parameter groups and their options, the step, and the state with saving and loading.
 
 All optimisers share this. What an optimiser does to one parameter is a few lines on arrays, in
-`sgd.py` and its neighbours.
+`formulas.py`.
 """
-
-from __future__ import annotations
 
 import copy
 import functools
@@ -15,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad
-from ..arrays.devices import array_module, computing, device_of
-from ..arrays.memory import why_read_only
+from ..arrays import array_module, computing, device_of, why_read_only
 from ..tensor import Tensor
 
 

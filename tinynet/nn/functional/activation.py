@@ -4,15 +4,13 @@ Activations are element-wise: any shape goes in, the same shape and dtype come o
 ``inplace=True`` the result is written into `input`, which must not be a leaf that requires grad.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module
+from ...arrays import array_module
 from ...ops import elementwise, products, reductions, shapes
 from ...ops import softmax as softmax_
 from ...ops.arguments import (
@@ -106,8 +104,7 @@ def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) 
     low = as_number(name, "min_val", low, infinite=True)
     high = as_number(name, "max_val", high, infinite=True)
     if low > high:
-        raise ValueError(
-            f"{name}: min_val must not be greater than max_val, got {low} and {high}")
+        raise ValueError(f"{name}: min_val must not be greater than max_val, got {low} and {high}")
     number = float if input.is_floating_point() else int
     bounds = {"min": number(low), "max": number(high)}
     return _applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))

@@ -1,7 +1,5 @@
 """Convolution and its relatives: the user's arguments, checked and turned into a `Geometry`."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

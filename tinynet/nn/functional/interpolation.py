@@ -1,15 +1,13 @@
 """Images made larger or smaller."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import on_device_of
+from ...arrays import on_device_of
 from ...ops.arguments import as_choice, as_floats, as_number, as_tensor, pair, two
-from ...ops.conv.windows import sum_windows
+from ...ops.conv.pooling import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
 

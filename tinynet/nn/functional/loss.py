@@ -4,14 +4,12 @@ The arguments after the tensors are given by name, because PyTorch still has two
 their places.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing
+from ...arrays import array_module, computing
 from ...ops import elementwise, reductions, shapes
 from ...ops import softmax as softmax_
 from ...ops.arguments import (
@@ -252,8 +250,7 @@ def _difference(function: str, input: Tensor, target: Tensor, reduction: str,
         raise ValueError(f"{function}: weight {rule}; got {weight.array.shape}")
     _same_device(function, input, target, weight)
     if given != other:
-        warnings.warn(
-            f"{function}: input {given} and target {other} differ and are broadcast to "
+        warnings.warn(f"{function}: input {given} and target {other} differ and are broadcast to "
             f"{shape}; give them one shape", UserWarning, stacklevel=3)
     return input - target
 

@@ -1,13 +1,11 @@
 """Normalisation: values shifted and scaled to mean 0 and variance 1."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import computing
+from ...arrays import computing
 from ...autograd.grad_mode import no_grad
 from ...ops import elementwise, shapes
 from ...ops.arguments import as_floats, as_int, as_ints, as_number, check_shape, same_dtype

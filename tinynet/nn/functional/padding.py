@@ -1,7 +1,5 @@
 """Tensors made larger at their edges, or smaller."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ...ops import shapes

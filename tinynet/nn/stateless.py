@@ -1,13 +1,90 @@
-"""Pooling, resizing and padding as layers: a table. Formulas and shapes are in `functional`."""
-
-from __future__ import annotations
+"""Layers without parameters: a table. Arguments, defaults, formulas are those of `functional`."""
 
 from typing import Any
 
-from ..ops.arguments import as_ints, as_number
+from ..ops import shapes
+from ..ops.arguments import as_ints, as_number, as_reduction
 from ..tensor import Tensor
 from . import functional as F
 from .function_module import FunctionModule
+from .module import Module
+
+# ------------------------------------------------------------------------------------ activations
+
+
+class ReLU(FunctionModule, function=F.relu): ...
+class LeakyReLU(FunctionModule, function=F.leaky_relu): ...
+class ELU(FunctionModule, function=F.elu): ...
+class GELU(FunctionModule, function=F.gelu): ...
+class SiLU(FunctionModule, function=F.silu): ...
+class Sigmoid(FunctionModule, function=F.sigmoid): ...
+class Tanh(FunctionModule, function=F.tanh): ...
+class Softplus(FunctionModule, function=F.softplus): ...
+class ReLU6(FunctionModule, function=F.relu6): ...
+class Softmax(FunctionModule, function=F.softmax): ...
+class LogSoftmax(FunctionModule, function=F.log_softmax): ...
+
+
+class Hardtanh(FunctionModule, function=F.hardtanh):
+    def _check(self) -> None:
+        low, high = self.min_val, self.max_val
+        if not low < high:
+            raise ValueError(f"Hardtanh: min_val must be less than max_val, got {low} and {high}")
+
+
+class Identity(Module):
+    """Returns its input. It accepts any arguments, so that it can replace any other layer."""
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+def _unflatten(input: Tensor, dim: int, unflattened_size: tuple[int, ...]) -> Tensor:
+    """Dimension `dim` split into the sizes `unflattened_size`, of which one may be -1.
+
+    (..., n, ...) -> (..., *unflattened_size, ...), the reverse of `Flatten`.
+    """
+    return shapes.unflatten(input, dim, unflattened_size)
+
+
+class Unflatten(FunctionModule, function=_unflatten):
+    def _check(self) -> None:
+        as_ints("Unflatten", "unflattened_size", self.unflattened_size)
+
+
+# ------------------------------------------------------------------------------------------- losses
+
+
+class _Loss(FunctionModule):
+    def _check(self) -> None:
+        as_reduction(type(self).__name__, self.reduction)
+
+    def extra_repr(self) -> str:
+        return ""
+
+
+class CrossEntropyLoss(_Loss, function=F.cross_entropy): ...
+class NLLLoss(_Loss, function=F.nll_loss): ...
+class MSELoss(_Loss, function=F.mse_loss, arguments="reduction"): ...
+class L1Loss(_Loss, function=F.l1_loss, arguments="reduction"): ...
+class SmoothL1Loss(_Loss, function=F.smooth_l1_loss): ...
+class HuberLoss(_Loss, function=F.huber_loss, arguments="reduction delta"): ...
+class BCELoss(_Loss, function=F.binary_cross_entropy): ...
+class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits): ...
+
+
+class KLDivLoss(_Loss, function=F.kl_div):
+    def _check(self) -> None:
+        as_reduction("KLDivLoss", self.reduction, "batchmean")
+
+
+class CosineSimilarity(FunctionModule, function=F.cosine_similarity, shows=""): ...
+
+
+# ----------------------------------------------------------------------------- pooling and resizing
 
 
 class _Pool2d(FunctionModule):
