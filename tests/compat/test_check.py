@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -172,11 +173,12 @@ def test_notebooks(tmp_path, capsys):
     assert check.main([str(path)]) == 2
 
 
-def test_nothing_is_reported_in_tinynet_itself(capsys):
-    """119 files that have nothing to do with PyTorch, though many of its names."""
-    from pathlib import Path
-
-    assert check.main([str(Path(tinynet.__file__).parent)]) == 0, capsys.readouterr().out
+@pytest.mark.parametrize("path", sorted(Path(tinynet.__file__).parent.rglob("*.py")),
+                         ids=lambda path: path.stem)
+def test_nothing_is_reported_in_code_that_is_not_written_for_pytorch(path):
+    """tinynet's own files, as if they imported PyTorch: many of its names are in them."""
+    tree = ast.parse("import torch\n" + path.read_text(encoding="utf-8"))
+    assert check.check(tree) == []
 
 
 def test_check_and_run_say_the_same(tmp_path):
