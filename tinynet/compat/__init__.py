@@ -21,7 +21,7 @@ ROOMS = {
 
 # The methods of tensors: what `methods` holds, and functions with the tensor first.
 METHODS = """
-prod
+prod register_hook
 """
 
 
