@@ -62,6 +62,8 @@ _HOMES = {
     "summary": ".explain.summary"}
 
 compat.attach(Tensor)
+autograd.gradcheck = gradcheck  # type: ignore[assignment]  # and not the file of that name
+del autograd.Variable  # the engine's, in the rooms; to programs it is PyTorch's, in compat
 
 
 def __getattr__(name: str) -> Any:

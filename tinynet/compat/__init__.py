@@ -15,6 +15,7 @@ from typing import Any
 ROOMS = {
     "tinynet": "functions",
     "tinynet.Tensor": "methods functions",
+    "tinynet.autograd": "autograd",
     "tinynet.nn": "layers",
     "tinynet.nn.functional": "nn_functions",
 }
