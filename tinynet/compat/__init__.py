@@ -22,7 +22,11 @@ ROOMS = {
 
 # The methods of tensors: what `methods` holds, and functions with the tensor first.
 METHODS = """
-prod register_hook
+absolute acos addcdiv addcmul addmm arccos arcsin arctan argsort asin asinh atan acosh atanh
+bincount bmm clamp_max clamp_min cosh count_nonzero cumprod cumsum diag diagonal divide dot exp2 greater
+greater_equal lerp less less_equal log10 log2 masked_select median multinomial multiply mv negative
+nonzero not_equal outer prod ravel register_hook repeat_interleave roll rot90 scatter scatter_add
+sinh sort subtract swapaxes swapdims tan topk trace tril triu true_divide trunc unique
 """
 
 
