@@ -85,7 +85,8 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
         y = cat([y.narrow(axis, 0, n // 2) * y.narrow(axis, n // 2, n // 2),
                  y.narrow(axis, n // 2 * 2, n % 2)], axis)
     y = y.squeeze(axis) if n else y.sum(axis) + 1
-    return y if not keepdim else y.reshape((1,) * ndim) if dim is None else y.unsqueeze(axis)
+    return y if not keepdim or not ndim else y.reshape(
+        [1 if dim is None or d == axis else n for d, n in enumerate(input.shape)])
 
 
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
@@ -315,8 +316,10 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     if input.numel() and int(input.min()) < 0:
         raise ValueError(f"bincount: expected ints from 0 up, got {int(input.min())}")
     with computing(input.array):
-        return Tensor._wrap(array_module(input.array).bincount(
-            input.array, None if weights is None else weights.array, minlength))
+        found = array_module(input.array).bincount(
+            input.array, None if weights is None else weights.array, minlength)
+    single = weights is not None and weights.dtype == np.float32
+    return Tensor._wrap(found.astype(np.float32) if single else found)
 
 
 def multinomial(input: Any, num_samples: int, replacement: bool = False, *,
