@@ -23,6 +23,7 @@ def test_recorded_answers(case):
     compare(run(tinynet, case), unpack(ANSWERS[case.name]))
 
 
+@pytest.mark.filterwarnings("ignore:The reduce argument")
 @pytest.mark.parametrize("case", CASES, ids=by_name)
 def test_other_values(case, torch):
     inputs = tuple(x * np.asarray(0.9, x.dtype) if x.dtype.kind == "f" else x for x in case.inputs)

@@ -18,6 +18,8 @@ ROOMS = {
     "tinynet.Tensor": "methods functions",
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
+    "tinynet.optim": "optimisers",
+    "tinynet.optim.lr_scheduler": "schedulers",
     "tinynet.nn": "layers",
     "tinynet.nn.functional": "nn_functions",
 }

@@ -20,7 +20,7 @@ class _Typed(type):
         """Of the given sizes, zeros; of one sequence, array or tensor of the dtype, its values."""
         given = data[0] if len(data) == 1 else data
         if isinstance(given, Size) or all(isinstance(n, int) for n in data):
-            return creation.zeros(given, dtype=cls.dtype, device=cls.place)
+            return creation.zeros(given if data else (0,), dtype=cls.dtype, device=cls.place)
         if len(data) > 1 or isinstance(given, float):
             raise TypeError(f"{cls.__name__}: expected sizes or one sequence, got {data!r:.60}")
         if isinstance(given, Tensor):

@@ -109,11 +109,20 @@ class LRScheduler(Declared):
         """The learning rates, one per parameter group, that this scheduler set last."""
         return list(self._last_lr)
 
-    def step(self) -> None:
+    def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch and set its rates.
 
-        UserWarning if the optimiser has not made a step yet.
+        UserWarning if the optimiser has not made a step yet. With `epoch`, which is deprecated and
+        warns, the schedule begins anew and goes on to that epoch.
         """
+        if epoch is not None:
+            warnings.warn("step: epoch is deprecated; call step() once per epoch", stacklevel=2)
+            self._set_lr(self.base_lrs)
+            self.last_epoch = -1
+            self._begin()
+            for _ in range(as_int("step", "epoch", epoch, 0)):
+                self.step()
+            return
         if self._beginning and not self.optimizer._stepped:
             kind, other = type(self).__name__, type(self.optimizer).__name__
             warnings.warn(f"{kind}.step() was called before {other}.step(): the first learning "
