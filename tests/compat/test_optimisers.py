@@ -104,7 +104,8 @@ SCHEDULES = [
      [0.188945, 0.188945]),
     (lambda S, o: S.CyclicLR(o, 0.1, 0.9, 3, scale_fn=lambda x: 1 / x), {"momentum": 0.5},
      [0.188889, 0.188889]),
-    (lambda S, o: S.ChainedScheduler([S.StepLR(o, 4), S.ExponentialLR(o, 0.9)]), {}, [8e-06, 3e-06]),
+    (lambda S, o: S.ChainedScheduler([S.StepLR(o, 4), S.ExponentialLR(o, 0.9)]), {},
+     [8e-06, 3e-06]),
 ]
 
 

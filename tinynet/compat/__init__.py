@@ -14,10 +14,12 @@ from typing import Any
 
 # The files that hold names for a module, in order. A file's ``__all__`` says which.
 ROOMS = {
-    "tinynet": "functions types",
+    "tinynet": "functions types settings",
     "tinynet.Tensor": "methods functions",
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
+    "tinynet.cuda": "gpu",
+    "tinynet.utils.tensorboard": "tensorboard",
     "tinynet.optim": "optimisers",
     "tinynet.optim.lr_scheduler": "schedulers",
     "tinynet.nn": "layers",

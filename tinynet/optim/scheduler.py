@@ -115,12 +115,12 @@ class LRScheduler(Declared):
         UserWarning if the optimiser has not made a step yet. With `epoch`, which is deprecated and
         warns, the schedule begins anew and goes on to that epoch.
         """
-        if epoch is not None:
+        if epoch is not None and as_int("step", "epoch", epoch, 0) >= 0:
             warnings.warn("step: epoch is deprecated; call step() once per epoch", stacklevel=2)
             self._set_lr(self.base_lrs)
             self.last_epoch = -1
             self._begin()
-            for _ in range(as_int("step", "epoch", epoch, 0)):
+            for _ in range(epoch):
                 self.step()
             return
         if self._beginning and not self.optimizer._stepped:
