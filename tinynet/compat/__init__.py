@@ -19,6 +19,7 @@ ROOMS = {
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
     "tinynet.cuda": "gpu",
+    "tinynet.serialization": "pytorch_files whole_modules",
     "tinynet.utils.tensorboard": "tensorboard",
     "tinynet.optim": "optimisers",
     "tinynet.optim.lr_scheduler": "schedulers",
