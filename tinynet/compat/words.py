@@ -15,7 +15,11 @@ from . import public
 
 def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
     """Call `function` with `axis` and `keepdims` as `dim` and `keepdim`, and write into `out`."""
-    keywords = {_OURS.get(name, name): value for name, value in keywords.items()}
+    for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+        if theirs in keywords:
+            if ours in keywords:
+                raise TypeError(f"{function.__name__}: give {ours} or {theirs}, not both")
+            keywords[ours] = keywords.pop(theirs)
     out, mode = keywords.pop("out", None), keywords.pop("rounding_mode", None)
     if mode is not None:
         if function is not each.div or mode not in ("floor", "trunc"):
@@ -24,9 +28,6 @@ def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any])
         function = each.floor_divide if mode == "floor" else _towards_0
     result = function(*args, **keywords)
     return result if out is None else _written(function.__name__, out, result)
-
-
-_OURS = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def _towards_0(input: Any, other: Any) -> Any:
