@@ -113,7 +113,7 @@ REFUSED = [
     (lambda T, a: T.bincount(T.tensor([-1])), ValueError, "bincount: expected ints from 0"),
     (lambda T, a: T.meshgrid(a[0], indexing="no"), ValueError, "meshgrid: indexing must be"),
     (lambda T, a: a.requires_grad_().squeeze_(), RuntimeError, "squeeze_: a leaf"),
-    (lambda T, a: a[0].resize_(1), RuntimeError, "resize_: "),
+    (lambda T, a: a.requires_grad_().resize_(1), RuntimeError, "resize_: "),
     (lambda T, a: T.prod([1.0]), TypeError, "prod: expected a tensor first"),
 ]  # fmt: skip
 

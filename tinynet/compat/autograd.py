@@ -29,9 +29,9 @@ class _Context:
     def __init__(self, kind: Any, needs_input_grad: tuple[bool, ...]):
         self._kind, self.name, self.needs_input_grad = kind, kind.__name__, needs_input_grad
         self.rules: Any = defaultdict(lambda: self)
-        self._saved: tuple[Any, ...] = ()
-        self._plain: tuple[Any, ...] = ()
-        self._dirty: tuple[Any, ...] = ()
+        self._saved: Any = ()
+        self._plain: Any = ()
+        self._dirty: Any = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep `tensors` (or None) for backward; an in-place change of them is noticed there."""

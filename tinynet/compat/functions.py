@@ -382,8 +382,7 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
 # ------------------------------------------------------------------------- formulas and old names
 
 for _name, _formula, _doc in (
-    ("lerp", lambda input, end, weight: input + weight * (end - input),
-     "``input + weight * (end - input)``."),
+    ("lerp", lambda input, end, weight: input + weight * (end - input), "From input to end."),
     ("addcmul", lambda input, tensor1, tensor2, *, value=1: input + tensor1 * tensor2 * value,
      "``input + value * tensor1 * tensor2``."),
     ("addcdiv", lambda input, tensor1, tensor2, *, value=1: input + tensor1 / tensor2 * value,
@@ -392,8 +391,7 @@ for _name, _formula, _doc in (
      "The products of two batches of matrices, (B, N, M) and (B, M, P)."),
     ("dot", lambda input, tensor: operator.matmul(*_of_dims("dot", (1, 1), input, tensor)),
      "The inner product of two vectors."),
-    ("mv", lambda input, vec: operator.matmul(*_of_dims("mv", (2, 1), input, vec)),
-     "A matrix times a vector."),
+    ("mv", lambda input, vec: operator.matmul(*_of_dims("mv", (2, 1), input, vec)), "M times v."),
     ("outer", lambda input, vec2: _of_dims("outer", (1, 1), input, vec2)[0][:, None] * vec2,
      "All products of an element of one vector and one of another."),
     ("addmm", lambda input, mat1, mat2, *, beta=1, alpha=1: (
@@ -408,8 +406,7 @@ for _name, _formula, _doc in (
      "The lower triangle of matrices, 0 above the given diagonal."),
     ("triu", lambda input, diagonal=0: _triangle("triu", input, diagonal, False),
      "The upper triangle of matrices, 0 below the given diagonal."),
-    ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(),
-     "The sum of the diagonal of a matrix."),
+    ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(), "The diagonal's sum."),
     ("cdist", lambda x1, x2, p=2.0: (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1),
      "The distances, in the p-norm, of the rows of (..., N, M) from those of (..., K, M)."),
     ("ravel", lambda input: input.reshape(-1), "Flattened to one dimension."),

@@ -59,12 +59,12 @@ def element_size(input: Tensor) -> int:
 def resize_(input: Tensor, *sizes: Any) -> Tensor:
     """Another shape, of as many elements as it needs: the first ones, then zeros; returns self."""
     shape = as_shape("resize_", sizes)
-    if input.requires_grad or input._view_of:
-        raise RuntimeError("resize_: the tensor is a view or requires grad; make a new one")
+    if input.requires_grad:
+        raise RuntimeError("resize_: the tensor requires grad; make a new one, with reshape")
     flat, n = input.array.reshape(-1), math.prod(shape)
     if n > flat.size:
         flat = np.concatenate([flat, np.zeros(n - flat.size, flat.dtype)])
-    input.data = Tensor._wrap(flat[:n].reshape(shape))
+    input.data, input._view_of = Tensor._wrap(flat[:n].reshape(shape)), None
     return input
 
 
