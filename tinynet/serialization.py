@@ -73,7 +73,7 @@ def load(
     path = _path("load", f)
     device = as_device("load", "cpu" if map_location is None else map_location)
     if _first_bytes(path) == b"PK\x03\x04":
-        return _moved(compat.lookup(__name__, "read_pytorch")(path), device)
+        return compat.lookup(__name__, "read_pytorch")(path, device)
     try:
         # opened once, so that header and tensors are of one file even if it is replaced meanwhile
         with _safetensors().safe_open(path, framework="numpy") as file:
@@ -238,15 +238,6 @@ def _writable(function: str, f: str | os.PathLike[str]) -> Path:
     if path.exists() and not path.is_file():
         raise OSError(f"{function}: {path} exists and is not a regular file; choose another")
     return path
-
-
-def _moved(value: Any, device: Any) -> Any:
-    """`value` with the tensors in it on `device`."""
-    if isinstance(value, dict):
-        return {key: _moved(item, device) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)([_moved(item, device) for item in value])
-    return value.to(device) if isinstance(value, Tensor) else value
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -9,6 +9,7 @@
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,12 @@ class Missing(AttributeError):
     """A module has no such name; as text, what to use instead."""
 
     def __str__(self) -> str:
-        return importlib.import_module(".names", __name__).message(*self.args)
+        module, name = self.args
+        for other in dir(sys.modules[module]):
+            if other.lower() == name.lower():
+                return f"{module} has no {name}; did you mean {other}?"
+        path = f"torch{module[len('tinynet'):]}.{name}"
+        return importlib.import_module(".names", __name__).message(path)
 
 
 def _rooms(module: str) -> list[Any]:
@@ -58,7 +64,7 @@ def lookup(module: str, name: str) -> Any:
     for room in _rooms(module) if not name.startswith("__") else ():
         if name in room.__all__:
             return getattr(room, name)
-    raise Missing(f"torch{module[len('tinynet'):]}.{name}")
+    raise Missing(module, name)
 
 
 def names_for(module: str) -> list[str]:

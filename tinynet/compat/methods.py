@@ -91,6 +91,24 @@ squeeze_, unsqueeze_, t_, transpose_ = map(
     _reshaped, ("squeeze_", "unsqueeze_", "t_", "transpose_"))
 
 
+class GradHooks(OrderedDict[object, Any]):
+    """The hooks on the gradient of a leaf or of an intermediate result."""
+
+    def run(self, g: Any, handed_out: set[int]) -> Any:
+        """The gradient after the hooks; `handed_out` gets the ids of the arrays that they saw."""
+        for hook in list(self.values()):
+            answer = g if (answer := hook(g)) is None else answer
+            if not isinstance(answer, Tensor):
+                kind = answer.__class__.__name__
+                raise TypeError(f"register_hook: a hook must return a tensor or None, got a {kind}")
+            if (answer.shape, answer.dtype) != (g.shape, g.dtype):
+                raise RuntimeError(f"register_hook: the hook got a gradient of {g.dtype} "
+                    f"{tuple(g.shape)} and returned {answer.dtype} {tuple(answer.shape)}")
+            handed_out |= {id(g.array), id(answer.array)}
+            g = answer
+        return g
+
+
 def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHandle:
     """Call ``hook(gradient)`` in every backward pass once the gradient of `tensor` is complete.
 
@@ -113,9 +131,9 @@ def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHan
     if vertex is None:
         raise RuntimeError("register_hook: this tensor does not require grad; it gets no gradient")
     if not callable(hook):
-        raise TypeError(f"register_hook: a hook is a function, got {type(hook).__name__}")
+        raise TypeError(f"register_hook: a hook is a function, got {hook.__class__.__name__}")
     if getattr(vertex, "grad_hooks", None) is None:
-        vertex.grad_hooks = OrderedDict()
+        vertex.grad_hooks = GradHooks()
     handle = hooks.RemovableHandle(vertex.grad_hooks, object())
     vertex.grad_hooks[handle._key] = hook
     return handle

@@ -76,11 +76,21 @@ def _rebuilt(storage: np.ndarray, offset: int, shape: Any, strides: Any) -> Tens
     return Tensor._wrap(array)
 
 
-def read_pytorch(path: Path) -> Any:
-    """What ``torch.save`` wrote. ValueError if it is damaged or holds more than data."""
+def _moved(value: Any, device: Any) -> Any:
+    """`value` with the tensors in it on `device`."""
+    if isinstance(value, dict):
+        return {key: _moved(item, device) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_moved(item, device) for item in value])
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
+def read_pytorch(path: Path, device: Any) -> Any:
+    """What ``torch.save`` wrote, on `device`. ValueError if it is damaged or holds more than data.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _Unpickler(archive).load()
+            return _moved(_Unpickler(archive).load(), device)
     except OSError:
         raise
     except Exception as error:  # of zipfile, of pickle, or ours

@@ -1,10 +1,11 @@
 """Schedules of learning rates that small networks seldom need; `optim.lr_scheduler` has them."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from ..ops.arguments import as_choice
+from ..ops.arguments import as_choice, as_int
 from ..optim.declared import Flag, IntFrom1, NotNegative, Number, by
 from ..optim.lr_scheduler import LambdaLR
 from ..optim.scheduler import (
@@ -12,6 +13,17 @@ from ..optim.scheduler import (
 from . import public
 
 _LRScheduler = LRScheduler
+
+
+def go_to(scheduler: LRScheduler, epoch: int) -> None:
+    """``scheduler.step(epoch)``: begin anew, and go on to that epoch. UserWarning: deprecated."""
+    steps = range(as_int("step", "epoch", epoch, 0))
+    warnings.warn("step: epoch is deprecated; call step() once per epoch", stacklevel=3)
+    scheduler._set_lr(scheduler.base_lrs)
+    scheduler.last_epoch = -1
+    scheduler._begin()
+    for _ in steps:
+        scheduler.step()
 
 
 class MultiplicativeLR(LambdaLR):

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
+from .. import compat
 from ..ops.arguments import as_int, as_list, as_number
 from .declared import Declared, Rule, by
 from .optimizer import Optimizer
@@ -115,14 +116,8 @@ class LRScheduler(Declared):
         UserWarning if the optimiser has not made a step yet. With `epoch`, which is deprecated and
         warns, the schedule begins anew and goes on to that epoch.
         """
-        if epoch is not None and as_int("step", "epoch", epoch, 0) >= 0:
-            warnings.warn("step: epoch is deprecated; call step() once per epoch", stacklevel=2)
-            self._set_lr(self.base_lrs)
-            self.last_epoch = -1
-            self._begin()
-            for _ in range(epoch):
-                self.step()
-            return
+        if epoch is not None:
+            return compat.lookup("tinynet.optim.lr_scheduler", "go_to")(self, epoch)
         if self._beginning and not self.optimizer._stepped:
             kind, other = type(self).__name__, type(self.optimizer).__name__
             warnings.warn(f"{kind}.step() was called before {other}.step(): the first learning "
