@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import compat
-from .arrays import as_device, default_generator, to_device, to_host
+from .arrays import default_generator, to_device, to_host
 from .ops.arguments import as_dtype
 from .tensor import Tensor
 
@@ -61,17 +61,18 @@ def load(
         f: str | os.PathLike[str], map_location: Any = None, *, weights_only: Any = False) -> Any:
     """What `save` or ``torch.save`` wrote to the file `f`, or another program's safetensors file.
 
-    Tensors are put on the device `map_location`, by default the CPU. Nothing in the file is
-    executed, and no more memory is taken than a small multiple of the file's size. Of PyTorch's
-    files, those with tensors, numbers, strings, dicts and lists are read. Of a whole module, the
-    class must have been imported; `weights_only` refuses whole modules.
+    Tensors are put on the device `map_location`, by default the CPU; a function or a dict is asked
+    where to put what lies on the "cpu", as in PyTorch. Nothing in the file is executed, and no more
+    memory is taken than a small multiple of the file's size. Of PyTorch's files, those with
+    tensors, numbers, strings, dicts and lists are read. Of a whole module, the class must have been
+    imported; `weights_only` refuses whole modules.
 
     Raises:
         ValueError: the file is truncated, changed, of another version, or not a safetensors file.
         OSError: it can't be read.
     """
     path = _path("load", f)
-    device = as_device("load", "cpu" if map_location is None else map_location)
+    device = compat.lookup(__name__, "place")(map_location)
     if _first_bytes(path) == b"PK\x03\x04":
         return compat.lookup(__name__, "read_pytorch")(path, device)
     try:

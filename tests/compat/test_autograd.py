@@ -314,6 +314,7 @@ REFUSALS = [
     (lambda T: T.ones(2).register_hook(print), RuntimeError, "register_hook: this tensor does not"),
     (hooked(lambda g: g[0]), RuntimeError, "register_hook: the hook got a gradient of float32"),
     (hooked(lambda g: g.double()), RuntimeError, "register_hook: .* returned float64"),
+    (hooked(3), TypeError, "register_hook: a hook is a function, got int"),
     (hooked(lambda g: 3), TypeError, "register_hook: a hook must return a tensor or None"),
     (change_kept, RuntimeError, "Parts needs its input 2, .* add_ changed that in place"),
     (twice, RuntimeError, "the values that Exp kept were freed"),

@@ -75,6 +75,17 @@ def test_what_pytorch_writes_is_read(tmp_path, torch):
         assert tinynet.load(tmp_path / "c.pt").tolist() == [0.333984375] * 2
 
 
+@pytest.mark.parametrize("where", [
+    None, "cpu", tinynet.device("cpu"), lambda storage, location: storage, {"cuda:0": "cpu"},
+])  # fmt: skip
+def test_where_it_is_put(tmp_path, where):
+    for name in ("a.pt", "a"):
+        tinynet.save([tinynet.ones(1)], tmp_path / name)
+        assert tinynet.load(tmp_path / name, map_location=where)[0].tolist() == [1]
+    with pytest.raises(ValueError, match="load: map_location as a function must return"):
+        tinynet.load(tmp_path / "a.pt", lambda storage, location: "cuda")
+
+
 def by_hand(data, members, compression=zipfile.ZIP_STORED):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:

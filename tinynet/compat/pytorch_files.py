@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arrays import to_host
+from ..arrays import as_device, to_host
 from ..tensor import Tensor
 from . import public
 from .types import _NAMES
@@ -83,6 +83,20 @@ def _moved(value: Any, device: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)([_moved(item, device) for item in value])
     return value.to(device) if isinstance(value, Tensor) else value
+
+
+def place(map_location: Any) -> Any:
+    """The device that the argument of ``torch.load`` means, for tensors that come from the CPU."""
+    if callable(map_location):  # mostly: lambda storage, location: storage
+        storage = np.zeros(0)
+        answer = map_location(storage, "cpu")
+        if answer is not storage and answer is not None:
+            raise ValueError("load: map_location as a function must return its storage; give a "
+                "device, such as 'cuda'")
+        map_location = None
+    if isinstance(map_location, dict):
+        map_location = map_location.get("cpu")
+    return as_device("load", "cpu" if map_location is None else map_location)
 
 
 def read_pytorch(path: Path, device: Any) -> Any:
