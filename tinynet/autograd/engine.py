@@ -131,14 +131,20 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
         arrays: list[Any] = []
+        parents: list[Any] = []  # per input its vertex, or None where no gradient is wanted
         like: Any = None
         xp: Any = np
+        recording, wanted = is_grad_enabled(), False
         for value in inputs:
+            vertex = None
             if isinstance(value, Variable):
+                vertex = value._vertex() if recording else None
                 like, value = value, value.array
                 if type(value) is not np.ndarray:
                     xp = None
             arrays.append(value)
+            parents.append(vertex)
+            wanted = wanted or vertex is not None
         if xp is None:
             xp = array_module(*arrays, function=self.name)
         if xp is np and (self.view or warnings_are_off()):
@@ -151,10 +157,8 @@ class Primitive:
         result = like._make(array)
         if self.view:
             result._become_view(inputs[0], self, constants)
-        if is_grad_enabled() and array.dtype.kind == "f":
-            parents = [v._vertex() if isinstance(v, Variable) else None for v in inputs]
-            if [v for v in parents if v is not None]:
-                result._node = Node(self, constants, inputs, parents, result)
+        if wanted and array.dtype.kind == "f":
+            result._node = Node(self, constants, inputs, parents, result)
         if anomaly.watching:
             anomaly.check_result(self, inputs, constants, result)
         return result
@@ -211,8 +215,11 @@ class Node:
         self.primitive = primitive
         self.constants = constants
         self.parents = parents  # per input its vertex, or None where no gradient is wanted
-        self.shapes = [v.array.shape if isinstance(v, Variable) else () for v in inputs]
-        self.dtypes = [v.array.dtype if isinstance(v, Variable) else None for v in inputs]
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[Any] = []
+        for v in inputs:
+            self.shapes.append(v.array.shape if isinstance(v, Variable) else ())
+            self.dtypes.append(v.array.dtype if isinstance(v, Variable) else None)
         self.shape = result.array.shape
         self.time = next(_clock)
         self.retained: weakref.ref[Variable] | None = None  # whose .grad retain_grad() asked for
@@ -260,11 +267,6 @@ class Node:
             made[i] = gradient
         return made
 
-    def free(self) -> None:
-        """Drop the kept values. A node that kept none stays usable, as in PyTorch."""
-        if self.kept:
-            self.kept = None
-
 
 # ------------------------------------------------------------------------------------ the walk
 
@@ -286,8 +288,7 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
         g = gradients.pop(node, None)
         if g is None:
             continue
-        if hooks.in_use:
-            g = observer.changed(node, g)
+        g = observer.changed(node, g) if hooks.in_use else g
         if targets is not None and node in targets:
             arrived[node] = g
         positions = [i for i, parent in enumerate(node.parents)
@@ -340,7 +341,6 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     """
     requests.refuse_create_graph(create_graph)
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
-    targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
 
     def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
@@ -354,7 +354,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         callbacks = hooks.begin_pass()
         with no_grad():
             observer = hooks.Observer(bool(retain_graph), handed_out, deliver)
-            for leaf, g in _walk(seeds, targets, observer).items():
+            for leaf, g in _walk(seeds, requests.leaves("backward", inputs), observer).items():
                 deliver(leaf, g)
             for callback in callbacks:
                 callback()
@@ -388,11 +388,11 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     targets = requests.targets("grad", tensors)
     seeds = requests.seeds("grad", ("outputs", "grad_outputs"), outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
-    handed_out = {id(seed.array) for _, seed in seeds}
+    observer = hooks.Observer(retain, {id(seed.array) for _, seed in seeds})
 
     def run() -> dict[Any, Any]:
         with set_grad_enabled(create_graph):
-            return _walk(seeds, set(targets), hooks.Observer(retain, handed_out))
+            return _walk(seeds, set(targets), observer)
 
     arrived = without_warnings(run)
     results: list[Any] = []
@@ -401,8 +401,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         if g is None:
             g = requests.unused(number, tensor, allow_unused, materialize_grads)
         elif not create_graph:
-            if not requests.may_be_handed_out(g.array, handed_out):
+            if not requests.may_be_handed_out(g.array, observer.handed_out):
                 g = g._make(copy(g.array))
-            handed_out.add(id(g.array))
+            observer.handed_out.add(id(g.array))
         results.append(g)
     return tuple(results)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import array_module, computing, default_generator
+from ..arrays import array_module, computing
 from ..autograd import Primitive
 from ..nn import functional
 from ..ops import elementwise as each
-from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_int, as_tensor,
-    as_tensor_of, of_tensor)
+from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_int, as_random,
+    as_tensor, as_tensor_of, of_tensor)
 from ..ops.indexing import _unindex, along, index_put
 from ..ops.operands import named
 from ..ops.reductions import MinMax
@@ -330,7 +330,7 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *,
     n = as_int("multinomial", "num_samples", num_samples, 1)
     if not ((p >= 0) & (p < np.inf)).all() or (p > 0).sum(-1).min() < (1 if replacement else n):
         raise ValueError("multinomial: weights must be finite and from 0 up, and enough above 0")
-    draw = (generator or default_generator).numpy.standard_exponential
+    draw = as_random("multinomial", generator).standard_exponential
     with np.errstate(divide="ignore"):  # who arrives first, if p says how many arrive in a time
         times = draw((n, *p.shape) if replacement else p.shape) / p
     order = np.moveaxis(times.argmin(-1), 0, -1) if replacement else times.argsort(-1)[..., :n]
