@@ -285,8 +285,7 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
     arrived: dict[Any, Any] = {}
     while history:
         node = history.pop()  # the youngest: all that used its result has been visited
-        g = gradients.pop(node, None)
-        if g is None:
+        if (g := gradients.pop(node, None)) is None:
             continue
         g = observer.changed(node, g) if hooks.in_use else g
         if targets is not None and node in targets:
