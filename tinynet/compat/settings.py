@@ -79,11 +79,10 @@ def _nothing(names: str, answer: Any, doc: str) -> None:
 
 
 _NO_EFFECT = "No effect: results are computed in one way, the same in every run."
-_nothing("use_deterministic_algorithms set_float32_matmul_precision set_flush_denormal "
-    "set_num_interop_threads", None, _NO_EFFECT)
+_nothing("use_deterministic_algorithms set_float32_matmul_precision set_flush_denormal",
+    None, _NO_EFFECT)
 _nothing("are_deterministic_algorithms_enabled", True, "True: the same in every run.")
 _nothing("get_float32_matmul_precision", "highest", "\"highest\".")
-_nothing("get_num_interop_threads", 1, "1: operations run one after the other.")
 
 
 # ---------------------------------------------------------------------- torch.backends, accelerator
@@ -114,7 +113,7 @@ backends = _Settings("Libraries that PyTorch computes with.", cudnn=_Settings(
     cuda=_Settings(_KEPT, is_built=cuda.is_available, matmul=_Settings(_KEPT, allow_tf32=True,
         allow_fp16_reduced_precision_reduction=False)),
     mkldnn=_Settings(_KEPT, enabled=False, is_available=_no),
-    mkl=_Settings(_KEPT, is_available=_no), openmp=_Settings(_KEPT, is_available=_no))
+    openmp=_Settings(_KEPT, is_available=_no))
 accelerator = _Settings("The GPU as ``torch.accelerator`` knows it.",
     is_available=cuda.is_available, device_count=cuda.device_count,
     current_device_index=cuda.current_device, synchronize=cuda.synchronize, current_accelerator=
