@@ -5,7 +5,10 @@
 
 from typing import Any
 
+from . import compat
 from .arrays import as_device, load_cupy
+
+__getattr__ = compat.finder(__name__)
 
 
 def is_available() -> bool:

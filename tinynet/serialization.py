@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_device, default_generator, to_device, to_host
+from . import compat
+from .arrays import default_generator, to_device, to_host
 from .ops.arguments import as_dtype
 from .tensor import Tensor
 
@@ -28,6 +29,7 @@ _VERSION = 1
 # Our one entry in the header (the library would write several in an order that changes from run to
 # run). Its text begins with the name again, so that one damaged letter can't hide whose file it is.
 _ENTRY = "tinynet"
+_WHOLE = "\\u0000tinynet"  # in the JSON of a whole module: `compat.whole_modules`
 # Deeper trees are refused, because Python's JSON reader is recursive.
 _DEEPEST = 100
 
@@ -37,6 +39,8 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
 
     `obj` is a tensor, a state dict, or any nesting of dicts, lists and tuples of tensors, numbers,
     strings and None. Tensors are saved without device and history; numpy's numbers become Python's.
+    Modules in it are saved whole: the names of their classes, and their attributes. A name that
+    ends with .pt or .pth makes a file that ``torch.load`` reads, unless there are modules in it.
 
     Raises:
         TypeError: `obj` contains something else, which is named.
@@ -45,24 +49,32 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
     """
     path = _writable("save", f)
     tensors: dict[str, np.ndarray] = {}
-    tree = _to_tree(obj, (), tensors)
+    plain = compat.lookup(__name__, "described")(obj)
+    tree = _to_tree(plain, (), tensors)
+    if path.suffix in (".pt", ".pth") and _WHOLE not in json.dumps(tree):
+        return write_atomically(path, compat.lookup(__name__, "pytorch_bytes")(obj))
     text = json.dumps({_ENTRY: _VERSION, "sha256": _digest(tree, tensors), "tree": tree})
     write_atomically(path, _safetensors().save(tensors, {_ENTRY: text}))
 
 
-def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
-    """What `save` wrote to the file `f`, or the state dict in another program's safetensors file.
+def load(
+        f: str | os.PathLike[str], map_location: Any = None, *, weights_only: Any = False) -> Any:
+    """What `save` or ``torch.save`` wrote to the file `f`, or another program's safetensors file.
 
-    Tensors are put on the device `map_location`, by default the CPU. Nothing in the file is
-    executed, and no more memory is taken than a small multiple of the file's size.
+    Tensors are put on the device `map_location`, by default the CPU; a function or a dict is asked
+    where to put what lies on the "cpu", as in PyTorch. Nothing in the file is executed, and no more
+    memory is taken than a small multiple of the file's size. Of PyTorch's files, those with
+    tensors, numbers, strings, dicts and lists are read. Of a whole module, the class must have been
+    imported; `weights_only` refuses whole modules.
 
     Raises:
         ValueError: the file is truncated, changed, of another version, or not a safetensors file.
         OSError: it can't be read.
     """
     path = _path("load", f)
-    device = as_device("load", "cpu" if map_location is None else map_location)
-    _refuse_by_first_bytes(path)
+    device = compat.lookup(__name__, "place")(map_location)
+    if _first_bytes(path) == b"PK\x03\x04":
+        return compat.lookup(__name__, "read_pytorch")(path, device)
     try:
         # opened once, so that header and tensors are of one file even if it is replaced meanwhile
         with _safetensors().safe_open(path, framework="numpy") as file:
@@ -87,7 +99,11 @@ def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
                 f"{_VERSION}; is there a later tinynet?")
         if about["sha256"] != _digest(about["tree"], tensors):
             raise ValueError("its content does not match its checksum, so it was damaged")
-        return _from_tree(about["tree"], moved)
+        found = _from_tree(about["tree"], moved)
+        whole = _WHOLE in entries[0]
+        if whole and weights_only:
+            raise ValueError("it holds a whole module, which weights_only=True refuses")
+        return compat.lookup(__name__, "restored")(found) if whole else found
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         plain = type(error) is ValueError
         reason = str(error) if plain else f"its header is damaged, {error!r:.80}"
@@ -225,8 +241,8 @@ def _writable(function: str, f: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _refuse_by_first_bytes(path: Path) -> None:
-    """ValueError if the first eight bytes are not those of a safetensors file."""
+def _first_bytes(path: Path) -> bytes:
+    """The first four bytes; ValueError if they are of neither a safetensors file nor a zip."""
     if not path.exists():
         raise FileNotFoundError(f"load: there is no file {path}")
     with path.open("rb") as file:
@@ -234,11 +250,11 @@ def _refuse_by_first_bytes(path: Path) -> None:
         size = os.fstat(file.fileno()).st_size
     # A safetensors file starts with the length of its header, little-endian. The first bytes of a
     # pickle, or of torch.save's zip of pickles, make a number larger than any file.
-    if int.from_bytes(start, "little") <= size - 8:
-        return
-    if start[:1] == b"\x80" or start[:4] == b"PK\x03\x04":
-        raise ValueError(f"load: {path} is a pickle (as torch.save writes), which may execute "
-            "anything; it was not read. Save the weights with safetensors.torch.save_file instead")
+    if start[:4] == b"PK\x03\x04" or int.from_bytes(start, "little") <= size - 8:
+        return start[:4]
+    if start[:1] == b"\x80":
+        raise ValueError(f"load: {path} is a pickle (as torch.save wrote it before 1.6), which "
+            "may execute anything; it was not read. Save it again with a newer PyTorch")
     raise ValueError(f"load: {path} is not a safetensors file, or truncated: its {size:,} bytes "
         "don't hold the header they announce")
 

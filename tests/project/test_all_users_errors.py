@@ -111,9 +111,11 @@ def with_hook(hook: Callable[..., Any], register: str) -> None:
     layer(tinynet.ones(1))
 
 
-def with_leaf_hook(hook: Callable[..., Any]) -> None:
+def with_leaf_hook(
+    hook: Callable[..., Any], register: str = "register_post_accumulate_grad_hook"
+) -> None:
     leaf = tinynet.ones(2, requires_grad=True)
-    leaf.register_post_accumulate_grad_hook(hook)
+    getattr(leaf, register)(hook)
     (leaf * 2).sum().backward()
 
 
@@ -148,6 +150,7 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "tinynet.gradcheck(inputs)": lambda e: tinynet.gradcheck(lambda x: x, FailingList(e)),
     "tinynet.Tensor.backward(inputs)": lambda e: parameter().sum().backward(inputs=FailingList(e)),
     "tinynet.Tensor.register_post_accumulate_grad_hook(hook)": lambda e: with_leaf_hook(failing(e)),
+    "tinynet.Tensor.register_hook(hook)": lambda e: with_leaf_hook(failing(e), "register_hook"),
     "tinynet.no_grad(function)": lambda e: tinynet.no_grad()(failing(e))(),
     "tinynet.enable_grad(function)": lambda e: tinynet.enable_grad()(failing(e))(),
     "tinynet.inference_mode(function)": lambda e: tinynet.inference_mode()(failing(e))(),

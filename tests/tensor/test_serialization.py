@@ -237,7 +237,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
         (pickle.dumps({"a": 1}), "is a pickle .* was not read"),
         (pickle.dumps({"a": 1}, protocol=2), "is a pickle .* was not read"),
         (pickle.dumps({"a": 1}, protocol=0), "not a safetensors file"),
-        (b"PK\x03\x04" + bytes(100), "is a pickle .* was not read"),
+        (b"PK\x03\x04" + bytes(100), "can't be used: File is not a zip file"),
         (pack(one(), bytes(8), length=2**63), "don't hold the header they announce"),
         (pack(one(), bytes(8), length=60), "not a readable"),
         (pack(b"\xff\xfe not JSON", bytes(8)), "not a readable"),

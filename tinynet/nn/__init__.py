@@ -1,8 +1,9 @@
 """Neural networks: modules, layers, losses, and the functions under them."""
 
 import importlib
-import types
+from typing import Any
 
+from .. import compat
 from . import functional, init, utils
 from .containers import ModuleDict, ModuleList, Sequential
 from .layers import Conv2d, ConvTranspose2d, Dropout, Dropout2d, Flatten, Linear
@@ -20,7 +21,7 @@ __all__ = ["functional", "init", "utils"]
 __all__ += [name for name, value in dict(globals()).items() if isinstance(value, type)]
 
 
-def __getattr__(name: str) -> types.ModuleType:
+def __getattr__(name: str) -> Any:
     if name == "parallel":  # imported at first use, which is on several ranks
         return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return compat.lookup(__name__, name)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .. import compat
 from ..arrays import array_module, default_generator, device_of, Generator
 from ..autograd import Variable
 
@@ -28,12 +29,18 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # ------------------------------------------------------------------------------------- decorators
 
 
+# Arguments that other functions of PyTorch and numpy know by these names: `compat.words`.
+OTHER_WORDS = frozenset(("axis", "keepdims", "out", "rounding_mode"))
+
+
 def of_tensor(function: _F) -> _F:
     """Declare an operation whose first argument is a tensor: TypeError for anything else."""
     name = function.__name__
 
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Any:
+        if keywords and not OTHER_WORDS.isdisjoint(keywords):
+            return compat.respelled(operation, args, keywords)
         first = args[0] if args else next(iter(keywords.values()), None)
         if not isinstance(first, Variable):
             given = f"{type(first).__name__}; make one with tinynet.tensor(...)"

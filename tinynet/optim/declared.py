@@ -44,7 +44,8 @@ class Declared:
             try:
                 call = signature.bind(self, *args, **keywords)
             except TypeError as error:  # an argument is missing, unknown or given twice
-                raise TypeError(f"{owner}: {error}") from None
+                hint = "; did you mean lr?" if "learning_rate" in keywords else ""
+                raise TypeError(f"{owner}: {error}{hint}") from None
             for name, rule in rules.items():
                 if name in call.arguments:  # a default needs no check
                     call.arguments[name] = rule(owner, name, call.arguments[name])

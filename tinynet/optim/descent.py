@@ -39,7 +39,9 @@ class Descent(Declared, Optimizer):
         return {name: rule(owner, name, options[name]) for name, rule in self._rules.items()}
 
     def _checked_group(self, owner: str, group: Mapping[str, Any]) -> dict[str, Any]:
-        if foreign := [n for n in group if n in _known_options and n not in self._rules]:
+        set_options = [n for n in group if group[n] is not None and group[n] is not False]
+        if foreign := [n for n in set_options if n in _known_options and n not in self._rules and (
+                n != "decoupled_weight_decay" or not self._decoupled)]:
             has, own = ", ".join(foreign), ", ".join(self._rules)
             kind = type(self).__name__
             raise ValueError(f"{owner} has {has}, but the options of {kind} are {own}")

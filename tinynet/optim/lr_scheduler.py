@@ -20,12 +20,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
+from .. import compat
 from ..ops.arguments import as_choice, as_function, as_int
 from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by
 from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Schedulers, per_group
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR",
     "MultiStepLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
+__getattr__ = compat.finder(__name__)
 
 
 _of_epoch = by(as_function, "a function of the epoch, or a list of them")
@@ -295,7 +297,7 @@ class SequentialLR(LRScheduler):
         first._begin()
         self._last_lr = first.get_last_lr()
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # as PyTorch's
         """Go on to the next epoch, which may be the first one of the next scheduler."""
         self.last_epoch += 1
         now = bisect_right(self._milestones, self.last_epoch)

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
+from .. import compat
 from ..ops.arguments import as_int, as_list, as_number
 from .declared import Declared, Rule, by
 from .optimizer import Optimizer
@@ -109,11 +110,14 @@ class LRScheduler(Declared):
         """The learning rates, one per parameter group, that this scheduler set last."""
         return list(self._last_lr)
 
-    def step(self) -> None:
+    def step(self, epoch: int | None = None) -> None:
         """Go on to the next epoch and set its rates.
 
-        UserWarning if the optimiser has not made a step yet.
+        UserWarning if the optimiser has not made a step yet. With `epoch`, which is deprecated and
+        warns, the schedule begins anew and goes on to that epoch.
         """
+        if epoch is not None:
+            return compat.lookup("tinynet.optim.lr_scheduler", "go_to")(self, epoch)
         if self._beginning and not self.optimizer._stepped:
             kind, other = type(self).__name__, type(self.optimizer).__name__
             warnings.warn(f"{kind}.step() was called before {other}.step(): the first learning "

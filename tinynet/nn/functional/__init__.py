@@ -1,5 +1,6 @@
 """Functions of neural networks. All their arguments are checked here; errors name the function."""
 
+from ... import compat
 from .activation import (
     cosine_similarity, elu, gelu, hardtanh, leaky_relu, linear, log_softmax, normalize, relu, relu6,
     sigmoid, silu, softmax, softplus, tanh)
@@ -14,3 +15,4 @@ from .padding import pad
 from .pooling import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 
 __all__ = [name for name, value in dict(globals()).items() if callable(value)]
+__getattr__ = compat.finder(__name__)

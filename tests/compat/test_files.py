@@ -1,0 +1,258 @@
+"""Files of PyTorch's format, and whole modules."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import types
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import nn
+
+DTYPES = "float16 float32 float64 uint8 int8 int16 int32 int64 bool".split()
+
+
+def content(T):
+    """What programs save: state dicts, checkpoints, tensors of all dtypes, views, empty ones."""
+    x = T.arange(12.0).reshape(3, 4)
+    state = OrderedDict(weight=x, bias=T.ones(3))
+    return {
+        "model": state, "epoch": 3, "loss": 0.1, "name": "run", "none": None, "flag": True,
+        "big": 2**100, "list": [1, (2.5, "a"), {}], 7: T.tensor(1.5), "empty": T.ones(0, 2),
+        "view": x[1:, ::2], "turned": x.t(), "wide": T.ones(1, 1).expand(2, 3),
+        **{name: T.tensor([0, 1, 1]).to(getattr(T, name)) for name in DTYPES},
+    }  # fmt: skip
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [type(value).__name__, *map(plain, value)]
+    return (str(np.asarray(value).dtype), np.asarray(value).tolist()) if hasattr(
+        value, "dtype") else value
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.pth"])
+def test_what_is_written_is_read(tmp_path, name):
+    tinynet.save(content(tinynet), tmp_path / name)
+    assert zipfile.is_zipfile(tmp_path / name)
+    assert plain(tinynet.load(tmp_path / name)) == plain(content(tinynet))
+    tinynet.save(content(tinynet), tmp_path / "again.pt")
+    assert (tmp_path / "again.pt").read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_pytorch_reads_what_is_written(tmp_path, torch):
+    tinynet.save(content(tinynet), tmp_path / "a.pt")
+    found = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert plain(found) == plain(content(torch))
+
+
+def test_what_pytorch_writes_is_read(tmp_path, torch):
+    torch.save(content(torch), tmp_path / "a.pt")
+    found = tinynet.load(tmp_path / "a.pt")
+    assert plain(found) == plain(content(tinynet))
+    found["view"].zero_()  # PyTorch's views share their storage, and so do ours
+    assert found["model"]["weight"][1:, ::2].sum() == 0
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.ones(2, 1, 5, 5)).sum().backward()
+    optimizer.step()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, tmp_path / "b")
+    found = tinynet.load(tmp_path / "b", map_location="cpu")
+    ours = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    ours.load_state_dict(found["model"])
+    tinynet.optim.Adam(ours.parameters()).load_state_dict(found["optimizer"])
+    assert ours[0].weight.tolist() == model[0].weight.tolist()
+    torch.save(torch.ones(2, dtype=torch.bfloat16) / 3, tmp_path / "c.pt")
+    with pytest.warns(UserWarning, match="bfloat16 is read as float32"):
+        assert tinynet.load(tmp_path / "c.pt").tolist() == [0.333984375] * 2
+
+
+@pytest.mark.parametrize("where", [
+    None, "cpu", tinynet.device("cpu"), lambda storage, location: storage, {"cuda:0": "cpu"},
+])  # fmt: skip
+def test_where_it_is_put(tmp_path, where):
+    for name in ("a.pt", "a"):
+        tinynet.save([tinynet.ones(1)], tmp_path / name)
+        assert tinynet.load(tmp_path / name, map_location=where)[0].tolist() == [1]
+    with pytest.raises(ValueError, match="load: map_location as a function must return"):
+        tinynet.load(tmp_path / "a.pt", lambda storage, location: "cuda")
+
+
+def by_hand(data, members, compression=zipfile.ZIP_STORED):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        archive.writestr("x/data.pkl", data)
+        for name, value in members.items():
+            archive.writestr(f"x/{name}", value)
+    return stream.getvalue()
+
+
+def tensor_pickle(offset, shape, strides, count, kind="FloatStorage"):
+    """The pickle of one tensor, protocol 0 for names and 2 for the rest, as PyTorch writes it."""
+    numbers = pickle.dumps((offset, shape, strides, False, OrderedDict()), 2)[2:-1]
+    storage = b"(X\x07\0\0\0storagectorch\n" + kind.encode() + b"\nX\x01\0\0\x000X\x03\0\0\0cpu"
+    pid = storage + pickle.dumps(count, 2)[2:-1] + b"tQ"
+    # _rebuild_tensor_v2(storage, *numbers), its arguments made one by one
+    arguments = b"".join(pickle.dumps(v, 2)[2:-1] for v in (offset, shape, strides, False))
+    assert numbers
+    return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + pid + arguments + b"NtR."
+
+
+FOUR = np.arange(4, dtype="<f4").tobytes()
+REFUSED = [
+    (by_hand(pickle.dumps(types.SimpleNamespace(a=1), 2), {}), "it needs types.SimpleNamespace"),
+    (by_hand(b"cos\nsystem\n(X\x04\0\0\0truetR.", {}), "it needs os.system"),
+    (by_hand(b"cbuiltins\neval\n(X\x01\0\0\x001tR.", {}), "it needs builtins.eval"),
+    (by_hand(b"", {}), "can't be used"),
+    (by_hand(b"\x80\x02.", {}), "can't be used"),
+    (by_hand(tensor_pickle(0, (5,), (1,), 4), {"data/0": FOUR}), "doesn't lie in its storage"),
+    (by_hand(tensor_pickle(2, (3,), (1,), 4), {"data/0": FOUR}), "doesn't lie in its storage"),
+    (by_hand(tensor_pickle(0, (2, 2), (4, 1), 4), {"data/0": FOUR}), "doesn't lie in its storage"),
+    (by_hand(tensor_pickle(-1, (2,), (1,), 4), {"data/0": FOUR}), "doesn't lie in its storage"),
+    (by_hand(tensor_pickle(0, (2,), (-1,), 4), {"data/0": FOUR}), "doesn't lie in its storage"),
+    (by_hand(tensor_pickle(0, (2**40, 2**40), (0, 0), 4), {"data/0": FOUR}), "lie in its storage"),
+    (by_hand(tensor_pickle(0, (2,), (1,), 9), {"data/0": FOUR}), "has 4 elements, not 9"),
+    (by_hand(tensor_pickle(0, (2,), (1,), 4, "QInt8Storage"), {"data/0": FOUR}), "QInt8Storage"),
+    (by_hand(tensor_pickle(0, (2,), (1,), 4), {}), "can't be used"),
+    (by_hand(tensor_pickle(0, (2,), (1,), 4), {"data/0": FOUR}, zipfile.ZIP_LZMA), "compressed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "words"), REFUSED, ids=range(len(REFUSED)))
+def test_hostile_and_damaged_files(tmp_path, data, words):
+    (tmp_path / "a.pt").write_bytes(data)
+    with pytest.raises(ValueError, match=f"load: .*{words}"):
+        tinynet.load(tmp_path / "a.pt")
+
+
+def test_a_file_by_hand(tmp_path):
+    for order, letter in (("little", "<"), ("big", ">")):
+        data = np.arange(4, dtype=f"{letter}f4").tobytes()
+        members = {"data/0": data, "byteorder": order}
+        (tmp_path / "a.pt").write_bytes(by_hand(tensor_pickle(1, (3,), (1,), 4), members))
+        assert tinynet.load(tmp_path / "a.pt").tolist() == [1, 2, 3]
+
+
+def test_damage_is_noticed(tmp_path):
+    tinynet.save({"a": tinynet.ones(100)}, tmp_path / "a.pt")
+    data = bytearray((tmp_path / "a.pt").read_bytes())
+    at = data.index(np.ones(1, "<f4").tobytes() * 50)
+    data[at + 41] ^= 1
+    (tmp_path / "a.pt").write_bytes(data)
+    with pytest.raises(ValueError, match="load: "):
+        tinynet.load(tmp_path / "a.pt")
+
+
+def swish(x):
+    return x * x.sigmoid()
+
+
+class Net(nn.Module):
+    def __init__(self, width=3):
+        super().__init__()
+        self.first = nn.Linear(2, width)
+        self.again = self.first
+        self.tied = nn.Linear(2, width)
+        self.tied.weight = self.first.weight
+        self.layers = nn.Sequential(nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.5))
+        self.act, self.other = swish, nn.functional.relu
+        self.width, self.sizes, self.kinds = width, (1, 2), {"a": [1.5]}
+        self.frozen = nn.Parameter(tinynet.ones(2), requires_grad=False)
+        self.register_buffer("seen", tinynet.zeros(1), persistent=False)
+
+    def forward(self, x):
+        return self.layers(self.other(self.act(self.first(x)) + self.again(x) + self.tied(x)))
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net"])
+def test_a_whole_module(tmp_path, name):
+    net, x = Net(), tinynet.randn(5, 2)
+    net(x)
+    net.eval()
+    tinynet.save({"net": net, "epoch": 2}, tmp_path / name)
+    found = tinynet.load(tmp_path / name)
+    other = found["net"]
+    assert found["epoch"] == 2 and type(other) is Net and not other.training
+    assert other(x).tolist() == net(x).tolist()
+    assert other.again is other.first and other.tied.weight is other.first.weight
+    assert other.act is swish and other.sizes == (1, 2) and other.kinds == {"a": [1.5]}
+    assert not other.frozen.requires_grad and other.first.weight.requires_grad
+    assert [*other.state_dict()] == [*net.state_dict()] and "seen" not in other.state_dict()
+    assert repr(other) == repr(net) and other.seen.tolist() == [0]
+    other.train()(x).sum().backward()
+    assert other.first.weight.grad is not None
+    with pytest.raises(ValueError, match="weights_only=True refuses"):
+        tinynet.load(tmp_path / name, weights_only=True)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.GroupNorm(2, 2), nn.MaxPool2d(2), nn.Flatten()),
+    lambda: nn.ModuleList([nn.Linear(1, 1), nn.Identity()]), lambda: nn.ModuleDict({"a": nn.ELU()}),
+    lambda: nn.CrossEntropyLoss(tinynet.ones(3)), lambda: nn.Upsample(scale_factor=2),
+])  # fmt: skip
+def test_layers(tmp_path, make):
+    module = make()
+    tinynet.save(module, tmp_path / "a")
+    found = tinynet.load(tmp_path / "a")
+    assert repr(found) == repr(module)
+    for name, value in module.state_dict().items():
+        assert found.state_dict()[name].tolist() == value.tolist()
+
+
+def with_hook():
+    net = nn.ReLU()
+    net.register_forward_hook(print)
+    return net
+
+
+def with_attribute(value):
+    net = nn.ReLU()
+    net.extra = value
+    return net
+
+
+class Local(nn.Module):
+    pass
+
+
+NOT_SAVED = [
+    (lambda: type("Gone", (nn.Module,), {})(), "Gone can't be found by its name"),
+    (with_hook, "ReLU has _hooks"),
+    (lambda: with_attribute(lambda x: x), "<lambda> can't be found by its name"),
+    (lambda: with_attribute(open), "extra is a builtin_function"),
+    (lambda: with_attribute(io.StringIO()), "extra is a StringIO"),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), NOT_SAVED)
+def test_what_cannot_be_saved(tmp_path, make, words):
+    with pytest.raises(TypeError, match=f"save: .*{words}"):
+        tinynet.save(make(), tmp_path / "a")
+
+
+def test_a_class_that_is_not_imported(tmp_path, monkeypatch):
+    tinynet.save(Net(), tmp_path / "a")
+    monkeypatch.delitem(sys.modules, __name__)
+    with pytest.raises(ValueError, match=r"class .*:Net, which this program has not imported"):
+        tinynet.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("state", "words"), [
+    ({"a": ["function", "os:system"]}, "the function os:system is not one of tinynet"),
+    ({"forward": ["function", "tinynet.nn.functional.activation:relu"]}, "the method forward"),
+    ({"a": ["module", 1, "io:StringIO", {}]}, "class io:StringIO, which this program has not"),
+])  # fmt: skip
+def test_a_hostile_module(tmp_path, state, words):
+    mark = "\0tinynet"
+    state = {name: {mark: value} for name, value in state.items()}
+    tinynet.save({mark: ["module", 0, "tinynet.nn.stateless:ReLU", state]}, tmp_path / "a")
+    with pytest.raises(ValueError, match=f"load: .*{words}"):
+        tinynet.load(tmp_path / "a")

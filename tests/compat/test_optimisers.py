@@ -1,0 +1,189 @@
+"""Optimisers and schedules of `tinynet/compat`, beside PyTorch and beside recorded steps."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+import tinynet
+
+STEPS = 12
+
+
+def descend(T, name, **options):
+    """The weights after each of some steps down a curved valley, whose loss is far from flat."""
+    w = T.tensor([1.0, -2.0, 0.5], dtype=T.float64, requires_grad=True)
+    v = T.tensor([[0.3, -0.7]], dtype=T.float64, requires_grad=True)
+    scale = T.tensor([1.0, 3.0, 0.2], dtype=T.float64)
+    optimizer = getattr(T.optim, name)([w, v], **options)
+    seen = []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (scale * w * w).sum() + (v**4).sum() + (w[:2] * v[0]).sum().sin()
+        loss.backward()
+        return loss
+
+    for _ in range(STEPS):
+        optimizer.step(closure)
+        seen.append([*w.tolist(), *v[0].tolist()])
+    return seen
+
+
+# the options, and PyTorch's weights after the last step
+OPTIMISERS = [
+    ("Adadelta", {},
+     [0.959414, -1.95932, 0.460238, 0.254403, -0.658438]),
+    ("Adadelta", {"lr": 0.5, "rho": 0.7, "eps": 0.0001, "weight_decay": 0.1},
+     [0.86271, -1.861085, 0.370289, 0.073313, -0.549196]),
+    ("Adamax", {"lr": 0.1},
+     [0.100849, -0.961688, -0.11431, -0.343441, 0.384951]),
+    ("Adamax", {"betas": (0.5, 0.8), "eps": 0.001, "weight_decay": 0.1, "maximize": True},
+     [1.023959, -2.023984, 0.523773, 0.277573, -0.723919]),
+    ("NAdam", {"lr": 0.1},
+     [0.276679, -1.109942, -0.03499, -0.442314, 0.306034]),
+    ("NAdam", {"betas": (0.5, 0.8), "eps": 0.001, "weight_decay": 0.1, "momentum_decay": 0.1},
+     [0.975864, -1.975844, 0.476078, 0.271619, -0.675682]),
+    ("RAdam", {"lr": 0.1},
+     [0.127013, 0.958045, 0.374887, 0.104329, -0.299726]),
+    ("RAdam", {"betas": (0.5, 0.8), "eps": 0.001, "weight_decay": 0.1, "maximize": True},
+     [1.014981, -2.074803, 0.504687, 0.29546, -0.709807]),
+    ("LBFGS", {},
+     [0.175941, 0.03386, 7e-06, -0.352713, -0.203637]),
+    ("LBFGS", {"lr": 0.3, "max_iter": 4, "history_size": 3},
+     [0.175937, -0.03386, -4.8e-05, -0.352714, 0.203657]),
+    ("LBFGS", {"lr": 0.1, "max_iter": 7, "max_eval": 5, "tolerance_grad": 0.001},
+     [0.188233, -0.050337, 0.02991, -0.365714, 0.246667]),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "end"), OPTIMISERS)
+def test_recorded_steps(name, options, end):
+    assert descend(tinynet, name, **options)[-1] == pytest.approx(end, abs=2e-6)
+
+
+@pytest.mark.parametrize(("name", "options", "_"), OPTIMISERS)
+def test_pytorchs_steps(name, options, _, torch):
+    ours, theirs = descend(tinynet, name, **options), descend(torch, name, **options)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a == pytest.approx(b, rel=1e-6, abs=1e-9)
+
+
+def rates(T, make, steps=17, optimizer="SGD", **options):
+    """The rates and momenta of two groups, epoch by epoch."""
+    groups = [{"params": [T.ones(1, requires_grad=True)], "lr": lr} for lr in (0.5, 0.2)]
+    optimizer = getattr(T.optim, optimizer)(groups, lr=0.1, **options)
+    scheduler = make(T.optim.lr_scheduler, optimizer)
+    seen = []
+    for epoch in range(steps):
+        seen += [g[name] for g in optimizer.param_groups for name in ("lr", *options)]
+        optimizer.step()
+        scheduler.step(*([epoch / 3] if make is warm_restarts_at else ()))
+    return seen, scheduler.get_last_lr()
+
+
+def warm_restarts_at(S, o):
+    return S.CosineAnnealingWarmRestarts(o, 2, 2, 0.01)
+
+
+SCHEDULES = [
+    (lambda S, o: S.MultiplicativeLR(o, lambda e: 0.9 if e % 2 else 1.05), {},
+     [0.286198, 0.114479]),
+    (lambda S, o: S.PolynomialLR(o, 7, 2.0), {},
+     [0.0, 0.0]),
+    (lambda S, o: S.CosineAnnealingWarmRestarts(o, 3, 2, 0.01), {},
+     [0.1325, 0.0575]),
+    (warm_restarts_at, {},
+     [0.042824, 0.022728]),
+    (lambda S, o: S.CyclicLR(o, 0.1, 0.9, 3, cycle_momentum=False), {},
+     [0.366667, 0.366667]),
+    (lambda S, o: S.CyclicLR(o, 0.1, [0.9, 0.5], 2, 4, "triangular2"), {"momentum": 0.9},
+     [0.15, 0.125]),
+    (lambda S, o: S.CyclicLR(o, 0.1, 0.9, 3, 2, "exp_range", 0.9), {"momentum": 0.9},
+     [0.188945, 0.188945]),
+    (lambda S, o: S.CyclicLR(o, 0.1, 0.9, 3, scale_fn=lambda x: 1 / x), {"momentum": 0.5},
+     [0.188889, 0.188889]),
+    (lambda S, o: S.ChainedScheduler([S.StepLR(o, 4), S.ExponentialLR(o, 0.9)]), {},
+     [8e-06, 3e-06]),
+]
+
+
+@pytest.mark.parametrize(("make", "options", "_"), SCHEDULES)
+def test_pytorchs_rates(make, options, _, torch):
+    ours, theirs = rates(tinynet, make, **options), rates(torch, make, **options)
+    assert ours[0] == pytest.approx(theirs[0]) and ours[1] == pytest.approx(theirs[1])
+
+
+@pytest.mark.parametrize(("make", "options", "last"), SCHEDULES)
+def test_recorded_rates(make, options, last):
+    assert rates(tinynet, make, **options)[1] == pytest.approx(last, abs=1e-6)
+
+
+@pytest.mark.parametrize(("make", "options", "_"), SCHEDULES[:5] + SCHEDULES[6:])  # one group
+def test_a_schedule_goes_on_where_it_was(make, options, _):
+    def new():
+        weights = [tinynet.ones(1, requires_grad=True)]
+        optimizer = tinynet.optim.SGD(weights, lr=0.5, **options)
+        return optimizer, make(tinynet.optim.lr_scheduler, optimizer)
+
+    optimizer, scheduler = new()
+    for _ in range(5):
+        optimizer.step()
+        scheduler.step()
+    other, resumed = new()
+    other.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(scheduler.state_dict())
+    for s in (scheduler, resumed):
+        s.optimizer.step()
+        s.step()
+    assert scheduler.get_last_lr() == resumed.get_last_lr()
+
+
+@pytest.mark.parametrize("make", [
+    lambda S, o: S.StepLR(o, 3), lambda S, o: S.ExponentialLR(o, 0.9),
+    lambda S, o: S.LambdaLR(o, lambda e: 1 / (e + 1)), lambda S, o: S.CosineAnnealingLR(o, 5),
+    lambda S, o: S.MultiStepLR(o, [2, 4]), lambda S, o: S.PolynomialLR(o, 7),
+])  # fmt: skip
+def test_step_to_an_epoch(make, torch):
+    def run(T):
+        optimizer = T.optim.SGD([T.ones(1, requires_grad=True)], lr=0.5)
+        scheduler, seen = make(T.optim.lr_scheduler, optimizer), []
+        optimizer.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for epoch in (0, 1, 2, 5, 3):
+                scheduler.step(epoch)
+                seen.append(scheduler.get_last_lr()[0])
+        return seen
+
+    assert run(tinynet) == pytest.approx(run(torch))
+
+
+def test_step_to_an_epoch_warns():
+    optimizer = tinynet.optim.SGD([tinynet.ones(1)], lr=0.5)
+    scheduler = tinynet.optim.lr_scheduler.StepLR(optimizer, 3)
+    optimizer.step()
+    with pytest.warns(UserWarning, match="step: epoch is deprecated"):
+        scheduler.step(7)
+    assert scheduler.get_last_lr() == pytest.approx([0.005])
+    assert isinstance(scheduler, tinynet.optim.lr_scheduler._LRScheduler)
+
+
+REFUSALS = [
+    (lambda o: tinynet.optim.SGD([tinynet.ones(1)], learning_rate=1), TypeError, "SGD: .*mean lr"),
+    (lambda o: tinynet.optim.Adadelta([tinynet.ones(1)], rho=2), ValueError, "Adadelta: rho must"),
+    (lambda o: tinynet.optim.LBFGS([tinynet.ones(1)], line_search_fn="strong_wolfe"), ValueError,
+     "LBFGS: there is no line search"),
+    (lambda o: tinynet.optim.LBFGS([{"params": [tinynet.ones(1)]}, {"params": [tinynet.ones(1)]}]),
+     ValueError, "LBFGS: all parameters must be in one group"),
+    (lambda o: tinynet.optim.lr_scheduler.CyclicLR(
+        tinynet.optim.Adadelta([tinynet.ones(1)]), 0.1, 1), ValueError, "CyclicLR: .*=False"),
+    (lambda o: tinynet.optim.lr_scheduler.ChainedScheduler([]), ValueError, "ChainedScheduler: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "error", "words"), REFUSALS)
+def test_refusals(make, error, words):
+    with pytest.raises(error, match=words):
+        make(tinynet.optim.SGD([tinynet.ones(1)], lr=0.5))

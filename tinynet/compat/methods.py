@@ -1,0 +1,148 @@
+"""Methods of tensors that are no functions of ``torch``; `compat.METHODS` lists all of them."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import creation
+from ..autograd import hooks, is_grad_enabled
+from ..ops.arguments import as_dtype, as_shape
+from ..tensor import _converter, _in_place, Tensor
+from . import functions, METHODS
+from .types import _CPU, _CUDA, _NAMES, _Typed
+
+
+def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The tensor in `dtype`, a dtype, FloatTensor or "torch.FloatTensor"; without, such a name."""
+    if dtype is None:
+        return f"torch.{'cuda.' * input.is_cuda}{_NAMES[input.dtype]}"
+    if isinstance(dtype, str) and dtype.startswith("torch."):
+        dtype = (_CUDA if ".cuda." in dtype else _CPU).get(dtype.rpartition(".")[2], dtype)
+    if isinstance(dtype, _Typed):
+        return input.to(dtype.dtype, device=dtype.place)  # type: ignore[attr-defined]
+    return input.to(as_dtype("type", dtype))
+
+
+def new(input: Tensor, *data: Any) -> Any:
+    """A tensor of this one's dtype: ``x.new(2, 3)``, ``x.new([1, 2])``."""
+    return (_CUDA if input.is_cuda else _CPU)[_NAMES[input.dtype]](*data)
+
+
+def _new(name: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, **more: Any) -> Any:
+        device, dtype = device or self.device, dtype or self.dtype
+        return getattr(creation, name)(*args, dtype=dtype, device=device, **more)
+
+    doc = f"`{name}`, by default in this tensor's dtype and on its device."
+    return functions.named(method, f"new_{name}", doc)
+
+
+new_zeros, new_ones, new_empty, new_full, new_tensor = map(
+    _new, ("zeros", "ones", "empty", "full", "tensor"))
+byte, short, char = _converter(np.uint8), _converter(np.int16), _converter(np.int8)
+
+
+def stride(input: Tensor, dim: int | None = None) -> Any:
+    """How many elements lie between neighbours along each dimension, or along `dim`."""
+    steps = tuple(n // input.array.itemsize for n in input.array.strides)
+    return steps if dim is None else steps[dim]
+
+
+def element_size(input: Tensor) -> int:
+    """How many bytes an element takes."""
+    return input.array.itemsize
+
+
+def resize_(input: Tensor, *sizes: Any) -> Tensor:
+    """Another shape, of as many elements as it needs: the first ones, then zeros; returns self."""
+    shape = as_shape("resize_", sizes)
+    if input.requires_grad:
+        raise RuntimeError("resize_: the tensor requires grad; make a new one, with reshape")
+    flat, n = input.array.reshape(-1), math.prod(shape)
+    if n > flat.size:
+        flat = np.concatenate([flat, np.zeros(n - flat.size, flat.dtype)])
+    input.data, input._view_of = Tensor._wrap(flat[:n].reshape(shape)), None
+    return input
+
+
+def _reshaped(name: str) -> Callable[..., Any]:
+    """`squeeze_` and its like: the tensor becomes a view of what it was."""
+
+    def method(self: Tensor, *args: Any) -> Tensor:
+        if is_grad_enabled():
+            self._refuse_leaf(name)
+        self._vertex()
+        before = self._make(self.array)
+        for slot in ("_node", "_version", "_view_of", "_node_version"):
+            if hasattr(self, slot):
+                setattr(before, slot, getattr(self, slot))
+        after = getattr(before, name[:-1])(*args)
+        self.array, self._node, self._node_version = after.array, after._node, after._version.count
+        self._view_of = after._view_of if after._node or before._view_of else None
+        return self
+
+    return functions.named(method, name, f"`{name[:-1]}` in place; returns self.")
+
+
+squeeze_, unsqueeze_, t_, transpose_ = map(
+    _reshaped, ("squeeze_", "unsqueeze_", "t_", "transpose_"))
+
+
+class GradHooks(OrderedDict[object, Any]):
+    """The hooks on the gradient of a leaf or of an intermediate result."""
+
+    def run(self, g: Any, handed_out: set[int]) -> Any:
+        """The gradient after the hooks; `handed_out` gets the ids of the arrays that they saw."""
+        for hook in list(self.values()):
+            answer = g if (answer := hook(g)) is None else answer
+            if not isinstance(answer, Tensor):
+                kind = answer.__class__.__name__
+                raise TypeError(f"register_hook: a hook must return a tensor or None, got a {kind}")
+            if (answer.shape, answer.dtype) != (g.shape, g.dtype):
+                raise RuntimeError(f"register_hook: the hook got a gradient of {g.dtype} "
+                    f"{tuple(g.shape)} and returned {answer.dtype} {tuple(answer.shape)}")
+            handed_out |= {id(g.array), id(answer.array)}
+            g = answer
+        return g
+
+
+def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHandle:
+    """Call ``hook(gradient)`` in every backward pass once the gradient of `tensor` is complete.
+
+    What it returns, unless None, takes the gradient's place, here and on the way back; it has the
+    gradient's shape and dtype. The hook must not change the gradient in place, since that may serve
+    elsewhere too. Hooks are called in the order in which they were registered. After an in-place
+    change of the tensor they still get the gradient of the value before.
+
+    Raises:
+        TypeError: `hook` can't be called, or returned something else than a tensor or None.
+        RuntimeError: the tensor doesn't require grad, or a hook returned another shape or dtype.
+
+    >>> import tinynet
+    >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
+    >>> handle = w.register_hook(lambda g: 10 * g)
+    >>> tinynet.grad((w * w).sum(), w)
+    (tensor([60., 80.]),)
+    """
+    vertex, hooks.in_use = tensor._vertex(), True
+    if vertex is None:
+        raise RuntimeError("register_hook: this tensor does not require grad; it gets no gradient")
+    if not callable(hook):
+        raise TypeError(f"register_hook: a hook is a function, got {hook.__class__.__name__}")
+    if getattr(vertex, "grad_hooks", None) is None:
+        vertex.grad_hooks = GradHooks()
+    handle = hooks.RemovableHandle(vertex.grad_hooks, object())
+    vertex.grad_hooks[handle._key] = hook
+    return handle
+
+
+# the methods that write the result of an operation into the tensor
+for _name in METHODS.split():
+    if _name.endswith("_") and _name not in globals():
+        _operation = getattr(functions, _name[:-1], None) or getattr(Tensor, _name[:-1])
+        _doc = f"`{_name[:-1]}` in place; returns self."
+        globals()[_name] = functions.named(_in_place(_operation), _name, _doc)
+__all__ = [name for name in METHODS.split() if name in globals()]

@@ -1,0 +1,218 @@
+"""Optimisers that small networks seldom need, each with its formula.
+
+g is the gradient of the loss at the parameter p at step t = 1, 2, …, after weight decay. Averages
+start as 0. Options have the rules of `optim.Adam`.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+from ..autograd import enable_grad, no_grad
+from ..ops.arguments import as_int, as_number
+from ..ops.shapes import cat
+from ..optim.declared import Betas, Flag, Fraction, NotNegative
+from ..optim.descent import Descent, Params, average, average_square, over_root
+from ..optim.optimizer import Optimizer
+from . import public
+
+
+class Adadelta(Descent):
+    """Adadelta: steps in units of a running average of the steps before, so `lr` is 1::
+
+        v ← rho · v + (1 − rho) · g²                   (``square_avg``)
+        d ← √(u + eps) / √(v + eps) · g
+        u ← rho · u + (1 − rho) · d²                   (``acc_delta``)
+        p ← p − lr · d
+
+    The source is Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012).
+    """
+
+    def __init__(self, params: Params, lr: NotNegative = 1.0, rho: Fraction = 0.9,
+                 eps: NotNegative = 1e-6, weight_decay: NotNegative = 0, *, maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _update(self, xp, p, g, state, *, lr, rho, eps) -> None:
+        self._count(state)
+        v, u = self._buffer(xp, state, "square_avg", p), self._buffer(xp, state, "acc_delta", p)
+        scratch = xp.empty_like(p)
+        average_square(xp, v, g, rho, scratch)
+        d = xp.sqrt(u + eps) / xp.sqrt(v + eps) * g
+        average_square(xp, u, d, rho, scratch)
+        p -= lr * d
+
+
+class Adamax(Descent):
+    """Adamax: Adam with the largest gradient, which fades, in place of the mean square::
+
+        m ← β₁ · m + (1 − β₁) · g                      (``exp_avg``)
+        u ← max(β₂ · u, |g| + eps)                     (``exp_inf``)
+        p ← p − lr / (1 − β₁ᵗ) · m / u
+
+    The source is section 7.1 of Kingma and Ba, "Adam: A Method for Stochastic Optimization".
+    """
+
+    def __init__(self, params: Params, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999),
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, *, maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _update(self, xp, p, g, state, *, lr, betas, eps) -> None:
+        t = self._count(state)
+        m, u = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_inf", p)
+        average(xp, m, g, betas[0], xp.empty_like(p))
+        xp.maximum(u * betas[1], xp.abs(g) + eps, out=u)
+        p -= lr / (1 - betas[0] ** t) * m / u
+
+
+class NAdam(Descent):
+    """NAdam: Adam with Nesterov's look ahead. m and v are Adam's averages::
+
+        μₜ = β₁ · (1 − ½ · 0.96^(t · momentum_decay)),  Πₜ = μ₁ · … · μₜ
+        p ← p − lr · ((1 − μₜ) / (1 − Πₜ) · g + μₜ₊₁ / (1 − Πₜ₊₁) · m) / (√(v / (1 − β₂ᵗ)) + eps)
+
+    The source is Dozat, "Incorporating Nesterov Momentum into Adam" (ICLR workshop, 2016).
+    """
+
+    def __init__(self, params: Params, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999),
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0,
+                 momentum_decay: NotNegative = 4e-3, *, maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _update(self, xp, p, g, state, *, lr, betas, eps, momentum_decay) -> None:
+        t, scratch = self._count(state), xp.empty_like(p)
+        m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
+        average(xp, m, g, betas[0], scratch)
+        average_square(xp, v, g, betas[1], scratch)
+        now, then = [betas[0] * (1 - 0.5 * 0.96 ** (k * momentum_decay)) for k in (t, t + 1)]
+        product = state["mu_product"] = state.get("mu_product", 1.0) * now
+        step = (1 - now) / (1 - product) * g + then / (1 - product * then) * m
+        p -= lr * over_root(xp, step, v / (1 - betas[1] ** t), eps, scratch)
+
+    def _loaded(self, what: str, name: str, value: Any, p: Any) -> Any:
+        return float(value) if name == "mu_product" else super()._loaded(what, name, value, p)
+
+
+class RAdam(Descent):
+    """RAdam: Adam that moves by the plain average until the mean square is known well enough::
+
+        ρ∞ = 2 / (1 − β₂) − 1,  ρₜ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ),  m̂ = m / (1 − β₁ᵗ)
+        p ← p − lr · m̂                                           if ρₜ ≤ 5, else
+        p ← p − lr · m̂ · rₜ · √(1 − β₂ᵗ) / (√v + eps)
+        rₜ = √((ρₜ − 4) (ρₜ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρₜ))
+
+    The source is Liu et al., "On the Variance of the Adaptive Learning Rate" (ICLR 2020).
+    """
+
+    def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, *, maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _update(self, xp, p, g, state, *, lr, betas, eps) -> None:
+        t, scratch = self._count(state), xp.empty_like(p)
+        m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
+        average(xp, m, g, betas[0], scratch)
+        average_square(xp, v, g, betas[1], scratch)
+        rate, left = lr / (1 - betas[0] ** t), 1 - betas[1] ** t
+        most = 2 / (1 - betas[1]) - 1
+        rho = most - 2 * t * (1 - left) / left
+        if rho <= 5:
+            p -= rate * m
+            return
+        r = math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+        p -= rate * r * math.sqrt(left) * over_root(xp, m, v, eps, scratch)
+
+
+class LBFGS(Optimizer):
+    """L-BFGS: steps along an estimate of the inverse Hessian times the gradient.
+
+    ``step(closure)`` needs the closure, which it calls up to `max_eval` times (by default 5/4 of
+    `max_iter`) in up to `max_iter` iterations. It stops at gradients up to `tolerance_grad` and at
+    changes up to `tolerance_change`. The estimate is made of the last `history_size` changes of the
+    gradient. There is one parameter group, and no line search: ``line_search_fn`` must be None.
+
+    The source is Nocedal and Wright, "Numerical Optimization", algorithm 7.4.
+    """
+
+    def __init__(self, params: Params, lr: float = 1, max_iter: int = 20,
+                 max_eval: int | None = None, tolerance_grad: float = 1e-7,
+                 tolerance_change: float = 1e-9, history_size: int = 100,
+                 line_search_fn: Any = None):
+        if line_search_fn is not None:
+            raise ValueError(f"LBFGS: there is no line search {line_search_fn!r}; use None, with a "
+                "smaller lr if the loss grows")
+        most = max_iter * 5 // 4 if max_eval is None else max_eval
+        super().__init__(params, {"lr": lr, "max_iter": max_iter, "max_eval": most,
+            "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change,
+            "history_size": history_size, "line_search_fn": None})
+        if len(self.param_groups) != 1:
+            raise ValueError("LBFGS: all parameters must be in one group")
+
+    def _checked(self, owner: str, options: Any) -> dict[str, Any]:
+        rules: dict[str, Any] = dict.fromkeys(("max_iter", "max_eval", "history_size"), as_int)
+        rules |= dict.fromkeys(("lr", "tolerance_grad", "tolerance_change"), as_number)
+        return {n: rules[n](owner, n, v, 0) if n in rules else v for n, v in options.items()
+                if n in self.defaults}
+
+    def _flat_grad(self) -> Any:
+        return cat([(p * 0 if p.grad is None else p.grad).reshape(-1)
+                    for p in self.param_groups[0]["params"]])
+
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """Make up to `max_iter` iterations; returns the loss before them."""
+        group = self._checked("LBFGS.step", self.param_groups[0])
+        lr, small = group["lr"], group["tolerance_change"]
+        params = self.param_groups[0]["params"]
+        memory = self.state[params[0]]
+        with enable_grad():
+            first = closure()
+        loss, evaluations = float(first), 1
+        with no_grad():
+            g = self._flat_grad()
+            if float(g.abs().max()) <= group["tolerance_grad"]:
+                return first
+            for i in range(group["max_iter"]):
+                memory["n_iter"] = memory.get("n_iter", 0) + 1
+                t = lr
+                if memory["n_iter"] == 1:
+                    memory.update(d=-g, ys=[], ss=[], scale=1.0)
+                    t = min(1.0, 1.0 / float(g.abs().sum())) * lr
+                else:
+                    self._remember(memory, g, group["history_size"])
+                memory.update(g=g.clone(), t=t)
+                d, before = memory["d"], loss
+                if float(g @ d) > -small:
+                    break
+                for p, part in zip(params, d.split([p.numel() for p in params]), strict=True):
+                    p += t * part.reshape(p.shape)
+                if i + 1 == group["max_iter"]:
+                    break
+                with enable_grad():
+                    loss = float(closure())
+                g, evaluations = self._flat_grad(), evaluations + 1
+                if (evaluations >= group["max_eval"] or float((d * t).abs().max()) <= small
+                        or float(g.abs().max()) <= group["tolerance_grad"]
+                        or abs(loss - before) < small):
+                    break
+        return first
+
+    @staticmethod
+    def _remember(memory: dict[str, Any], g: Any, most: int) -> None:
+        """Take the last change into the estimate, and find the new direction."""
+        y, s = g - memory["g"], memory["d"] * memory["t"]
+        ys, ss = memory["ys"], memory["ss"]
+        if (curvature := float(y @ s)) > 1e-10:
+            ys.append(y), ss.append(s)
+            del ys[:-most], ss[:-most]
+            memory["scale"] = curvature / float(y @ y)
+        q, alphas = -g, []
+        for y, s in zip(ys[::-1], ss[::-1], strict=True):
+            alphas.append((s @ q) / (y @ s))
+            q = q - alphas[-1] * y
+        q = q * memory["scale"]
+        for y, s, alpha in zip(ys, ss, alphas[::-1], strict=True):
+            q = q + s * (alpha - (y @ q) / (y @ s))
+        memory["d"] = q
+
+
+__all__ = public(globals())

@@ -1,0 +1,174 @@
+"""The files that ``torch.save`` writes: a zip of storages, and a pickle that says how to use them.
+
+The unpickler knows the few names that tensors and dicts need, and calls nothing else.
+"""
+
+import io
+import math
+import pickle
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..arrays import as_device, to_host
+from ..tensor import Tensor
+from . import public
+from .types import _NAMES
+
+_STORAGES = {name.replace("Tensor", "Storage"): dtype for dtype, name in _NAMES.items()}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads ``data.pkl``. ValueError for a name that isn't known, or what doesn't fit together."""
+
+    def __init__(self, archive: zipfile.ZipFile):
+        entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+        if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
+            raise ValueError("it is compressed, which torch.save never does")
+        self.read = lambda name: archive.read(entries[name])
+        order = self.read("byteorder") if "byteorder" in entries else b"little"
+        self.order: Any = ">" if order == b"big" else "<"
+        self.storages: dict[str, np.ndarray] = {}
+        super().__init__(io.BytesIO(self.read("data.pkl")))
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and (name in _STORAGES or name == "BFloat16Storage"):
+            return name
+        known = {"collections.OrderedDict": OrderedDict, "torch.Size": lambda sizes: tuple(sizes),
+            "torch._utils._rebuild_tensor_v2": lambda *args: _rebuilt(*args[:4]),
+            "torch._utils._rebuild_parameter": lambda data, *_: data,
+            "torch.device": lambda *args: ":".join(map(str, args))}
+        if f"{module}.{name}" not in known:
+            raise ValueError(f"it needs {module}.{name}; only tensors, numbers, strings, dicts, "
+                "lists and tuples are read, so save the state_dict() of a module")
+        return known[f"{module}.{name}"]
+
+    def persistent_load(self, pid: Any) -> Any:
+        _, kind, key, _, count = pid
+        if key not in self.storages:
+            bf16, own = kind == "BFloat16Storage", _STORAGES.get(kind, np.dtype(np.uint16))
+            data = np.frombuffer(bytearray(self.read(f"data/{key}")), own.newbyteorder(self.order))
+            if bf16:
+                warnings.warn("load: bfloat16 is read as float32, exactly", stacklevel=5)
+                data = (data.astype(np.uint32) << 16).view(np.float32)
+            self.storages[key] = data.astype(data.dtype.newbyteorder("="), copy=False)
+        if len(self.storages[key]) != count:
+            raise ValueError(f"storage {key} has {len(self.storages[key])} elements, not {count}")
+        return self.storages[key]
+
+
+def _rebuilt(storage: np.ndarray, offset: int, shape: Any, strides: Any) -> Tensor:
+    """The part of a storage that is a tensor; tensors of one storage share its memory."""
+    numbers = (offset, *shape, *strides)
+    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+    empty = 0 in shape
+    if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or math.prod(shape) > 2**60 or (
+            not empty and last >= len(storage)):
+        raise ValueError(f"a tensor of shape {shape} doesn't lie in its storage")
+    steps = [step * storage.itemsize for step in strides]
+    array = np.zeros(shape, storage.dtype) if empty else np.lib.stride_tricks.as_strided(
+        storage[offset:], shape, steps)
+    return Tensor._wrap(array)
+
+
+def _moved(value: Any, device: Any) -> Any:
+    """`value` with the tensors in it on `device`."""
+    if isinstance(value, dict):
+        return {key: _moved(item, device) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_moved(item, device) for item in value])
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
+def place(map_location: Any) -> Any:
+    """The device that the argument of ``torch.load`` means, for tensors that come from the CPU."""
+    if callable(map_location):  # mostly: lambda storage, location: storage
+        storage = np.zeros(0)
+        answer = map_location(storage, "cpu")
+        if answer is not storage and answer is not None:
+            raise ValueError("load: map_location as a function must return its storage; give a "
+                "device, such as 'cuda'")
+        map_location = None
+    if isinstance(map_location, dict):
+        map_location = map_location.get("cpu")
+    return as_device("load", "cpu" if map_location is None else map_location)
+
+
+def read_pytorch(path: Path, device: Any) -> Any:
+    """What ``torch.save`` wrote, on `device`. ValueError if it is damaged or holds more than data.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _moved(_Unpickler(archive).load(), device)
+    except OSError:
+        raise
+    except Exception as error:  # of zipfile, of pickle, or ours
+        raise ValueError(f"load: {path} can't be used: {error!s:.300}") from error
+
+
+class _Name:
+    """A name of PyTorch's, in a pickle."""
+
+    def __init__(self, module: str, name: str):
+        self.code = f"c{module}\n{name}\n".encode()
+
+    def __call__(self) -> None:
+        """Never called: pickle wants it callable."""
+
+
+_REBUILD = _Name("torch._utils", "_rebuild_tensor_v2")
+
+
+class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told how to write a name
+    dispatch: ClassVar[Any] = {
+        **pickle._Pickler.dispatch, _Name: lambda self, name: self.write(name.code)}
+
+    def __init__(self, file: Any):
+        super().__init__(file, 2)
+        self.storages: dict[int, np.ndarray] = {}
+
+    def persistent_id(self, obj: Any) -> Any:
+        if not isinstance(obj, np.ndarray):
+            return None
+        key = [a is obj for a in self.storages.values()].index(True)
+        if obj.dtype not in _NAMES:
+            raise TypeError(f"save: torch.load reads no {obj.dtype}; give the file another ending")
+        kind = _NAMES[obj.dtype].replace("Tensor", "Storage")
+        return "storage", _Name("torch", kind), str(key), "cpu", obj.size
+
+    def reducer_override(self, obj: Any) -> Any:
+        if not isinstance(obj, Tensor):
+            return NotImplemented
+        array = self.storages.setdefault(id(obj.array), to_host(obj.array))
+        steps = tuple(math.prod(array.shape[d + 1 :]) for d in range(array.ndim))
+        return _REBUILD, (array, 0, tuple(array.shape), steps, False, OrderedDict())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return (list if isinstance(value, list) else tuple)(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def pytorch_bytes(obj: Any) -> bytes:
+    """`obj`, which `save` has checked, as a file that ``torch.load(weights_only=True)`` reads."""
+    stream, content = io.BytesIO(), io.BytesIO()
+    pickler = _Pickler(stream)
+    pickler.dump(_plain(obj))
+    members = {"data.pkl": stream.getvalue(), "byteorder": b"little", "version": b"3\n"}
+    for key, array in enumerate(pickler.storages.values()):
+        members[f"data/{key}"] = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(f"archive/{name}"), data)
+    return content.getvalue()
+
+
+__all__ = public(globals())
