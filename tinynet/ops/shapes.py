@@ -159,7 +159,7 @@ def t(input: Variable) -> Any:
     return _permute(input, dims=tuple(range(input.array.ndim))[::-1])
 
 
-_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims), name="flip")
+_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims).copy(), name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 

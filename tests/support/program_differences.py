@@ -1,0 +1,263 @@
+"""Where two frameworks differ on a random program, and where gradients differ from differences.
+
+By hand, for as long as you like:   python tests/support/program_differences.py --minutes 60
+It prints each kind of difference once, with the shortest program that shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from random_programs import Run, array_of, dtype_of, write
+
+# Differences on purpose: where each is listed in docs/coming_from_pytorch.md. A pattern of the line
+# or of the difference, and the reason.
+ON_PURPOSE: tuple[tuple[str, str], ...] = ()
+
+TOLERANCE = {"float16": 2e-2, "float32": 1e-4, "float64": 1e-8}
+
+
+def same(ours: np.ndarray, theirs: np.ndarray, dtype: str, size: float) -> bool:
+    """Equal up to rounding, which is relative to the largest number the program has met."""
+    if dtype not in TOLERANCE:
+        return np.array_equal(ours, theirs)
+    tolerance = TOLERANCE[dtype] * max(size, 1.0)
+    with np.errstate(all="ignore"):
+        close = np.abs(ours.astype("f8") - theirs.astype("f8")) <= tolerance
+    return bool(np.all(close | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))))
+
+
+def largest(arrays: list[np.ndarray]) -> float:
+    finite = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays if a.dtype.kind == "f"]
+    return float(max(finite, default=0))
+
+
+def weighted(run: Run, tensors: list[Any]) -> Any:
+    """One number made of all elements, each with a weight of its own."""
+    T = run.framework
+    total = T.zeros((), dtype=T.float64)
+    for t in tensors:
+        weights = T.linspace(0.5, 1.5, max(t.numel(), 1), dtype=T.float64)[: t.numel()]
+        total = total + (t.double().reshape(-1) * weights).sum()
+    return total
+
+
+def gradients(run: Run, leaves: list[str]) -> list[list[np.ndarray | None]] | Exception:
+    """The gradients of first and of second order of all results with respect to the leaves."""
+    at = [run.names[name] for name in leaves]
+    results = [t for t in run.tensors().values() if t.requires_grad and not t.is_leaf]
+    orders = []
+    try:
+        for last in (False, True):
+            if not results:
+                break
+            total = weighted(run, results)
+            found = run.framework.autograd.grad(
+                total, at, create_graph=not last, allow_unused=True
+            )
+            orders.append([None if g is None else array_of(g) for g in found])
+            results = [g for g in found if g is not None and g.requires_grad]
+    except Exception as error:
+        return error
+    return orders
+
+
+NEEDLESS = (
+    "modified by an inplace operation",  # ours keeps less, so it computes the right gradient
+    "not implemented",  # floor division has a derivative here: zero
+    "refer to a single memory location",  # numpy computes as if the operand were copied first
+    "is a view and its base or another view of its base has been modified",
+)
+
+
+def needless(error: Any) -> bool:
+    """Whether this is a refusal of PyTorch's that nobody needs to repeat."""
+    return isinstance(error, Exception) and any(words in str(error) for words in NEEDLESS)
+
+
+def leaves_of(run: Run) -> list[str]:
+    """The first name of every leaf that requires a gradient."""
+    leaves = {id(t): n for n, t in reversed(run.tensors().items()) if t.requires_grad and t.is_leaf}
+    return sorted(leaves.values())
+
+
+def differences(lines: list[str], ours: Run, theirs: Run) -> Iterator[str]:
+    """Where two runs of the same lines differ, in words."""
+    mine, other = ours.tensors(), theirs.tensors()
+    if set(mine) != set(other):
+        name = next(iter(set(mine) ^ set(other)))
+        yield f"only {'tinynet' if name in mine else 'PyTorch'} has {name}"
+        return
+    size = largest([array_of(t) for t in other.values()])
+    for name, b in other.items():
+        a = mine[name]
+        for what in (dtype_of, lambda t: tuple(t.shape), lambda t: t.requires_grad):
+            if what(a) != what(b):
+                yield f"{name}: {what(a)} is {what(b)} in PyTorch"
+                return
+        if not same(array_of(a), array_of(b), dtype_of(b), size):
+            yield f"{name}: {array_of(a)} is {array_of(b)} in PyTorch"
+            return
+    try:
+        leaves = leaves_of(theirs)
+    except RuntimeError:  # PyTorch refuses to be asked about outputs of unbind changed in place
+        return
+    if not leaves:
+        return
+    mine_grad, other_grad = gradients(ours, leaves), gradients(theirs, leaves)
+    if isinstance(mine_grad, Exception) or isinstance(other_grad, Exception):
+        refused = isinstance(other_grad, Exception) and isinstance(mine_grad, Exception)
+        if not refused and not needless(other_grad):
+            yield f"backward: {mine_grad!r} is {other_grad!r} in PyTorch"
+        return
+    zipped = zip(mine_grad, other_grad, strict=False)
+    for order, (first, second) in enumerate(zipped, start=1):
+        size = max(size, largest([g for g in second if g is not None]))
+        for name, a, b in zip(leaves, first, second, strict=True):
+            dtype = dtype_of(theirs.names[name])
+            zero = np.zeros(tuple(theirs.names[name].shape), dtype)
+            a, b = (zero if g is None else g for g in (a, b))
+            if a.shape != b.shape or not same(a, b, dtype, size):
+                yield f"gradient of order {order} for {name}: {a} is {b} in PyTorch"
+                return
+
+
+def run_again(lines: list[str], ours: Any, theirs: Any) -> str | None:
+    """The first difference between two frameworks that run these lines, in words."""
+    mine, other = Run(ours), Run(theirs)
+    for line in lines:
+        a, b = mine.do(line), other.do(line)
+        if a is not None and not isinstance(a, (ValueError, TypeError, IndexError, RuntimeError)):
+            return f"{line}: raises {a!r}, which is none of the promised errors"
+        if (a is None) != (b is None):
+            return None if needless(b) else f"{line}: {a!r} is {b!r} in PyTorch"
+    return next(differences(lines, mine, other), None)
+
+
+def difference(lines: list[str], ours: Any, theirs: Any) -> str | None:
+    """As `run_again`, without the differences that are there on purpose."""
+    found = run_again(lines, ours, theirs)
+    if found is None or any(re.search(pattern, found) for pattern, _ in ON_PURPOSE):
+        return None
+    return found
+
+
+def kind(found: str) -> str:
+    """What is left of a difference when names and numbers are taken away."""
+    return re.sub(r"v\d+", "v", re.sub(r"-?\d[\d.e+-]*", "#", found))[:40]
+
+
+def shortest(lines: list[str], ours: Any, theirs: Any) -> list[str]:
+    """The program without every line that the same kind of difference does not need."""
+    wanted = kind(difference(lines, ours, theirs) or "")
+    for at in reversed(range(len(lines))):
+        fewer = [*lines[:at], *lines[at + 1 :]]
+        if kind(difference(fewer, ours, theirs) or "") == wanted:
+            lines = fewer
+    return lines
+
+
+def operations(lines: list[str]) -> str:
+    """What a shortened program does, without its leaves and numbers: one fault, one text."""
+    done = [line.split(" = ", 1)[-1] for line in lines if " = T.tensor(" not in line]
+    return " ; ".join(re.sub(r"v\d+|[\d\[\],.:' -]+", " ", line)[:50] for line in done)
+
+
+def against_differences(seed: int, ours: Any, step: float = 1e-5) -> str | None:
+    """Whether a smooth program's gradients of two orders are those of central differences.
+
+    The gradient is taken along one direction for each leaf. The second order is checked as the
+    derivative of the first along the same direction.
+    """
+    lines, (run,) = write(seed, [ours], smooth=True)
+    leaves = leaves_of(run)
+    arrays = [array_of(run.names[name]) for name in leaves]
+    rng = np.random.default_rng(seed)
+    along = [rng.choice([-1.0, 1.0], a.shape) for a in arrays]
+    if not leaves or largest([array_of(t) for t in run.tensors().values()]) > 1e3:
+        return None
+
+    def at(t: float) -> tuple[float, float, float]:
+        """The results' weighted sum, its derivative along the direction, and that one's."""
+        again = Run(ours)
+        for line in lines:
+            error = again.do(line)
+            assert error is None, (line, error)
+            name = line.split(" ")[0]
+            if name in leaves:
+                moved = arrays[leaves.index(name)] + t * along[leaves.index(name)]
+                with ours.no_grad():
+                    again.names[name].copy_(ours.tensor(moved, dtype=ours.float64))
+        inputs = [again.names[name] for name in leaves]
+        results = [r for r in again.tensors().values() if r.requires_grad and not r.is_leaf]
+        if not results:
+            return 0.0, 0.0, 0.0
+        value = weighted(again, results)
+        first = directed(again, value, inputs, along, create_graph=True)
+        second = directed(again, first, inputs, along) if first.requires_grad else first * 0
+        return value.item(), first.item(), second.item()
+
+    try:
+        value, first, second = at(0.0)
+    except RuntimeError as error:  # a value that the backward pass needs was changed in place
+        if "changed that in place" in str(error):
+            return None
+        raise
+    (low, low_first, _), (high, high_first, _) = at(-step), at(step)
+    for order, exact, numeric in (
+        (1, first, (high - low) / (2 * step)),
+        (2, second, (high_first - low_first) / (2 * step)),
+    ):
+        if abs(exact - numeric) > 1e-5 * max(1.0, abs(exact), abs(value), abs(first)):
+            text = "\n".join(lines)
+            return f"{text}\norder {order}: {exact}, but central differences give {numeric}"
+    return None
+
+
+def directed(run: Run, value: Any, inputs: list[Any], along: list[np.ndarray],
+             create_graph: bool = False) -> Any:
+    """The derivative of `value` along a direction."""
+    T = run.framework
+    found = T.autograd.grad(value, inputs, create_graph=create_graph, allow_unused=True)
+    total = T.zeros((), dtype=T.float64)
+    for gradient, direction in zip(found, along, strict=True):
+        if gradient is not None:
+            total = total + (gradient * T.tensor(direction, dtype=T.float64)).sum()
+    return total
+
+
+def main() -> None:
+    import torch
+
+    import tinynet
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="of the first program")
+    options = parser.parse_args()
+    seen: dict[str, int] = {}
+    seed, end = options.seed, time.monotonic() + 60 * options.minutes
+    while time.monotonic() < end:
+        lines, _ = write(seed, [tinynet, torch])
+        found = difference(lines, tinynet, torch)
+        if found:
+            lines = shortest(lines, tinynet, torch)
+            what = operations(lines)
+            seen[what] = seen.get(what, 0) + 1
+            if seen[what] == 1:
+                found, program = difference(lines, tinynet, torch), "\n".join(lines)
+                print(f"# seed {seed}: {found}\n{program}\n", flush=True)
+        found = against_differences(seed, tinynet)
+        if found:
+            print(f"# seed {seed}, central differences\n{found}\n", flush=True)
+        seed += 1
+    print(f"{seed - options.seed} programs, {len(seen)} kinds of differences")
+
+
+if __name__ == "__main__":
+    main()
