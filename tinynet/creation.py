@@ -17,7 +17,7 @@ from .arrays import (as_device, computing, default_generator, device_of, Generat
 from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
     as_tensor as as_a_tensor, by_keyword, from_users_code)
 from .ops.dtypes import default_dtype
-from .ops.operands import named
+from .ops.operands import check_fit, named
 from .tensor import Tensor
 
 
@@ -33,10 +33,7 @@ def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
 
 def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
     """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold."""
-    if dtype.kind in "iu" and array.dtype != dtype and array.size:
-        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if not (lowest <= array.min() and array.max() <= highest):  # False for nan too
-            raise ValueError(f"{name}: some numbers don't fit {dtype}, {lowest} to {highest}")
+    check_fit(name, array, dtype)
     return array.astype(dtype, copy=False)
 
 
@@ -333,6 +330,8 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
     kind = as_dtype("arange", dtype or (np.int64 if whole else default_dtype))
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    if kind.kind in "iu":  # of fractions the whole parts count, as in PyTorch
+        start, step = int(start), int(step)
     with module_on(device, "arange") as xp:
         array = (start + step * xp.arange(_count("arange", "end", int(count)))).astype(kind)
         return _finish("arange", array, None, requires_grad)

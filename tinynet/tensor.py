@@ -9,13 +9,14 @@ import numpy as np
 
 from . import autograd
 from .arrays import (array_module, as_device, computing, default_generator, Device, device_of,
-    full_like, on_device_of, to_device, to_host)
+    on_device_of, to_device, to_host)
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
 from .ops import elementwise as each
 from .ops import softmax as softmaxes
 from .ops.arguments import as_dtype, as_number, as_operand
 from .ops.dtypes import default_dtype
+from .ops.operands import check_fit, nothing, number_for
 from .printing import format_tensor
 
 
@@ -82,7 +83,9 @@ def _in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
     name = f"{operation.__name__}_"
 
     def method(self: Tensor, *operands: Any, **constants: Any) -> Tensor:
-        return self._replace(operation(self, *operands, **constants), name)
+        result = operation(self, *operands, **constants)
+        check_fit(name, result.array, self.array.dtype)
+        return self._replace(result, name)
 
     method.__name__ = name
     method.__doc__ = (f"`{operation.__name__}` in place; returns self. RuntimeError on a leaf that "
@@ -351,8 +354,11 @@ class Tensor(Recorded):
 
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         """`value` as a tensor of this tensor's dtype, expanded to `shape`."""
-        if not isinstance(value, Variable):
-            value = Tensor._wrap(on_device_of(self.array, value))
+        if isinstance(value, Variable):
+            check_fit(operation, value.array, self.dtype)
+        else:
+            number = number_for(operation, value, self.dtype)
+            value = Tensor._wrap(on_device_of(self.array, number, self.dtype))
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(f"{operation}: a value of shape {tuple(value.array.shape)} can't be "
                 f"broadcast to the shape {tuple(shape)} it is written to")
@@ -379,7 +385,7 @@ class Tensor(Recorded):
     argmax, argmin, all, any = reductions.argmax, reductions.argmin, reductions.all, reductions.any
     norm, logsumexp = reductions.norm, softmaxes.logsumexp
     softmax, log_softmax = softmaxes.softmax, softmaxes.log_softmax
-    matmul = mm = products.matmul
+    matmul, mm = products.matmul, products.mm
 
     reshape = view = shapes.reshape
     view_as, flatten, unflatten = shapes.view_as, shapes.flatten, shapes.unflatten
@@ -483,7 +489,7 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
 
 # the old values have no influence on the new ones, but the overwritten tensor stays in the graph
 _overwrite = Primitive(lambda xp, old, new: new, name="copy")
-_overwrite.derivatives(old=lambda g: g._make(full_like(g.array, 0)), new=lambda g: g)
+_overwrite.derivatives(old=nothing, new=lambda g: g)
 
 _move = Primitive(lambda xp, a, *, target, source: to_device(a, target), name="to_device")
 _move.derivatives(a=lambda g, target, source: _move(g, target=source, source=target))

@@ -1,6 +1,7 @@
 """Picking elements: indexing, gather, index_select, and their adjoints."""
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,10 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         part = part.array
         if not isinstance(part, np.ndarray):  # else it is uploaded below if need be, as in PyTorch
             array_module(array, part, function=name)
+        if part.dtype == np.uint8:
+            way_out = "use .bool(); for positions, use .long()"
+            warnings.warn(f"{name}: an index of uint8 is read as a mask; {way_out}", stacklevel=4)
+            part = part.astype(bool)
     elif isinstance(part, (list, range)):
         part = _listed(name, part)
     if isinstance(part, bool):
@@ -227,12 +232,12 @@ def _check_index(name: str, array: Any, parts: tuple[Any, ...]) -> None:
                 rule = f"but what it selects from {shape}"
                 raise IndexError(f"{name}: the mask has shape {part.shape}, {rule}")
         elif part is not None and not isinstance(part, slice):
-            _check_range(name, part, dim, array.shape[dim])
+            check_range(name, part, dim, array.shape[dim], -array.shape[dim])
         dim += _dims_taken(part)
 
 
-def _check_range(name: str, part: Any, dim: int, size: int) -> None:
-    """IndexError unless an int, or all ints in a numpy array, are from -`size` to `size` - 1.
+def check_range(name: str, part: Any, dim: int, size: int, low: int = 0) -> None:
+    """IndexError unless an int, or all ints in a numpy array, are from `low` to `size` - 1.
 
     The values of a GPU array are not looked at, because the program would have to wait for them.
     """
@@ -242,7 +247,7 @@ def _check_range(name: str, part: Any, dim: int, size: int) -> None:
         least, most, given = part.min(), part.max(), "array"
     else:
         return
-    if least < -size or most >= size:
+    if least < low or most >= size:
         raise IndexError(f"{name}: index {given} is out of range for dim {dim}, of size {size}")
 
 
@@ -262,6 +267,7 @@ def gather(input: Variable, dim: int, index: Variable) -> Any:
     if len(wanted) != ndim or [d for d in range(ndim) if d != dim and wanted[d] > shape[d]]:
         rule = f"must have the dims of input {shape} and be no larger, but for dim {dim}"
         raise ValueError(f"gather: index {wanted} {rule}")
+    check_range("gather", index.array, dim, (*shape, 1)[dim])
     xp = array_module(input.array, index.array, function="gather")
     with computing(input.array):
         return getitem(input, along(xp, index.array, dim), "gather")
@@ -273,5 +279,6 @@ def index_select(input: Variable, dim: int, index: Variable) -> Any:
     shape = as_tensor_of("index_select", "the index", index, "iu").array.shape
     if len(shape) != 1:
         raise TypeError(f"index_select: the index must be a 1-d tensor of integers, got {shape}")
-    before = (slice(None),) * as_dim("index_select", dim, input.array.ndim)
-    return getitem(input, (*before, index), "index_select")
+    dim = as_dim("index_select", dim, input.array.ndim)
+    check_range("index_select", index.array, dim, input.array.shape[dim])
+    return getitem(input, (*(slice(None),) * dim, index.array), "index_select")

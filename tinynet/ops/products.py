@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
-from .arguments import broadcast_shape
+from .arguments import as_tensor, broadcast_shape
 from .dtypes import result_type
 from .reductions import _sum
 from .shapes import _reshape, fitted, transpose
@@ -63,6 +63,14 @@ def matmul(input: Any, other: Any) -> Any:
     rows = a[-2:-1] if left is input else ()
     columns = b[-1:] if right is other else ()
     return _reshaped(product, (*batch, *rows, *columns))
+
+
+def mm(input: Any, mat2: Any) -> Any:
+    """The product of two matrices, ``input @ mat2``: of nothing else, see `matmul`."""
+    for v in (input, mat2):
+        if as_tensor("mm", "each operand", v).array.ndim != 2:
+            raise ValueError(f"mm: expected two matrices, got shape {v.array.shape}; use matmul")
+    return matmul(input, mat2)
 
 
 def _reshaped(input: Any, shape: tuple[int, ...]) -> Any:

@@ -80,6 +80,8 @@ def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     """The dimensions from `start_dim` to `end_dim`, both included, made one."""
     shape = input.array.shape or (1,)
     start, end = as_dim("flatten", start_dim, len(shape)), as_dim("flatten", end_dim, len(shape))
+    if start == end and input.array.ndim:
+        return input
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     flat = math.prod(shape[start : end + 1])
@@ -223,6 +225,20 @@ def _expanded(name: str, input: Variable, wanted: tuple[int, ...]) -> Any:
     return _expand(input, shape=full)
 
 
+_tile = Primitive(lambda xp, a, *, counts: xp.tile(a, counts), name="repeat")
+
+
+def _tile_gradient(g: Any, counts: tuple[int, ...], a_shape: tuple[int, ...]) -> Any:
+    # (2, 3) repeated (4, 5) times is (8, 15): as (4, 2, 5, 3), summed to (1, 2, 1, 3)
+    shape = (1,) * (len(counts) - len(a_shape)) + a_shape
+    tiles = _reshape(g, shape=tuple(itertools.chain(*zip(counts, shape, strict=True))))
+    once = _sum_to(tiles, shape=tuple([n for size in shape for n in (1, size)]))
+    return _reshape(once, shape=a_shape)
+
+
+_tile.derivatives(a=_tile_gradient)
+
+
 @by_keyword("repeats")
 @of_tensor
 def repeat(input: Variable, *repeats: Any) -> Any:
@@ -234,12 +250,7 @@ def repeat(input: Variable, *repeats: Any) -> Any:
     if len(counts) < ndim or min(counts, default=0) < 0:
         rule = f"must have a number from 0 up for each of the {ndim} dims, or more numbers"
         raise ValueError(f"repeat: {counts} {rule}")
-    shape = (1,) * (len(counts) - ndim) + input.array.shape
-    # (2, 3) repeated (4, 5) times: (1, 2, 1, 3) is expanded to (4, 2, 5, 3), and that is (8, 15)
-    tiles = list(zip(counts, shape, strict=True))
-    apart = _reshape(input, shape=tuple([n for size in shape for n in (1, size)]))
-    apart = _expand(apart, shape=tuple([n for tile in tiles for n in tile]))
-    return _reshape(apart, shape=tuple([count * size for count, size in tiles]))
+    return _tile(input, counts=counts)
 
 
 # ----------------------------------------------------------------------------- joining, splitting
@@ -277,11 +288,13 @@ def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     An empty vector, ``tensor([])``, joins with anything, so that a loop can start from it.
     """
     given = _tensors("cat", tensors)
-    given = [v for v in given if v.array.shape != (0,)] or given[:1]
-    shapes = [v.array.shape for v in given]
-    if not shapes[0]:
+    shape = next((v.array.shape for v in given if v.array.shape != (0,)), (0,))
+    if not shape:
         raise ValueError("cat: 0-d tensors can't be joined; use stack")
-    dim = as_dim("cat", dim, len(shapes[0]))
+    dim = as_dim("cat", dim, len(shape))
+    empty = (*shape[:dim], 0, *shape[dim + 1 :])
+    given = [_reshape(v, shape=empty) if v.array.shape == (0,) else v for v in given]
+    shapes = [v.array.shape for v in given]
     if len({(len(shape), shape[:dim], shape[dim + 1 :]) for shape in shapes}) != 1:
         listed = ", ".join(map(str, shapes))
         raise ValueError(f"cat: shapes {listed} must be the same but for dim {dim}")
@@ -337,7 +350,8 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """
     chunks = as_int("chunk", "the number of chunks", chunks, 1)
     dim = _dim_to_cut("chunk", dim, input)
-    return _equal_pieces(input, dim, max(1, -(-input.array.shape[dim] // chunks)))
+    size = input.array.shape[dim]
+    return _equal_pieces(input, dim, -(-size // chunks)) if size else _pieces(input, dim, [0] * chunks)
 
 
 @of_tensor
