@@ -340,7 +340,7 @@ class Tensor(Recorded):
         value = as_operand(operation, value, self)
         checked = indexing.as_index(operation, self.array, index)
         if isinstance(value, Variable):
-            while value.array.ndim > 1 and value.array.shape[0] == 1:
+            while value.array.shape[:1] == (1,):
                 value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
         first, then = indexing.in_two_steps(checked)
         target = self[first]
@@ -414,12 +414,25 @@ class Tensor(Recorded):
         return autograd.clone(self)
 
     def contiguous(self) -> Tensor:
-        """This tensor itself: memory order is never visible, so every tensor is contiguous."""
-        return self
+        """This tensor itself if `is_contiguous`, else a copy in the order of the dimensions."""
+        return self if self.is_contiguous() else _contiguous(self)
 
     def is_contiguous(self) -> bool:
-        """True; see `contiguous`."""
-        return True
+        """Whether the elements lie in memory in the order of the dimensions.
+
+        Images count as if they did, whose batch lies innermost because that is faster, and what is
+        taken from these.
+        """
+        views, variable = [], self
+        while variable._view_of is not None:
+            views.append(variable._view_of[1:])
+            variable = variable._view_of[0]
+        array = variable.array
+        if array.ndim == 4 and array.transpose(2, 1, 3, 0).flags.c_contiguous:
+            array = np.empty(array.shape, np.bool_)  # no memory is touched
+        for view, constants in reversed(views):
+            array = view.forward(np, array, **constants)
+        return array.flags.c_contiguous
 
     # ------------------------------------------------------------------------------------ in place
 
@@ -490,6 +503,9 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
 # the old values have no influence on the new ones, but the overwritten tensor stays in the graph
 _overwrite = Primitive(lambda xp, old, new: new, name="copy")
 _overwrite.derivatives(old=nothing, new=lambda g: g)
+
+_contiguous = Primitive(lambda xp, a: a.copy(order="C"), name="clone")
+_contiguous.derivatives(a=lambda g: g)
 
 _move = Primitive(lambda xp, a, *, target, source: to_device(a, target), name="to_device")
 _move.derivatives(a=lambda g, target, source: _move(g, target=source, source=target))

@@ -245,7 +245,8 @@ def extremes(c: Draw) -> str:
 
 def clamp(c: Draw) -> str:
     a = c.any()
-    low, high = (c.scalar() if c.rng.random() < 0.7 else c.like(a) for _ in range(2))
+    bound = c.scalar if c.rng.random() < 0.7 else lambda: c.like(a)
+    low, high = bound(), bound()
     limits = c.pick(f"min={low}", f"max={high}", f"min={low}, max={high}")
     return f"T.clamp({a}, {limits})"
 

@@ -82,28 +82,28 @@ def _pow_exponent(g, y, a, b):
 pow.derivatives(a=_pow_base, b=_pow_exponent)
 
 
-def _refuse_zero(xp: Any, name: str, b: Any) -> None:
+def _refuse_zero(xp: Any, name: str, a: Any, b: Any) -> None:
     # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for the
     # values; the result is undefined there, as in PyTorch.
-    if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b):
+    if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b) and np.size(a):
         raise RuntimeError(f"{name}: ZeroDivisionError, integers can't be divided by 0; floats can")
 
 
 @elementwise(bools=False)
 def remainder(xp, a, b):
     """``input % other``, which has the sign of `other`."""
-    _refuse_zero(xp, "remainder", b)
+    _refuse_zero(xp, "remainder", a, b)
     return xp.remainder(a, b)
 
 
 @elementwise(bools=False)
 def floor_divide(xp, a, b):
     """``input // other``, rounded towards minus infinity."""
-    _refuse_zero(xp, "floor_divide", b)
+    _refuse_zero(xp, "floor_divide", a, b)
     return xp.floor_divide(a, b)
 
 
-remainder.derivatives(a=lambda g: g, b=lambda g, a, b: -g * floor(a / b))
+remainder.derivatives(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
 floor_divide.derivatives(a=nothing, b=nothing)  # steps are flat
 
 

@@ -70,7 +70,7 @@ def check_fit(name: str, array: Any, dtype: Any) -> None:
     """
     if dtype.kind in "iu" and dtype != array.dtype and isinstance(array, np.ndarray) and array.size:
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if not (low <= array.min() and array.max() < high + 1):  # False for nan too
+        if not (low <= array.min().item() and array.max().item() < high + 1):  # False for nan too
             raise ValueError(f"{name}: some numbers don't fit {dtype}, {low} to {high}")
 
 
