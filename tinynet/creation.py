@@ -327,11 +327,13 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
             raise TypeError(f"arange: {name} must be a finite number, got {value!r}")
         if abs(value) >= 2**63:
             raise ValueError(f"arange: {name} must be below 2**63, got {value!r}")
-    if kind.kind in "iu":  # of fractions the whole parts count; that of `end` only in int64
-        start, step, end = int(start), int(step), int(end) if kind == np.int64 else end
+    if kind == np.int64:
+        start, end, step = int(start), int(end), int(step)
     if step == 0 or (end - start) * step < 0:
-        raise ValueError(f"arange: steps of {step} in {kind} don't lead from {start} to {end}")
+        raise ValueError(f"arange: steps of {step} don't lead from {start} to {end}")
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    if kind.kind in "iu":  # of fractions the whole parts count, as in PyTorch
+        start, step = int(start), int(step)
     with module_on(device, "arange") as xp:
         array = (start + step * xp.arange(_count("arange", "end", int(count)))).astype(kind)
         return _finish("arange", array, None, requires_grad)
