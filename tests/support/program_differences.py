@@ -155,6 +155,8 @@ def differences(lines: list[str], ours: Run, theirs: Run) -> Iterator[str]:
             dtype = dtype_of(theirs.names[name])
             zero = np.zeros(tuple(theirs.names[name].shape), dtype)
             a, b = (zero if g is None else g for g in (a, b))
+            if order == 2 and a.shape == b.shape:  # 0 * inf in a derivative of PyTorch's, not in ours
+                b = np.where(np.isnan(b) & np.isfinite(a), a, b)
             if a.shape != b.shape or not same(a, b, rounding * size):
                 yield f"gradient of order {order} for {name}: {a} is {b} in PyTorch"
                 return

@@ -362,6 +362,7 @@ def window(c: Draw) -> str:
     scale = c.pick("scale_factor=2", "size=(2, 3)", "scale_factor=0.5")
     return c.pick(
         f"F.conv2d({x}, {w}.reshape(2, {channels}, {k}, {k}), {options}, dilation={c.pick(1, 2)})",
+        f"F.conv2d({x}, {w}.reshape({2 * channels}, 1, {k}, {k}), {options}, groups={channels})",
         f"F.conv_transpose2d({x}, {w}.reshape({channels}, 2, {k}, {k}), {options})",
         f"F.max_pool2d({x}, {k}, {options}, ceil_mode={c.pick(True, False)})",
         f"F.avg_pool2d({x}, {k}, {options}, count_include_pad={c.pick(True, False)})",
@@ -403,7 +404,12 @@ def loss(c: Draw) -> str:
         f"F.kl_div({a}, {b}, {how})", f"F.binary_cross_entropy_with_logits({a}, {b}, {how})",
         f"F.binary_cross_entropy(T.sigmoid({a}), T.sigmoid({b}), {how})",
         f"F.cross_entropy({two}, T.tensor({labels}, dtype=T.int64), {how})",
+        f"F.cross_entropy({two}, T.tensor({labels}, dtype=T.int64), T.linspace(0.5, 2, {classes}, "
+        f"dtype={two}.dtype), {how}, ignore_index={c.pick(0, -100)}, label_smoothing=0.1)",
         f"F.nll_loss({two}, T.tensor({labels}, dtype=T.int64), {how})",
+        f"F.nll_loss({two}, T.tensor({labels}, dtype=T.int64), T.linspace(0.5, 2, {classes}, "
+        f"dtype={two}.dtype), {how})",
+        f"F.cross_entropy({a}, {b}, {how})",
         f"F.cosine_similarity({a}, {b}, dim={c.dim(a)})",
     )  # fmt: skip
 
