@@ -9,14 +9,14 @@ import numpy as np
 
 from . import autograd
 from .arrays import (array_module, as_device, computing, default_generator, Device, device_of,
-    on_device_of, to_device, to_host)
+    to_device, to_host)
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
 from .ops import elementwise as each
 from .ops import softmax as softmaxes
 from .ops.arguments import as_dtype, as_number, as_operand
 from .ops.dtypes import default_dtype
-from .ops.operands import check_fit, nothing, number_for
+from .ops.operands import check_fit, nothing, written
 from .printing import format_tensor
 
 
@@ -350,15 +350,11 @@ class Tensor(Recorded):
             with computing(target.array):
                 shape = target.array[then].shape
             value = target._like(value, shape, operation)
-            target._replace(indexing.index_put(target, then, value), operation)
+            target._replace(indexing.index_put(target, value, index=then), operation)
 
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         """`value` as a tensor of this tensor's dtype, expanded to `shape`."""
-        if isinstance(value, Variable):
-            check_fit(operation, value.array, self.dtype)
-        else:
-            number = number_for(operation, value, self.dtype)
-            value = Tensor._wrap(on_device_of(self.array, number, self.dtype))
+        value = written(operation, value, self, self.dtype)
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(f"{operation}: a value of shape {tuple(value.array.shape)} can't be "
                 f"broadcast to the shape {tuple(shape)} it is written to")
@@ -423,16 +419,7 @@ class Tensor(Recorded):
         Images count as if they did, whose batch lies innermost because that is faster, and what is
         taken from these.
         """
-        views, variable = [], self
-        while variable._view_of is not None:
-            views.append(variable._view_of[1:])
-            variable = variable._view_of[0]
-        array = variable.array
-        if array.ndim == 4 and array.transpose(2, 1, 3, 0).flags.c_contiguous:
-            array = np.empty(array.shape, np.bool_)  # no memory is touched
-        for view, constants in reversed(views):
-            array = view.forward(np, array, **constants)
-        return array.flags.c_contiguous
+        return _in_order(self).flags.c_contiguous
 
     # ------------------------------------------------------------------------------------ in place
 
@@ -498,6 +485,16 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
     tensor = kind.__new__(kind)
     Variable.__init__(tensor, to_device(array, Device(device)), requires_grad)
     return tensor
+
+
+def _in_order(tensor: Any) -> Any:
+    """An array with the strides that `tensor` would have if images had no order of their own."""
+    array = tensor.array
+    if tensor._view_of is not None:
+        base, view, constants = tensor._view_of
+        return view.forward(array_module(array), _in_order(base), **constants)
+    is_image = array.ndim == 4 and array.transpose(2, 1, 3, 0).flags.c_contiguous
+    return array_module(array).empty(array.shape, np.bool_) if is_image else array
 
 
 # the old values have no influence on the new ones, but the overwritten tensor stays in the graph

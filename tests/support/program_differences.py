@@ -99,6 +99,9 @@ NEEDLESS = (
     "does not support bool input",  # of argmax and argmin: False is less than True
     "clamp() received an invalid combination",  # one bound may be a tensor, the other a number
     "Index put requires the source and destination dtypes match",  # as under basic indices
+    # images without channels or pixels: ours have the shape that follows
+    "0 batch size", "non-zero size for non-batch dimensions", "zero channel inputs are supported",
+    "index 0 out of range for tensor of size [0]",
     "INTERNAL ASSERT FAILED",
     "Autograd not support dtype",  # of views of integers into which floats were copied
     "unallocated storage",  # a fault of PyTorch's in a second derivative that is zero

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import array_module, computing, on_device_of, scratch
+from ..arrays import array_module, computing, scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
 from .dtypes import result_type
 from .layout import map_in_memory_order
-from .operands import aligned, check_fit, elementwise, named, nothing, number_for, rule
+from .operands import aligned, elementwise, named, nothing, rule, written
 from .shapes import fitted
 
 # ------------------------------------------------------------------------------------ arithmetic
@@ -82,29 +82,23 @@ def _pow_exponent(g, y, a, b):
 pow.derivatives(a=_pow_base, b=_pow_exponent)
 
 
-def _refuse_zero(xp: Any, name: str, a: Any, b: Any) -> None:
-    # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for the
-    # values; the result is undefined there, as in PyTorch.
-    if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b) and np.size(a):
-        raise RuntimeError(f"{name}: ZeroDivisionError, integers can't be divided by 0; floats can")
+def _division(name: str, doc: str, **derivatives: Callable[..., Any]) -> Any:
+    def forward(xp, a, b):
+        # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for
+        # the values; the result is undefined there, as in PyTorch.
+        if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b) and np.size(a):
+            raise RuntimeError(
+                f"{name}: ZeroDivisionError, integers can't be divided by 0; floats can")
+        return getattr(xp, name)(a, b)
+
+    return rule(name, doc, forward, **derivatives)
 
 
-@elementwise(bools=False)
-def remainder(xp, a, b):
-    """``input % other``, which has the sign of `other`."""
-    _refuse_zero(xp, "remainder", a, b)
-    return xp.remainder(a, b)
-
-
-@elementwise(bools=False)
-def floor_divide(xp, a, b):
-    """``input // other``, rounded towards minus infinity."""
-    _refuse_zero(xp, "floor_divide", a, b)
-    return xp.floor_divide(a, b)
-
-
-remainder.derivatives(a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
-floor_divide.derivatives(a=nothing, b=nothing)  # steps are flat
+remainder = _division(
+    "remainder", "``input % other``, which has the sign of `other`.",
+    a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
+floor_divide = _division(  # steps are flat
+    "floor_divide", "``input // other``, rounded towards minus infinity.", a=nothing, b=nothing)
 
 
 # --------------------------------------------------------------------------- functions of one value
@@ -355,12 +349,7 @@ def _chosen(name: str, condition: Any, *operands: Any, dtype: Any = None) -> Any
     array_module(*arrays, function=name)
     shape = broadcast_shape(name, *[a.shape for a in arrays])
     dtype = dtype or result_type(*values)
-    for i, v in enumerate(values):
-        if isinstance(v, Variable):
-            check_fit(name, v.array, dtype)
-        else:  # numpy could not tell the dtype of two numbers
-            v = condition._make(on_device_of(condition.array, number_for(name, v, dtype), dtype))
-        values[i] = fitted(v, shape, dtype)
+    values = [fitted(written(name, v, condition, dtype), shape, dtype) for v in values]
     return _where(fitted(condition, shape), *values)
 
 
@@ -417,30 +406,24 @@ def logical_not(input: Any) -> Any:
     return eq(as_tensor("logical_not", "input", input), 0)
 
 
-def _closeness(name: str) -> Callable[..., Any]:
-    compare = rule(name, "", lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), bools=True)
-
-    def closeness(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
-        for what, value in (("rtol", rtol), ("atol", atol)):
-            as_number(name, what, value, infinite=True)
-        return compare(input, other, limits=(rtol, atol, equal_nan))
-
-    return closeness
+_compare = Primitive(lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), name="isclose")
 
 
-_isclose, _allclose = _closeness("isclose"), _closeness("allclose")
+def _close(name: str, input: Any, other: Any, rtol: Any, atol: Any, equal_nan: bool) -> Any:
+    limits = [as_number(name, *v, infinite=True) for v in (("rtol", rtol), ("atol", atol))]
+    return _compare(*aligned(name, (input, other)), limits=(*limits, equal_nan))
 
 
 @of_tensor
 def isclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Where ``|input - other| <= atol + rtol * |other|``: a bool tensor."""
-    return _isclose(input, other, rtol, atol, equal_nan)
+    return _close("isclose", input, other, rtol, atol, equal_nan)
 
 
 @of_tensor
 def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return _everywhere(_allclose(input, other, rtol, atol, equal_nan))
+    return _everywhere(_close("allclose", input, other, rtol, atol, equal_nan))
 
 
 _equal = rule("equal", "", lambda xp, a, b: a == b, bools=True)

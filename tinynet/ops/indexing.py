@@ -48,14 +48,15 @@ _unindex.derivatives(
 
 
 @Primitive
-def _index_put(xp, a, values, *, index):
+def index_put(xp, a, values, *, index):
+    # `a` with a[index] replaced by `values`
     out = a.copy()
     out[index] = values
     return out
 
 
-_index_put.derivatives(
-    a=lambda g, index: _index_put(g, 0.0, index=index),
+index_put.derivatives(
+    a=lambda g, index: index_put(g, 0.0, index=index),
     values=lambda g, index: _index(g, index=index))
 
 
@@ -97,16 +98,6 @@ def getitem(input: Variable, index: Any, name: str = "indexing") -> Any:
     return _index(input, index=arrays)
 
 
-def index_put(input: Variable, index: tuple[Any, ...], values: Variable) -> Any:
-    """`input` with ``input[index]`` replaced by `values`, for an index made by `as_index`.
-
-    >>> import numpy, tinynet
-    >>> index_put(tinynet.tensor([1, 2, 3]), (numpy.array([0, 2]),), tinynet.tensor([7, 9]))
-    tensor([7, 2, 9])
-    """
-    return _index_put(input, values, index=index)
-
-
 def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """An index made by `as_index` as a basic one, and one with the arrays for what that gives.
 
@@ -133,6 +124,9 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
     copies, because the backward pass needs them as they are now.
     """
     given = index if isinstance(index, tuple) else (index,)
+    if [part for part in given if isinstance(part, Variable) and part.array.dtype == np.uint8]:
+        way_out = "say .bool(), or .long() for positions"
+        warnings.warn(f"{name}: an index of uint8 is read as a mask; {way_out}", stacklevel=4)
     parts = tuple([_as_part(name, array, part) for part in given])
     _check_index(name, array, parts)
     return parts
@@ -167,8 +161,6 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         if not isinstance(part, np.ndarray):  # else it is uploaded below if need be, as in PyTorch
             array_module(array, part, function=name)
         if part.dtype == np.uint8:
-            way_out = "use .bool(); for positions, use .long()"
-            warnings.warn(f"{name}: an index of uint8 is read as a mask; {way_out}", stacklevel=4)
             part = part.astype(bool)
     elif isinstance(part, (list, range)):
         part = _listed(name, part)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import array_module, full_like
+from ..arrays import array_module, full_like, on_device_of
 from ..autograd import Primitive, Variable
 from .arguments import as_operand, broadcast_shape
 from .dtypes import default_dtype, result_type
@@ -72,6 +72,14 @@ def check_fit(name: str, array: Any, dtype: Any) -> None:
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         if not (low <= array.min().item() and array.max().item() < high + 1):  # False for nan too
             raise ValueError(f"{name}: some numbers don't fit {dtype}, {low} to {high}")
+
+
+def written(name: str, value: Any, like: Variable, dtype: Any) -> Any:
+    """`value`, a tensor or a number, as a tensor, if all of it fits `dtype`; else ValueError."""
+    if isinstance(value, Variable):
+        check_fit(name, value.array, dtype)
+        return value
+    return like._make(on_device_of(like.array, number_for(name, value, dtype), dtype))
 
 
 def nothing(g: Any) -> Any:

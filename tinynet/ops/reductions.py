@@ -223,16 +223,15 @@ def _extreme_and_index(name: str) -> tuple[Primitive, Primitive, Primitive]:
     of_all, over_dims = Primitive(over, name=name), Primitive(over, name=f"a{name}")
     # Elements that equal the extreme share its gradient. A nan equals nothing: the nans share it if
     # the extreme of all is one; over dims, all gradients are 0 / 0 = nan then. So does PyTorch.
-    of_all.derivatives(
-        a=lambda g, y, a, dims: _split(g, eq(a, unreduced(y, a.array.shape, dims)) | isnan(a), dims))
-    over_dims.derivatives(
-        a=lambda g, y, a, dims: _split(g, eq(a, unreduced(y, a.array.shape, dims)), dims))
+    of_all.derivatives(a=lambda g, y, a, dims: _shared(g, y, a, dims, isnan(a)))
+    over_dims.derivatives(a=lambda g, y, a, dims: _shared(g, y, a, dims, False))
     return of_all, over_dims, Primitive(first_index, name=f"arg{name}")
 
 
-def _split(g, ties, dims):
-    ties = cast(ties, dtype=g.array.dtype)
-    return unreduced(g, ties.array.shape, dims) * ties / _sum(ties, dims=dims, keepdim=True)
+def _shared(g, y, a, dims, nans):
+    shape = a.array.shape
+    ties = cast(eq(a, unreduced(y, shape, dims)) | nans, dtype=g.array.dtype)
+    return unreduced(g, shape, dims) * ties / _sum(ties, dims=dims, keepdim=True)
 
 
 (_max, _amax, _argmax), (_min, _amin, _argmin) = map(_extreme_and_index, ("max", "min"))

@@ -351,7 +351,9 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     chunks = as_int("chunk", "the number of chunks", chunks, 1)
     dim = _dim_to_cut("chunk", dim, input)
     size = input.array.shape[dim]
-    return _equal_pieces(input, dim, -(-size // chunks)) if size else _pieces(input, dim, [0] * chunks)
+    if not size:
+        return _pieces(input, dim, [0] * chunks)
+    return _equal_pieces(input, dim, -(-size // chunks))
 
 
 @of_tensor
