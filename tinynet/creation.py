@@ -16,7 +16,7 @@ from .arrays import (as_device, computing, default_generator, device_of, Generat
     to_device, usable_device)
 from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
     as_tensor as as_a_tensor, by_keyword, from_users_code)
-from .ops.dtypes import default_dtype
+from .ops.dtypes import default_dtype, result_type
 from .ops.operands import check_fit, named
 from .tensor import Tensor
 
@@ -176,16 +176,15 @@ def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: 
 
 def _full(name: str, size: tuple[int, ...], fill_value: Any, dtype: Any, device: Any,
           requires_grad: bool) -> Tensor:
-    if isinstance(fill_value, Tensor) and fill_value.numel() == 1:
+    single = isinstance(fill_value, Tensor) and fill_value.numel() == 1
+    if single or isinstance(fill_value, np.generic):
         fill_value = fill_value.item()
-    if not isinstance(fill_value, (bool, int, float, np.generic)):
+    if not isinstance(fill_value, (bool, int, float)):
         raise TypeError(f"{name}: fill_value must be a number, got {type(fill_value).__name__}")
-    if dtype is None:
-        kinds = {"b": bool, "i": np.int64, "u": np.int64}
-        dtype = kinds.get(np.asarray(fill_value).dtype.kind, default_dtype)
-    value = _converted(name, np.asarray(fill_value), as_dtype(name, dtype))
+    kind = as_dtype(name, dtype or result_type(fill_value))
     with module_on(device, name) as xp:
-        return _finish(name, xp.full(size, value.item(), value.dtype), None, requires_grad)
+        value = _converted(name, np.asarray(fill_value), kind).item()
+        return _finish(name, xp.full(size, value, kind), None, requires_grad)
 
 
 def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Any, Any]:
@@ -344,5 +343,6 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
     kind = as_dtype("linspace", dtype or default_dtype)
-    array = np.linspace(float(start), float(end), _count("linspace", "steps", steps)).astype(kind)
+    steps = _count("linspace", "steps", steps)
+    array = np.linspace(float(start), float(end), steps, dtype=kind)
     return _finish("linspace", array, device, requires_grad)

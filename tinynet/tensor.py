@@ -245,11 +245,9 @@ class Tensor(Recorded):
 
     def __index__(self) -> int:
         # TypeErrors, because operator.index() is also used to ask whether something is an integer
-        rule = "index: only a tensor with one integer can stand for an index, this one "
-        if self.array.dtype.kind not in "iu":
-            raise TypeError(f"{rule}is {self.dtype}")
-        if self.array.size != 1:
-            raise TypeError(f"{rule}has shape {tuple(self.shape)}")
+        if self.array.dtype.kind not in "iu" or self.array.size != 1:
+            raise TypeError("index: only a tensor with one integer can stand for an index, this "
+                f"one is {self.dtype} and has shape {tuple(self.shape)}")
         return int(self.array.item())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -350,7 +348,7 @@ class Tensor(Recorded):
             with computing(target.array):
                 shape = target.array[then].shape
             value = target._like(value, shape, operation)
-            target._replace(indexing.index_put(target, value, index=then), operation)
+            target._replace(indexing.index_put(target, then, value), operation)
 
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         """`value` as a tensor of this tensor's dtype, expanded to `shape`."""

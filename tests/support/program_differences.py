@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from random_programs import Run, array_of, dtype_of, write
 
-# Differences on purpose, each listed in docs/coming_from_pytorch.md: a pattern of the program with the
-# difference below it, and the reason.
+# Differences on purpose, each listed in docs/coming_from_pytorch.md: a pattern of the program with
+# the difference below it, and the reason.
 ON_PURPOSE: tuple[tuple[str, str], ...] = (
     (r"does not fit into u?int", "PyTorch lets a number wrap round in arithmetic, and -1 in uint8"),
     (r"some numbers don't fit u?int", "PyTorch writes whatever a conversion makes of nan and 300"),

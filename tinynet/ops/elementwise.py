@@ -94,10 +94,10 @@ def _division(name: str, doc: str, **derivatives: Callable[..., Any]) -> Any:
     return rule(name, doc, forward, **derivatives)
 
 
-remainder = _division(
+remainder: Any = _division(
     "remainder", "``input % other``, which has the sign of `other`.",
     a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
-floor_divide = _division(  # steps are flat
+floor_divide: Any = _division(  # steps are flat
     "floor_divide", "``input // other``, rounded towards minus infinity.", a=nothing, b=nothing)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import array_module, computing
-from ..autograd import Primitive, Variable
+from ..autograd import cast, Primitive, Variable
 from .arguments import as_dim, as_tensor_of, of_tensor
 
 # ----------------------------------------------------------------------------------- primitives
@@ -48,15 +48,14 @@ _unindex.derivatives(
 
 
 @Primitive
-def index_put(xp, a, values, *, index):
-    # `a` with a[index] replaced by `values`
+def _index_put(xp, a, values, *, index):
     out = a.copy()
     out[index] = values
     return out
 
 
-index_put.derivatives(
-    a=lambda g, index: index_put(g, 0.0, index=index),
+_index_put.derivatives(
+    a=lambda g, index: _index_put(g, 0.0, index=index),
     values=lambda g, index: _index(g, index=index))
 
 
@@ -96,6 +95,16 @@ def getitem(input: Variable, index: Any, name: str = "indexing") -> Any:
     if [part for part in basic if part != slice(None)]:
         input = select(input, index=basic)
     return _index(input, index=arrays)
+
+
+def index_put(input: Variable, index: tuple[Any, ...], values: Variable) -> Any:
+    """`input` with ``input[index]`` replaced by `values`, for an index made by `as_index`.
+
+    >>> import numpy, tinynet
+    >>> index_put(tinynet.tensor([1, 2, 3]), (numpy.array([0, 2]),), tinynet.tensor([7, 9]))
+    tensor([7, 2, 9])
+    """
+    return _index_put(input, values, index=index)
 
 
 def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -273,4 +282,5 @@ def index_select(input: Variable, dim: int, index: Variable) -> Any:
         raise TypeError(f"index_select: the index must be a 1-d tensor of integers, got {shape}")
     dim = as_dim("index_select", dim, input.array.ndim)
     check_range("index_select", index.array, dim, input.array.shape[dim])
-    return getitem(input, (*(slice(None),) * dim, index.array), "index_select")
+    index = cast(index, dtype=np.dtype(np.int64))  # bytes are no mask here
+    return getitem(input, (*(slice(None),) * dim, index), "index_select")

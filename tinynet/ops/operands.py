@@ -119,10 +119,7 @@ def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, floa
 
 def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fit=True) -> Any:
     def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
-        if not (floating or bools):
-            _refuse_bools(primitive.name, operands, any if bools is None else all)
-        if not floats:
-            _refuse_floats(primitive.name, operands)
+        _refuse_kinds(primitive.name, operands, floating or bools, floats)
         return primitive(*aligned(primitive.name, operands, floating, fit), **constants)
 
     def of_one(input: Any, **constants: Any) -> Any:
@@ -141,14 +138,11 @@ def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fi
     return named(operation, primitive.name, doc)
 
 
-def _refuse_bools(name: str, operands: tuple[Any, ...], which: Callable[..., bool]) -> None:
-    if which([getattr(v, "dtype", type(v)) == bool for v in operands]):
+def _refuse_kinds(name: str, operands: tuple[Any, ...], bools: bool | None, floats: bool) -> None:
+    dtypes = [str(getattr(v, "dtype", type(v).__name__)) for v in operands]
+    are_bool = [dtype == "bool" for dtype in dtypes]
+    if not bools and (any(are_bool) if bools is None else all(are_bool)):
         hint = "convert with .to(...), or use ~ & | ^"
         raise TypeError(f"{name}: bool tensors can't be computed with like this; {hint}")
-
-
-def _refuse_floats(name: str, operands: tuple[Any, ...]) -> None:
-    for v in operands:
-        if isinstance(v, float) or (isinstance(v, Variable) and v.array.dtype.kind == "f"):
-            given = f"a tensor of {v.array.dtype}" if isinstance(v, Variable) else "float"
-            raise TypeError(f"{name}: expected bools or integers, got {given}")
+    if not floats and any(dtype.startswith("float") for dtype in dtypes):
+        raise TypeError(f"{name}: expected bools or integers, got {' and '.join(dtypes)}")

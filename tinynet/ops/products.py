@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
-from .arguments import as_tensor, broadcast_shape
+from .arguments import as_tensor, broadcast_shape, same_dtype
 from .dtypes import result_type
 from .reductions import _sum
 from .shapes import _reshape, fitted, transpose
@@ -50,8 +50,11 @@ def matmul(input: Any, other: Any) -> Any:
     and that dimension is dropped from the result. More dimensions in front are batches, which
     broadcast. ValueError if the inner sizes differ.
     """
-    _check_product(input, other)
+    for v in (input, other):
+        if not isinstance(v, Variable):
+            raise TypeError(f"matmul: expected tensors, got {type(v).__name__}")
     a, b = input.array.shape, other.array.shape
+    _check_product(input, other)
     # a vector gets the dimension that the result drops again
     a, b = (a if len(a) > 1 else (1, *a)), (b if len(b) > 1 else (*b, 1))
     batch = broadcast_shape("matmul", a[:-2], b[:-2])
@@ -65,8 +68,9 @@ def matmul(input: Any, other: Any) -> Any:
 def mm(input: Any, mat2: Any) -> Any:
     """The product of two matrices, ``input @ mat2``: of nothing else, see `matmul`."""
     shapes = [as_tensor("mm", "an operand", v).array.shape for v in (input, mat2)]
-    if [*map(len, shapes)] != [2, 2]:
-        raise ValueError("mm: expected two matrices, got shapes {} and {}; see matmul".format(*shapes))
+    same_dtype("mm", input=input, mat2=mat2)
+    if [*map(len, shapes)] != [2, 2] or shapes[0][1] != shapes[1][0]:
+        raise ValueError(f"mm: expected matrices (n, k) and (k, m), got {shapes}; see matmul")
     return matmul(input, mat2)
 
 
@@ -75,7 +79,7 @@ def _reshaped(input: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _check_product(input: Variable, other: Variable) -> None:
-    a, b = [as_tensor("matmul", "an operand", v).array for v in (input, other)]
+    a, b = input.array, other.array
     if not a.ndim or not b.ndim:
         given = f"shapes {a.shape} and {b.shape}"
         raise ValueError(f"matmul: both tensors need at least one dim, got {given}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..arrays import array_module
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
+from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor
 from .dtypes import result_type
 from .indexing import select
 from .summing import total
@@ -35,8 +35,7 @@ _reshape = Primitive(_reshaped, name="view", view=True)
 _reshape.derivatives(a=lambda g, a_shape: _reshape(g, shape=a_shape))
 
 
-@by_keyword("shape")
-@of_tensor
+@of_numbers("shape")
 def reshape(input: Variable, *shape: Any) -> Any:
     """The same elements, in the same order, in another shape.
 
@@ -129,8 +128,7 @@ def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
 _permute.derivatives(a=lambda g, dims: _permute(g, dims=_inverse(dims)))
 
 
-@by_keyword("dims")
-@of_tensor
+@of_numbers("dims")
 def permute(input: Variable, *dims: Any) -> Any:
     """The dimensions in another order.
 
@@ -165,8 +163,7 @@ _flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims).copy(), name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 
-@by_keyword("dims")
-@of_tensor
+@of_numbers("dims")
 def flip(input: Variable, *dims: Any) -> Any:
     """The elements in reverse order along `dims`; a copy."""
     return _flip(input, dims=as_dims("flip", as_shape("flip", dims), input.array.ndim))
@@ -197,8 +194,7 @@ def fitted(input: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     return input if input.array.shape == shape else _expand(input, shape=shape)
 
 
-@by_keyword("size")
-@of_tensor
+@of_numbers("size")
 def expand(input: Variable, *sizes: Any) -> Any:
     """Dimensions of size 1 repeated to `sizes`, without copying.
 
@@ -239,8 +235,7 @@ def _tile_gradient(g: Any, counts: tuple[int, ...], a_shape: tuple[int, ...]) ->
 _tile.derivatives(a=_tile_gradient)
 
 
-@by_keyword("repeats")
-@of_tensor
+@of_numbers("repeats")
 def repeat(input: Variable, *repeats: Any) -> Any:
     """`input` laid out so many times along each dimension, like tiles.
 
