@@ -24,7 +24,7 @@ ON_PURPOSE: tuple[tuple[str, str], ...] = (
      "faults in PyTorch's derivatives of a power of a bool, and of bounds that broadcast"),
     (r"IndexError\('indexing: index array is out of range",
      "PyTorch does not look at positions if the result is empty"),
-    (r"(expm1|cross_entropy) needs its input", "PyTorch keeps the result of expm1 and cross_entropy instead"),
+    (r"(expm1|cross_entropy) needs its input", "PyTorch keeps their results instead"),
     (r"F\.elu\(.*gradient of order 2", "at 0 that of the left side; PyTorch gives 0"),
     (r"T\.sign\(.*nan", "the sign of a nan is a nan; PyTorch gives 0"),
     (r"mT: IndexError", "a 0-d tensor has no last two dims; PyTorch warns"),
@@ -158,7 +158,7 @@ def differences(lines: list[str], ours: Run, theirs: Run) -> Iterator[str]:
             dtype = dtype_of(theirs.names[name])
             zero = np.zeros(tuple(theirs.names[name].shape), dtype)
             a, b = (zero if g is None else g for g in (a, b))
-            if order == 2 and a.shape == b.shape:  # 0 * inf in a derivative of PyTorch's, not in ours
+            if order == 2 and a.shape == b.shape:  # 0 * inf in PyTorch's alone
                 b = np.where(np.isnan(b) & np.isfinite(a), a, b)
             if a.shape != b.shape or not same(a, b, rounding * size):
                 yield f"gradient of order {order} for {name}: {a} is {b} in PyTorch"
