@@ -17,8 +17,8 @@ import numpy as np
 
 from ..arrays import array_module, computing, scratch
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
-from .dtypes import result_type
+from .arguments import (as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor,
+    result_type)
 from .layout import map_in_memory_order
 from .operands import aligned, elementwise, named, nothing, rule, written
 from .shapes import fitted

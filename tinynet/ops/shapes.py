@@ -14,8 +14,8 @@ from typing import Any
 
 from ..arrays import array_module
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor
-from .dtypes import result_type
+from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
+    result_type)
 from .indexing import select
 from .summing import total
 
