@@ -409,10 +409,10 @@ class Tensor(Recorded):
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in the order of the dimensions.
 
-        Images count as if they did, whose batch lies innermost because that is faster, and what is
-        taken from these.
+        Images whose batch lies innermost, because that is faster, count as if they did.
         """
-        return _in_order(self).flags.c_contiguous
+        a = self.array
+        return a.flags.c_contiguous or (a.ndim == 4 and a.transpose(2, 1, 3, 0).flags.c_contiguous)
 
     # ------------------------------------------------------------------------------------ in place
 
@@ -478,16 +478,6 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
     tensor = kind.__new__(kind)
     Variable.__init__(tensor, to_device(array, Device(device)), requires_grad)
     return tensor
-
-
-def _in_order(tensor: Any) -> Any:
-    """An array with the strides that `tensor` would have if images had no order of their own."""
-    array = tensor.array
-    if tensor._view_of is not None:
-        base, view, constants = tensor._view_of
-        return view.forward(array_module(array), _in_order(base), **constants)
-    is_image = array.ndim == 4 and array.transpose(2, 1, 3, 0).flags.c_contiguous
-    return array_module(array).empty(array.shape, np.bool_) if is_image else array
 
 
 # the old values have no influence on the new ones, but the overwritten tensor stays in the graph

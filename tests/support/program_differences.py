@@ -27,6 +27,7 @@ ON_PURPOSE: tuple[tuple[str, str], ...] = (
     (r"(expm1|cross_entropy) needs its input", "PyTorch keeps their results instead"),
     (r"F\.elu\(.*gradient of order 2", "at 0 that of the left side; PyTorch gives 0"),
     (r"T\.sign\(.*nan", "the sign of a nan is a nan; PyTorch gives 0"),
+    (r"TypeError\(.pow: bool", "the power of two bools; PyTorch knows True as an exponent"),
     (r"mT: IndexError", "a 0-d tensor has no last two dims; PyTorch warns"),
     (r"is expanded: several elements|shares a read-only array",
      "an expanded tensor is not written to, not even where no two of its elements are one"),

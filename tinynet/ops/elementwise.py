@@ -48,17 +48,14 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     return _sub(input, other if alpha == 1 else other * alpha)
 
 
-@elementwise(bools=True)
+@elementwise()
 def pow(xp, a, b):
     """``input ** other``, element by element.
 
     An integer to a negative power, which numpy refuses, is 1 over that power, rounded towards 0. A
     negative number as the power of integers is an error.
     """
-    kind = xp.result_type(a, b).kind
-    if kind == "b":
-        return a | xp.logical_not(b)
-    if kind == "f" or xp is not np or not np.any(np.less(b, 0)):
+    if xp is not np or np.result_type(a, b).kind == "f" or not np.any(np.less(b, 0)):
         return a**b
     if np.ndim(b) == 0 and not isinstance(b, np.ndarray):
         raise RuntimeError("pow: integers to negative integer powers are no integers; use .float()")

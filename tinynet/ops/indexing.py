@@ -120,8 +120,7 @@ def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ..
     basic: list[Any] = []
     for part in index:
         basic += [slice(None)] * _dims_taken(part) if _is_array(part) else [part]
-    arrays = [
-        slice(None) if part is None or isinstance(part, slice) else part
+    arrays = [slice(None) if part is None or isinstance(part, slice) else part
         for part in index if not isinstance(part, int)]
     return tuple(basic), tuple(arrays)
 

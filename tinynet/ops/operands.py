@@ -43,8 +43,7 @@ def aligned(name: str, operands: tuple[Any, ...], floating: bool = False, fit: b
     array_module(*arrays, function=name)  # all on one device?
     if [a for a in arrays if a.shape != shape]:
         shape = broadcast_shape(name, *[a.shape for a in arrays])
-    return [
-        fitted(v, shape, dtype) if isinstance(v, Variable)
+    return [fitted(v, shape, dtype) if isinstance(v, Variable)
         else number_for(name, v, dtype) if fit or dtype.kind == "f" else v
         for v in values]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..arrays import array_module
-from ..autograd import Primitive, Variable, cast
+from ..autograd import cast, clone, Primitive, Variable
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
 from .indexing import select
@@ -221,20 +221,6 @@ def _expanded(name: str, input: Variable, wanted: tuple[int, ...]) -> Any:
     return _expand(input, shape=full)
 
 
-_tile = Primitive(lambda xp, a, *, counts: xp.tile(a, counts), name="repeat")
-
-
-def _tile_gradient(g: Any, counts: tuple[int, ...], a_shape: tuple[int, ...]) -> Any:
-    # (2, 3) repeated (4, 5) times is (8, 15): as (4, 2, 5, 3), summed to (1, 2, 1, 3)
-    shape = (1,) * (len(counts) - len(a_shape)) + a_shape
-    tiles = _reshape(g, shape=tuple(itertools.chain(*zip(counts, shape, strict=True))))
-    once = _sum_to(tiles, shape=tuple([n for size in shape for n in (1, size)]))
-    return _reshape(once, shape=a_shape)
-
-
-_tile.derivatives(a=_tile_gradient)
-
-
 @of_numbers("repeats")
 def repeat(input: Variable, *repeats: Any) -> Any:
     """`input` laid out so many times along each dimension, like tiles.
@@ -245,7 +231,12 @@ def repeat(input: Variable, *repeats: Any) -> Any:
     if len(counts) < ndim or min(counts, default=0) < 0:
         rule = f"must have a number from 0 up for each of the {ndim} dims, or more numbers"
         raise ValueError(f"repeat: {counts} {rule}")
-    return _tile(input, counts=counts)
+    shape = (1,) * (len(counts) - ndim) + input.array.shape
+    # (2, 3) repeated (4, 5) times: (1, 2, 1, 3) is expanded to (4, 2, 5, 3), and that is (8, 15)
+    tiles = list(zip(counts, shape, strict=True))
+    apart = _reshape(input, shape=tuple([n for size in shape for n in (1, size)]))
+    apart = clone(_expand(apart, shape=tuple([n for tile in tiles for n in tile])))
+    return _reshape(apart, shape=tuple([count * size for count, size in tiles]))
 
 
 # ----------------------------------------------------------------------------- joining, splitting
