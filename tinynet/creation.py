@@ -169,6 +169,7 @@ def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: 
     if not -(2**63) <= low < high <= 2**63:
         raise ValueError(f"{name}: low and high must fit in 64 bits, got {low} and {high}")
     kind = as_dtype(name, dtype or np.int64)
+    check_fit(name, np.array([low, high - 1]), kind)
     array = _generator(name, generator).integers(low, high, size)
     return _finish(name, array.astype(kind, copy=False), device, requires_grad)
 
@@ -272,8 +273,8 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
              requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order, int64."""
     array = _generator("randperm", generator).permutation(_count("randperm", "n", n))
-    kind = as_dtype("randperm", dtype or np.int64)
-    return _finish("randperm", array.astype(kind, copy=False), device, requires_grad)
+    array = _converted("randperm", array, as_dtype("randperm", dtype or np.int64))
+    return _finish("randperm", array, device, requires_grad)
 
 
 def normal(mean: float, std: float, size: Any, *, generator: Generator | None = None,
@@ -333,8 +334,8 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     if kind.kind in "iu":  # of fractions the whole parts count, as in PyTorch
         start, step = int(start), int(step)
     with module_on(device, "arange") as xp:
-        array = (start + step * xp.arange(_count("arange", "end", int(count)))).astype(kind)
-        return _finish("arange", array, None, requires_grad)
+        array = start + step * xp.arange(_count("arange", "end", int(count)))
+        return _finish("arange", _converted("arange", array, kind), None, requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
@@ -342,6 +343,5 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
     kind = as_dtype("linspace", dtype or default_dtype)
-    steps = _count("linspace", "steps", steps)
-    array = np.linspace(float(start), float(end), steps, dtype=kind)
-    return _finish("linspace", array, device, requires_grad)
+    array = np.linspace(float(start), float(end), _count("linspace", "steps", steps))
+    return _finish("linspace", _converted("linspace", array, kind), device, requires_grad)

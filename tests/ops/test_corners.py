@@ -58,6 +58,7 @@ VALUES: list[tuple[str, str, Any]] = [
     ("changed(M, M[0].flatten())", "float32", [[7.0, 7.0], [3.0, 4.0]]),
     ("changed(S, S.max(0).values)", "float32", 1.5), ("M.t().is_contiguous()", "", False),
     ("M.t().contiguous().is_contiguous()", "", True), ("M[:, :1].is_contiguous()", "", False),
+    ("changed(X := M[:, [1, 0]], X.reshape(-1))", "float32", [[7.0, 7.0], [7.0, 7.0]]),
     ("T.nn.functional.pad(U, (1, 0), value=True)", "uint8", [1, 3, 4]),
     ("changed(M, T.nn.functional.pad(M, (0, 0)))", "float32", [[1.0, 2.0], [3.0, 4.0]]),
 ]
@@ -95,6 +96,10 @@ REFUSED = [
     ("F.requires_grad_().sum(dtype=T.int32)", "sum: a sum in int32 has no gradient"),
     ("F.requires_grad_().sum(dtype=T.bool)", "sum: a sum in bool has no gradient"),
     ("T.tensor(1.0).mT  # only ours", "transpose: dim -2"),
+    ("T.randint(0, 300, (2,), dtype=T.uint8)", "randint: some numbers don't fit"),
+    ("T.randperm(300, dtype=T.uint8)", "randperm: some numbers don't fit"),
+    ("T.linspace(0, 300, 3, dtype=T.uint8)", "linspace: some numbers don't fit"),
+    ("T.arange(300, dtype=T.uint8)  # only ours", "arange: some numbers don't fit"),
     ("I & 0.5", "bitwise_and: expected bools or integers"),
     ("T.arange(0, 5, 0.5, dtype=T.int64)", "arange: steps of 0"),
 ]

@@ -28,6 +28,8 @@ ON_PURPOSE: tuple[tuple[str, str], ...] = (
     (r"F\.elu\(.*gradient of order 2", "at 0 that of the left side; PyTorch gives 0"),
     (r"T\.sign\(.*nan", "the sign of a nan is a nan; PyTorch gives 0"),
     (r"TypeError\(.pow: bool", "the power of two bools; PyTorch knows True as an exponent"),
+    (r"must have a class", "no scores to choose from; PyTorch gives nan or 0"),
+    (r"uint8.*[<>=]=? (-1|300)", "no uint8 is as small as -1; PyTorch compares with 255"),
     (r"mT: IndexError", "a 0-d tensor has no last two dims; PyTorch warns"),
     (r"is expanded: several elements|shares a read-only array",
      "an expanded tensor is not written to, not even where no two of its elements are one"),

@@ -26,7 +26,8 @@ def _view(xp, a, *, index):
 
 
 select = Primitive(_view, name="select", view=True)  # x[index] for a basic index
-_index = Primitive(lambda xp, a, *, index: a[index], name="index")
+# (numpy would lay out x[:, [0, 1]] with the positions first)
+_index = Primitive(lambda xp, a, *, index: xp.asarray(a[index], order="C"), name="index")
 
 
 @Primitive
