@@ -14,6 +14,7 @@ from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
     softmax as softmaxes)
 from .ops.arguments import as_dtype, as_number, as_operand, default_dtype
+from .ops.layout import is_image_order
 from .ops.operands import check_fit, nothing, written
 from .printing import format_tensor
 
@@ -411,8 +412,7 @@ class Tensor(Recorded):
 
         Images whose batch lies innermost, because that is faster, count as if they did.
         """
-        a = self.array
-        return a.flags.c_contiguous or (a.ndim == 4 and a.transpose(2, 1, 3, 0).flags.c_contiguous)
+        return self.array.flags.c_contiguous or is_image_order(self.array)
 
     # ------------------------------------------------------------------------------------ in place
 

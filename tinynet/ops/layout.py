@@ -19,6 +19,12 @@ def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
     return empty(xp, shape, dtype, (2, 1, 3, 0))
 
 
+def is_image_order(a: Any) -> bool:
+    """Whether `a` holds images with the batch innermost, and counts as contiguous therefore."""
+    return a.ndim == 4 and (a.transpose(2, 1, 3, 0).flags.c_contiguous
+        or a.transpose(1, 2, 3, 0).flags.c_contiguous)
+
+
 def batch_innermost(xp: Any, x: Any) -> Any:
     """x (N, C, H, W) as (H, C, W, N), copied only if the batch isn't innermost."""
     m = x.transpose(2, 1, 3, 0)

@@ -17,6 +17,7 @@ from ..autograd import cast, clone, Primitive, Variable
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
 from .indexing import select
+from .layout import is_image_order
 from .summing import total
 
 # -------------------------------------------------------------------------- reshape and relatives
@@ -35,6 +36,21 @@ _reshape = Primitive(_reshaped, name="view", view=True)
 _reshape.derivatives(a=lambda g, a_shape: _reshape(g, shape=a_shape))
 
 
+def _viewed(input: Variable, shape: tuple[int, ...]) -> Any:
+    """`input` in `shape`; if it counts as contiguous, in the same memory, so that users can write.
+
+    Where images had to be copied, because the batch is innermost, `input` moves to the copy.
+    """
+    result, a = _reshape(input, shape=shape), input.array
+    if is_image_order(a) and result._view_of is None is input._view_of:
+        r = result.array
+        inner = r.ndim == 2 and r.T.flags.c_contiguous  # the batch stayed innermost
+        back = r.T.reshape(*a.shape[1:], -1).transpose(3, 0, 1, 2) if inner else r.reshape(a.shape)
+        input.array = back
+        result._become_view(input, _reshape, {"shape": shape})
+    return result
+
+
 @of_numbers("shape")
 def reshape(input: Variable, *shape: Any) -> Any:
     """The same elements, in the same order, in another shape.
@@ -47,7 +63,7 @@ def reshape(input: Variable, *shape: Any) -> Any:
             [3, 4, 5]])
     """
     wanted = _complete("reshape", as_shape("reshape", shape), input.array.shape)
-    return _reshape(input, shape=wanted)
+    return _viewed(input, wanted)
 
 
 def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: int = -1) -> Any:
@@ -71,7 +87,7 @@ def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: i
 def view_as(input: Variable, other: Variable) -> Any:
     """`input` in the shape of `other`."""
     wanted = as_tensor("view_as", "other", other).array.shape
-    return _reshape(input, shape=_complete("view_as", wanted, input.array.shape))
+    return _viewed(input, _complete("view_as", wanted, input.array.shape))
 
 
 @of_tensor
@@ -84,7 +100,7 @@ def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     flat = math.prod(shape[start : end + 1])
-    return _reshape(input, shape=(*shape[:start], flat, *shape[end + 1 :]))
+    return _viewed(input, (*shape[:start], flat, *shape[end + 1 :]))
 
 
 @of_tensor
@@ -93,7 +109,7 @@ def unflatten(input: Variable, dim: int, sizes: Sequence[int]) -> Any:
     shape = input.array.shape
     dim = as_dim("unflatten", dim, len(shape))
     inner = _complete("unflatten", as_shape("unflatten", (sizes,)), shape, dim)
-    return _reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
+    return _viewed(input, (*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
 @of_tensor
