@@ -397,6 +397,8 @@ def loss(c: Draw) -> str:
     how = f"reduction={c.pick('mean', 'sum', 'none')!r}"
     two = c.of(lambda t: t.ndim == 2 and dtype_of(t) in FLOATS)
     rows, classes = c.tensor(two).shape
+    if not classes:
+        raise NoChoice
     labels = [c.rng.randrange(max(classes, 1)) for _ in range(rows)]
     return c.pick(
         f"F.mse_loss({a}, {b}, {how})", f"F.l1_loss({a}, {b}, {how})",
@@ -409,7 +411,7 @@ def loss(c: Draw) -> str:
         f"F.nll_loss({two}, T.tensor({labels}, dtype=T.int64), {how})",
         f"F.nll_loss({two}, T.tensor({labels}, dtype=T.int64), T.linspace(0.5, 2, {classes}, "
         f"dtype={two}.dtype), {how})",
-        f"F.cross_entropy({a}, {b}, {how})",
+        f"F.cross_entropy({a}, {b}, {how})" if c.tensor(a).numel() else f"F.mse_loss({a}, {b})",
         f"F.cosine_similarity({a}, {b}, dim={c.dim(a)})",
     )  # fmt: skip
 

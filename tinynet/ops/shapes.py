@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..arrays import array_module
+from ..arrays import array_module, computing
 from ..autograd import cast, clone, Primitive, Variable
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
@@ -43,10 +43,11 @@ def _viewed(input: Variable, shape: tuple[int, ...]) -> Any:
     """
     result, a = _reshape(input, shape=shape), input.array
     if is_image_order(a) and result._view_of is None is input._view_of:
-        r = result.array
-        inner = r.ndim == 2 and r.T.flags.c_contiguous  # the batch stayed innermost
-        back = r.T.reshape(*a.shape[1:], -1).transpose(3, 0, 1, 2) if inner else r.reshape(a.shape)
-        input.array = back
+        with computing(a):
+            r = result.array
+            stayed = r.ndim == 2 and r.T.flags.c_contiguous  # the batch did, innermost
+            r = r.T.reshape(*a.shape[1:], -1).transpose(3, 0, 1, 2) if stayed else r
+            input.array = r.reshape(a.shape)
         result._become_view(input, _reshape, {"shape": shape})
     return result
 
