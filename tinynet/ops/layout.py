@@ -25,7 +25,7 @@ def is_image_order(a: Any) -> bool:
         return False
     with computing(a):
         orders = a.transpose(2, 1, 3, 0), a.transpose(1, 2, 3, 0)
-    return any([m.flags.c_contiguous for m in orders])
+    return any(m.flags.c_contiguous for m in orders)
 
 
 def batch_innermost(xp: Any, x: Any) -> Any:
