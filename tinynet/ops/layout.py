@@ -21,7 +21,7 @@ def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
 
 def is_image_order(a: Any) -> bool:
     """Whether `a` holds images with the batch innermost, and counts as contiguous therefore."""
-    if a.ndim != 4:
+    if a.ndim != 4 or a.dtype.kind != "f":
         return False
     with computing(a):
         orders = a.transpose(2, 1, 3, 0), a.transpose(1, 2, 3, 0)
