@@ -121,8 +121,8 @@ SMOOTH: dict[str, Callable[[], Change]] = {
     "a broadcast": lambda: derivative(
         shapes._expand, 0, lambda g, a_shape: shapes._sum_to(g, shape=a_shape) * 2.0),
     "what is overwritten": lambda: derivative(copy_slices, 0, lambda g: g * 1.0),
-    "conv2d": lambda: derivative(plain.conv2d, 1, lambda g, x, geometry: plain.conv2d_weight_grad(
-        x, g, geometry=geometry) * 0.5),
+    "conv2d": lambda: derivative(plain.conv2d, 0, lambda g, w, geometry: (
+        plain.conv2d_input_grad(g, w, geometry=geometry) * 0.5)),
 }
 
 
