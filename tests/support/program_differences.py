@@ -30,6 +30,7 @@ ON_PURPOSE: tuple[tuple[str, str], ...] = (
     (r"TypeError\(.pow: bool", "the power of two bools; PyTorch knows True as an exponent"),
     (r"must have a class", "no scores to choose from; PyTorch gives nan or 0"),
     (r"uint8.*[<>=]=? (-1|300)", "no uint8 is as small as -1; PyTorch compares with 255"),
+    (r"pad: value must be a number, got (True|False)", "a bool is no number"),
     (r"mT: IndexError", "a 0-d tensor has no last two dims; PyTorch warns"),
     (r"is expanded: several elements|shares a read-only array",
      "an expanded tensor is not written to, not even where no two of its elements are one"),

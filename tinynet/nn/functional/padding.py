@@ -40,7 +40,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         rule = f"need an input with at least {len(pairs)} dims"
         raise ValueError(f"pad: {len(pairs)} pairs of sizes {rule}, got shape {tuple(input.shape)}")
     as_choice("pad", "mode", mode, _MODES)
-    fill = value if isinstance(value, bool) else as_real("pad", "value", value or 0)
+    fill = as_real("pad", "value", 0 if value is None else value)
     fill = number_for("pad", fill, input.dtype)
     if mode != "constant":
         if value is not None:
