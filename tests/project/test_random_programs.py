@@ -101,7 +101,7 @@ MENDED: dict[str, Callable[[], Change]] = {
     "steps turn nan into nan": lambda: derivative(elementwise.floor, 0, lambda g: g * 0.0),
     "integers swallow nan": lambda: (
         operands, "number_for", lambda name, value, dtype: np.asarray(value).astype(dtype).item()),
-    "bools are subtracted": lambda: (operands, "_refuse_bools", lambda *given: None),
+    "bools are subtracted": lambda: (operands, "_refuse_kinds", lambda *given: None),
     "positions wrap round": lambda: (indexing, "check_range", lambda *given: None),
     "bytes are positions": lambda: (indexing, "_as_part", as_positions),
     "contiguous copies nothing": lambda: (tinynet.Tensor, "contiguous", lambda self: self),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,9 +74,11 @@ def weighted(run: Run, tensors: list[Any]) -> Any:
     return total
 
 
+@warnings.catch_warnings()
 def gradients(run: Run, leaves: list[str]) -> list[list[np.ndarray | None]] | Exception:
     """The gradients of first and of second order of all results with respect to the leaves."""
     at = [run.names[name] for name in leaves]
+    warnings.simplefilter("ignore")
     results = [t for t in run.tensors().values() if t.requires_grad and not t.is_leaf]
     orders = []
     try:
