@@ -74,11 +74,9 @@ def weighted(run: Run, tensors: list[Any]) -> Any:
     return total
 
 
-@warnings.catch_warnings()
 def gradients(run: Run, leaves: list[str]) -> list[list[np.ndarray | None]] | Exception:
     """The gradients of first and of second order of all results with respect to the leaves."""
     at = [run.names[name] for name in leaves]
-    warnings.simplefilter("ignore")
     results = [t for t in run.tensors().values() if t.requires_grad and not t.is_leaf]
     orders = []
     try:
@@ -150,7 +148,9 @@ def differences(lines: list[str], ours: Run, theirs: Run) -> Iterator[str]:
         return
     if not leaves:
         return
-    mine_grad, other_grad = gradients(ours, leaves), gradients(theirs, leaves)
+    with warnings.catch_warnings():  # PyTorch warns in a backward pass too
+        warnings.simplefilter("ignore")
+        mine_grad, other_grad = gradients(ours, leaves), gradients(theirs, leaves)
     if isinstance(mine_grad, Exception) or isinstance(other_grad, Exception):
         refused = isinstance(other_grad, Exception) and isinstance(mine_grad, Exception)
         if not refused and not needless(other_grad):
