@@ -26,7 +26,7 @@ from .ops.elementwise import (abs, add, allclose, bitwise_and, bitwise_not, bitw
     maximum, minimum, mul, ne, neg, pow, reciprocal, relu, remainder, round, rsqrt, sigmoid, sign,
     sin, sqrt, square, sub, tanh, where)
 from .ops.indexing import gather, index_select
-from .ops.products import matmul
+from .ops.products import matmul, mm
 from .ops.reductions import (
     all, amax, amin, any, argmax, argmin, max, mean, min, norm, std, sum, var)
 from .ops.shapes import (cat, chunk, expand_as, flatten, flip, narrow, permute, reshape, split,
@@ -45,7 +45,6 @@ int64 = long = _np.dtype(_np.int64)
 float16 = half = _np.dtype(_np.float16)
 float32 = float = _np.dtype(_np.float32)
 float64 = double = _np.dtype(_np.float64)
-mm = matmul
 inference_mode = no_grad
 dtype = _np.dtype
 

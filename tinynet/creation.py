@@ -15,8 +15,8 @@ import numpy as np
 from . import compat
 from .arrays import as_device, computing, device_of, Generator, module_on, to_device, usable_device
 from .ops.arguments import (as_dtype, as_floats, as_int, as_number, as_random, as_shape,
-    as_tensor as as_a_tensor, by_keyword, default_dtype, from_users_code)
-from .ops.operands import named
+    as_tensor as as_a_tensor, by_keyword, default_dtype, from_users_code, result_type)
+from .ops.operands import check_fit, named
 from .tensor import Tensor
 
 
@@ -32,10 +32,7 @@ def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
 
 def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
     """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold."""
-    if dtype.kind in "iu" and array.dtype != dtype and array.size:
-        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
-        if not (lowest <= array.min() and array.max() <= highest):  # False for nan too
-            raise ValueError(f"{name}: some numbers don't fit {dtype}, {lowest} to {highest}")
+    check_fit(name, array, dtype)
     return array.astype(dtype, copy=False)
 
 
@@ -168,22 +165,22 @@ def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: 
     if not -(2**63) <= low < high <= 2**63:
         raise ValueError(f"{name}: low and high must fit in 64 bits, got {low} and {high}")
     kind = as_dtype(name, dtype or np.int64)
+    check_fit(name, np.array([low, high - 1]), kind)
     array = as_random(name, generator).integers(low, high, size)
     return _finish(name, array.astype(kind, copy=False), device, requires_grad)
 
 
 def _full(name: str, size: tuple[int, ...], fill_value: Any, dtype: Any, device: Any,
           requires_grad: bool) -> Tensor:
-    if isinstance(fill_value, Tensor) and fill_value.numel() == 1:
+    single = isinstance(fill_value, Tensor) and fill_value.numel() == 1
+    if single or isinstance(fill_value, np.generic):
         fill_value = fill_value.item()
-    if not isinstance(fill_value, (bool, int, float, np.generic)):
+    if not isinstance(fill_value, (bool, int, float)):
         raise TypeError(f"{name}: fill_value must be a number, got {type(fill_value).__name__}")
-    if dtype is None:
-        kinds = {"b": bool, "i": np.int64, "u": np.int64}
-        dtype = kinds.get(np.asarray(fill_value).dtype.kind, default_dtype)
-    value = _converted(name, np.asarray(fill_value), as_dtype(name, dtype))
+    kind = as_dtype(name, dtype or result_type(fill_value))
     with module_on(device, name) as xp:
-        return _finish(name, xp.full(size, value.item(), value.dtype), None, requires_grad)
+        value = _converted(name, np.asarray(fill_value), kind).item()
+        return _finish(name, xp.full(size, value, kind), None, requires_grad)
 
 
 def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ...], Any, Any]:
@@ -274,8 +271,8 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
              requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order, int64."""
     array = as_random("randperm", generator).permutation(_count("randperm", "n", n))
-    kind = as_dtype("randperm", dtype or np.int64)
-    return _finish("randperm", array.astype(kind, copy=False), device, requires_grad)
+    array = _converted("randperm", array, as_dtype("randperm", dtype or np.int64))
+    return _finish("randperm", array, device, requires_grad)
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
@@ -325,19 +322,23 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     """
     if end is None:
         start, end = 0, start
+    whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
+    kind = as_dtype("arange", dtype or (np.int64 if whole else default_dtype))
     for name, value in (("start", start), ("end", end), ("step", step)):
         if not isinstance(value, (int, float, np.generic)) or not math.isfinite(value):
             raise TypeError(f"arange: {name} must be a finite number, got {value!r}")
         if abs(value) >= 2**63:
             raise ValueError(f"arange: {name} must be below 2**63, got {value!r}")
+    if kind == np.int64:
+        start, end, step = int(start), int(end), int(step)
     if step == 0 or (end - start) * step < 0:
         raise ValueError(f"arange: steps of {step} don't lead from {start} to {end}")
-    whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
-    kind = as_dtype("arange", dtype or (np.int64 if whole else default_dtype))
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    if kind.kind in "iu":  # of fractions the whole parts count, as in PyTorch
+        start, step = int(start), int(step)
     with module_on(device, "arange") as xp:
-        array = (start + step * xp.arange(_count("arange", "end", int(count)))).astype(kind)
-        return _finish("arange", array, None, requires_grad)
+        array = start + step * xp.arange(_count("arange", "end", int(count)))
+        return _finish("arange", _converted("arange", array, kind), None, requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
@@ -345,5 +346,5 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
     kind = as_dtype("linspace", dtype or default_dtype)
-    array = np.linspace(float(start), float(end), _count("linspace", "steps", steps)).astype(kind)
-    return _finish("linspace", array, device, requires_grad)
+    array = np.linspace(float(start), float(end), _count("linspace", "steps", steps))
+    return _finish("linspace", _converted("linspace", array, kind), device, requires_grad)

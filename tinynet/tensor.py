@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from . import autograd
-from .arrays import (array_module, as_device, computing, Device, device_of, full_like, on_device_of,
-    to_device, to_host)
+from .arrays import array_module, as_device, computing, Device, device_of, to_device, to_host
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
     softmax as softmaxes)
 from .ops.arguments import as_dtype, as_number, as_operand, as_random, default_dtype
+from .ops.layout import is_image_order
+from .ops.operands import check_fit, nothing, written
 from .printing import format_tensor
 
 
@@ -77,7 +78,9 @@ def _in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
     name = f"{operation.__name__}_"
 
     def method(self: Tensor, *operands: Any, **constants: Any) -> Tensor:
-        return self._replace(operation(self, *operands, **constants), name)
+        result = operation(self, *operands, **constants)
+        check_fit(name, result.array, self.array.dtype)
+        return self._replace(result, name)
 
     method.__name__ = name
     method.__doc__ = (f"`{operation.__name__}` in place; returns self. RuntimeError on a leaf that "
@@ -242,11 +245,9 @@ class Tensor(Recorded):
 
     def __index__(self) -> int:
         # TypeErrors, because operator.index() is also used to ask whether something is an integer
-        rule = "index: only a tensor with one integer can stand for an index, this one "
-        if self.array.dtype.kind not in "iu":
-            raise TypeError(f"{rule}is {self.dtype}")
-        if self.array.size != 1:
-            raise TypeError(f"{rule}has shape {tuple(self.shape)}")
+        if self.array.dtype.kind not in "iu" or self.array.size != 1:
+            raise TypeError("index: only a tensor with one integer can stand for an index, this "
+                f"one is {self.dtype} and has shape {tuple(self.shape)}")
         return int(self.array.item())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -337,7 +338,7 @@ class Tensor(Recorded):
         value = as_operand(operation, value, self)
         checked = indexing.as_index(operation, self.array, index)
         if isinstance(value, Variable):
-            while value.array.ndim > 1 and value.array.shape[0] == 1:
+            while value.array.shape[:1] == (1,):
                 value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
         first, then = indexing.in_two_steps(checked)
         target = self[first]
@@ -351,8 +352,7 @@ class Tensor(Recorded):
 
     def _like(self, value: Any, shape: tuple[Any, ...], operation: str) -> Tensor:
         """`value` as a tensor of this tensor's dtype, expanded to `shape`."""
-        if not isinstance(value, Variable):
-            value = Tensor._wrap(on_device_of(self.array, value))
+        value = written(operation, value, self, self.dtype)
         if arguments.broadcast_shape(operation, value.array.shape, shape) != shape:
             raise ValueError(f"{operation}: a value of shape {tuple(value.array.shape)} can't be "
                 f"broadcast to the shape {tuple(shape)} it is written to")
@@ -379,7 +379,7 @@ class Tensor(Recorded):
     argmax, argmin, all, any = reductions.argmax, reductions.argmin, reductions.all, reductions.any
     norm, logsumexp = reductions.norm, softmaxes.logsumexp
     softmax, log_softmax = softmaxes.softmax, softmaxes.log_softmax
-    matmul = mm = products.matmul
+    matmul, mm = products.matmul, products.mm
 
     reshape = view = shapes.reshape
     view_as, flatten, unflatten = shapes.view_as, shapes.flatten, shapes.unflatten
@@ -408,12 +408,15 @@ class Tensor(Recorded):
         return autograd.clone(self)
 
     def contiguous(self) -> Tensor:
-        """This tensor itself: memory order is never visible, so every tensor is contiguous."""
-        return self
+        """This tensor itself if `is_contiguous`, else a copy in the order of the dimensions."""
+        return self if self.is_contiguous() else _contiguous(self)
 
     def is_contiguous(self) -> bool:
-        """True; see `contiguous`."""
-        return True
+        """Whether the elements lie in memory in the order of the dimensions.
+
+        Images whose batch lies innermost, because that is faster, count as if they did.
+        """
+        return self.array.flags.c_contiguous or is_image_order(self.array)
 
     # ------------------------------------------------------------------------------------ in place
 
@@ -483,7 +486,10 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
 
 # the old values have no influence on the new ones, but the overwritten tensor stays in the graph
 _overwrite = Primitive(lambda xp, old, new: new, name="copy")
-_overwrite.derivatives(old=lambda g: g._make(full_like(g.array, 0)), new=lambda g: g)
+_overwrite.derivatives(old=nothing, new=lambda g: g)
+
+_contiguous = Primitive(lambda xp, a: a.copy(order="C"), name="clone")
+_contiguous.derivatives(a=lambda g: g)
 
 _move = Primitive(lambda xp, a, *, target, source: to_device(a, target), name="to_device")
 _move.derivatives(a=lambda g, target, source: _move(g, target=source, source=target))

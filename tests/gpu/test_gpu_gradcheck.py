@@ -109,6 +109,8 @@ SMALL = [
     named("cosine_similarity", real(2, 3), other(2, 3)),
     Case("to_device", lambda T, x: (x.exp().cpu() * 2.0).to(x.device).sin(), (real(2, 3),)),
     Case("floor_divide", lambda T, a, b: a // b, (real(2, 3), other(2, 3))),
+    Case("extremes of all", lambda T, a: (a.max(), a.min()), (real(2, 3),)),
+    Case("clamp by tensors", lambda T, *a: T.clamp(*a), (real(2, 3), other(2, 3) - 1, real(3))),
     Case("cross_entropy weight, ignored", weighted_cross_entropy, (real(3, 4),)),
     named("mse_loss", real(2, 3), other(2, 3)),
     named("l1_loss", real(2, 3), other(2, 3), reduction="sum"),

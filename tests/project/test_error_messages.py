@@ -151,7 +151,7 @@ CALLS |= {
     "index_select": Call(tinynet.index_select, X, 1, lambda: ints(0, 2)),
     "masked_fill": Call(tinynet.masked_fill, X, lambda: real(2, 3) > 0, 1.0),
     "where": Call(tinynet.where, lambda: real(2, 3) > 0, X, X),
-    "matmul": Call(tinynet.matmul, X, W),
+    "matmul": Call(tinynet.matmul, X, W), "mm": Call(tinynet.mm, X, W),
     "permute": Call(tinynet.permute, X, 1, 0),
     "transpose": Call(tinynet.transpose, X, 0, 1),
     "reshape": Call(tinynet.reshape, X, 3, 2),

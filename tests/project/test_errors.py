@@ -128,12 +128,7 @@ CASES = [
     (lambda: X & X, TypeError, "bitwise_and: expected bools or integers, got .*float32"),
     (lambda: ~X, TypeError, "bitwise_not: expected bools or integers, got .*float32"),
     (lambda: X.clamp(), ValueError, "clamp: give min, max or both"),
-    (lambda: X.clamp(min="a"), TypeError, "clamp: min must be a number, got str"),
-    (
-        lambda: X.clamp(max=V),
-        TypeError,
-        "clamp: max must be a number; for a tensor use tinynet.maximum",
-    ),
+    (lambda: X.clamp(min="a"), TypeError, "clamp: expected a tensor, .* or a number, got str"),
     (
         lambda: T.where(V, V, V),
         TypeError,

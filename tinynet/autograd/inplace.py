@@ -132,7 +132,8 @@ class Writable(Variable):
             raise ValueError(f"{operation}: the result has shape {tuple(result.array.shape)}, "
                 f"which does not fit in place into shape {tuple(self.array.shape)}")
         dtype = result.array.dtype
-        if not np.can_cast(dtype, self.array.dtype, "same_kind"):
+        integers = dtype.kind + self.array.dtype.kind == "iu"  # as good as one kind
+        if not integers and not np.can_cast(dtype, self.array.dtype, "same_kind"):
             raise RuntimeError(f"{operation}: the result is {dtype}, which can't be written into "
                 f"{self.array.dtype}; convert the tensor first, with .to(tinynet.{dtype})")
 

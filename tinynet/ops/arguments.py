@@ -67,6 +67,11 @@ def by_keyword(keyword: str) -> Callable[[_F], _F]:
     return declare
 
 
+def of_numbers(keyword: str) -> Callable[[_F], _F]:
+    """Declare an operation on a tensor and numbers, which may come as one keyword too."""
+    return lambda function: by_keyword(keyword)(of_tensor(function))
+
+
 # ---------------------------------------------------------------------------- numbers and choices
 
 

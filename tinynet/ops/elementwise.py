@@ -16,26 +16,27 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, computing, on_device_of, scratch
+from ..arrays import array_module, computing, scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import (as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor,
     result_type)
 from .layout import map_in_memory_order
-from .operands import elementwise, named, number_for, rule
+from .operands import aligned, elementwise, named, nothing, rule, written
 from .shapes import fitted
 
 # ------------------------------------------------------------------------------------ arithmetic
 
 
 _add = rule("add", "", lambda xp, a, b: a + b, bools=True, a=lambda g: g, b=lambda g: g)
-_sub = rule("sub", "", lambda xp, a, b: a - b, a=lambda g: g, b=lambda g: -g)
+_sub = rule("sub", "", lambda xp, a, b: a - b, bools=None, a=lambda g: g, b=lambda g: -g)
 mul = rule("mul", "``input * other``, element by element.", lambda xp, a, b: a * b, bools=True,
     a=lambda g, b: g * b, b=lambda g, a: g * a)
 div = rule(  # not a / b, because numpy refuses to divide by the Python number 0
     "div", "``input / other``, element by element; integers become floats.",
     lambda xp, a, b: xp.true_divide(a, b), floating=True,
-    a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
-neg = rule("neg", "``-input``.", lambda xp, a: -a, a=lambda g: -g)
+    # a / b anew instead of y: so a program may change the result in place, as in PyTorch
+    a=lambda g, b: g / b, b=lambda g, a, b: -g * ((a / b) / b))
+neg = rule("neg", "``-input``.", lambda xp, a: -a, bools=None, a=lambda g: -g)
 
 
 def add(input: Any, other: Any, *, alpha: float = 1, **out: Any) -> Any:
@@ -50,52 +51,52 @@ def sub(input: Any, other: Any, *, alpha: float = 1, **out: Any) -> Any:
 
 @elementwise()
 def pow(xp, a, b):
-    """``input ** other``, element by element."""
-    if xp is np and np.asarray(a).dtype.kind in "iu" and np.any(np.less(b, 0)):
+    """``input ** other``, element by element.
+
+    An integer to a negative power, which numpy refuses, is 1 over that power, rounded towards 0. A
+    negative number as the power of integers is an error.
+    """
+    if xp is not np or np.result_type(a, b).kind == "f" or not np.any(np.less(b, 0)):
+        return a**b
+    if np.ndim(b) == 0 and not isinstance(b, np.ndarray):
         raise RuntimeError("pow: integers to negative integer powers are no integers; use .float()")
-    return a**b
+    ones = (a == 1) + (a == -1) * (1 - b % 2 * 2)
+    return np.where(b < 0, ones, a ** np.maximum(b, 0)).astype(b.dtype)
 
 
 def _pow_base(g, a, b):
     if not isinstance(b, (int, float)):
-        return g * where(b == 0, 0.0, b * a ** where(b == 0, 1.0, b - 1))
+        return where(b == 0, 0.0, g * (b * a ** (b - 1)))
     # a^0 is the constant 1, also at a = 0, where the rule b * a^(b - 1) would give 0 * 0^-1
-    return g * 0.0 if b == 0 else g * (2.0 * a) if b == 2 else g * (b * a ** (b - 1))
+    return nothing(g) if b == 0 else g * (2.0 * a) if b == 2 else g * (b * a ** (b - 1))
 
 
-def _pow_exponent(g, y, a):
-    # 0^b is the constant 0 for b > 0, where the rule y * log(a) would give 0 * log(0)
-    if isinstance(a, Variable):
-        return g * where(a == 0, 0.0, y * log(where(a == 0, 1.0, a)))
-    return g * (y * float(np.log(a)) if a > 0 else y * (0.0 if a == 0 else float("nan")))
+def _pow_exponent(g, y, a, b):
+    slope = g * (y * (log(a) if isinstance(a, Variable) else float(np.log(a))))
+    # 0^b is the constant 0 for b >= 0, where the rule y * log(a) would give 0 * log(0)
+    return where((b >= 0) & (a == 0), 0.0, slope)
 
 
 pow.derivatives(a=_pow_base, b=_pow_exponent)
 
 
-def _refuse_zero(xp: Any, name: str, b: Any) -> None:
-    # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for the
-    # values; the result is undefined there, as in PyTorch.
-    if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b):
-        raise RuntimeError(f"{name}: ZeroDivisionError, integers can't be divided by 0; floats can")
+def _division(name: str, doc: str, **derivatives: Callable[..., Any]) -> Any:
+    def forward(xp, a, b):
+        # numpy would answer 0. On a GPU nobody looks, because the program would have to wait for
+        # the values; the result is undefined there, as in PyTorch.
+        if xp is np and np.asarray(b).dtype.kind in "iu" and not np.all(b) and np.size(a):
+            raise RuntimeError(
+                f"{name}: ZeroDivisionError, integers can't be divided by 0; floats can")
+        return getattr(xp, name)(a, b)
+
+    return rule(name, doc, forward, **derivatives)
 
 
-@elementwise()
-def remainder(xp, a, b):
-    """``input % other``, which has the sign of `other`."""
-    _refuse_zero(xp, "remainder", b)
-    return xp.remainder(a, b)
-
-
-@elementwise()
-def floor_divide(xp, a, b):
-    """``input // other``, rounded towards minus infinity."""
-    _refuse_zero(xp, "floor_divide", b)
-    return xp.floor_divide(a, b)
-
-
-remainder.derivatives(a=lambda g: g, b=lambda g, a, b: -g * floor(a / b))
-floor_divide.derivatives(a=lambda g: g * 0.0, b=lambda g: g * 0.0)  # steps are flat
+remainder: Any = _division(
+    "remainder", "``input % other``, which has the sign of `other`.",
+    a=lambda g: g, b=lambda g, a, b: -g * floor_divide(a, b))
+floor_divide: Any = _division(  # steps are flat
+    "floor_divide", "``input // other``, rounded towards minus infinity.", a=nothing, b=nothing)
 
 
 # --------------------------------------------------------------------------- functions of one value
@@ -105,13 +106,15 @@ def _step(name: str, function: str, doc: str) -> Any:
     """Declare a function that rounds: its derivative is 0, and integers stay as they are."""
     return rule(
         name, doc, lambda xp, a: getattr(xp, function)(a) if a.dtype.kind == "f" else a.copy(),
-        a=lambda g: g * 0.0)
+        a=nothing)
 
 
 floor: Any = _step("floor", "floor", "The next whole number below or equal.")
 ceil = _step("ceil", "ceil", "The next whole number above or equal.")
 round = _step("round", "rint", "The nearest whole number; halves go to the even neighbour.")
-sign = rule("sign", "-1, 0 or 1; nan stays nan.", lambda xp, a: xp.sign(a), a=lambda g: g * 0.0)
+sign = rule(
+    "sign", "-1, 0 or 1; nan stays nan; bools as they are.",
+    lambda xp, a: a.copy() if a.dtype == bool else xp.sign(a), bools=True, a=nothing)
 abs = rule("abs", "``|input|``; at 0 the gradient is 0.", lambda xp, a: xp.abs(a),
     a=lambda g, a: g * sign(a))
 
@@ -191,8 +194,9 @@ def _erf(a: Any) -> Any:
     return np.copysign(at_x + 2 / math.sqrt(math.pi) * np.exp(-x * x) * series, a)
 
 
-square = rule(
-    "square", "``input * input``.", lambda xp, a: a * a, bools=True, a=lambda g, a: g * a * 2.0)
+square = rule(  # of bools int64, as their power of 2
+    "square", "``input * input``.", lambda xp, a: a * a if a.dtype != bool else a.astype(np.int64),
+    bools=True, a=lambda g, a: g * a * 2.0)
 reciprocal = _smooth("reciprocal", lambda g, y: -g * y * y, "``1 / input``.")
 rsqrt = rule(
     "rsqrt", "``1 / sqrt(input)``.", lambda xp, a: xp.true_divide(1.0, xp.sqrt(a)), floating=True,
@@ -237,7 +241,7 @@ def gated(xp, a, gate):
 
 
 # a step is flat on both sides, so nothing flows to the gate
-gated.derivatives(a=lambda g, gate: gated(g, gate), gate=lambda g: g * 0.0)
+gated.derivatives(a=lambda g, gate: gated(g, gate), gate=nothing)
 
 
 @elementwise()
@@ -255,63 +259,58 @@ relu.derivatives(a=lambda g, y: gated(g, y))
 def _extremum(name: str, adjective: str) -> Any:
     doc = (f"The {adjective} of two, element by element, nan if either is; where they are equal "
         "each gets half of the gradient.")
+    loses = operator.lt if name == "maximum" else operator.gt
+
+    def to_the_chosen(g: Any, one: Any, other: Any) -> Any:
+        return _only(~loses(one, other), where(one == other, g * 0.5, g))
+
     return rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
-        a=lambda g, y, a, b: _to_the_chosen(g, y, a, b),
-        b=lambda g, y, a, b: _to_the_chosen(g, y, b, a))
+        a=lambda g, a, b: to_the_chosen(g, a, b), b=lambda g, a, b: to_the_chosen(g, b, a))
 
 
-def _to_the_chosen(g: Any, y: Any, one: Any, other: Any) -> Any:
-    """`g` where `one` was chosen for `y`, half of `g` where `other` is equal, 0 elsewhere."""
-    chosen = (y == one) | isnan(y)
-    weight = where((y == other) & chosen, 0.5, where(chosen, 1.0, 0.0))
-    weight = cast(weight, dtype=y.array.dtype)
-    return gated(g * weight, weight)  # not g * weight alone: infinity times 0 is a nan
+def _only(condition: Any, g: Any) -> Any:
+    """`g` where `condition` holds, 0 elsewhere."""
+    return gated(g, cast(condition, dtype=g.array.dtype))
 
 
 maximum, minimum = _extremum("maximum", "larger"), _extremum("minimum", "smaller")
 
 
-@Primitive
-def _clamp(xp, a, *, min, max):
+def _clamped(xp: Any, a: Any, min: Any, max: Any) -> Any:
     if min is not None:
         a = xp.maximum(a, min)
     return a if max is None else xp.minimum(a, max)
 
 
-def _within(a: Any, min: float | None, max: float | None) -> Any:
-    """1 where `a` is from `min` to `max`, 0 elsewhere, in the dtype of `a`."""
+def _within(a: Any, min: Any, max: Any) -> Any:
     within = a == a if min is None else a >= min
-    return cast(within if max is None else within & (a <= max), dtype=a.array.dtype)
+    return within if max is None else within & (a <= max)
 
 
-# the bounds themselves let the gradient through
-_clamp.derivatives(a=lambda g, a, min, max: gated(g, _within(a, min, max)))
+# the bounds themselves let the gradient through, to the input
+_clamp = Primitive(_clamped, name="clamp")
+_clamp.derivatives(
+    a=lambda g, a, min, max: _only(_within(a, min, max), g),
+    min=lambda g, a, min, max: _only((a < min) if max is None else (a < min) & (min < max), g),
+    max=lambda g, a, min, max: _only((a > max) if min is None else (a > max) | (max < min), g))
 
 # `clamp`, except that the gradient at the bounds is 0
-hardtanh = Primitive(_clamp.forward, name="hardtanh")
+hardtanh = Primitive(lambda xp, a, *, min, max: _clamped(xp, a, min, max), name="hardtanh")
 hardtanh.derivatives(a=lambda g, a, min, max: where((a <= min) | (a >= max), 0.0, g))
 
 
 @of_tensor
-def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any:
+def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     """`input` with values below `min` raised to it and values above `max` lowered to it.
 
-    The bounds are numbers. The gradient is 1 from bound to bound, both included, and 0 outside.
-    Where min > max the result is max.
+    The bounds are numbers, or tensors that broadcast. The gradient is 1 from bound to bound, both
+    included, and 0 outside, where a bound that is a tensor gets it. Where min > max the result is
+    max.
     """
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
-    for name, bound in (("min", min), ("max", max)):
-        if isinstance(bound, Variable):
-            hint = "for a tensor use tinynet.maximum and tinynet.minimum"
-            raise TypeError(f"clamp: {name} must be a number; {hint}")
-        if bound is not None and not isinstance(bound, (bool, int, float, np.generic)):
-            raise TypeError(f"clamp: {name} must be a number, got {type(bound).__name__}")
-    dtype = result_type(input, *[bound for bound in (min, max) if bound is not None])
-    kind = float if dtype.kind == "f" else int
-    return _clamp(
-        fitted(input, input.array.shape, dtype),
-        min=None if min is None else kind(min), max=None if max is None else kind(max))
+    first, *bounds = aligned("clamp", (input, *[v for v in (min, max) if v is not None]))
+    return _clamp(first, None if min is None else bounds[0], None if max is None else bounds[-1])
 
 
 _where = Primitive(lambda xp, condition, a, b: xp.where(condition, a, b), name="where")
@@ -350,10 +349,7 @@ def _chosen(name: str, condition: Any, *operands: Any, dtype: Any = None) -> Any
     array_module(*arrays, function=name)
     shape = broadcast_shape(name, *[a.shape for a in arrays])
     dtype = dtype or result_type(*values)
-    for i, v in enumerate(values):
-        if not isinstance(v, Variable):  # else numpy could not tell the dtype of two numbers
-            v = condition._make(on_device_of(condition.array, number_for(name, v, dtype), dtype))
-        values[i] = fitted(v, shape, dtype)
+    values = [fitted(written(name, v, condition, dtype), shape, dtype) for v in values]
     return _where(fitted(condition, shape), *values)
 
 
@@ -410,29 +406,24 @@ def logical_not(input: Any) -> Any:
     return eq(as_tensor("logical_not", "input", input), 0)
 
 
-def _closeness(name: str) -> Callable[..., Any]:
-    compare = rule(name, "", lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), bools=True)
-
-    def closeness(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
-        as_number(name, "rtol", rtol, infinite=True), as_number(name, "atol", atol, infinite=True)
-        return compare(input, other, limits=(rtol, atol, equal_nan))
-
-    return closeness
+_compare = Primitive(lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), name="isclose")
 
 
-_isclose, _allclose = _closeness("isclose"), _closeness("allclose")
+def _close(name: str, input: Any, other: Any, rtol: Any, atol: Any, equal_nan: bool) -> Any:
+    limits = [as_number(name, *v, infinite=True) for v in (("rtol", rtol), ("atol", atol))]
+    return _compare(*aligned(name, (input, other)), limits=(*limits, equal_nan))
 
 
 @of_tensor
 def isclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Where ``|input - other| <= atol + rtol * |other|``: a bool tensor."""
-    return _isclose(input, other, rtol, atol, equal_nan)
+    return _close("isclose", input, other, rtol, atol, equal_nan)
 
 
 @of_tensor
 def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return _everywhere(_allclose(input, other, rtol, atol, equal_nan))
+    return _everywhere(_close("allclose", input, other, rtol, atol, equal_nan))
 
 
 _equal = rule("equal", "", lambda xp, a, b: a == b, bools=True)

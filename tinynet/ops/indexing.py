@@ -1,12 +1,13 @@
 """Picking elements: indexing, gather, index_select, and their adjoints."""
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..arrays import array_module, computing
-from ..autograd import Primitive, Variable
+from ..autograd import cast, Primitive, Variable
 from .arguments import as_dim, as_tensor_of, of_tensor
 
 # ----------------------------------------------------------------------------------- primitives
@@ -25,7 +26,8 @@ def _view(xp, a, *, index):
 
 
 select = Primitive(_view, name="select", view=True)  # x[index] for a basic index
-_index = Primitive(lambda xp, a, *, index: a[index], name="index")
+# (numpy would lay out x[:, [0, 1]] with the positions first)
+_index = Primitive(lambda xp, a, *, index: xp.asarray(a[index], order="C"), name="index")
 
 
 @Primitive
@@ -119,8 +121,7 @@ def in_two_steps(index: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ..
     basic: list[Any] = []
     for part in index:
         basic += [slice(None)] * _dims_taken(part) if _is_array(part) else [part]
-    arrays = [
-        slice(None) if part is None or isinstance(part, slice) else part
+    arrays = [slice(None) if part is None or isinstance(part, slice) else part
         for part in index if not isinstance(part, int)]
     return tuple(basic), tuple(arrays)
 
@@ -132,6 +133,9 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
     copies, because the backward pass needs them as they are now.
     """
     given = index if isinstance(index, tuple) else (index,)
+    if [part for part in given if isinstance(part, Variable) and part.array.dtype == np.uint8]:
+        way_out = "say .bool(), or .long() for positions"
+        warnings.warn(f"{name}: an index of uint8 is read as a mask; {way_out}", stacklevel=4)
     parts = tuple([_as_part(name, array, part) for part in given])
     _check_index(name, array, parts)
     return parts
@@ -165,6 +169,8 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         part = part.array
         if not isinstance(part, np.ndarray):  # else it is uploaded below if need be, as in PyTorch
             array_module(array, part, function=name)
+        if part.dtype == np.uint8:
+            part = part.astype(bool)
     elif isinstance(part, (list, range)):
         part = _listed(name, part)
     if isinstance(part, bool):
@@ -227,12 +233,12 @@ def _check_index(name: str, array: Any, parts: tuple[Any, ...]) -> None:
                 rule = f"but what it selects from {shape}"
                 raise IndexError(f"{name}: the mask has shape {part.shape}, {rule}")
         elif part is not None and not isinstance(part, slice):
-            _check_range(name, part, dim, array.shape[dim])
+            check_range(name, part, dim, array.shape[dim], -array.shape[dim])
         dim += _dims_taken(part)
 
 
-def _check_range(name: str, part: Any, dim: int, size: int) -> None:
-    """IndexError unless an int, or all ints in a numpy array, are from -`size` to `size` - 1.
+def check_range(name: str, part: Any, dim: int, size: int, low: int = 0) -> None:
+    """IndexError unless an int, or all ints in a numpy array, are from `low` to `size` - 1.
 
     The values of a GPU array are not looked at, because the program would have to wait for them.
     """
@@ -242,7 +248,7 @@ def _check_range(name: str, part: Any, dim: int, size: int) -> None:
         least, most, given = part.min(), part.max(), "array"
     else:
         return
-    if least < -size or most >= size:
+    if least < low or most >= size:
         raise IndexError(f"{name}: index {given} is out of range for dim {dim}, of size {size}")
 
 
@@ -262,6 +268,7 @@ def gather(input: Variable, dim: int, index: Variable) -> Any:
     if len(wanted) != ndim or [d for d in range(ndim) if d != dim and wanted[d] > shape[d]]:
         rule = f"must have the dims of input {shape} and be no larger, but for dim {dim}"
         raise ValueError(f"gather: index {wanted} {rule}")
+    check_range("gather", index.array, dim, (*shape, 1)[dim])
     xp = array_module(input.array, index.array, function="gather")
     with computing(input.array):
         return getitem(input, along(xp, index.array, dim), "gather")
@@ -273,5 +280,7 @@ def index_select(input: Variable, dim: int, index: Variable) -> Any:
     shape = as_tensor_of("index_select", "the index", index, "iu").array.shape
     if len(shape) != 1:
         raise TypeError(f"index_select: the index must be a 1-d tensor of integers, got {shape}")
-    before = (slice(None),) * as_dim("index_select", dim, input.array.ndim)
-    return getitem(input, (*before, index), "index_select")
+    dim = as_dim("index_select", dim, input.array.ndim)
+    check_range("index_select", index.array, dim, input.array.shape[dim])
+    index = cast(index, dtype=np.dtype(np.int64))  # bytes are no mask here
+    return getitem(input, (*(slice(None),) * dim, index), "index_select")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module
+from ..arrays import array_module, full_like, on_device_of
 from ..autograd import Primitive, Variable
 from .arguments import as_operand, broadcast_shape, default_dtype, OTHER_WORDS, result_type
 from .shapes import fitted
@@ -44,8 +44,7 @@ def aligned(name: str, operands: tuple[Any, ...], floating: bool = False, fit: b
     array_module(*arrays, function=name)  # all on one device?
     if [a for a in arrays if a.shape != shape]:
         shape = broadcast_shape(name, *[a.shape for a in arrays])
-    return [
-        fitted(v, shape, dtype) if isinstance(v, Variable)
+    return [fitted(v, shape, dtype) if isinstance(v, Variable)
         else number_for(name, v, dtype) if fit or dtype.kind == "f" else v
         for v in values]
 
@@ -56,10 +55,35 @@ def number_for(name: str, value: Any, dtype: Any) -> Any:
         return float(value)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
-        if not limits.min <= value <= limits.max:
+        if not limits.min <= value <= limits.max:  # nan neither
             hint = "convert the tensor first, with .to(...)"
             raise ValueError(f"{name}: the number {value} does not fit into {dtype}; {hint}")
-    return value
+        return int(value)
+    return bool(value)
+
+
+def check_fit(name: str, array: Any, dtype: Any) -> None:
+    """ValueError if `dtype` is one of integers that can't hold all numbers in `array`.
+
+    The values of a GPU array are not looked at, because the program would have to wait for them.
+    """
+    if dtype.kind in "iu" and dtype != array.dtype and isinstance(array, np.ndarray) and array.size:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if not (low <= array.min().item() and array.max().item() < high + 1):  # False for nan too
+            raise ValueError(f"{name}: some numbers don't fit {dtype}, {low} to {high}")
+
+
+def written(name: str, value: Any, like: Variable, dtype: Any) -> Any:
+    """`value`, a tensor or a number, as a tensor, if all of it fits `dtype`; else ValueError."""
+    if isinstance(value, Variable):
+        check_fit(name, value.array, dtype)
+        return value
+    return like._make(on_device_of(like.array, number_for(name, value, dtype), dtype))
+
+
+def nothing(g: Any) -> Any:
+    """Zeros: the gradient of what is flat, also where `g` is infinite or nan."""
+    return g._make(full_like(g.array, 0))
 
 
 def named(operation: Any, name: str, doc: str | None) -> Any:
@@ -69,20 +93,22 @@ def named(operation: Any, name: str, doc: str | None) -> Any:
     return operation
 
 
-def elementwise(*, floating: bool = False) -> Callable[..., Any]:
+def elementwise(*, floating: bool = False, bools: bool = False) -> Callable[..., Any]:
     """Declare an element-wise operation of one or two operands by its function of arrays.
 
-    It refuses bools, unless it is `floating`: integers and bools become float32 first then.
+    The keywords are those of `rule`.
     """
-    return lambda forward: _declared(Primitive(forward), forward.__doc__, floating)
+    return lambda forward: _declared(Primitive(forward), forward.__doc__, floating, bools)
 
 
 def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, floats=True, fit=True,
          **derivatives) -> Any:
     """Declare an element-wise operation in one call, with its derivatives by the input's name.
 
-    `bools` and `floats` say whether it takes these. An operation whose results are no floats has no
-    derivatives. `fit` as in `aligned`.
+    A `floating` one turns integers and bools into float32 first. With `bools` False, it takes bools
+    only beside something else; with None, it takes none, and neither True nor False. `floats` says
+    whether it takes these. An operation whose results are no floats has no derivatives. `fit` as in
+    `aligned`.
     """
     operation = _declared(Primitive(forward, name=name), doc, floating, bools, floats, fit)
     if derivatives:
@@ -92,10 +118,7 @@ def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, floa
 
 def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fit=True) -> Any:
     def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
-        if not (floating or bools):
-            _refuse_bools(primitive.name, operands)
-        if not floats:
-            _refuse_floats(primitive.name, operands)
+        _refuse_kinds(primitive.name, operands, floating or bools, floats)
         return primitive(*aligned(primitive.name, operands, floating, fit), **constants)
 
     def of_one(input: Any, **constants: Any) -> Any:
@@ -118,14 +141,11 @@ def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fi
     return named(operation, primitive.name, doc)
 
 
-def _refuse_bools(name: str, operands: tuple[Any, ...]) -> None:
-    if any(isinstance(v, Variable) and v.array.dtype == bool for v in operands):
+def _refuse_kinds(name: str, operands: tuple[Any, ...], bools: bool | None, floats: bool) -> None:
+    dtypes = [str(getattr(v, "dtype", type(v).__name__)) for v in operands]
+    are_bool = [dtype == "bool" for dtype in dtypes]
+    if not bools and (any(are_bool) if bools is None else all(are_bool)):
         hint = "convert with .to(...), or use ~ & | ^"
         raise TypeError(f"{name}: bool tensors can't be computed with like this; {hint}")
-
-
-def _refuse_floats(name: str, operands: tuple[Any, ...]) -> None:
-    for v in operands:
-        if isinstance(v, float) or (isinstance(v, Variable) and v.array.dtype.kind == "f"):
-            given = f"a tensor of {v.array.dtype}" if isinstance(v, Variable) else "float"
-            raise TypeError(f"{name}: expected bools or integers, got {given}")
+    if not floats and any(dtype.startswith("float") for dtype in dtypes):
+        raise TypeError(f"{name}: expected bools or integers, got {' and '.join(dtypes)}")

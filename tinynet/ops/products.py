@@ -7,7 +7,7 @@ import numpy as np
 from .. import compat
 from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
-from .arguments import as_tensor, broadcast_shape, result_type
+from .arguments import as_tensor, broadcast_shape, result_type, same_dtype
 from .reductions import _sum
 from .shapes import _reshape, fitted, transpose
 
@@ -62,6 +62,15 @@ def matmul(input: Any, other: Any) -> Any:
     rows = a[-2:-1] if left is input else ()
     columns = b[-1:] if right is other else ()
     return _reshaped(product, (*batch, *rows, *columns))
+
+
+def mm(input: Any, mat2: Any) -> Any:
+    """The product of two matrices, ``input @ mat2``: of nothing else, see `matmul`."""
+    shapes = [as_tensor("mm", "an operand", v).array.shape for v in (input, mat2)]
+    same_dtype("mm", input=input, mat2=mat2)
+    if [*map(len, shapes)] != [2, 2] or shapes[0][1] != shapes[1][0]:
+        raise ValueError(f"mm: expected matrices (n, k) and (k, m), got {shapes}; see matmul")
+    return matmul(input, mat2)
 
 
 def _reshaped(input: Any, shape: tuple[int, ...]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import array_module, computing
-from ..autograd import Primitive, Variable, cast
+from ..autograd import cast, clone, is_grad_enabled, Primitive, Variable
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
 from .indexing import along
@@ -73,6 +73,8 @@ _sum.derivatives(a=lambda g, a_shape, dims: unreduced(g, a_shape, dims))
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over `dim` (an int, several, or None for all). Bools and integers sum to int64.
 
+    With `dtype`, `input` is converted before it is summed. A RuntimeError if that loses a gradient.
+
     >>> import tinynet
     >>> tinynet.ones(2, 3).sum(dim=1)
     tensor([3., 3.])
@@ -80,6 +82,9 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
     dims, given = _dims("sum", input, dim, keepdim), input.array.dtype
     if dtype is not None or given.kind != "f":
         dtype = np.dtype(np.int64) if dtype is None else as_dtype("sum", dtype)
+        if dtype.kind != "f" and is_grad_enabled() and input._vertex() is not None:
+            rule = "has no gradient, but the tensor requires grad; use tensor.detach()"
+            raise RuntimeError(f"sum: a sum in {dtype} {rule}")
         input = input if given == dtype else cast(input, dtype=dtype)
     return _sum(input, dims=dims, keepdim=keepdim)
 
@@ -94,8 +99,7 @@ def _mean(xp, a, *, dims, keepdim):
 
 
 # each element gets an equal part of the gradient of the mean
-_mean.derivatives(
-    a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
+_mean.derivatives(a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
 
 
 @of_tensor
@@ -206,27 +210,30 @@ class MinMax(NamedTuple):
     indices: Any
 
 
-def _extreme_and_index(name: str) -> tuple[Primitive, Primitive]:
-    """The primitives that find the extreme over some dims, and its first index along one dim."""
-    over = Primitive(
-        lambda xp, a, *, dims, keepdim: getattr(a, name)(axis=dims, keepdims=keepdim),
-        name=f"a{name}")
-    over.derivatives(a=_split_evenly)
+def _extreme_and_index(name: str) -> tuple[Primitive, Primitive, Primitive]:
+    """The primitives that find the extreme of all, that over some dims, and its first index."""
+
+    def over(xp, a, *, dims, keepdim):
+        return getattr(a, name)(axis=dims, keepdims=keepdim)
 
     def first_index(xp, a, *, dims, keepdim):
         return getattr(xp, f"arg{name}")(a, axis=dims[0], keepdims=keepdim)
 
-    return over, Primitive(first_index, name=f"arg{name}")
+    of_all, over_dims = Primitive(over, name=name), Primitive(over, name=f"a{name}")
+    # Elements that equal the extreme share its gradient. A nan equals nothing: the nans share it if
+    # the extreme of all is one; over dims, all gradients are 0 / 0 = nan then. So does PyTorch.
+    of_all.derivatives(a=lambda g, y, a, dims: _shared(g, y, a, dims, isnan(a)))
+    over_dims.derivatives(a=lambda g, y, a, dims: _shared(g, y, a, dims, False))
+    return of_all, over_dims, Primitive(first_index, name=f"arg{name}")
 
 
-def _split_evenly(g, y, a, dims):
-    # elements that equal the extreme share its gradient
-    y = unreduced(y, a.array.shape, dims)
-    ties = cast(eq(a, y) | isnan(y), dtype=a.array.dtype)
-    return unreduced(g, a.array.shape, dims) * ties / _sum(ties, dims=dims, keepdim=True)
+def _shared(g, y, a, dims, nans):
+    shape = a.array.shape
+    ties = cast(eq(a, unreduced(y, shape, dims)) | nans, dtype=g.array.dtype)
+    return unreduced(g, shape, dims) * ties / _sum(ties, dims=dims, keepdim=True)
 
 
-(_amax, _argmax), (_amin, _argmin) = _extreme_and_index("max"), _extreme_and_index("min")
+(_max, _amax, _argmax), (_min, _amin, _argmin) = map(_extreme_and_index, ("max", "min"))
 
 
 # one element of each line along `dim`
@@ -261,7 +268,7 @@ def _extreme(name: str, over, index, of_two: Callable[..., Any], input, dim, kee
         return _extreme_over(name, over, input, tuple(range(ndim)), keepdim)
     dim = as_dim(name, dim, ndim)
     if ndim == 0:
-        return MinMax(input, _index_of(name, index, input, None, False))
+        return MinMax(clone(input), _index_of(name, index, input, None, False))
     indices = _extreme_over(name, index, input, (dim,), True)
     values = pick(input, indices=indices.array, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
@@ -280,7 +287,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     >>> tinynet.tensor([[1, 5], [7, 2]]).max(dim=1)
     MinMax(values=tensor([5, 7]), indices=tensor([1, 0]))
     """
-    return _extreme("max", _amax, _argmax, maximum, input, dim, keepdim)
+    return _extreme("max", _max, _argmax, maximum, input, dim, keepdim)
 
 
 @of_tensor
@@ -290,7 +297,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     The index along `dim` is the first of equal ones, and that one gets the gradient. With another
     tensor as `dim`: `minimum`.
     """
-    return _extreme("min", _amin, _argmin, minimum, input, dim, keepdim)
+    return _extreme("min", _min, _argmin, minimum, input, dim, keepdim)
 
 
 @of_tensor
@@ -340,9 +347,11 @@ def _truth(name: str, which: str) -> Any:
 
     def truth(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         as_bool(name, "keepdim", keepdim)
-        return found(input, dims=as_dims(name, dim, input.array.ndim), keepdim=keepdim)
+        truths = found(input, dims=as_dims(name, dim, input.array.ndim), keepdim=keepdim)
+        return cast(truths, dtype=np.dtype(np.uint8)) if input.array.dtype == np.uint8 else truths
 
-    doc = f"Whether {which} element along `dim` (an int, several, or None for all) is non-zero."
+    doc = (f"Whether {which} element along `dim` (an int, several, or None for all) is non-zero: a "
+        "bool tensor, of a uint8 tensor a uint8 one.")
     return of_tensor(named(truth, name, doc))
 
 

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import compat
-from ..arrays import array_module
-from ..autograd import Primitive, Variable, cast
-from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor,
+from ..arrays import array_module, computing
+from ..autograd import cast, clone, Primitive, Variable
+from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
 from .indexing import select
+from .layout import is_image_order
 from .summing import total
 
 # -------------------------------------------------------------------------- reshape and relatives
@@ -36,8 +37,23 @@ _reshape = Primitive(_reshaped, name="view", view=True)
 _reshape.derivatives(a=lambda g, a_shape: _reshape(g, shape=a_shape))
 
 
-@by_keyword("shape")
-@of_tensor
+def _viewed(input: Variable, shape: tuple[int, ...]) -> Any:
+    """`input` in `shape`; if it counts as contiguous, in the same memory, so that users can write.
+
+    Where images had to be copied, because the batch is innermost, `input` moves to the copy.
+    """
+    result, a = _reshape(input, shape=shape), input.array
+    if is_image_order(a) and result._view_of is None is input._view_of:
+        with computing(a):
+            r = result.array
+            stayed = r.ndim == 2 and r.T.flags.c_contiguous  # the batch did, innermost
+            r = r.T.reshape(*a.shape[1:], -1).transpose(3, 0, 1, 2) if stayed else r
+            input.array = r.reshape(a.shape)
+        result._become_view(input, _reshape, {"shape": shape})
+    return result
+
+
+@of_numbers("shape")
 def reshape(input: Variable, *shape: Any) -> Any:
     """The same elements, in the same order, in another shape.
 
@@ -49,7 +65,7 @@ def reshape(input: Variable, *shape: Any) -> Any:
             [3, 4, 5]])
     """
     wanted = _complete("reshape", as_shape("reshape", shape), input.array.shape)
-    return _reshape(input, shape=wanted)
+    return _viewed(input, wanted)
 
 
 def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: int = -1) -> Any:
@@ -73,7 +89,7 @@ def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: i
 def view_as(input: Variable, other: Variable) -> Any:
     """`input` in the shape of `other`."""
     wanted = as_tensor("view_as", "other", other).array.shape
-    return _reshape(input, shape=_complete("view_as", wanted, input.array.shape))
+    return _viewed(input, _complete("view_as", wanted, input.array.shape))
 
 
 @of_tensor
@@ -81,10 +97,12 @@ def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     """The dimensions from `start_dim` to `end_dim`, both included, made one."""
     shape = input.array.shape or (1,)
     start, end = as_dim("flatten", start_dim, len(shape)), as_dim("flatten", end_dim, len(shape))
+    if start == end and input.array.ndim:
+        return input
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     flat = math.prod(shape[start : end + 1])
-    return _reshape(input, shape=(*shape[:start], flat, *shape[end + 1 :]))
+    return _viewed(input, (*shape[:start], flat, *shape[end + 1 :]))
 
 
 @of_tensor
@@ -93,7 +111,7 @@ def unflatten(input: Variable, dim: int, sizes: Sequence[int]) -> Any:
     shape = input.array.shape
     dim = as_dim("unflatten", dim, len(shape))
     inner = _complete("unflatten", as_shape("unflatten", (sizes,)), shape, dim)
-    return _reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
+    return _viewed(input, (*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
 @of_tensor
@@ -128,8 +146,7 @@ def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
 _permute.derivatives(a=lambda g, dims: _permute(g, dims=_inverse(dims)))
 
 
-@by_keyword("dims")
-@of_tensor
+@of_numbers("dims")
 def permute(input: Variable, *dims: Any) -> Any:
     """The dimensions in another order.
 
@@ -164,8 +181,7 @@ _flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims).copy(), name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 
-@by_keyword("dims")
-@of_tensor
+@of_numbers("dims")
 def flip(input: Variable, *dims: Any) -> Any:
     """The elements in reverse order along `dims`; a copy."""
     return _flip(input, dims=as_dims("flip", as_shape("flip", dims), input.array.ndim))
@@ -196,8 +212,7 @@ def fitted(input: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     return input if input.array.shape == shape else _expand(input, shape=shape)
 
 
-@by_keyword("size")
-@of_tensor
+@of_numbers("size")
 def expand(input: Variable, *sizes: Any) -> Any:
     """Dimensions of size 1 repeated to `sizes`, without copying.
 
@@ -224,8 +239,7 @@ def _expanded(name: str, input: Variable, wanted: tuple[int, ...]) -> Any:
     return _expand(input, shape=full)
 
 
-@by_keyword("repeats")
-@of_tensor
+@of_numbers("repeats")
 def repeat(input: Variable, *repeats: Any) -> Any:
     """`input` laid out so many times along each dimension, like tiles.
 
@@ -239,7 +253,7 @@ def repeat(input: Variable, *repeats: Any) -> Any:
     # (2, 3) repeated (4, 5) times: (1, 2, 1, 3) is expanded to (4, 2, 5, 3), and that is (8, 15)
     tiles = list(zip(counts, shape, strict=True))
     apart = _reshape(input, shape=tuple([n for size in shape for n in (1, size)]))
-    apart = _expand(apart, shape=tuple([n for tile in tiles for n in tile]))
+    apart = clone(_expand(apart, shape=tuple([n for tile in tiles for n in tile])))
     return _reshape(apart, shape=tuple([count * size for count, size in tiles]))
 
 
@@ -279,11 +293,13 @@ def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     An empty vector, ``tensor([])``, joins with anything, so that a loop can start from it.
     """
     given = _tensors("cat", tensors)
-    given = [v for v in given if v.array.shape != (0,)] or given[:1]
-    shapes = [v.array.shape for v in given]
-    if not shapes[0]:
+    shape = next((v.array.shape for v in given if v.array.shape != (0,)), (0,))
+    if not shape:
         raise ValueError("cat: 0-d tensors can't be joined; use stack")
-    dim = as_dim("cat", dim, len(shapes[0]))
+    dim = as_dim("cat", dim, len(shape))
+    empty = (*shape[:dim], 0, *shape[dim + 1 :])
+    given = [_reshape(v, shape=empty) if v.array.shape == (0,) else v for v in given]
+    shapes = [v.array.shape for v in given]
     if len({(len(shape), shape[:dim], shape[dim + 1 :]) for shape in shapes}) != 1:
         listed = ", ".join(map(str, shapes))
         raise ValueError(f"cat: shapes {listed} must be the same but for dim {dim}")
@@ -340,7 +356,10 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """
     chunks = as_int("chunk", "the number of chunks", chunks, 1)
     dim = _dim_to_cut("chunk", dim, input)
-    return _equal_pieces(input, dim, max(1, -(-input.array.shape[dim] // chunks)))
+    size = input.array.shape[dim]
+    if not size:
+        return _pieces(input, dim, [0] * chunks)
+    return _equal_pieces(input, dim, -(-size // chunks))
 
 
 @of_tensor

@@ -80,7 +80,7 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
             x = _blended(x, dim, places if align_corners else places - real(0.5))
         else:
             x = _take(x, np.minimum(np.floor(places).astype(np.int64), old - 1), dim)
-    return x
+    return x.clone() if x is input else x
 
 
 def _blended(x: Tensor, dim: int, centres: np.ndarray) -> Tensor:

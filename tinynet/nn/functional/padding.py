@@ -4,6 +4,7 @@ from typing import Any
 
 from ...ops import shapes
 from ...ops.arguments import as_choice, as_ints, as_real, as_tensor
+from ...ops.operands import number_for
 from ...tensor import Tensor
 
 _MODES = ("constant", "reflect", "replicate", "circular")
@@ -39,7 +40,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         rule = f"need an input with at least {len(pairs)} dims"
         raise ValueError(f"pad: {len(pairs)} pairs of sizes {rule}, got shape {tuple(input.shape)}")
     as_choice("pad", "mode", mode, _MODES)
-    fill = 0 if value is None else as_real("pad", "value", value)
+    fill = as_real("pad", "value", 0 if value is None else value)
+    fill = number_for("pad", fill, input.dtype)
     if mode != "constant":
         if value is not None:
             rule = f"takes its values from the input; value={value} has no meaning there"
@@ -52,8 +54,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         if before or after:
             input = _pad_dim(input, input.ndim - dim, before, after, mode)
     added = [(max(before, 0), max(after, 0)) for before, after in pairs[::-1]]
-    if mode != "constant" or not any(map(any, added)):
-        return input
+    if mode != "constant":
+        return input if any(map(any, pairs)) else input.clone()
     return shapes.pad(input, [(0, 0)] * (input.ndim - len(added)) + added, fill)
 
 

@@ -1,0 +1,140 @@
+"""Random programs give what PyTorch gives, and the comparison finds faults that are put in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from program_differences import ON_PURPOSE, against_differences, difference
+from random_programs import write
+
+import tinynet
+from tinynet.autograd import cast, Primitive
+from tinynet.autograd.inplace import copy_slices
+from tinynet.ops import elementwise, indexing, operands, reductions, shapes
+from tinynet.ops.conv import plain
+
+# An owner, the name of what is replaced there, and by what.
+Change = tuple[Any, str, Any]
+
+
+# Programs whose verdict is no fault of ours, by seed.
+NO_VERDICT = {
+    1092: "PyTorch takes for a leaf what a transposition of a dim with itself gives",
+    1109: "the logarithm of a rounding error, once above 0 and once below",
+}
+
+
+def test_random_programs_give_what_pytorch_gives(torch):
+    for seed in sorted(set(range(1500)) - set(NO_VERDICT)):
+        lines, _ = write(seed, [tinynet, torch])
+        found = difference(lines, tinynet, torch)
+        assert found is None, "\n".join([f"seed {seed}: {found}", *lines])
+
+
+def test_gradients_of_smooth_programs_are_central_differences():
+    for seed in range(500):
+        found = against_differences(seed, tinynet)
+        assert found is None, f"seed {seed}\n{found}"
+
+
+def test_a_program_does_not_depend_on_the_oracle():
+    """A seed writes the same lines wherever the first framework is the same."""
+    assert write(7, [tinynet])[0] == write(7, [tinynet, tinynet])[0]
+    assert difference(write(7, [tinynet])[0], tinynet, tinynet) is None
+
+
+def test_differences_on_purpose_have_reasons():
+    assert all(pattern and reason for pattern, reason in ON_PURPOSE)
+
+
+# --- faults, put in -------------------------------------------------------------------------------
+
+
+def primitive_of(operation: Any) -> Primitive:
+    """The primitive behind an element-wise operation."""
+    return operation.derivatives.__self__
+
+
+def derivative(operation: Any, position: int, function: Callable[..., Any]) -> Change:
+    """Another derivative for the input at `position`."""
+    primitive = operation if isinstance(operation, Primitive) else primitive_of(operation)
+    rules = list(primitive.rules)
+    rules[position] = type(rules[position])(primitive, function)
+    return primitive, "rules", rules
+
+
+def as_positions(name: str, array: Any, part: Any) -> Any:
+    is_bytes = isinstance(part, tinynet.Tensor) and part.dtype == np.uint8
+    return AS_PART(name, array, part.long() if is_bytes else part)
+
+
+AS_PART = indexing._as_part
+
+# What PyTorch's answers find: each takes something back that was mended. (Gradients of extremes at
+# nan, and copies of contiguous(), need more programs than these; test_corners.py has them.)
+MENDED: dict[str, Callable[[], Change]] = {
+    "flip gives a view": lambda: (
+        shapes._flip, "forward", lambda xp, a, *, dims: xp.flip(a, dims)),
+    "repeat gives a view": lambda: (shapes, "clone", lambda a: a),
+    "div needs its result": lambda: derivative(
+        elementwise.div, 1, lambda g, y, b: -g * (y / b)),
+    "maximum needs its result": lambda: derivative(
+        elementwise.maximum, 0, lambda g, y, a, b: elementwise.where(y == a, g * 1.0, 0.0)),
+    "sums of integers are wide": lambda: (
+        reductions._sum, "forward",
+        lambda xp, a, *, dims, keepdim: a.sum(axis=dims, keepdims=keepdim)),
+    "the slope of 0 ** x is 0": lambda: derivative(
+        elementwise.pow, 1, lambda g, y, a: g * elementwise.where(
+            a == 0, 0.0, y * elementwise.log(elementwise.where(a == 0, 1.0, a)))
+        if isinstance(a, tinynet.Tensor) else g * 0.0),
+    "steps turn nan into nan": lambda: derivative(elementwise.floor, 0, lambda g: g * 0.0),
+    "integers swallow nan": lambda: (
+        operands, "number_for", lambda name, value, dtype: np.asarray(value).astype(dtype).item()),
+    "bools are subtracted": lambda: (operands, "_refuse_kinds", lambda *given: None),
+    "positions wrap round": lambda: (indexing, "check_range", lambda *given: None),
+    "bytes are positions": lambda: (indexing, "_as_part", as_positions),
+    "clamp gives bounds no gradient": lambda: derivative(
+        elementwise._clamp, 1, lambda g: g * 0.0),
+    "any of bytes is a bool": lambda: (reductions, "cast", lambda a, dtype: (
+        a if a.array.dtype == bool and dtype == np.uint8 else cast(a, dtype=dtype))),
+}
+
+# What central differences find, without PyTorch.
+SMOOTH: dict[str, Callable[[], Change]] = {
+    "sin": lambda: derivative(elementwise.sin, 0, lambda g, a: -g * elementwise.cos(a)),
+    "cos, of second order": lambda: derivative(
+        elementwise.cos, 0, lambda g, a: -(g * elementwise.sin(a)).detach()),
+    "a view": lambda: derivative(
+        shapes._permute, 0, lambda g, dims: shapes._permute(g, dims=dims)),
+    "a broadcast": lambda: derivative(
+        shapes._expand, 0, lambda g, a_shape: shapes._sum_to(g, shape=a_shape) * 2.0),
+    "what is overwritten": lambda: derivative(copy_slices, 0, lambda g: g * 1.0),
+    "conv2d": lambda: derivative(plain.conv2d, 0, lambda g, w, geometry: (
+        plain.conv2d_input_grad(g, w, geometry=geometry) * 0.5)),
+}
+
+
+@pytest.mark.parametrize("fault", MENDED)
+def test_a_fault_is_found(torch, fault, monkeypatch):
+    monkeypatch.setattr(*MENDED[fault]())
+    for seed in sorted(set(range(1500)) - set(NO_VERDICT)):
+        lines, _ = write(seed, [tinynet, torch])
+        if difference(lines, tinynet, torch) is not None:
+            return
+    pytest.fail(f"1,500 programs did not find that {fault}")
+
+
+@pytest.mark.parametrize("fault", SMOOTH)
+def test_a_wrong_derivative_is_found(fault, monkeypatch):
+    monkeypatch.setattr(*SMOOTH[fault]())
+    for seed in range(500):
+        try:
+            found = against_differences(seed, tinynet)
+        except RuntimeError:  # the engine has noticed a gradient of the wrong shape
+            return
+        if found is not None:
+            return
+    pytest.fail(f"500 programs did not find a wrong derivative of {fault}")
