@@ -184,22 +184,32 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Args:
         input: (..., in).
-        weight: (out, in).
+        weight: (out, in), or (in,) without a bias for results of shape (...).
         bias: (out,) or None.
 
     Returns (..., out). ValueError for shapes that don't fit, RuntimeError for different dtypes or
     devices.
     """
     shape = as_tensor("linear", "input", input).array.shape
-    if as_tensor("linear", "weight", weight).array.ndim != 2:
+    if as_tensor("linear", "weight", weight).array.ndim == 1 and bias is None:
+        return shapes.squeeze(linear(input, shapes.unsqueeze(weight, 0)), -1)
+    if weight.array.ndim != 2:
         raise ValueError(f"linear: weight must be (out, in), got shape {tuple(weight.shape)}")
     O, C = weight.array.shape
     if not shape or shape[-1] != C:
-        raise ValueError(
-            f"linear: input {shape} must end in the {C} features that weight {(O, C)} expects")
+        raise ValueError(f"linear: input {shape} must end in the {C} features that weight {(O, C)} "
+            f"expects{_other_layer(shape, O, C)}")
     check_shape("linear", "bias", bias, (O,), "one number per output")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     if len(shape) == 2:
         return products.linear(input, weight, bias)
-    rows = shapes.reshape(input, input.numel() // max(C, 1), C)
+    rows = shapes.reshape(input, math.prod(shape[:-1]), C)
     return shapes.reshape(products.linear(rows, weight, bias), *shape[:-1], O)
+
+
+def _other_layer(shape: tuple[int, ...], O: int, C: int) -> str:
+    """The way out of a wrong number of features."""
+    sizes, features = "·".join(map(str, shape[1:])), math.prod(shape[1:])
+    flatten = f"; flatten(1) first: {sizes} = {features}" if len(shape) > 2 else ""
+    layer = f"; Linear({features}, {O}) does" if len(shape) > 1 and features != C else ""
+    return flatten + layer

@@ -209,11 +209,12 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
     smoothing = as_probability(name, "label_smoothing", label_smoothing)
     dim = _check_scores(name, input)
     C = input.array.shape[dim]
-    if C == 0:
+    if C == 0 and target.array.size and target.array.dtype.kind != "f":
         raise ValueError(f"{name}: input {tuple(input.shape)} must have a class, in dim {dim}")
     if target.array.dtype.kind != "f" or target.array.shape != input.array.shape:
+        of_targets = softmax_.cross_entropy if C else _picked  # no class: there is no maximum
         return _of_classes(
-            name, softmax_.cross_entropy, input, target, weight, ignore_index, reduction, smoothing)
+            name, of_targets, input, target, weight, ignore_index, reduction, smoothing)
     if as_int(name, "ignore_index", ignore_index) >= 0:
         raise ValueError(f"{name}: ignore_index={ignore_index} names a class number, but the "
             "target holds probabilities; leave it out")
@@ -394,6 +395,12 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     return _reduced(loss, reduction, weight)
 
 
+# 0 at 0, where its slope is -inf
+_x_log_x = elementwise.rule(
+    "x_log_x", "", lambda xp, a: a * xp.log(xp.where(a == 0, 1.0, a)), floating=True,
+    a=lambda g, a: g * (elementwise.log(a) + 1.0))
+
+
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean",
            log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence ``target * (log(target) - input)``.
@@ -412,8 +419,7 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean",
     if log_target:
         loss = elementwise.exp(target) * (target - input)
     else:
-        positive = elementwise.where(target == 0, 1.0, target)
-        loss = target * elementwise.log(positive) - target * input
+        loss = _x_log_x(target) - target * input
     if reduction == "batchmean":
         return reductions.sum(loss) / float(input.shape[0] if input.ndim else 1)
     return _reduced(loss, reduction)
