@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..tensor import Tensor
+from .functional.declared import bind
 from .module import Module
 
-# How the parameters of a function in `functional` are dealt with, by name. All others are
-# constants: arguments and attributes of the layer.
-FORWARD = {"input", "target", "x1", "x2"}  # given to `forward` at each call
+# How the parameters of a function in `functional` are dealt with, by name: FORWARD are given to
+# `forward` at each call. All others are constants: arguments and attributes of the layer.
+FORWARD = set("input target x1 x2 input1 input2 anchor positive negative var indices".split())
 BUFFERS = {"weight", "pos_weight"}  # constants that are tensors and move with the layer
 NO_ARGUMENTS = {"training", "generator", "dtype"}  # the layer has its own, or goes without
 
@@ -80,13 +81,9 @@ def _initialiser(signature: inspect.Signature) -> Callable[..., None]:
 
     def __init__(self: FunctionModule, *arguments: Any, **options: Any) -> None:
         layer = type(self).__name__
-        try:
-            bound = signature.bind(*arguments, **options)
-        except TypeError as error:
-            raise TypeError(f"{layer}: {error}; expected {layer}{signature}") from None
-        bound.apply_defaults()
+        given = bind(layer, signature, arguments, options)
         Module.__init__(self)
-        for name, value in bound.arguments.items():
+        for name, value in given.items():
             if name in BUFFERS:
                 self.register_buffer(name, value)
             else:

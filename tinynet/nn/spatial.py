@@ -24,6 +24,23 @@ class AdaptiveAvgPool2d(FunctionModule, function=F.adaptive_avg_pool2d): ...
 class AdaptiveMaxPool2d(FunctionModule, function=F.adaptive_max_pool2d, shows="output_size"): ...
 
 
+class LPPool2d(_Pool2d, function=F.lp_pool2d): ...
+
+
+class MaxUnpool2d(
+    _Pool2d, function=F.max_unpool2d, arguments="kernel_size stride padding"):
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return super().forward(input, indices, output_size=output_size)
+
+
+class PixelShuffle(FunctionModule, function=F.pixel_shuffle): ...
+class PixelUnshuffle(FunctionModule, function=F.pixel_unshuffle): ...
+class ChannelShuffle(FunctionModule, function=F.channel_shuffle): ...
+class LocalResponseNorm(FunctionModule, function=F.local_response_norm): ...
+class Unfold(FunctionModule, function=F.unfold): ...
+class Fold(FunctionModule, function=F.fold): ...
+
+
 class Upsample(
     FunctionModule, function=F.interpolate,
     arguments="size scale_factor mode align_corners recompute_scale_factor"):
@@ -35,6 +52,18 @@ class Upsample(
     def extra_repr(self) -> str:
         how = "size" if self.scale_factor is None else "scale_factor"
         return f"{how}={getattr(self, how)}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample, function=F.interpolate, arguments="size scale_factor"):
+    """`Upsample` with mode "nearest"."""
+
+    mode = "nearest"
+
+
+class UpsamplingBilinear2d(
+    Upsample, function=F.interpolate, arguments="size scale_factor", mode="bilinear",
+    align_corners=True):
+    """`Upsample` with mode "bilinear" and ``align_corners=True``."""
 
 
 def _as_factor(factor: Any) -> Any:

@@ -144,11 +144,6 @@ def as_choice(function: str, name: str, value: Any, choices: Sequence[str]) -> s
     return value
 
 
-def as_reduction(function: str, reduction: Any, *more: str) -> str:
-    """`reduction` if it is 'none', 'mean', 'sum' or one of `more`; else ValueError."""
-    return as_choice(function, "reduction", reduction, ("none", "mean", "sum", *more))
-
-
 def as_dtype(name: str, dtype: Any) -> np.dtype:
     """`dtype` as numpy's; TypeError unless it is bool, an integer or a float of up to 64 bits."""
     try:

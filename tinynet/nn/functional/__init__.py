@@ -2,9 +2,18 @@
 
 from .activation import (
     cosine_similarity, elu, gelu, hardtanh, leaky_relu, linear, log_softmax, normalize, relu, relu6,
-    sigmoid, silu, softmax, softplus, tanh)
+    sigmoid, silu, softmax, softmin, softplus, tanh)
 from .convolution import conv2d, conv_transpose2d, fold, unfold
 from .dropout import dropout, dropout2d
+from .formulas import (
+    celu, cosine_embedding_loss, embedding, gaussian_nll_loss, glu, hardshrink, hardsigmoid,
+    hardswish, hinge_embedding_loss, logsigmoid, margin_ranking_loss, mish, multi_margin_loss,
+    multilabel_soft_margin_loss, pairwise_distance, poisson_nll_loss, prelu, rrelu, selu,
+    soft_margin_loss, softshrink, softsign, tanhshrink, threshold, triplet_margin_loss,
+    triplet_margin_with_distance_loss)
+from .images import (
+    affine_grid, channel_shuffle, grid_sample, local_response_norm, lp_pool2d, max_unpool2d,
+    pixel_shuffle, pixel_unshuffle, upsample)
 from .interpolation import interpolate
 from .loss import (
     binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div,

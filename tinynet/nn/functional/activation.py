@@ -5,6 +5,7 @@ Activations are element-wise: any shape goes in, the same shape and dtype come o
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from ...ops.arguments import (
 from ...tensor import Tensor
 
 
-def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
+def applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
     """``f(input)``; if `inplace`, written into `input`.
 
     In place, `f` computes from a copy, because its derivatives may need the input as it was.
@@ -39,7 +40,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """
     as_floats("leaky_relu", "input", input)
     slope = float(as_number("leaky_relu", "negative_slope", negative_slope))
-    return _applied("leaky_relu", input, inplace, lambda x: elementwise.where(x > 0, x, x * slope))
+    return applied("leaky_relu", input, inplace, lambda x: elementwise.where(x > 0, x, x * slope))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -50,7 +51,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     as_floats("elu", "input", input)
     scale = float(as_number("elu", "alpha", alpha))
     # clamp: an infinite exponential of a large input would turn its gradient 0 into nan
-    return _applied("elu", input, inplace, lambda x: elementwise.where(
+    return applied("elu", input, inplace, lambda x: elementwise.where(
         x <= 0, scale * elementwise.expm1(elementwise.clamp(x, max=0.0)), x))
 
 
@@ -74,7 +75,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * sigmoid(input)``, also called swish."""
     as_floats("silu", "input", input)
-    return _applied("silu", input, inplace, elementwise.silu)
+    return applied("silu", input, inplace, elementwise.silu)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -108,7 +109,7 @@ def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) 
             f"{name}: min_val must not be greater than max_val, got {low} and {high}")
     number = float if input.is_floating_point() else int
     bounds = {"min": number(low), "max": number(high)}
-    return _applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
+    return applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -131,19 +132,36 @@ def tanh(input: Tensor) -> Tensor:
 def softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
     """``exp(input) / sum(exp(input))`` along `dim`, computed without overflow.
 
-    `dim` must be given. With `dtype`, `input` is converted first.
+    Without `dim`, it warns and takes 0 for 0, 1 and 3 dimensions, and 1 for others, as PyTorch
+    does. With `dtype`, `input` is converted first.
     """
-    as_tensor("softmax", "input", input)
+    dim = _implied("softmax", input, dim)
     return softmax_.softmax(input, dim, dtype=dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
+    """`softmax` of ``-input``."""
+    dim = _implied("softmin", input, dim)
+    return softmax_.softmax(-input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
     """The logarithm of `softmax` along `dim`, exact also where the softmax would round to 0.
 
-    `dim` must be given. With `dtype`, `input` is converted first.
+    `dim` and `dtype` are those of `softmax`.
     """
-    as_tensor("log_softmax", "input", input)
+    dim = _implied("log_softmax", input, dim)
     return softmax_.log_softmax(input, dim, dtype=dtype)
+
+
+def _implied(name: str, input: Tensor, dim: Any) -> Any:
+    """`dim`, or what PyTorch takes for None, with a warning."""
+    as_tensor(name, "input", input)
+    if dim is not None:
+        return dim
+    dim = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(f"{name}: say which dim adds up to 1; dim={dim} is taken here", stacklevel=3)
+    return dim
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:

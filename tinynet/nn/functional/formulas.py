@@ -1,0 +1,309 @@
+"""A table of functions that are formulas of others: activations, losses, distances.
+
+None has a derivative of its own; each is differentiated through the operations it is made of.
+Activations take any shape and give the same shape. Losses take a `reduction`, as those of `loss`.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ... import creation
+from ...ops import elementwise, indexing, reductions, shapes
+from ...ops.arguments import as_dim, as_int, as_number, as_tensor_of
+from ...tensor import Tensor
+from .activation import leaky_relu, relu6
+from .declared import formula
+from .loss import as_reduction, check_targets, reduced
+
+# ------------------------------------------------------------------------------------ activations
+
+
+@formula(inplace=True)
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """`input` where it is positive, else ``alpha * (exp(input / alpha) - 1)``.
+
+    Barron 2017, arXiv 1704.07483. ValueError for an alpha of 0.
+    """
+    if alpha == 0:
+        raise ValueError("celu: alpha must not be 0")
+    powers = alpha * elementwise.expm1(elementwise.clamp(input, max=0.0) / alpha)
+    return elementwise.where(input >= 0, input, powers)
+
+
+@formula(inplace=True)
+def selu(input: Tensor) -> Tensor:
+    """``1.0507 * elu(input, 1.6733)``: keeps mean 0 and variance 1.
+
+    Klambauer et al. 2017, arXiv 1706.02515.
+    """
+    powers = 1.6732632423543772 * elementwise.expm1(elementwise.clamp(input, max=0.0))
+    return 1.0507009873554805 * elementwise.where(input > 0, input, powers)
+
+
+@formula(inplace=True)
+def mish(input: Tensor) -> Tensor:
+    """``input * tanh(softplus(input))``. Misra 2019, arXiv 1908.08681."""
+    return input * elementwise.tanh(elementwise.softplus(input))
+
+
+@formula(inplace=True)
+def hardsigmoid(input: Tensor) -> Tensor:
+    """``relu6(input + 3) / 6``, nearly `sigmoid`."""
+    return relu6(input + 3.0) / 6.0
+
+
+@formula(inplace=True)
+def hardswish(input: Tensor) -> Tensor:
+    """``input * relu6(input + 3) / 6``, nearly `silu`. Howard et al. 2019, arXiv 1905.02244."""
+    return input * relu6(input + 3.0) / 6.0
+
+
+@formula()
+def softsign(input: Tensor) -> Tensor:
+    """``input / (1 + |input|)``."""
+    return input / (1.0 + elementwise.abs(input))
+
+
+@formula()
+def logsigmoid(input: Tensor) -> Tensor:
+    """``log(sigmoid(input))``, exact also where the sigmoid would round to 0."""
+    return -elementwise.softplus(-input)
+
+
+@formula()
+def tanhshrink(input: Tensor) -> Tensor:
+    """``input - tanh(input)``."""
+    return input - elementwise.tanh(input)
+
+
+@formula()
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """`input` where its size is above `lambd`, else 0."""
+    return elementwise.where(elementwise.abs(input) <= lambd, 0.0, input)
+
+
+@formula()
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """`input` moved towards 0 by `lambd`, which is not negative; 0 if it is nearer than that."""
+    as_number("softshrink", "lambd", lambd, 0)
+    return hardshrink(input, lambd) - elementwise.sign(hardshrink(input, lambd)) * lambd
+
+
+@formula(inplace=True)
+def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
+    """`input` where it is above `threshold`, else `value`."""
+    return elementwise.where(input <= threshold, float(value), input)
+
+
+@formula()
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """`leaky_relu` whose slope, `weight`, is learned.
+
+    It is one number, or one per channel, (C,), for an input (N, C, ...). He et al. 2015,
+    arXiv 1502.01852.
+    """
+    C = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.numel() not in (1, C):
+        raise ValueError(f"prelu: weight must hold 1 slope, or {C}, one per channel; "
+            f"got shape {tuple(weight.shape)}")
+    slopes = shapes.reshape(weight, -1, *[1] * max(input.ndim - 2, 0))
+    return elementwise.where(input > 0, input, input * (slopes if input.ndim else weight.sum()))
+
+
+@formula(inplace=True)
+def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3,
+          training: bool = False) -> Tensor:
+    """`leaky_relu`; in training each element has a slope drawn from [lower, upper).
+
+    Otherwise the slope is their mean. Xu et al. 2015, arXiv 1505.00853.
+    """
+    if lower > upper:
+        raise ValueError(f"rrelu: lower must be at most upper, got {lower} and {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    slopes = lower + (upper - lower) * creation.rand_like(input)
+    return elementwise.where(input > 0, input, input * slopes)
+
+
+@formula()
+def glu(input: Tensor, dim: Any = -1) -> Tensor:
+    """The first half of `input` along `dim` times the `sigmoid` of the second half."""
+    n = input.shape[as_dim("glu", dim, input.ndim)] if input.ndim else 1
+    if n % 2:
+        raise ValueError(f"glu: dim {dim} must have an even size, got {n}")
+    first, second = shapes.split(input, n // 2, dim) if n else (input, input)
+    return first * elementwise.sigmoid(second)
+
+
+@formula()
+def embedding(input: Any, weight: Tensor, padding_idx: int | None = None, max_norm: Any = None,
+              norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+              sparse: bool = False) -> Tensor:
+    """The rows of `weight` (count, D) that the integers `input` (...) name: (..., D).
+
+    The row `padding_idx`, which may be negative, gets no gradient. The arguments from `max_norm` on
+    are refused unless they have their defaults. IndexError for a row that there is not.
+    """
+    for name, is_usual in (("max_norm", max_norm is None), ("norm_type", norm_type == 2),
+                           ("scale_grad_by_freq", not scale_grad_by_freq), ("sparse", not sparse)):
+        if not is_usual:
+            raise ValueError(f"embedding: {name} is not supported; leave it out")
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: weight must be (count, D), got shape {tuple(weight.shape)}")
+    as_tensor_of("embedding", "input", input, "iu")
+    found = indexing.getitem(weight, (input,), "embedding")
+    if padding_idx is None:
+        return found
+    row = as_int("embedding", "padding_idx", padding_idx, -len(weight), len(weight)) % len(weight)
+    return elementwise.where(shapes.unsqueeze(input == row, -1), found.detach(), found)
+
+
+# ----------------------------------------------------------------------------------------- losses
+
+
+@formula(loss=True, one_shape=True)
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor,
+                        margin: float = 0.0) -> Tensor:
+    """``max(0, margin - target * (input1 - input2))``; `target` is 1 where input1 ranks higher.
+
+    It is -1 elsewhere. The three tensors have one shape.
+    """
+    return elementwise.clamp(margin - target * (input1 - input2), min=0.0)
+
+
+@formula(loss=True, one_shape=True)
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:
+    """`input`, a distance, where `target` is 1, and ``max(0, margin - input)`` where it is -1."""
+    far = elementwise.where(target != 1, elementwise.clamp(margin - input, min=0.0), 0.0)
+    return far + elementwise.where(target != -1, input, 0.0)
+
+
+@formula(loss=True, one_shape=True)
+def soft_margin_loss(input: Tensor, target: Tensor) -> Tensor:
+    """``log(1 + exp(-target * input))`` for targets 1 and -1."""
+    return elementwise.softplus(-target * input)
+
+
+@formula(loss=True, one_shape=True)
+def multilabel_soft_margin_loss(input: Tensor, target: Tensor,
+                                weight: Tensor | None = None) -> Tensor:
+    """The mean over the classes, the last dimension, of `binary_cross_entropy_with_logits`.
+
+    `target` holds 0 and 1; `weight` is a factor for each class.
+    """
+    loss = target * elementwise.softplus(-input) + (1.0 - target) * elementwise.softplus(input)
+    return reductions.mean(loss if weight is None else loss * weight, -1)
+
+
+@formula(loss=True, one_shape=True)
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+                     size_average: bool | None = None, eps: float = 1e-8) -> Tensor:
+    """``exp(input) - target * input``: the negative log-likelihood of Poisson counts `target`.
+
+    With ``log_input=False``, `input` is the rate itself: ``input - target * log(input + eps)``.
+    With `full`, Stirling's formula for ``log(target!)`` is added where the target is above 1.
+    """
+    if log_input:
+        loss = elementwise.exp(input) - target * input
+    else:
+        loss = input - target * elementwise.log(input + eps)
+    if full:
+        n = elementwise.where(target > 1, target, 1.0)
+        stirling = n * elementwise.log(n) - n + 0.5 * elementwise.log(2 * math.pi * n)
+        loss = loss + elementwise.where(target > 1, stirling, 0.0)
+    return loss
+
+
+@formula()
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, full: bool = False,
+                      eps: float = 1e-6, reduction: Any = "mean") -> Tensor:
+    """``(log(var) + (input - target) ** 2 / var) / 2``, `var` at least `eps`.
+
+    With `full`, plus ``log(2 pi) / 2``. `var` has the shape of `input`, or that with a last size of
+    1, or without its last dimension. Nix & Weigend 1994.
+    """
+    as_reduction("gaussian_nll_loss", reduction)
+    shape = input.shape
+    if var.shape == shape[:-1] and input.ndim:
+        var = shapes.unsqueeze(var, -1)
+    if target.shape != shape or var.shape not in (shape, (*shape[:-1], 1)):
+        given = f"{tuple(target.shape)} and {tuple(var.shape)}"
+        raise ValueError("gaussian_nll_loss: target and var must have the shape of input, "
+            f"{tuple(shape)}, var perhaps a last size of 1; got {given}")
+    var = elementwise.clamp(var.detach(), min=eps) + (var - var.detach())
+    loss = 0.5 * (elementwise.log(var) + elementwise.square(input - target) / var)
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+@formula(loss=True)
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor,
+                          margin: float = 0.0) -> Tensor:
+    """``1 - cos`` where `target` is 1, ``max(0, cos - margin)`` where it is -1.
+
+    `cos` is the cosine of the angle between rows of `input1` and `input2`, (N, D), with a target of
+    shape (N,); or (D,) with a target of shape ().
+    """
+    shape = input1.shape
+    if input2.shape != shape or target.shape != shape[:-1] or len(shape) not in (1, 2):
+        given = f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
+        raise ValueError("cosine_embedding_loss: input1 and input2 must be (N, D) and target (N,), "
+            f"or (D,) and (); got {given}")
+    squares = [reductions.sum(elementwise.square(x), -1) + 1e-12 for x in (input1, input2)]
+    cos = reductions.sum(input1 * input2, -1) / elementwise.sqrt(squares[0] * squares[1])
+    apart = elementwise.where(target == -1, elementwise.clamp(cos - margin, min=0.0), 0.0)
+    return elementwise.where(target == 1, 1.0 - cos, apart)
+
+
+@formula(one_shape=True)
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
+                      keepdim: bool = False) -> Tensor:
+    """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
+    return reductions.norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def _triplet(distance: Callable[..., Tensor], anchor: Tensor, positive: Tensor, negative: Tensor,
+             margin: float, swap: bool) -> Tensor:
+    far = distance(anchor, negative)
+    far = elementwise.minimum(far, distance(positive, negative)) if swap else far
+    return elementwise.clamp(margin + distance(anchor, positive) - far, min=0.0)
+
+
+@formula(loss=True, one_shape=True)
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0,
+                        p: float = 2.0, eps: float = 1e-6, swap: bool = False) -> Tensor:
+    """``max(0, margin + d(anchor, positive) - d(anchor, negative))``, d = `pairwise_distance`.
+
+    With `swap`, the smaller of d(anchor, negative) and d(positive, negative). Balntas et al. 2016.
+    """
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return pairwise_distance(a, b, p, eps)
+
+    return _triplet(distance, anchor, positive, negative, margin, swap)
+
+
+@formula(one_shape=True)
+def triplet_margin_with_distance_loss(
+        anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None,
+        margin: float = 1.0, swap: bool = False, reduction: Any = "mean") -> Tensor:
+    """`triplet_margin_loss` with a distance of your own, a function of two tensors."""
+    as_reduction("triplet_margin_with_distance_loss", reduction)
+    distance = pairwise_distance if distance_function is None else distance_function
+    return reduced(_triplet(distance, anchor, positive, negative, margin, swap), reduction)
+
+
+@formula(loss=True)
+def multi_margin_loss(input: Tensor, target: Any, p: int = 1, margin: float = 1.0,
+                      weight: Tensor | None = None) -> Tensor:
+    """``sum(max(0, margin - input[target] + input) ** p) / C`` over all classes but the target.
+
+    `input` is (N, C) with class numbers (N,), or (C,) with (); `p` is 1 or 2; `weight` (C,) is a
+    factor for each class.
+    """
+    as_int("multi_margin_loss", "p", p, 1, 3)
+    check_targets("multi_margin_loss", input, target, weight)
+    column = shapes.unsqueeze(target, -1)
+    gaps = elementwise.clamp(margin - indexing.gather(input, -1, column) + input, min=0.0) ** p
+    gaps = gaps if weight is None else gaps * shapes.unsqueeze(weight[target], -1)
+    others = creation.arange(input.shape[-1], device=input.device) != column
+    return reductions.mean(elementwise.where(others, gaps, 0.0), -1)
