@@ -14,10 +14,10 @@ import numpy as np
 
 from .arrays import (as_device, computing, default_generator, device_of, Generator, module_on,
     to_device, usable_device)
-from .ops.arguments import as_tensor as as_a_tensor
-from .ops.arguments import (
-    as_dtype, as_floats, as_generator, as_int, as_number, as_shape, by_keyword, from_users_code)
+from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
+    as_tensor as as_a_tensor, by_keyword, from_users_code)
 from .ops.dtypes import default_dtype
+from .ops.operands import named
 from .tensor import Tensor
 
 
@@ -197,12 +197,6 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
     return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
 
-def _named(name: str, doc: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    return function
-
-
 _Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
 _SIZES = " The sizes are separate arguments, or one sequence."
 
@@ -217,7 +211,7 @@ def _constants(name: str, doc: str, like_doc: str) -> _Pair:
     def make_like(input, *, dtype=None, device=None, requires_grad=False):
         return _constant(like, name, *_like(like, input, dtype, device), requires_grad)
 
-    return by_keyword("size")(_named(name, doc + _SIZES, make)), _named(like, like_doc, make_like)
+    return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
 
 def _random(name: str, method: str, doc: str) -> _Pair:
@@ -230,7 +224,7 @@ def _random(name: str, method: str, doc: str) -> _Pair:
     def make_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
         return _drawn(like, method, *_like(like, input, dtype, device), requires_grad, generator)
 
-    return by_keyword("size")(_named(name, doc + _SIZES, make)), _named(like, like_doc, make_like)
+    return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
 
 zeros, zeros_like = _constants(

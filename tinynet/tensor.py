@@ -34,6 +34,21 @@ class Size(tuple):
         return f"tinynet.Size([{', '.join(map(str, self))}])"
 
 
+def named_in(function: str, args: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Any, Any]:
+    """The dtype and the device that ``.to(*args)`` names: each by itself, or both by a tensor."""
+    for position, argument in enumerate(args):
+        if isinstance(argument, Variable) and len(args) == 1:
+            device, dtype = device_of(argument.array), argument.array.dtype
+        elif isinstance(argument, Device) or _names_a_device(argument):
+            device = argument
+        elif position < 2 and not isinstance(argument, Variable):
+            dtype = as_dtype(function, argument)
+        else:
+            raise TypeError(
+                f"{function}: expected a dtype, a device or one tensor, got {argument!r:.60}")
+    return dtype, device
+
+
 def _names_a_device(argument: Any) -> bool:
     return isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")
 
@@ -260,16 +275,7 @@ class Tensor(Recorded):
         another tensor. Where nothing changes, and `copy` is False, this tensor itself. Gradients
         flow back. Whether `non_blocking` or not, a copy is finished before it is used.
         """
-        for position, argument in enumerate(args):
-            if isinstance(argument, Variable) and len(args) == 1:
-                device, dtype = device_of(argument.array), argument.array.dtype
-            elif isinstance(argument, Device) or _names_a_device(argument):
-                device = argument
-            elif position < 2 and not isinstance(argument, Variable):
-                dtype = as_dtype("to", argument)
-            else:
-                raise TypeError(
-                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}")
+        dtype, device = named_in("to", args, dtype, device)
         tensor = self
         if dtype is not None and (wanted := as_dtype("to", dtype)) != self.dtype:
             tensor = cast(tensor, dtype=wanted)

@@ -14,7 +14,7 @@ from operations import Case, run
 import tinynet
 from tinynet import nn
 from tinynet.nn import functional as F
-from tinynet.ops.conv.windows import sum_windows
+from tinynet.ops.conv.pooling import sum_windows
 
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 9), st.integers(1, 9))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nn_operations import call, classes, weighted
-from operations import Case, other, pack, positive, real, run
+from nn_operations import call
+from operations import Case, other, pack, real, run
 
 RECORD = Path(__file__).parent / "recorded" / "torch_nn_formulas.json"
 f64 = np.float64
@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, dict[str, Any]] = {
     "hardsigmoid": {}, "hardswish": {}, "softsign": {}, "logsigmoid": {}, "tanhshrink": {},
     "hardshrink": {}, "hardshrink 2": {"lambd": 2.0}, "hardshrink minus": {"lambd": -1.0},
     "softshrink": {}, "softshrink 2": {"lambd": 2.0},
-    "threshold": {"threshold": 0.5, "value": 9.0}, "rrelu": {},
+    "threshold": {"threshold": 0.5, "value": 9.0},
 }  # fmt: skip
 
 _x, _y, _z = real(3, 4, dtype=f64), other(3, 4, dtype=f64), real(1, 3, 4, dtype=f64)[0] * 0.7
@@ -40,33 +40,21 @@ LOSSES: list[tuple[str, str, dict[str, Any], tuple[np.ndarray, ...]]] = [
     ("hinge_embedding_loss", "", {}, (_x, _signs)),
     ("hinge_embedding_loss", " margin", {"margin": 2.0}, (_x, _signs.astype(f64))),
     ("soft_margin_loss", "", {}, (_x, _signs)),
-    ("multilabel_soft_margin_loss", "", {}, (_x, (_signs + 1) // 2)),
     ("poisson_nll_loss", "", {}, (_x, np.abs(_y))),
     ("poisson_nll_loss", " full", {"full": True}, (_x, np.round(np.abs(_y) * 2) + 1)),
     ("poisson_nll_loss", " rate", {"log_input": False}, (np.abs(_x), np.abs(_y))),
-    ("gaussian_nll_loss", "", {}, (_x, _y, np.abs(_z))),
-    ("gaussian_nll_loss", " full", {"full": True, "eps": 0.5}, (_x, _y, np.abs(_z[:, :1]))),
-    ("gaussian_nll_loss", " rows", {}, (_x, _y, np.abs(_z[:, 0]))),
     ("cosine_embedding_loss", "", {}, (_x, _y, _signs[:, 1])),
     ("cosine_embedding_loss", " margin", {"margin": 0.2}, (_x, _y, -_signs[:, 1])),
     ("cosine_embedding_loss", " one", {}, (_x[0], _y[0], np.array(-1))),
     ("triplet_margin_loss", "", {}, (_x, _y, _z)),
     ("triplet_margin_loss", " swap", {"swap": True, "p": 3.0, "margin": 2.0}, (_x, _y, _z)),
     ("triplet_margin_loss", " one", {}, (_x[0], _y[0], _z[0])),
-    ("triplet_margin_with_distance_loss", "", {"margin": 2.0, "swap": True}, (_x, _y, _z)),
-    ("multi_margin_loss", "", {}, (_x, classes(3, C=4))),
-    ("multi_margin_loss", " squared", {"p": 2, "margin": 0.4}, (_x, classes(3, C=4))),
-    ("multi_margin_loss", " one", {}, (_x[0], np.array(2))),
 ]
 
 
 def _pooled(T: Any, x: Any, **options: Any) -> Any:
     y, indices = T.nn.functional.max_pool2d(x, 2, 2, return_indices=True)
     return T.nn.functional.max_unpool2d(y * y, indices, 2, 2, **options)
-
-
-def _order(name: str) -> int:
-    return 1 if name in ("multi_margin_loss", "hardsigmoid") else 2  # PyTorch has no second
 
 
 CASES = [
@@ -77,18 +65,12 @@ CASES = [
             (" float32", other(2, 3, 2)))],
     Case("prelu", call("prelu"), (_image, np.array([0.3, -0.2, 1.5, 0.0]))),
     Case("prelu one", call("prelu"), (_x, np.array([0.25]))),
-    Case("glu", call("glu"), (_x,)), Case("glu 1", call("glu", dim=1), (_image,)),
     Case("softmin", call("softmin", dim=1), (_x,)),
     *[Case(f"{name} without dim {x.ndim}", call(name), (x,))
         for name in ("softmax", "log_softmax", "softmin")
         for x in (_x[0], _x, _image[0], _image)],
-    *[Case(f"{name}{tag} {reduction}", call(name, reduction=reduction, **o), inputs, _order(name))
+    *[Case(f"{name}{tag} {reduction}", call(name, reduction=reduction, **o), inputs)
         for reduction in ("none", "mean", "sum") for name, tag, o, inputs in LOSSES],
-    *[Case(f"{name} weighted {reduction}",
-        weighted(name, positive(4, dtype=f64), reduction=reduction), inputs, _order(name))
-        for reduction in ("none", "mean", "sum")
-        for name, inputs in (("multi_margin_loss", (_x, classes(3, C=4))),
-            ("multilabel_soft_margin_loss", (_x, (_signs + 1) // 2)))],
     Case("pairwise_distance", call("pairwise_distance"), (_x, _y)),
     Case("pairwise_distance 1", call("pairwise_distance", p=1.0, keepdim=True), (_x, _y[0])),
     Case("pixel_shuffle", call("pixel_shuffle", upscale_factor=2), (_image,)),
@@ -106,7 +88,7 @@ CASES = [
     Case("max_unpool2d size", lambda T, x: _pooled(T, x, output_size=x.shape), (_image[..., :5],)),
     *[Case(f"bicubic {tag}", call("interpolate", mode="bicubic", **o), (_image,))
         for tag, o in (("size", {"size": (7, 3)}), ("factor", {"scale_factor": 2.0}),
-            ("factors", {"scale_factor": (0.6, 1.3)}), ("same", {"scale_factor": 1.1}),
+            ("factors", {"scale_factor": (0.6, 1.3)}),
             ("corners", {"size": (6, 9), "align_corners": True}),
             ("recompute", {"scale_factor": 1.4, "recompute_scale_factor": True}))],
     *[Case(f"affine_grid {corners}", lambda T, t, c=corners: T.nn.functional.affine_grid(

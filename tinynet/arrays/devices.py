@@ -4,8 +4,6 @@ The code above this file computes with `xp`, the module that owns its arrays: nu
 the CPU, cupy for arrays on a GPU. cupy is imported only when a ``"cuda"`` device is requested.
 """
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 import dataclasses
@@ -36,7 +34,7 @@ class Device:
     type: str
     index: int | None
 
-    def __init__(self, type: str | Device, index: int | None = None):
+    def __init__(self, type: "str | Device", index: int | None = None):
         if isinstance(type, Device):
             self.type, self.index = type.type, type.index
         else:

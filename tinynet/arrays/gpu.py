@@ -11,8 +11,6 @@ The text of a kernel is CUDA C that computes element number ``i`` of the outputs
 to one place, so the same inputs give the same bits.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import threading
@@ -80,7 +78,7 @@ _GEOMETRY = ", ".join(f"int64 {name}" for name in _NAMES)
 _STRUCT = f"Geometry<T>{{{', '.join(_NAMES)}}}"
 
 
-def _numbers(geo: Geometry) -> tuple[int, ...]:
+def _numbers(geo: "Geometry") -> tuple[int, ...]:
     (top, _), (left, _) = geo.padding
     return *geo.size, *geo.kernel, geo.OH, geo.OW, *geo.stride, *geo.dilation, top, left
 
@@ -91,14 +89,14 @@ COL2IM = Kernel("col2im", f"raw T cols, int64 N, {_GEOMETRY}", "T pixel",
                 f"pixel = {_STRUCT}.col2im(cols, N, i)")
 
 
-def im2col(xp: Any, x: Any, geometry: Geometry) -> Any:
+def im2col(xp: Any, x: Any, geometry: "Geometry") -> Any:
     """`ops.conv.plain.im2col` in one launch."""
     N, C = x.shape[:2]
     cols = xp.empty((C, *geometry.kernel, geometry.OH, geometry.OW, N), x.dtype)
     return IM2COL(xp, x.transpose(1, 2, 3, 0), N, *_numbers(geometry), cols)
 
 
-def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
+def col2im(xp: Any, cols: Any, geometry: "Geometry") -> Any:
     """`ops.conv.plain.col2im` in one launch."""
     C, N = cols.shape[0], cols.shape[-1]
     image = xp.empty((C, *geometry.size, N), cols.dtype)
@@ -115,18 +113,18 @@ ROUTE_BACK = Kernel("route_back", f"raw T a, raw I winners, {_GEOMETRY}", "T pix
                     f"pixel = {_STRUCT}.route_back(a, winners, i)")
 
 
-def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
+def largest_of_windows(xp: Any, x: Any, geometry: "Geometry", lowest: Any) -> Any:
     """`ops.conv.pooling.largest_of_windows` in one launch."""
     y = xp.empty((*x.shape[:2], geometry.OH, geometry.OW), x.dtype)
     return MAX_POOL(xp, x, lowest, *_numbers(geometry), y)
 
 
-def winning_taps(xp: Any, x: Any, y: Any, geometry: Geometry) -> Any:
+def winning_taps(xp: Any, x: Any, y: Any, geometry: "Geometry") -> Any:
     """`ops.conv.pooling.winning_taps` in one launch."""
     return WINNERS(xp, x, y, *_numbers(geometry), xp.empty(y.shape, np.int32))
 
 
-def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
+def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: "Geometry") -> Any:
     """`ops.conv.pooling.to_the_largest` in two launches."""
     winners = winning_taps(xp, x, y, geometry)
     dx = xp.empty((*dy.shape[:2], *geometry.size), dy.dtype)

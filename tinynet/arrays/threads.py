@@ -5,8 +5,6 @@ two Python threads that each do a part of a convolution, copies included, are fa
 Python thread that waits for BLAS threads at every product.
 """
 
-from __future__ import annotations
-
 import contextvars
 import ctypes
 import functools
@@ -109,7 +107,7 @@ class _Workers:
                 self.started += 1
 
     @staticmethod
-    def _work(jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]]) -> None:
+    def _work(jobs: "queue.SimpleQueue[tuple[contextvars.Context, _Job]]") -> None:
         _local.in_parallel = True
         while True:
             context, job = jobs.get()

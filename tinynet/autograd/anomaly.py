@@ -4,8 +4,6 @@ The engine calls these functions only while a `detect_anomaly` block is open in 
 they cost one look at a number.
 """
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 import math
@@ -63,7 +61,7 @@ class detect_anomaly(contextlib.ContextDecorator):
         _count(-1)
         _mode.reset(self._tokens.pop())
 
-    def _recreate_cm(self) -> detect_anomaly:
+    def _recreate_cm(self) -> "detect_anomaly":
         return detect_anomaly()  # one for each call of a decorated function
 
 

@@ -14,8 +14,6 @@ each node after all that used its result: the walk needs no recursion, and visit
 In-place changes and views are in `inplace`, hooks in `hooks`, the search for nans in `anomaly`.
 """
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import operator
@@ -59,7 +57,7 @@ class Variable:
         """A new variable of the user's class; primitives wrap their results with it."""
         raise NotImplementedError
 
-    def _vertex(self) -> Node | Variable | None:
+    def _vertex(self) -> "Node | Variable | None":
         """What stands for this variable in the graph: its node; itself if it is a leaf that
         requires grad; or None."""
         return self._node or (self if self._requires_grad else None)
@@ -171,7 +169,7 @@ class _Rule:
         self.sources = [known.get(n, ("constants", n)) for n in _parameters(function)]
         self.keeps = [key for place, key in self.sources if place == "kept"]
 
-    def __call__(self, node: Node, g: Any, which: Any) -> Any:
+    def __call__(self, node: "Node", g: Any, which: Any) -> Any:
         arguments = []
         for place, key in self.sources:
             if place == "g":
@@ -236,7 +234,7 @@ class Node:
         return f"<{self.name}>"
 
     @property
-    def next_functions(self) -> tuple[tuple[Node | Variable | None, int], ...]:
+    def next_functions(self) -> "tuple[tuple[Node | Variable | None, int], ...]":
         """The vertices of the inputs, in PyTorch's form of pairs."""
         return tuple((parent, 0) for parent in self.parents)
 

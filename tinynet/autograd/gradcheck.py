@@ -6,8 +6,6 @@ element, with what reverse mode gives. In float32 rounding would hide the differ
 is computed in float64.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import computing, to_host
-from ..ops.arguments import as_number
+from ..ops.arguments import as_function, as_int, as_number
 from ..tensor import Tensor
 from .engine import grad
 from .grad_mode import enable_grad
@@ -57,14 +55,11 @@ def gradcheck(f: Callable[..., Any], inputs: Tensor | Sequence[Any], order: int 
     >>> gradcheck(lambda x: (x**3).sum(), tinynet.tensor([1.0, -2.0], requires_grad=True))
     True
     """
-    if order not in (1, 2):
-        raise ValueError(f"gradcheck: order must be 1 or 2, got {order!r}")
-    if not callable(f):
-        raise TypeError(f"gradcheck: f must be a function of the inputs, got {f!r:.60}")
-    for name, value in (("eps", eps), ("atol", atol), ("rtol", rtol)):
+    as_int("gradcheck", "order", order, 1, 3)
+    as_function("gradcheck", "f", f, "a function of the inputs")
+    as_number("gradcheck", "eps", eps, positive=True)
+    for name, value in (("atol", atol), ("rtol", rtol)):
         as_number("gradcheck", name, value, 0)
-    if not eps:
-        raise ValueError("gradcheck: eps must be positive, got 0")
     given = as_list("gradcheck", "inputs", inputs)
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
@@ -109,7 +104,7 @@ class _Check:
         self.free, self.names = free, names
         self.eps, self.atol, self.rtol = eps, atol, rtol
 
-    def upstream(self, function: _Function) -> _Check:
+    def upstream(self, function: _Function) -> "_Check":
         """The same check with random upstream gradients of `function` among the free tensors."""
         random = np.random.default_rng(0)
         made = [Tensor._wrap(random.standard_normal(y.shape)).to(y.device).requires_grad_()

@@ -5,8 +5,6 @@ added, while gradients of earlier layers are still being computed: `DistributedD
 it to the other processes meanwhile.
 """
 
-from __future__ import annotations
-
 import contextvars
 import weakref
 from collections import Counter, OrderedDict
@@ -28,7 +26,7 @@ class RemovableHandle:
         """Remove the hook; a second call does nothing."""
         self._hooks.pop(self._key, None)
 
-    def __enter__(self) -> RemovableHandle:
+    def __enter__(self) -> "RemovableHandle":
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -62,13 +62,11 @@ def restore(node: Any, position: int, g: Any) -> Any:
         node.kept[position] = keep(again, vertex)
         return restore(node, position, g)
     if version.count != count:
-        raise _changed(
-            node, position,
+        raise _changed(node, position,
             f"{version.changed_by} changed that in place since (it is at version {version.count}, "
             f"version {count} is needed); change a copy, tensor.clone(), instead")
     if fingerprint is not None and anomaly.checksum(array) != fingerprint:
-        raise _changed(
-            node, position,
+        raise _changed(node, position,
             "the values were changed since through a numpy array that shares its memory "
             "(from numpy() or from_numpy()); write to a copy")
     if vertex is not None and type(vertex) is not type(node):

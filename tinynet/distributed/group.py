@@ -11,8 +11,6 @@ are built on it; docs/distributed.md is the guide.
 Only the thread that called `init_process_group` calls MPI, so MPI needs no thread support.
 """
 
-from __future__ import annotations
-
 import atexit
 import enum
 import faulthandler
@@ -59,7 +57,7 @@ class ReduceOp(enum.Enum):
 class Work:
     """A collective started with ``async_op=True``. Don't use its tensor before `wait` returns."""
 
-    def __init__(self, group: Group | None = None, function: str = "", request: Any = None):
+    def __init__(self, group: "Group | None" = None, function: str = "", request: Any = None):
         self._group, self._function, self._request = group, function, request
         self._finish: Any = None
         self._number = 0 if group is None else group.count  # collectives begun, with this one

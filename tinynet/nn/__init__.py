@@ -4,26 +4,24 @@ import importlib
 import types
 
 from . import functional, init, utils
-from .activations import (
-    CELU, ELU, GELU, GLU, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Identity, LeakyReLU,
-    LogSigmoid, LogSoftmax, Mish, ReLU, ReLU6, RReLU, SELU, SiLU, Sigmoid, Softmax, Softmin,
-    Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold, Unflatten)
 from .containers import ModuleDict, ModuleList, Sequential
+from .formulas import (
+    CELU, ChannelShuffle, CosineEmbeddingLoss, Fold, Hardshrink, Hardsigmoid, Hardswish,
+    HingeEmbeddingLoss, LPPool2d, LocalResponseNorm, LogSigmoid, MarginRankingLoss, MaxUnpool2d,
+    Mish, PairwiseDistance, PixelShuffle, PixelUnshuffle, PoissonNLLLoss, SELU, SoftMarginLoss,
+    Softmin, Softshrink, Softsign, Tanhshrink, Threshold, TripletMarginLoss, Unfold,
+    UpsamplingBilinear2d, UpsamplingNearest2d)
 from .layers import (
     Conv2d, ConvTranspose2d, Dropout, Dropout2d, Embedding, Flatten, Linear, PReLU)
-from .losses import (
-    BCELoss, BCEWithLogitsLoss, CosineEmbeddingLoss, CosineSimilarity, CrossEntropyLoss,
-    GaussianNLLLoss, HingeEmbeddingLoss, HuberLoss, KLDivLoss, L1Loss, MarginRankingLoss, MSELoss,
-    MultiLabelSoftMarginLoss, MultiMarginLoss, NLLLoss, PairwiseDistance, PoissonNLLLoss,
-    SmoothL1Loss, SoftMarginLoss, TripletMarginLoss, TripletMarginWithDistanceLoss)
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from .parameter import Parameter
-from .spatial import (
-    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, ChannelShuffle, CircularPad2d, ConstantPad2d,
-    Fold, LocalResponseNorm, LPPool2d, MaxPool2d, MaxUnpool2d, PixelShuffle, PixelUnshuffle,
-    ReflectionPad2d, ReplicationPad2d, Unfold, Upsample, UpsamplingBilinear2d, UpsamplingNearest2d,
-    ZeroPad2d)
+from .stateless import (
+    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BCELoss, BCEWithLogitsLoss, CircularPad2d,
+    ConstantPad2d, CosineSimilarity, CrossEntropyLoss, ELU, GELU, Hardtanh, HuberLoss, Identity,
+    KLDivLoss, L1Loss, LeakyReLU, LogSoftmax, MSELoss, MaxPool2d, NLLLoss, ReLU, ReLU6,
+    ReflectionPad2d, ReplicationPad2d, SiLU, Sigmoid, SmoothL1Loss, Softmax, Softplus, Tanh,
+    Unflatten, Upsample, ZeroPad2d)
 
 __all__ = ["functional", "init", "utils"]
 __all__ += [name for name, value in dict(globals()).items() if isinstance(value, type)]

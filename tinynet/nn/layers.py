@@ -166,9 +166,8 @@ class PReLU(Module):
                  dtype: Any = None):
         super().__init__()
         self.num_parameters = as_int("PReLU", "num_parameters", num_parameters, 1, 2**31)
-        self.init = as_number("PReLU", "init", init)
-        options = factory_options("PReLU", device, dtype)
-        self.weight = Parameter(creation.full((num_parameters,), float(init), **options))
+        slope, options = as_number("PReLU", "init", init), factory_options("PReLU", device, dtype)
+        self.weight = Parameter(creation.full((num_parameters,), float(slope), **options))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
@@ -183,19 +182,15 @@ class Embedding(Module):
     The row `padding_idx` starts as zeros and is not learned. See `functional.embedding`.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
-                 max_norm: Any = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-                 sparse: bool = False, device: Any = None, dtype: Any = None):
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
+                 device: Any = None, dtype: Any = None):
         super().__init__()
         N = self.num_embeddings = as_int("Embedding", "num_embeddings", num_embeddings, 1, 2**31)
         D = self.embedding_dim = as_int("Embedding", "embedding_dim", embedding_dim, 1, 2**31)
         if padding_idx is not None:
             padding_idx = as_int("Embedding", "padding_idx", padding_idx, -N, N) % N
         self.padding_idx = padding_idx
-        self.options = {"max_norm": max_norm, "norm_type": norm_type, "sparse": sparse,
-            "scale_grad_by_freq": scale_grad_by_freq}
-        options = factory_options("Embedding", device, dtype)
-        self.weight = Parameter(creation.empty(N, D, **options))
+        self.weight = Parameter(creation.empty(N, D, **factory_options("Embedding", device, dtype)))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -205,7 +200,7 @@ class Embedding(Module):
             self.weight.detach()[self.padding_idx].zero_()
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx, **self.options)
+        return F.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"

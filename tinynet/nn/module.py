@@ -1,7 +1,5 @@
 """`Module`: a layer or a net of layers; it knows its parameters, buffers and submodules by name."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -9,8 +7,8 @@ from typing import Any, NamedTuple
 from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_bool, as_dtype
-from ..tensor import Tensor
+from ..ops.arguments import as_bool, as_dtype, as_function
+from ..tensor import Tensor, named_in
 from .parameter import Parameter
 
 
@@ -194,7 +192,7 @@ class Module:
         if not persistent:
             self._non_persistent.add(name)
 
-    def add_module(self, name: str, module: Module | None) -> None:
+    def add_module(self, name: str, module: "Module | None") -> None:
         """Add a submodule under a name that is computed at run time."""
         self._register(self._modules, name, module, Module)
 
@@ -202,8 +200,8 @@ class Module:
 
     # ---------------------------------------------------------------------------------------- walks
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(self, memo: "set[Module] | None" = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> "Iterator[tuple[str, Module]]":
         """This module and all below it, with dotted names; one reached twice is listed once."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -215,11 +213,11 @@ class Module:
             if module is not None:
                 yield from module.named_modules(memo, _joined(prefix, name), remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self) -> "Iterator[Module]":
         """This module and all below it."""
         return (module for _, module in self.named_modules())
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
+    def named_children(self) -> "Iterator[tuple[str, Module]]":
         """The modules right below this one."""
         seen: set[Module] = set()
         for name, module in self._modules.items():
@@ -227,7 +225,7 @@ class Module:
                 seen.add(module)
                 yield name, module
 
-    def children(self) -> Iterator[Module]:
+    def children(self) -> "Iterator[Module]":
         """The modules right below this one."""
         return (module for _, module in self.named_children())
 
@@ -260,7 +258,7 @@ class Module:
         """The buffers, in the order of registration; a shared one once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, target: str) -> Module:
+    def get_submodule(self, target: str) -> "Module":
         """The module with the dotted name `target`; "" is this one."""
         if not isinstance(target, str):
             raise TypeError(f"get_submodule: target must be a dotted name, got {target!r:.60}")
@@ -279,7 +277,7 @@ class Module:
             raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
         return found
 
-    def apply(self, fn: Callable[[Module], Any]) -> Any:
+    def apply(self, fn: "Callable[[Module], Any]") -> Any:
         """Call `fn` on every module, the lowest first; returns self."""
         for module in self.children():
             module.apply(fn)
@@ -383,13 +381,7 @@ class Module:
         Takes a device, a dtype, a device and a dtype, or a tensor that has both.
         `non_blocking` changes nothing: copies are always finished before they are used.
         """
-        for argument in args:
-            if isinstance(argument, Tensor):
-                dtype, device = argument.dtype, argument.device
-            elif isinstance(argument, Device) or str(argument).partition(":")[0] in ("cpu", "cuda"):
-                device = argument
-            else:
-                dtype = argument
+        dtype, device = named_in("to", args, dtype, device)
         if dtype is not None and (known := as_dtype("to", dtype)).kind != "f":
             raise TypeError(f"to: a module's dtype must be a floating one, got {known}")
         return self._convert(
@@ -438,10 +430,8 @@ def _joined(path: str, name: str) -> str:
 
 def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,
          with_kwargs: bool) -> RemovableHandle:
-    if not callable(hook):
-        raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
     key = object()
-    hooks[key] = (hook, with_kwargs)
+    hooks[key] = (as_function(function, "hook", hook), with_kwargs)
     if prepend:
         hooks.move_to_end(key, last=False)
     return RemovableHandle(hooks, key)

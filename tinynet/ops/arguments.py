@@ -327,6 +327,13 @@ def as_list(function: str, name: str, values: Any) -> list[Any]:
     return list(values)
 
 
+def as_function(function: str, name: str, value: Any, wanted: str = "a function") -> Any:
+    """`value` if it can be called; else TypeError, which says what is `wanted`."""
+    if not callable(value):
+        raise TypeError(f"{function}: {name} must be {wanted}, got {value!r:.80}")
+    return value
+
+
 def from_users_code(error: BaseException) -> bool:
     """Whether `error`, just caught from numpy, was raised by Python code that numpy called.
 

@@ -412,8 +412,7 @@ def _closeness(name: str) -> Callable[..., Any]:
 
     def closeness(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
         for what, value in (("rtol", rtol), ("atol", atol)):
-            if not (type(value) is float and value == math.inf):
-                as_number(name, what, value)
+            as_number(name, what, value, infinite=True)
         return compare(input, other, limits=(rtol, atol, equal_nan))
 
     return closeness

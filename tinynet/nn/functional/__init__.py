@@ -6,11 +6,10 @@ from .activation import (
 from .convolution import conv2d, conv_transpose2d, fold, unfold
 from .dropout import dropout, dropout2d
 from .formulas import (
-    celu, cosine_embedding_loss, embedding, gaussian_nll_loss, glu, hardshrink, hardsigmoid,
-    hardswish, hinge_embedding_loss, logsigmoid, margin_ranking_loss, mish, multi_margin_loss,
-    multilabel_soft_margin_loss, pairwise_distance, poisson_nll_loss, prelu, rrelu, selu,
-    soft_margin_loss, softshrink, softsign, tanhshrink, threshold, triplet_margin_loss,
-    triplet_margin_with_distance_loss)
+    celu, cosine_embedding_loss, embedding, hardshrink, hardsigmoid, hardswish,
+    hinge_embedding_loss, logsigmoid, margin_ranking_loss, mish, pairwise_distance,
+    poisson_nll_loss, prelu, selu, soft_margin_loss, softshrink, softsign, tanhshrink, threshold,
+    triplet_margin_loss)
 from .images import (
     affine_grid, channel_shuffle, grid_sample, local_response_norm, lp_pool2d, max_unpool2d,
     pixel_shuffle, pixel_unshuffle, upsample)

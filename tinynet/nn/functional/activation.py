@@ -105,8 +105,7 @@ def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) 
     low = as_number(name, "min_val", low, infinite=True)
     high = as_number(name, "max_val", high, infinite=True)
     if low > high:
-        raise ValueError(
-            f"{name}: min_val must not be greater than max_val, got {low} and {high}")
+        raise ValueError(f"{name}: min_val must not be greater than max_val, got {low} and {high}")
     number = float if input.is_floating_point() else int
     bounds = {"min": number(low), "max": number(high)}
     return applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))

@@ -5,16 +5,13 @@ Activations take any shape and give the same shape. Losses take a `reduction`, a
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from ... import creation
 from ...ops import elementwise, indexing, reductions, shapes
-from ...ops.arguments import as_dim, as_int, as_number, as_tensor_of
+from ...ops.arguments import as_int, as_number, as_tensor_of
 from ...tensor import Tensor
-from .activation import leaky_relu, relu6
+from .activation import relu6
 from .declared import formula
-from .loss import as_reduction, check_targets, reduced
 
 # ------------------------------------------------------------------------------------ activations
 
@@ -111,51 +108,20 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return elementwise.where(input > 0, input, input * (slopes if input.ndim else weight.sum()))
 
 
-@formula(inplace=True)
-def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3,
-          training: bool = False) -> Tensor:
-    """`leaky_relu`; in training each element has a slope drawn from [lower, upper).
-
-    Otherwise the slope is their mean. Xu et al. 2015, arXiv 1505.00853.
-    """
-    if lower > upper:
-        raise ValueError(f"rrelu: lower must be at most upper, got {lower} and {upper}")
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2)
-    slopes = lower + (upper - lower) * creation.rand_like(input)
-    return elementwise.where(input > 0, input, input * slopes)
-
-
 @formula()
-def glu(input: Tensor, dim: Any = -1) -> Tensor:
-    """The first half of `input` along `dim` times the `sigmoid` of the second half."""
-    n = input.shape[as_dim("glu", dim, input.ndim)] if input.ndim else 1
-    if n % 2:
-        raise ValueError(f"glu: dim {dim} must have an even size, got {n}")
-    first, second = shapes.split(input, n // 2, dim) if n else (input, input)
-    return first * elementwise.sigmoid(second)
-
-
-@formula()
-def embedding(input: Any, weight: Tensor, padding_idx: int | None = None, max_norm: Any = None,
-              norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-              sparse: bool = False) -> Tensor:
+def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """The rows of `weight` (count, D) that the integers `input` (...) name: (..., D).
 
-    The row `padding_idx`, which may be negative, gets no gradient. The arguments from `max_norm` on
-    are refused unless they have their defaults. IndexError for a row that there is not.
+    The row `padding_idx`, which may be negative, gets no gradient. IndexError for a row that there
+    is not.
     """
-    for name, is_usual in (("max_norm", max_norm is None), ("norm_type", norm_type == 2),
-                           ("scale_grad_by_freq", not scale_grad_by_freq), ("sparse", not sparse)):
-        if not is_usual:
-            raise ValueError(f"embedding: {name} is not supported; leave it out")
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must be (count, D), got shape {tuple(weight.shape)}")
     as_tensor_of("embedding", "input", input, "iu")
-    found = indexing.getitem(weight, (input,), "embedding")
+    found, N = indexing.getitem(weight, (input,), "embedding"), weight.shape[0]
     if padding_idx is None:
         return found
-    row = as_int("embedding", "padding_idx", padding_idx, -len(weight), len(weight)) % len(weight)
+    row = as_int("embedding", "padding_idx", padding_idx, -N, N) % N
     return elementwise.where(shapes.unsqueeze(input == row, -1), found.detach(), found)
 
 
@@ -186,17 +152,6 @@ def soft_margin_loss(input: Tensor, target: Tensor) -> Tensor:
 
 
 @formula(loss=True, one_shape=True)
-def multilabel_soft_margin_loss(input: Tensor, target: Tensor,
-                                weight: Tensor | None = None) -> Tensor:
-    """The mean over the classes, the last dimension, of `binary_cross_entropy_with_logits`.
-
-    `target` holds 0 and 1; `weight` is a factor for each class.
-    """
-    loss = target * elementwise.softplus(-input) + (1.0 - target) * elementwise.softplus(input)
-    return reductions.mean(loss if weight is None else loss * weight, -1)
-
-
-@formula(loss=True, one_shape=True)
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
                      size_average: bool | None = None, eps: float = 1e-8) -> Tensor:
     """``exp(input) - target * input``: the negative log-likelihood of Poisson counts `target`.
@@ -213,27 +168,6 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
         stirling = n * elementwise.log(n) - n + 0.5 * elementwise.log(2 * math.pi * n)
         loss = loss + elementwise.where(target > 1, stirling, 0.0)
     return loss
-
-
-@formula()
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, full: bool = False,
-                      eps: float = 1e-6, reduction: Any = "mean") -> Tensor:
-    """``(log(var) + (input - target) ** 2 / var) / 2``, `var` at least `eps`.
-
-    With `full`, plus ``log(2 pi) / 2``. `var` has the shape of `input`, or that with a last size of
-    1, or without its last dimension. Nix & Weigend 1994.
-    """
-    as_reduction("gaussian_nll_loss", reduction)
-    shape = input.shape
-    if var.shape == shape[:-1] and input.ndim:
-        var = shapes.unsqueeze(var, -1)
-    if target.shape != shape or var.shape not in (shape, (*shape[:-1], 1)):
-        given = f"{tuple(target.shape)} and {tuple(var.shape)}"
-        raise ValueError("gaussian_nll_loss: target and var must have the shape of input, "
-            f"{tuple(shape)}, var perhaps a last size of 1; got {given}")
-    var = elementwise.clamp(var.detach(), min=eps) + (var - var.detach())
-    loss = 0.5 * (elementwise.log(var) + elementwise.square(input - target) / var)
-    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
 @formula(loss=True)
@@ -262,13 +196,6 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return reductions.norm(x1 - x2 + eps, p, -1, keepdim)
 
 
-def _triplet(distance: Callable[..., Tensor], anchor: Tensor, positive: Tensor, negative: Tensor,
-             margin: float, swap: bool) -> Tensor:
-    far = distance(anchor, negative)
-    far = elementwise.minimum(far, distance(positive, negative)) if swap else far
-    return elementwise.clamp(margin + distance(anchor, positive) - far, min=0.0)
-
-
 @formula(loss=True, one_shape=True)
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0,
                         p: float = 2.0, eps: float = 1e-6, swap: bool = False) -> Tensor:
@@ -276,34 +203,9 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
 
     With `swap`, the smaller of d(anchor, negative) and d(positive, negative). Balntas et al. 2016.
     """
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        return pairwise_distance(a, b, p, eps)
-
-    return _triplet(distance, anchor, positive, negative, margin, swap)
-
-
-@formula(one_shape=True)
-def triplet_margin_with_distance_loss(
-        anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None,
-        margin: float = 1.0, swap: bool = False, reduction: Any = "mean") -> Tensor:
-    """`triplet_margin_loss` with a distance of your own, a function of two tensors."""
-    as_reduction("triplet_margin_with_distance_loss", reduction)
-    distance = pairwise_distance if distance_function is None else distance_function
-    return reduced(_triplet(distance, anchor, positive, negative, margin, swap), reduction)
+    near, far = [pairwise_distance(anchor, x, p, eps) for x in (positive, negative)]
+    if swap:
+        far = elementwise.minimum(far, pairwise_distance(positive, negative, p, eps))
+    return elementwise.clamp(margin + near - far, min=0.0)
 
 
-@formula(loss=True)
-def multi_margin_loss(input: Tensor, target: Any, p: int = 1, margin: float = 1.0,
-                      weight: Tensor | None = None) -> Tensor:
-    """``sum(max(0, margin - input[target] + input) ** p) / C`` over all classes but the target.
-
-    `input` is (N, C) with class numbers (N,), or (C,) with (); `p` is 1 or 2; `weight` (C,) is a
-    factor for each class.
-    """
-    as_int("multi_margin_loss", "p", p, 1, 3)
-    check_targets("multi_margin_loss", input, target, weight)
-    column = shapes.unsqueeze(target, -1)
-    gaps = elementwise.clamp(margin - indexing.gather(input, -1, column) + input, min=0.0) ** p
-    gaps = gaps if weight is None else gaps * shapes.unsqueeze(weight[target], -1)
-    others = creation.arange(input.shape[-1], device=input.device) != column
-    return reductions.mean(elementwise.where(others, gaps, 0.0), -1)

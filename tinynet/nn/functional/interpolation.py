@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arrays import on_device_of
 from ...ops.arguments import as_choice, as_floats, as_number, as_tensor, pair, two
-from ...ops.conv.windows import sum_windows
+from ...ops.conv.pooling import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
 

@@ -268,8 +268,7 @@ def _difference(function: str, input: Tensor, target: Tensor,
         raise ValueError(f"{function}: weight {rule}; got {weight.array.shape}")
     _same_device(function, input, target, weight)
     if given != other:
-        warnings.warn(
-            f"{function}: input {given} and target {other} differ and are broadcast to "
+        warnings.warn(f"{function}: input {given} and target {other} differ and are broadcast to "
             f"{shape}; give them one shape", UserWarning, stacklevel=3)
     return input - target
 

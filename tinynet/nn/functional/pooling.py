@@ -10,7 +10,6 @@ from ...ops import indexing, reductions, shapes
 from ...ops.arguments import as_floats, as_int, pair, two
 from ...ops.conv import pooling
 from ...ops.conv.geometry import Geometry
-from ...ops.conv.windows import sum_windows
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
 
@@ -89,8 +88,7 @@ def avg_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
     as_floats("avg_pool2d", "input", x)
     divisor = divisor_override
     if divisor is not None and as_int("avg_pool2d", "divisor_override", divisor) == 0:
-        raise ValueError(
-            "avg_pool2d: divisor_override must be an int other than 0, or None; got 0")
+        raise ValueError("avg_pool2d: divisor_override must be an int other than 0, or None; got 0")
     geometry = _as_geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     windows, counts = [], []
     for axis, (n, k) in enumerate(zip(geometry.size, geometry.kernel, strict=True)):
@@ -206,7 +204,7 @@ def _geometry(name: str, size, kernel, stride, pads, dilation, ceil_mode: bool) 
 def _window_means(x: Tensor, windows: Any, counts: Any, divisor: int | None = None) -> Tensor:
     """Sums over windows of rows and of columns, divided by their counts or by the divisor."""
     for dim, (starts, stops) in enumerate(windows, 2):
-        x = sum_windows(x, starts=starts, stops=stops, dim=dim)
+        x = pooling.sum_windows(x, starts=starts, stops=stops, dim=dim)
     areas = np.multiply.outer(*counts)
     if divisor is not None or (areas == areas[:1, :1]).all():
         return x / float(divisor or areas.flat[0]) if areas.size else x

@@ -1,4 +1,4 @@
-"""Max-pooling: the largest value under each position of a window.
+"""Pooling: the largest value under each position of a window, and sums over windows.
 
 Size letters as in `geometry`; a window is a kernel without weights.
 """
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays import empty, gpu as kernels, parallel_slices, scratch
+from ...arrays import constant, empty, gpu as kernels, parallel_slices, scratch
 from ...autograd.engine import Primitive
 from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost
@@ -185,7 +185,52 @@ def _gather(xp, dx, *, maxima):
 
 
 # where the largest values are is constant as far as derivatives are concerned
-max_pool2d.derivatives(
-    x=lambda g, y, x, geometry: _scatter(g, maxima=(x.array, y.array, geometry)))
+max_pool2d.derivatives(x=lambda g, y, x, geometry: _scatter(g, maxima=(x.array, y.array, geometry)))
 _scatter.derivatives(dy=lambda g, maxima: _gather(g, maxima=maxima))
 _gather.derivatives(dx=lambda g, maxima: _scatter(g, maxima=maxima))
+
+
+# -------------------------------------------------------------------------------- sums over windows
+# Average pooling and interpolation are made of these. The windows only move forward: none starts or
+# stops before the previous one. So the windows that hold a given element are neighbours, in other
+# words a window of windows. Therefore the adjoint of such a sum is such a sum again: one primitive
+# is its own derivative, to every order.
+
+
+@Primitive
+def sum_windows(xp, x, *, starts, stops, dim):
+    # Element o of the result is the sum of x[starts[o]:stops[o]] along dim 2 or 3 of (N, C, H, W).
+    # Add the first elements of all windows at once, then the second of those that have two, ...
+    x = batch_innermost(xp, x)  # (H, C, W, N)
+    along = (slice(None),) * (0 if dim == 2 else 2)
+    out = xp.empty([*x.shape[: len(along)], len(starts), *x.shape[len(along) + 1 :]], x.dtype)
+    if (starts == stops).any():
+        out.fill(0)  # because an empty window has no first element
+    for tap in range((stops - starts).max(initial=0)):
+        reached = np.flatnonzero(stops - starts > tap)
+        read, into = [(*along, _index(xp, places)) for places in (starts[reached] + tap, reached)]
+        found = x[read] if isinstance(read[-1], slice) else x.take(read[-1], axis=len(along))
+        if tap == 0:
+            out[into] = found
+        else:
+            out[into] += found
+    return out.transpose(3, 1, 0, 2)
+
+
+def _index(xp: Any, positions: np.ndarray) -> Any:
+    """`positions` as an index: a slice, which copies nothing, if they are evenly spaced."""
+    steps = np.diff(positions)
+    step = int(steps[0]) if len(steps) else 1
+    if step > 0 and (steps == step).all():
+        return slice(int(positions[0]), int(positions[-1]) + 1, step)
+    return constant(xp, positions)
+
+
+def _adjoint(g, x_shape, starts, stops, dim):
+    # element i is in the windows from the first that stops behind it to the last that has started
+    i = np.arange(x_shape[dim])
+    first, behind = [np.searchsorted(ends, i, side="right") for ends in (stops, starts)]
+    return sum_windows(g, starts=first, stops=behind, dim=dim)
+
+
+sum_windows.derivatives(x=_adjoint)
