@@ -4,7 +4,8 @@ import importlib
 import types
 
 from . import functional, init, utils
-from .containers import ModuleDict, ModuleList, Sequential
+from .containers import (
+    DataParallel, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential)
 from .formulas import (
     CELU, ChannelShuffle, CosineEmbeddingLoss, Fold, Hardshrink, Hardsigmoid, Hardswish,
     HingeEmbeddingLoss, LPPool2d, LocalResponseNorm, LogSigmoid, MarginRankingLoss, MaxUnpool2d,
@@ -28,6 +29,6 @@ __all__ += [name for name, value in dict(globals()).items() if isinstance(value,
 
 
 def __getattr__(name: str) -> types.ModuleType:
-    if name == "parallel":  # imported at first use, which is on several ranks
+    if name in ("modules", "parallel"):  # imported at first use, which is rare
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

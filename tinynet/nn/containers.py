@@ -1,4 +1,4 @@
-"""Modules that hold modules."""
+"""Modules that hold modules, or parameters."""
 
 import itertools
 import operator
@@ -6,11 +6,39 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..tensor import Tensor
 from .module import Module, iterated
+from .parameter import Parameter
 
 
-class _Numbered(Module):
-    """What `Sequential` and `ModuleList` share: modules named "0", "1", ..."""
+class _Container(Module):
+    """Holds modules; with `_of_parameters`, parameters."""
+
+    _of_parameters = False
+
+    @property
+    def _held(self) -> dict[str, Any]:
+        return self._parameters if self._of_parameters else self._modules
+
+    def _add(self, name: str, value: Any) -> None:
+        if not self._of_parameters:
+            self.add_module(name, value)
+        else:
+            is_plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
+            self.register_parameter(name, Parameter(value) if is_plain else value)
+
+    def _children_text(self) -> list[str]:
+        if not self._of_parameters:
+            return super()._children_text()
+        return [f"({name}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+                for name, p in self._held.items()]
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class _Numbered(_Container):
+    """What `Sequential` and the lists share: entries named "0", "1", ..."""
 
     def _as_position(self, index: Any, length: int) -> int:
         number = operator.index(index)
@@ -19,11 +47,8 @@ class _Numbered(Module):
                 f"{type(self).__name__}: index {number} is out of range for {len(self)} modules")
         return number % len(self) if number < 0 else number
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
+        return iter(self._held.values())
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -31,7 +56,7 @@ class _Numbered(Module):
         return list(self)[self._as_position(index, len(self))]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(list(self._modules)[self._as_position(index, len(self))], module)
+        self._add(list(self._held)[self._as_position(index, len(self))], module)
 
     def __delitem__(self, index: Any) -> None:
         modules = list(self)
@@ -45,14 +70,14 @@ class _Numbered(Module):
         return type(self)().extend(self).extend(modules)
 
     def _renumber(self, modules: list[Module]) -> None:
-        self._modules.clear()
-        self._modules.update({str(i): module for i, module in enumerate(modules)})
+        self._held.clear()
+        self._held.update({str(i): module for i, module in enumerate(modules)})
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; returns self."""
         # the first free number: a slice of a Sequential keeps its names, such as "1" without "0"
         numbers = map(str, itertools.count(len(self)))
-        self.add_module(next(n for n in numbers if n not in self._modules), module)
+        self._add(next(n for n in numbers if n not in self._held), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
@@ -101,23 +126,31 @@ class Sequential(_Numbered):
         return OrderedDict(list(self._modules.items())[index])  # names stay, as in PyTorch
 
     def forward(self, input: Any) -> Any:
-        for module in self:
+        for module in self._modules.values():
             input = module(input)
         return input
 
 
-class ModuleList(_Numbered):
-    """A list of modules whose parameters are found.
-
-    It has no `forward`: the module that owns the list loops over it.
-    """
-
-    def __init__(self, modules: Iterable[Module] | None = None):
+class _List(_Numbered):
+    def __init__(self, modules: Iterable[Any] | None = None):
         super().__init__()
         self.extend([] if modules is None else modules)
 
     def _slice(self, index: slice) -> Any:
         return list(self)[index]  # numbered anew, as in PyTorch
+
+
+class ParameterList(_List):
+    """A list of parameters that the module which owns it learns; tensors become parameters."""
+
+    _of_parameters = True
+
+
+class ModuleList(_List):
+    """A list of modules whose parameters are found.
+
+    It has no `forward`: the module that owns the list loops over it.
+    """
 
     def _children_text(self) -> list[str]:
         # equal neighbours are printed once: "(0-2): 3 x Linear(...)"
@@ -130,7 +163,59 @@ class ModuleList(_Numbered):
         return lines
 
 
-class ModuleDict(Module):
+class _Dict(_Container):
+    def __init__(self, modules: Any = None):
+        super().__init__()
+        self.update({} if modules is None else modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._held
+
+    def __getitem__(self, name: str) -> Any:
+        return self._held[name]
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        self._add(name, module)
+
+    def __delitem__(self, name: str) -> None:
+        del self._held[name]
+
+    def keys(self) -> Any:
+        """The names."""
+        return self._held.keys()
+
+    def values(self) -> Any:
+        """The modules."""
+        return self._held.values()
+
+    def items(self) -> Any:
+        """The pairs of names and modules."""
+        return self._held.items()
+
+    def update(self, modules: Any) -> None:
+        """Add the modules of a mapping, of a `ModuleDict` or of pairs; known names are replaced."""
+        given = modules.items() if hasattr(type(modules), "items") else modules
+        expected = "a mapping from names to modules, or pairs of them"
+        pairs = list(iterated(type(self).__name__, given, expected))
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(f"{type(self).__name__}: expected {expected}, got {pair!r:.60} among them")
+        for name, module in pairs:
+            self[name] = module
+
+    def pop(self, name: str) -> Any:
+        """Remove the module of that name and return it."""
+        return self._held.pop(name)
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        self._held.clear()
+
+
+class ModuleDict(_Dict):
     """A dict of modules whose parameters are found.
 
     Takes a mapping or pairs of names and modules; names are strings without dots.
@@ -141,55 +226,29 @@ class ModuleDict(Module):
     Tanh()
     """
 
-    def __init__(self, modules: Any = None):
+
+class ParameterDict(_Dict):
+    """A dict of parameters that the module which owns it learns; tensors become parameters."""
+
+    _of_parameters = True
+
+
+class DataParallel(Module):
+    """Calls `module`, on one device. For several processes there is `DistributedDataParallel`.
+
+    PyTorch divides batches among GPUs here; ValueError for more than one of `device_ids`. The names
+    in a state dict begin with "module.", as PyTorch's.
+    """
+
+    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None,
+                 dim: int = 0):
         super().__init__()
-        self.update({} if modules is None else modules)
+        devices = {*([] if device_ids is None else device_ids)}
+        if len(devices) > 1 or output_device not in (None, *devices) or dim != 0:
+            raise ValueError(f"DataParallel: expected one device and dim=0, got device_ids="
+                f"{device_ids}, output_device={output_device}, dim={dim}; leave them out, or see "
+                "tinynet.distributed")
+        self.module = module
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._modules
-
-    def __getitem__(self, name: str) -> Any:
-        return self._modules[name]
-
-    def __setitem__(self, name: str, module: Module) -> None:
-        self.add_module(name, module)
-
-    def __delitem__(self, name: str) -> None:
-        del self._modules[name]
-
-    def keys(self) -> Any:
-        """The names."""
-        return self._modules.keys()
-
-    def values(self) -> Any:
-        """The modules."""
-        return self._modules.values()
-
-    def items(self) -> Any:
-        """The pairs of names and modules."""
-        return self._modules.items()
-
-    def update(self, modules: Any) -> None:
-        """Add the modules of a mapping, of a `ModuleDict` or of pairs; known names are replaced."""
-        given = modules.items() if hasattr(type(modules), "items") else modules
-        expected = "a mapping from names to modules, or pairs of them"
-        pairs = list(iterated("ModuleDict", given, expected))
-        for pair in pairs:
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise TypeError(f"ModuleDict: expected {expected}, got {pair!r:.60} among them")
-        for name, module in pairs:
-            self[name] = module
-
-    def pop(self, name: str) -> Any:
-        """Remove the module of that name and return it."""
-        return self._modules.pop(name)
-
-    def clear(self) -> None:
-        """Remove all modules."""
-        self._modules.clear()
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        return self.module(*inputs, **options)

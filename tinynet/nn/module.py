@@ -9,6 +9,7 @@ from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_bool, as_dtype, as_function
 from ..tensor import Tensor, named_in
+from .backward_hooks import Watch
 from .parameter import Parameter
 
 
@@ -58,6 +59,7 @@ class Module:
         own["_parameters"], own["_buffers"], own["_modules"] = {}, {}, {}
         own["_non_persistent"] = set()
         own["_pre_hooks"], own["_hooks"] = OrderedDict(), OrderedDict()
+        own["_backward_hooks"] = OrderedDict()
         self.training = True
 
     def forward(self, *inputs: Any) -> Any:
@@ -65,7 +67,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        if not self._pre_hooks and not self._hooks:
+        if not self._pre_hooks and not self._hooks and not self._backward_hooks:
             return self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._pre_hooks.values()):
             changed = hook(self, inputs, options) if with_kwargs else hook(self, inputs)
@@ -73,12 +75,14 @@ class Module:
                 inputs, options = changed
             elif changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
+        watch = Watch(self, [*self._backward_hooks.values()]) if self._backward_hooks else None
+        inputs = inputs if watch is None else watch.enter(inputs)
         result = self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._hooks.values()):
             given = (inputs, options, result) if with_kwargs else (inputs, result)
             changed = hook(self, *given)
             result = result if changed is None else changed
-        return result
+        return result if watch is None else watch.leave(result)
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
                                   with_kwargs: bool = False) -> RemovableHandle:
@@ -109,6 +113,30 @@ class Module:
         tinynet.Size([2, 3])
         """
         return _add("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any],
+                                    prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` in every backward pass through the module.
+
+        Both are tuples: the gradients of the inputs given by position, None where none is wanted,
+        and those of the outputs. The hook may return other gradients for the inputs, unless no
+        input requires grad. Modules with such hooks work on copies of their inputs and outputs.
+
+        >>> from tinynet import nn, ones
+        >>> layer = nn.Linear(3, 1)
+        >>> _ = layer.register_full_backward_hook(lambda module, gi, go: print(go))
+        >>> layer(ones(2, 3)).sum().backward()
+        (tensor([[1.],
+                [1.]]),)
+        """
+        return _add("register_full_backward_hook", self._backward_hooks, hook, prepend, False)
+
+    register_backward_hook = register_full_backward_hook
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any],
+                                        prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` first; it may return other gradients of the outputs."""
+        return _add("register_full_backward_pre_hook", self._backward_hooks, hook, prepend, True)
 
     # ----------------------------------------------------------------------------------- attributes
 
@@ -269,13 +297,20 @@ class Module:
                 raise AttributeError(f"{type(owner).__name__} has no submodule {name!r} ({target})")
         return module
 
+    def _named_one(self, kind: str, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        found = getattr(self.get_submodule(path), kind).get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no {kind[1:-1]} {target!r}")
+        return found
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with the dotted name `target`."""
-        path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._parameters.get(name)
-        if found is None:
-            raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
-        return found
+        return self._named_one("_parameters", target)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer with the dotted name `target`."""
+        return self._named_one("_buffers", target)
 
     def apply(self, fn: "Callable[[Module], Any]") -> Any:
         """Call `fn` on every module, the lowest first; returns self."""
@@ -386,6 +421,10 @@ class Module:
             raise TypeError(f"to: a module's dtype must be a floating one, got {known}")
         return self._convert(
             lambda t: t.to(dtype=dtype if t.is_floating_point() else None, device=device))
+
+    def type(self, dst_type: Any) -> Any:
+        """Convert floating parameters and buffers to a dtype; returns self."""
+        return self.to(dtype=dst_type)
 
     def cpu(self) -> Any:
         """Move parameters and buffers to the CPU; returns self."""
