@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as _np
 
-from . import autograd, cuda, nn, optim, utils
+from . import autograd, compat, cuda, nn, optim, utils
 from .arrays import (default_generator, Device as device, Generator, get_num_threads, manual_seed,
     set_num_threads)
 from .autograd import grad
@@ -61,14 +61,18 @@ _HOMES = {
     "Checkpoint": ".serialization", "load": ".serialization", "save": ".serialization",
     "summary": ".explain.summary"}
 
+compat.attach(Tensor)
+autograd.gradcheck = gradcheck  # type: ignore[assignment]  # and not the file of that name
+del autograd.Variable  # the engine's, in the rooms; to programs it is PyTorch's, in compat
+
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
-    raise AttributeError(f"tinynet has no {name!r}, only what small convolutional networks need")
+    return compat.lookup(__name__, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_HOMES})
+    return sorted({*globals(), *_MODULES, *_HOMES, *compat.names_for(__name__)})

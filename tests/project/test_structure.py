@@ -16,9 +16,10 @@ import tinynet
 ROOT = Path(tinynet.__file__).parent
 
 # From what everything is built on to what is built on everything. A file may import from those
-# before its own entry; the longest entry that names it counts.
+# before its own entry; the longest entry that names it counts. `compat` itself only looks up names
+# at a program's request; the files in it come last.
 ORDER = """
-arrays.devices arrays.random arrays.memory arrays.threads arrays.gpu arrays cuda
+compat arrays.devices arrays.random arrays.memory arrays.threads arrays.gpu arrays cuda
 autograd.grad_mode autograd.anomaly autograd.versions autograd.hooks autograd.requests
 autograd.engine autograd.primitives autograd.inplace autograd.recorded autograd
 ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.operands ops.elementwise
@@ -30,6 +31,8 @@ optim data utils transforms datasets explain
 
 
 def rank(module: str) -> int:
+    if module.startswith("compat."):
+        return len(ORDER)
     names = [name for name in ORDER if f"{module}.".startswith(f"{name}.")]
     return ORDER.index(max(names, key=len)) if names else len(ORDER)
 

@@ -43,7 +43,7 @@ class Variable:
     """
 
     __slots__ = ("array", "_grad", "_requires_grad", "_node", "_version", "_view_of", "_hooks",
-                 "__weakref__")  # fmt: skip
+                 "grad_hooks", "__weakref__")  # fmt: skip
 
     def __init__(self, array: Any, requires_grad: bool = False):
         self.array = array
@@ -51,7 +51,7 @@ class Variable:
         self._requires_grad = requires_grad
         self._node: Node | None = None
         self._version = Version()
-        self._view_of: Any = None  # for views (`inplace`); the slot `_hooks` is for `hooks`
+        self._view_of: Any = None  # for views (`inplace`); the slots with hooks are for `hooks`
 
     def _make(self, array: Any) -> Any:
         """A new variable of the user's class; primitives wrap their results with it."""
@@ -204,7 +204,7 @@ class Node:
     """One application of a primitive: what the backward pass needs of it, and nothing else."""
 
     __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "time", "origin",
-                 "retained", "kept")  # fmt: skip
+                 "retained", "kept", "grad_hooks")  # fmt: skip
 
     def __init__(self, primitive: Primitive, constants: dict[str, Any], inputs: Sequence[Any],
                  parents: Sequence[Any], result: Variable):  # fmt: skip
@@ -248,6 +248,7 @@ class Node:
         if primitive.joint:
             wanted = tuple([i in positions for i in range(len(self.parents))])
             joint = primitive.rules[0](self, g, wanted)
+            positions = [i for i in positions if joint[i] is not None]  # where something flows
         made = {}
         for i in positions:
             gradient = joint[i] if primitive.joint else primitive.rules[i](self, g, i)
@@ -285,6 +286,8 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
         g = gradients.pop(node, None)
         if g is None:
             continue
+        if hooks.in_use:
+            g = observer.changed(node, g)
         if targets is not None and node in targets:
             arrived[node] = g
         positions = [i for i, parent in enumerate(node.parents)
@@ -294,7 +297,8 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
             parent = node.parents[i]
             gradients[parent] = gradients[parent] + gradient if parent in gradients else gradient
         observer.visited(node, g, gradients)
-    return arrived | gradients  # the walk pops nodes, so leaves are left
+    # the walk pops nodes, so leaves are left
+    return arrived | {leaf: observer.changed(leaf, g) for leaf, g in gradients.items()}
 
 
 def _history(roots: Iterable[Any]) -> list[Node]:
@@ -349,7 +353,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     def run() -> None:
         callbacks = hooks.begin_pass()
         with no_grad():
-            observer = hooks.Observer(bool(retain_graph), deliver)
+            observer = hooks.Observer(bool(retain_graph), handed_out, deliver)
             for leaf, g in _walk(seeds, targets, observer).items():
                 deliver(leaf, g)
             for callback in callbacks:
@@ -359,7 +363,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool | None = None,
+         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
          materialize_grads: bool = False) -> tuple[Any, ...]:  # fmt: skip
     """The gradients of `outputs` with respect to `inputs`, a tuple; ``.grad`` is left alone.
 
@@ -369,6 +373,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
             with one element needs none.
         retain_graph: keep what another pass needs; default: `create_graph`.
         create_graph: record the gradients' own history, so that they can be differentiated again.
+        only_inputs: True; there is nothing else, and PyTorch has given up False too.
         allow_unused: None, instead of an error, for an input that the outputs don't depend on.
         materialize_grads: zeros for such an input.
 
@@ -378,18 +383,18 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     >>> tinynet.grad(dy, x)
     (tensor(18.),)
     """
-    requests.refuse_contradiction(materialize_grads, allow_unused)
+    requests.refuse_contradiction(only_inputs, materialize_grads, allow_unused)
     tensors = requests.as_list("grad", "inputs", inputs)
     targets = requests.targets("grad", tensors)
     seeds = requests.seeds("grad", ("outputs", "grad_outputs"), outputs, grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
+    handed_out = {id(seed.array) for _, seed in seeds}
 
     def run() -> dict[Any, Any]:
         with set_grad_enabled(create_graph):
-            return _walk(seeds, set(targets), hooks.Observer(retain))
+            return _walk(seeds, set(targets), hooks.Observer(retain, handed_out))
 
     arrived = without_warnings(run)
-    handed_out = {id(seed.array) for _, seed in seeds}
     results: list[Any] = []
     for number, (vertex, tensor) in enumerate(zip(targets, tensors, strict=True)):
         g = arrived.get(vertex)

@@ -84,15 +84,20 @@ def run_leaf_hooks(leaf: Any) -> None:
                     "change tensor.grad in place or set it, and must return None")
 
 
+in_use = False  # whether Tensor.register_hook was ever called: till then the walk asks no node
+
+
 class Observer:
     """What happens during the walk beside it.
 
-    Nodes are freed, ``retain_grad`` gets its gradients, and `deliver` is called with each leaf that
-    has hooks, as soon as its gradient is complete.
+    Nodes are freed, ``retain_grad`` gets its gradients, hooks change theirs, and `deliver` is
+    called with each leaf that has hooks, as soon as its gradient is complete. `handed_out` collects
+    the ids of arrays that users have got hold of.
     """
 
-    def __init__(self, retain_graph: bool, deliver: Callable[..., None] | None = None):
-        self.retain_graph, self.deliver = retain_graph, deliver
+    def __init__(self, retain_graph: bool, handed_out: set[int],
+                 deliver: Callable[..., None] | None = None):  # fmt: skip
+        self.retain_graph, self.handed_out, self.deliver = retain_graph, handed_out, deliver
         self.pending: Counter[Any] = Counter()  # gradients that a leaf with hooks will yet receive
 
     def begin(self, history: list[Any], wanted: set[Any] | None) -> None:
@@ -102,6 +107,20 @@ class Observer:
                 for parent in node.parents:
                     if hooks_of(parent) and (wanted is None or parent in wanted):
                         self.pending[parent] += 1
+
+    def changed(self, vertex: Any, g: Any) -> Any:
+        """The gradient `g` of `vertex` after the hooks of that."""
+        for hook in list((getattr(vertex, "grad_hooks", None) or {}).values()):
+            answer = g if (answer := hook(g)) is None else answer
+            if not hasattr(answer, "_vertex"):
+                kind = type(answer).__name__
+                raise TypeError(f"register_hook: a hook must return a tensor or None, got a {kind}")
+            if (answer.array.shape, answer.array.dtype) != (g.array.shape, g.array.dtype):
+                raise RuntimeError(f"register_hook: the hook got a gradient of {g.array.dtype} "
+                    f"{g.array.shape} and returned {answer.array.dtype} {answer.array.shape}")
+            self.handed_out |= {id(g.array), id(answer.array)}
+            g = answer
+        return g
 
     def visited(self, node: Any, g: Any, gradients: dict[Any, Any]) -> None:
         if node.retained is not None:
@@ -113,8 +132,9 @@ class Observer:
         for leaf in node.parents if self.pending else ():
             if leaf in self.pending:
                 self.pending[leaf] -= 1
-                if not self.pending[leaf] and self.deliver is not None:
-                    self.deliver(leaf, gradients.pop(leaf), gradients.values())
+                if not self.pending[leaf] and self.deliver is not None and leaf in gradients:
+                    g = self.changed(leaf, gradients.pop(leaf))
+                    self.deliver(leaf, g, gradients.values())
 
 
 # What to call at the end of the backward pass that runs in this thread; None outside of one.

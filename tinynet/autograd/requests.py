@@ -95,8 +95,10 @@ def refuse_create_graph(create_graph: bool) -> None:
             "history; use tinynet.grad(outputs, inputs, create_graph=True)")
 
 
-def refuse_contradiction(materialize_grads: bool, allow_unused: bool | None) -> None:
-    """Two arguments of `grad` that exclude each other."""
+def refuse_contradiction(only_inputs: bool, materialize_grads: bool, allow_unused: Any) -> None:
+    """Two arguments of `grad` that exclude each other, and one that has one value."""
+    if not only_inputs:
+        raise ValueError("grad: only_inputs must be True; backward adds to the .grad of all leaves")
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "grad: materialize_grads=True fills in unused inputs, which allow_unused=False forbids")

@@ -1,19 +1,12 @@
 """Neural networks: modules, layers, losses, and the functions under them."""
 
 import importlib
-import types
+from typing import Any
 
+from .. import compat
 from . import functional, init, utils
-from .containers import (
-    DataParallel, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential)
-from .formulas import (
-    CELU, ChannelShuffle, CosineEmbeddingLoss, Fold, Hardshrink, Hardsigmoid, Hardswish,
-    HingeEmbeddingLoss, LPPool2d, LocalResponseNorm, LogSigmoid, MarginRankingLoss, MaxUnpool2d,
-    Mish, PairwiseDistance, PixelShuffle, PixelUnshuffle, PoissonNLLLoss, SELU, SoftMarginLoss,
-    Softmin, Softshrink, Softsign, Tanhshrink, Threshold, TripletMarginLoss, Unfold,
-    UpsamplingBilinear2d, UpsamplingNearest2d)
-from .layers import (
-    Conv2d, ConvTranspose2d, Dropout, Dropout2d, Embedding, Flatten, Linear, PReLU)
+from .containers import ModuleDict, ModuleList, Sequential
+from .layers import Conv2d, ConvTranspose2d, Dropout, Dropout2d, Flatten, Linear
 from .module import Module
 from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from .parameter import Parameter
@@ -28,7 +21,7 @@ __all__ = ["functional", "init", "utils"]
 __all__ += [name for name, value in dict(globals()).items() if isinstance(value, type)]
 
 
-def __getattr__(name: str) -> types.ModuleType:
-    if name in ("modules", "parallel"):  # imported at first use, which is rare
+def __getattr__(name: str) -> Any:
+    if name == "parallel":  # imported at first use, which is on several ranks
         return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return compat.lookup(__name__, name)

@@ -1,4 +1,4 @@
-"""Modules that hold modules, or parameters."""
+"""Modules that hold modules."""
 
 import itertools
 import operator
@@ -6,39 +6,25 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..tensor import Tensor
 from .module import Module, iterated
-from .parameter import Parameter
 
 
 class _Container(Module):
-    """Holds modules; with `_of_parameters`, parameters."""
-
-    _of_parameters = False
+    """Holds modules by name."""
 
     @property
     def _held(self) -> dict[str, Any]:
-        return self._parameters if self._of_parameters else self._modules
+        return self._modules
 
     def _add(self, name: str, value: Any) -> None:
-        if not self._of_parameters:
-            self.add_module(name, value)
-        else:
-            is_plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
-            self.register_parameter(name, Parameter(value) if is_plain else value)
-
-    def _children_text(self) -> list[str]:
-        if not self._of_parameters:
-            return super()._children_text()
-        return [f"({name}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
-                for name, p in self._held.items()]
+        self.add_module(name, value)
 
     def __len__(self) -> int:
         return len(self._held)
 
 
 class _Numbered(_Container):
-    """What `Sequential` and the lists share: entries named "0", "1", ..."""
+    """What `Sequential` and `ModuleList` share: modules named "0", "1", ..."""
 
     def _as_position(self, index: Any, length: int) -> int:
         number = operator.index(index)
@@ -131,26 +117,18 @@ class Sequential(_Numbered):
         return input
 
 
-class _List(_Numbered):
-    def __init__(self, modules: Iterable[Any] | None = None):
+class ModuleList(_Numbered):
+    """A list of modules whose parameters are found.
+
+    It has no `forward`: the module that owns the list loops over it.
+    """
+
+    def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
         self.extend([] if modules is None else modules)
 
     def _slice(self, index: slice) -> Any:
         return list(self)[index]  # numbered anew, as in PyTorch
-
-
-class ParameterList(_List):
-    """A list of parameters that the module which owns it learns; tensors become parameters."""
-
-    _of_parameters = True
-
-
-class ModuleList(_List):
-    """A list of modules whose parameters are found.
-
-    It has no `forward`: the module that owns the list loops over it.
-    """
 
     def _children_text(self) -> list[str]:
         # equal neighbours are printed once: "(0-2): 3 x Linear(...)"
@@ -163,7 +141,17 @@ class ModuleList(_List):
         return lines
 
 
-class _Dict(_Container):
+class ModuleDict(_Container):
+    """A dict of modules whose parameters are found.
+
+    Takes a mapping or pairs of names and modules; names are strings without dots.
+
+    >>> from tinynet import nn
+    >>> activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+    >>> activations["tanh"]
+    Tanh()
+    """
+
     def __init__(self, modules: Any = None):
         super().__init__()
         self.update({} if modules is None else modules)
@@ -198,13 +186,13 @@ class _Dict(_Container):
     def update(self, modules: Any) -> None:
         """Add the modules of a mapping, of a `ModuleDict` or of pairs; known names are replaced."""
         given = modules.items() if hasattr(type(modules), "items") else modules
-        expected = "a mapping from names to modules, or pairs of them"
-        pairs = list(iterated(type(self).__name__, given, expected))
+        name, expected = type(self).__name__, "a mapping from names to modules, or pairs of them"
+        pairs = list(iterated(name, given, expected))
         for pair in pairs:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise TypeError(f"{type(self).__name__}: expected {expected}, got {pair!r:.60} among them")
-        for name, module in pairs:
-            self[name] = module
+                raise TypeError(f"{name}: expected {expected}, got {pair!r:.60} among them")
+        for key, module in pairs:
+            self[key] = module
 
     def pop(self, name: str) -> Any:
         """Remove the module of that name and return it."""
@@ -213,42 +201,3 @@ class _Dict(_Container):
     def clear(self) -> None:
         """Remove all modules."""
         self._held.clear()
-
-
-class ModuleDict(_Dict):
-    """A dict of modules whose parameters are found.
-
-    Takes a mapping or pairs of names and modules; names are strings without dots.
-
-    >>> from tinynet import nn
-    >>> activations = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
-    >>> activations["tanh"]
-    Tanh()
-    """
-
-
-class ParameterDict(_Dict):
-    """A dict of parameters that the module which owns it learns; tensors become parameters."""
-
-    _of_parameters = True
-
-
-class DataParallel(Module):
-    """Calls `module`, on one device. For several processes there is `DistributedDataParallel`.
-
-    PyTorch divides batches among GPUs here; ValueError for more than one of `device_ids`. The names
-    in a state dict begin with "module.", as PyTorch's.
-    """
-
-    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None,
-                 dim: int = 0):
-        super().__init__()
-        devices = {*([] if device_ids is None else device_ids)}
-        if len(devices) > 1 or output_device not in (None, *devices) or dim != 0:
-            raise ValueError(f"DataParallel: expected one device and dim=0, got device_ids="
-                f"{device_ids}, output_device={output_device}, dim={dim}; leave them out, or see "
-                "tinynet.distributed")
-        self.module = module
-
-    def forward(self, *inputs: Any, **options: Any) -> Any:
-        return self.module(*inputs, **options)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..tensor import Tensor
-from .functional.declared import bind
 from .module import Module
 
 # How the parameters of a function in `functional` are dealt with, by name: FORWARD are given to
@@ -74,6 +73,16 @@ class FunctionModule(Module):
             names = self._signature.parameters
             shown = tuple(name for name in names if name != "inplace" or self.inplace)
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+
+
+def bind(name: str, signature: inspect.Signature, arguments: Any, options: Any) -> dict[str, Any]:
+    """The arguments of a call by name, defaults among them; else TypeError."""
+    try:
+        bound = signature.bind(*arguments, **options)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def _initialiser(signature: inspect.Signature) -> Callable[..., None]:

@@ -6,11 +6,11 @@ input contributes to.
 """
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
+from .. import compat
 from ..arrays import default_generator, Generator, to_device
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_choice, as_generator, as_number, as_tensor
@@ -186,20 +186,4 @@ def _xavier(function: str, tensor: Tensor, gain: float, factor: float) -> float:
     return as_number(function, "gain", gain, 0) * math.sqrt(factor / sum(_fans(function, tensor)))
 
 
-def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """Fan in and fan out of a weight; the name is PyTorch's."""
-    return _fans("_calculate_fan_in_and_fan_out", tensor)
-
-
-def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
-    """One of the two, as `mode` says: "fan_in" or "fan_out"; the name is PyTorch's."""
-    as_choice("_calculate_correct_fan", "mode", mode, ("fan_in", "fan_out"))
-    return _fans("_calculate_correct_fan", tensor)[mode == "fan_out"]
-
-
-def __getattr__(name: str) -> Any:
-    # PyTorch's older names, without the underscore
-    if name.startswith("_") or f"{name}_" not in globals():
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn(f"{name}: this name is deprecated; use {name}_", FutureWarning, stacklevel=2)
-    return globals()[f"{name}_"]
+__getattr__ = compat.finder(__name__)

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import creation
 from ..ops import shapes
-from ..ops.arguments import as_choice, as_int, as_number, as_probability, pair
+from ..ops.arguments import as_choice, as_int, as_probability, pair
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -157,54 +157,6 @@ class ConvTranspose2d(_Conv):
                     f"ConvTranspose2d: output_size {wanted} must be from {least} to {most}")
         return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding,
             extra, self.groups, self.dilation)
-
-
-class PReLU(Module):
-    """`LeakyReLU` whose slope is learned: one, or one per channel. See `functional.prelu`."""
-
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None,
-                 dtype: Any = None):
-        super().__init__()
-        self.num_parameters = as_int("PReLU", "num_parameters", num_parameters, 1, 2**31)
-        slope, options = as_number("PReLU", "init", init), factory_options("PReLU", device, dtype)
-        self.weight = Parameter(creation.full((num_parameters,), float(slope), **options))
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.prelu(input, self.weight)
-
-    def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
-
-
-class Embedding(Module):
-    """A table of vectors, `weight` (num_embeddings, embedding_dim): integers (...) -> (..., D).
-
-    The row `padding_idx` starts as zeros and is not learned. See `functional.embedding`.
-    """
-
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
-                 device: Any = None, dtype: Any = None):
-        super().__init__()
-        N = self.num_embeddings = as_int("Embedding", "num_embeddings", num_embeddings, 1, 2**31)
-        D = self.embedding_dim = as_int("Embedding", "embedding_dim", embedding_dim, 1, 2**31)
-        if padding_idx is not None:
-            padding_idx = as_int("Embedding", "padding_idx", padding_idx, -N, N) % N
-        self.padding_idx = padding_idx
-        self.weight = Parameter(creation.empty(N, D, **factory_options("Embedding", device, dtype)))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw new values, normal with mean 0 and variance 1."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            self.weight.detach()[self.padding_idx].zero_()
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
-
-    def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 class Dropout(FunctionModule, function=F.dropout, shows="p inplace"):

@@ -4,12 +4,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from .. import compat
 from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_bool, as_dtype, as_function
 from ..tensor import Tensor, named_in
-from .backward_hooks import Watch
 from .parameter import Parameter
 
 
@@ -75,8 +75,10 @@ class Module:
                 inputs, options = changed
             elif changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
-        watch = Watch(self, [*self._backward_hooks.values()]) if self._backward_hooks else None
-        inputs = inputs if watch is None else watch.enter(inputs)
+        watch, hooks = None, list(self._backward_hooks.values())
+        if hooks:
+            watch = compat.lookup("tinynet.nn.Module", "Watch")(self, hooks)
+            inputs = watch.enter(inputs)
         result = self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._hooks.values()):
             given = (inputs, options, result) if with_kwargs else (inputs, result)
@@ -135,7 +137,7 @@ class Module:
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any],
                                         prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_output)`` first; it may return other gradients of the outputs."""
+        """Call ``hook(module, grad_output)`` first; it may return other gradients for these."""
         return _add("register_full_backward_pre_hook", self._backward_hooks, hook, prepend, True)
 
     # ----------------------------------------------------------------------------------- attributes

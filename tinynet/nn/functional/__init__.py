@@ -1,18 +1,11 @@
 """Functions of neural networks. All their arguments are checked here; errors name the function."""
 
+from ... import compat
 from .activation import (
     cosine_similarity, elu, gelu, hardtanh, leaky_relu, linear, log_softmax, normalize, relu, relu6,
-    sigmoid, silu, softmax, softmin, softplus, tanh)
+    sigmoid, silu, softmax, softplus, tanh)
 from .convolution import conv2d, conv_transpose2d, fold, unfold
 from .dropout import dropout, dropout2d
-from .formulas import (
-    celu, cosine_embedding_loss, embedding, hardshrink, hardsigmoid, hardswish,
-    hinge_embedding_loss, logsigmoid, margin_ranking_loss, mish, pairwise_distance,
-    poisson_nll_loss, prelu, selu, soft_margin_loss, softshrink, softsign, tanhshrink, threshold,
-    triplet_margin_loss)
-from .images import (
-    affine_grid, channel_shuffle, grid_sample, local_response_norm, lp_pool2d, max_unpool2d,
-    pixel_shuffle, pixel_unshuffle, upsample)
 from .interpolation import interpolate
 from .loss import (
     binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div,
@@ -22,3 +15,4 @@ from .padding import pad
 from .pooling import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 
 __all__ = [name for name, value in dict(globals()).items() if callable(value)]
+__getattr__ = compat.finder(__name__)

@@ -6,6 +6,7 @@ from typing import Any
 from ..autograd import Primitive
 from ..ops import shapes
 from ..tensor import Tensor
+from . import public
 
 
 @Primitive
@@ -81,3 +82,6 @@ class Watch:
             raise TypeError("register_full_backward_hook: forward must return a tensor or several, "
                 f"got {type(result).__name__}")
         return type(result)(_through(tuple(result), see))
+
+
+__all__ = public(globals())

@@ -1,4 +1,4 @@
-"""A table of functions that are formulas of others: activations, losses, distances.
+"""Formulas of other functions: activations, losses and distances that small nets seldom need.
 
 None has a derivative of its own; each is differentiated through the operations it is made of.
 Activations take any shape and give the same shape. Losses take a `reduction`, as those of `loss`.
@@ -7,10 +7,11 @@ Activations take any shape and give the same shape. Losses take a `reduction`, a
 import math
 from typing import Any
 
-from ...ops import elementwise, indexing, reductions, shapes
-from ...ops.arguments import as_int, as_number, as_tensor_of
-from ...tensor import Tensor
-from .activation import relu6
+from ..nn.functional.activation import relu6, softmax
+from ..ops import elementwise, indexing, reductions, shapes
+from ..ops.arguments import as_int, as_number, as_tensor, as_tensor_of
+from ..tensor import Tensor
+from . import public
 from .declared import formula
 
 # ------------------------------------------------------------------------------------ activations
@@ -106,6 +107,11 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             f"got shape {tuple(weight.shape)}")
     slopes = shapes.reshape(weight, -1, *[1] * max(input.ndim - 2, 0))
     return elementwise.where(input > 0, input, input * (slopes if input.ndim else weight.sum()))
+
+
+def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
+    """`softmax` of ``-input``."""
+    return softmax(-as_tensor("softmin", "input", input), dim, dtype=dtype)
 
 
 @formula()
@@ -209,3 +215,4 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     return elementwise.clamp(margin + near - far, min=0.0)
 
 
+__all__ = public(globals())

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import creation
-from ...ops import elementwise, indexing, products, shapes
-from ...ops.arguments import as_bool, as_choice, as_shape, as_tensor, pair
-from ...ops.shapes import as_batch, unbatched
-from ...tensor import Tensor
+from .. import creation
+from ..nn.functional import avg_pool2d, interpolate, pad
+from ..ops import elementwise, indexing, products, shapes
+from ..ops.arguments import as_bool, as_choice, as_shape, as_tensor, pair
+from ..ops.shapes import as_batch, unbatched
+from ..tensor import Tensor
+from . import public
 from .declared import formula
-from .interpolation import interpolate
-from .padding import pad
-from .pooling import avg_pool2d
 
 # ------------------------------------------------------------------------------ pixels rearranged
 
@@ -227,3 +226,6 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     parts = [read(row, column) * shapes.unsqueeze(down * along, 1)
              for row, down in rows for column, along in columns]
     return parts[0] + parts[1] + parts[2] + parts[3]
+
+
+__all__ = public(globals())

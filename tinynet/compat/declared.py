@@ -5,11 +5,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ...arrays import array_module
-from ...ops.arguments import as_bool, as_floats, as_int, as_number, as_tensor, broadcast_shape
-from ...tensor import Tensor
-from .activation import applied
-from .loss import as_reduction, reduced
+from ..arrays import array_module
+from ..nn.function_module import bind
+from ..nn.functional.activation import applied
+from ..nn.functional.loss import as_reduction, reduced
+from ..ops.arguments import as_bool, as_floats, as_int, as_number, as_tensor, broadcast_shape
+from ..tensor import Tensor
 
 _LOSS = {"size_average": None, "reduce": None, "reduction": "mean"}  # PyTorch's places
 
@@ -28,16 +29,6 @@ def _or_none(function: str, name: str, value: Any) -> Any:
 _CHECKS: dict[Any, Callable[[str, str, Any], Any]] = {
     Tensor: as_floats, Tensor | None: _or_none, float: as_number, bool: as_bool,
     int: functools.partial(as_int, minimum=1)}
-
-
-def bind(name: str, signature: inspect.Signature, arguments: Any, options: Any) -> dict[str, Any]:
-    """The arguments of a call by name, defaults among them; else TypeError."""
-    try:
-        bound = signature.bind(*arguments, **options)
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
-    bound.apply_defaults()
-    return bound.arguments
 
 
 def formula(*, inplace: bool = False, loss: bool = False, one_shape: bool = False) -> Any:

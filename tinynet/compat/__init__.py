@@ -1,0 +1,82 @@
+"""What exists so that programs written for PyTorch run, apart from the code that one reads first.
+
+* Functions, layers, optimisers and settings that small networks seldom need. Modules look them up
+  here when they don't have a name themselves (`finder`), and tensors their methods (`attach`), so
+  nothing of it is imported before a program asks. `ROOMS` says which file serves which module.
+* ``tinynet run`` and ``tinynet check``: `names` knows what PyTorch has and what tinynet has of it,
+  `imports` lets ``import torch`` find tinynet, `run` runs a program, `check` reads one.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+# The files that hold names for a module, in order. A file's ``__all__`` says which.
+ROOMS = {
+    "tinynet": "functions",
+    "tinynet.Tensor": "methods functions",
+    "tinynet.autograd": "autograd",
+    "tinynet.nn": "layers",
+    "tinynet.nn.functional": "formulas images",
+    "tinynet.nn.init": "init_names",
+    "tinynet.nn.utils": "computed_weights",
+    "tinynet.nn.Module": "backward_hooks",
+}
+
+# The methods of tensors: what `methods` holds, and functions with the tensor first.
+METHODS = """
+prod register_hook
+"""
+
+
+class Missing(AttributeError):
+    """A module has no such name; as text, what to use instead."""
+
+    def __str__(self) -> str:
+        return importlib.import_module(".names", __name__).message(*self.args)
+
+
+def _rooms(module: str) -> list[Any]:
+    return [importlib.import_module(f".{room}", __name__) for room in ROOMS.get(module, "").split()]
+
+
+def lookup(module: str, name: str) -> Any:
+    """What this package holds of `name` for a module of tinynet. Missing if it has none."""
+    for room in _rooms(module) if not name.startswith("__") else ():
+        if name in room.__all__:
+            return getattr(room, name)
+    raise Missing(f"torch{module[len('tinynet'):]}.{name}")
+
+
+def names_for(module: str) -> list[str]:
+    """All names that this package holds for a module of tinynet."""
+    return [name for room in _rooms(module) for name in room.__all__]
+
+
+def finder(module: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module: called for names that it doesn't have itself."""
+    return lambda name: lookup(module, name)
+
+
+def public(names: dict[str, Any], *more: str) -> list[str]:
+    """The ``__all__`` of a file here: the functions and classes that it defines, and `more`."""
+    return [name for name, value in names.items() if not name.startswith("_")
+            and getattr(value, "__module__", "") == names["__name__"]] + [*more]
+
+
+class _Later:
+    """Stands for a method until the first of them is asked for; then all take their places."""
+
+    def __init__(self, owner: type, name: str):
+        self.owner, self.name = owner, name
+
+    def __get__(self, tensor: Any, kind: type) -> Any:
+        for name in METHODS.split():
+            setattr(self.owner, name, lookup("tinynet.Tensor", name))
+        return getattr(kind if tensor is None else tensor, self.name)
+
+
+def attach(tensor: type) -> None:
+    """Give the class `Tensor` the methods of `METHODS`."""
+    for name in METHODS.split():
+        setattr(tensor, name, _Later(tensor, name))
