@@ -53,6 +53,11 @@ class Module:
 
     training: bool
 
+    def __new__(cls, *arguments: Any, **options: Any) -> Any:
+        if options and cls.__init__.__module__.startswith("tinynet."):
+            compat.hint("check_options", cls, options)
+        return super().__new__(cls)
+
     def __init__(self) -> None:
         # straight into __dict__, because __setattr__ reads these
         own = self.__dict__
@@ -64,7 +69,8 @@ class Module:
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; subclasses define it."""
-        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+        meant = compat.hint("misspelt", "forward", vars(type(self)))
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(){meant}")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         if not self._pre_hooks and not self._hooks and not self._backward_hooks:
@@ -207,7 +213,8 @@ class Module:
         layer = type(self).__name__
         if value is not None and not isinstance(value, wanted):
             given = type(value).__name__
-            raise TypeError(f"{layer}: {name!r} must be a {wanted.__name__} or None, got a {given}")
+            raise TypeError(f"{layer}: {name!r} must be a {wanted.__name__} or None, got a {given}"
+                f"{compat.hint('layers', layer, value)}")
         if isinstance(name, str) and name not in kind and hasattr(self, name):
             raise ValueError(f"{layer}: the name {name!r} is taken, by another attribute")
         self._put(kind, name, value)

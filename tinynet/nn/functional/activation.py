@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...compat import hint
 from ...arrays import array_module
 from ...ops import elementwise, products, reductions, shapes
 from ...ops import softmax as softmax_
@@ -208,18 +209,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     O, C = weight.array.shape
     if not shape or shape[-1] != C:
         raise ValueError(f"linear: input {shape} must end in the {C} features that weight {(O, C)} "
-            f"expects{_other_layer(shape, O, C)}")
+            f"expects{hint('features', shape, O, C)}")
     check_shape("linear", "bias", bias, (O,), "one number per output")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     if len(shape) == 2:
         return products.linear(input, weight, bias)
     rows = shapes.reshape(input, math.prod(shape[:-1]), C)
     return shapes.reshape(products.linear(rows, weight, bias), *shape[:-1], O)
-
-
-def _other_layer(shape: tuple[int, ...], O: int, C: int) -> str:
-    """The way out of a wrong number of features."""
-    sizes, features = "·".join(map(str, shape[1:])), math.prod(shape[1:])
-    flatten = f"; flatten(1) first: {sizes} = {features}" if len(shape) > 2 else ""
-    layer = f"; Linear({features}, {O}) does" if len(shape) > 1 and features != C else ""
-    return flatten + layer
