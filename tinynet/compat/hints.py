@@ -34,8 +34,8 @@ def check_options(layer: type, options: dict[str, Any]) -> None:
     for name in options:
         if name not in known and not [p for p in known.values() if p.kind is p.VAR_KEYWORD]:
             names = [n for n in known if n != "self"]
-            raise TypeError(f"{layer.__name__}: there is no argument {name!r}, only "
-                f"{', '.join(names)}{did_you_mean(name, names)}")
+            raise TypeError(f"{layer.__name__}: got an unexpected keyword argument {name!r}"
+                f"{did_you_mean(name, names)}; expected {layer.__name__}({', '.join(names)})")
 
 
 def image(shape: tuple[int, ...], C: int) -> str:

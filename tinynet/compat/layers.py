@@ -51,8 +51,10 @@ class Fold(FunctionModule, function=F.fold): ...
 
 
 class MaxUnpool2d(_Pool2d, function=images.max_unpool2d, arguments="kernel_size stride padding"):
-    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:  # type: ignore[override]  # a third
-        return super().forward(input, indices, output_size=output_size)
+    def forward(self, *tensors: Any, output_size: Any = None) -> Any:
+        """Takes what the pool returned, and perhaps the size of its input."""
+        size = tensors[2] if len(tensors) == 3 else output_size
+        return super().forward(*tensors[:2], output_size=size)
 
 
 _SIZES = "size scale_factor"

@@ -54,7 +54,7 @@ class Module:
     training: bool
 
     def __new__(cls, *arguments: Any, **options: Any) -> Any:
-        if options and cls.__init__.__module__.startswith("tinynet."):
+        if options and str(cls.__init__.__module__).startswith("tinynet."):
             compat.hint("check_options", cls, options)
         return super().__new__(cls)
 

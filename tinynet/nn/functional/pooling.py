@@ -168,7 +168,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def _as_geometry(name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any,
                  ceil_mode: bool) -> Geometry:
     kernel, pads = pair(name, "kernel_size", kernel, 1), pair(name, "padding", padding, 0)
-    by_default = stride is None or stride in ([], ())
+    by_default = stride is None or (isinstance(stride, (list, tuple)) and not stride)
     stride = kernel if by_default else pair(name, "stride", stride, 1)
     dilation = pair(name, "dilation", dilation, 1)
     return _geometry(name, x.array.shape[2:], kernel, stride, pads, dilation, bool(ceil_mode))
