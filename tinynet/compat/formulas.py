@@ -7,7 +7,7 @@ Activations take any shape and give the same shape. Losses take a `reduction`, a
 import math
 from typing import Any
 
-from ..nn.functional.activation import relu6, softmax
+from ..nn.functional.activation import implied_dim, relu6, softmax
 from ..ops import elementwise, indexing, reductions, shapes
 from ..ops.arguments import as_int, as_number, as_tensor, as_tensor_of
 from ..tensor import Tensor
@@ -111,6 +111,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
     """`softmax` of ``-input``."""
+    dim = implied_dim("softmin", input) if dim is None else dim
     return softmax(-as_tensor("softmin", "input", input), dim, dtype=dtype)
 
 

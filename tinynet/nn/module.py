@@ -462,10 +462,10 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        text = self.extra_repr()
-        if not self._modules and "\n" not in text:
+        text, children = self.extra_repr(), self._children_text()
+        if not children and "\n" not in text:
             return f"{type(self).__name__}({text})"
-        inside = "\n".join([text, *self._children_text()] if text else self._children_text())
+        inside = "\n".join([text, *children] if text else children)
         return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"
 
     def _children_text(self) -> list[str]:
