@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import array_module, computing, default_generator, Generator, on_device_of
-from ..ops.arguments import as_choice, as_generator, as_list, as_number
+from ..ops.arguments import as_choice, as_function, as_generator, as_list, as_number
 from ..tensor import Tensor
 
 __all__ = ["Compose", "Normalize", "RandomCrop", "RandomHorizontalFlip", "RandomRotation"]
@@ -35,10 +35,8 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
-        self.transforms = as_list("Compose", "transforms", transforms)
-        for transform in self.transforms:
-            if not callable(transform):
-                raise TypeError(f"Compose: expected functions of a tensor, got {transform!r}")
+        given, wanted = as_list("Compose", "transforms", transforms), "a function of a tensor"
+        self.transforms = [as_function("Compose", "each transform", t, wanted) for t in given]
 
     def __call__(self, images: Any) -> Any:
         for transform in self.transforms:

@@ -11,8 +11,7 @@ import numpy as np
 
 from ...compat import hint
 from ...arrays import array_module, computing
-from ...ops import elementwise, reductions, shapes
-from ...ops import softmax as softmax_
+from ...ops import elementwise, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
     as_floats, as_int, as_number, as_bool, as_choice, as_probability, as_tensor, broadcast_shape,
     check_shape, same_dtype)
