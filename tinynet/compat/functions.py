@@ -1,33 +1,452 @@
-"""Functions of ``torch`` as compositions of others, with the gradients that follow from these."""
+"""Functions of ``torch`` as compositions of others, with the gradients that follow from these.
 
+Arguments, dtypes and results are PyTorch's. The methods of tensors are these functions too.
+"""
+
+import math
+import operator
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from ..ops.arguments import as_bool, as_dim, as_dtype, of_tensor
-from ..ops.shapes import cat
+from ..arrays import array_module, computing, default_generator
+from ..autograd import Primitive
+from ..nn import functional
+from ..ops import elementwise as each
+from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_int, as_tensor,
+    as_tensor_of, of_tensor)
+from ..ops.indexing import _unindex, along, index_put
+from ..ops.operands import named
+from ..ops.reductions import MinMax
+from ..ops.shapes import cat, transpose
 from ..tensor import Tensor
 from . import public
 
+# ------------------------------------------------------------------------------ of each element
 
-def _along_last(name: str, input: Tensor, dim: Any) -> Tensor:
-    """`input` with the dimension `dim` moved to the end; with None, flattened."""
-    if dim is None:
-        return input.reshape(-1)
-    return input.unsqueeze(-1).transpose(as_dim(name, dim, input.ndim), -1)[..., 0, :]
+_LN2, _LN10 = math.log(2), math.log(10)
+_OTHER_NAMES = {}
+for _name, _slope, _doc in (
+    ("log2", lambda g, a: g / (a * _LN2), "The logarithm to the base 2."),
+    ("log10", lambda g, a: g / (a * _LN10), "The logarithm to the base 10."),
+    ("exp2", lambda g, y: g * y * _LN2, "2 to the power of each element."),
+    ("tan", lambda g, y: g * (1.0 + y * y), "The tangent, of radians."),
+    ("sinh", lambda g, a: g * (a.exp() + (-a).exp()) / 2, "The hyperbolic sine."),
+    ("cosh", lambda g, a: g * (a.exp() - (-a).exp()) / 2, "The hyperbolic cosine."),
+    ("arcsin", lambda g, a: g * (1.0 - a * a).rsqrt(), "The inverse of the sine."),
+    ("arccos", lambda g, a: -g * (1.0 - a * a).rsqrt(), "The inverse of the cosine."),
+    ("arctan", lambda g, a: g / (1.0 + a * a), "The inverse of the tangent."),
+    ("arcsinh", lambda g, a: g * (a * a + 1.0).rsqrt(), "The inverse of sinh."),
+    ("arccosh", lambda g, a: g * (a * a - 1.0).rsqrt(), "The inverse of cosh."),
+    ("arctanh", lambda g, a: g / (1.0 - a * a), "The inverse of tanh."),
+):
+    _OTHER_NAMES[_name] = _OTHER_NAMES[_name.replace("arc", "a")] = each._smooth(
+        _name, _slope, _doc)
+trunc = _OTHER_NAMES["trunc"] = each._step("trunc", "trunc", "The nearest whole number towards 0.")
 
 
-@of_tensor
-def prod(input, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+# ---------------------------------------------------------------------------- along a dimension
+
+
+def _to_int64(name: str, input: Any, dtype: Any) -> Any:
+    whole = dtype is None and input.dtype.kind != "f"
+    return input if dtype is None and not whole else input.to(as_dtype(name, dtype or np.int64))
+
+
+_cumsum = Primitive(lambda xp, a, *, dim: xp.cumsum(a, dim, dtype=a.dtype), name="cumsum")
+_cumsum.derivatives(a=lambda g, dim: _cumsum(g.flip(dim), dim=dim).flip(dim))
+
+
+def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """Sums of the elements up to each along `dim`. Bools and integers sum to int64."""
+    dim, input = as_dim("cumsum", dim, input.ndim), _to_int64("cumsum", input, dtype)
+    return _cumsum(input, dim=dim) if input.ndim else input.clone()
+
+
+def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
+    """Products of the elements up to each along `dim`. Bools and integers multiply to int64."""
+    dim, y, step = as_dim("cumprod", dim, input.ndim), _to_int64("cumprod", input, dtype), 1
+    while y.ndim and step < y.shape[dim]:  # each holds the product of the last `step`, then twice
+        n = y.shape[dim] - step
+        y = cat([y.narrow(dim, 0, step), y.narrow(dim, step, n) * y.narrow(dim, 0, n)], dim)
+        step *= 2
+    return y if step > 1 else y.clone()
+
+
+def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The product of all elements, or along `dim`. Bools and integers multiply to int64."""
     as_bool("prod", "keepdim", keepdim)
-    dtype = np.dtype(np.int64) if dtype is None and input.dtype.kind != "f" else dtype
-    y = _along_last("prod", input if dtype is None else input.to(as_dtype("prod", dtype)), dim)
-    while y.shape[-1] > 1:  # by halves, so that no gradient is divided by a factor, which may be 0
-        half = y.shape[-1] // 2
-        y = cat([y[..., :half] * y[..., half : 2 * half], y[..., 2 * half :]], -1)
-    y = y[..., 0] if y.shape[-1] else y.sum(-1) + 1
-    return y if not keepdim else y.reshape([1] * input.ndim) if dim is None else y.unsqueeze(dim)
+    y, ndim = _to_int64("prod", input, dtype), input.ndim
+    y = y.reshape(-1) if dim is None or not ndim else y
+    axis = 0 if dim is None else as_dim("prod", dim, ndim)
+    while (n := y.shape[axis]) > 1:  # halves times halves: nothing is divided by a factor of 0
+        y = cat([y.narrow(axis, 0, n // 2) * y.narrow(axis, n // 2, n // 2),
+                 y.narrow(axis, n // 2 * 2, n % 2)], axis)
+    y = y.squeeze(axis) if n else y.sum(axis) + 1
+    return y if not keepdim or not ndim else y.reshape(
+        [1 if dim is None or d == axis else n for d, n in enumerate(input.shape)])
 
 
-__all__ = public(globals())
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
+    """Values in order along `dim`, and their indices (values, indices). Always stable; nan is last.
+    """
+    dim, flat = as_dim("sort", dim, input.ndim), input if input.ndim else input.reshape(1)
+    xp = array_module(input.array)
+    with computing(input.array):
+        a = xp.flip(flat.array, dim) if as_bool("sort", "descending", descending) else flat.array
+        order = xp.argsort(a, dim, kind="stable")
+        order = flat.shape[dim] - 1 - xp.flip(order, dim) if descending else order
+        values = flat[along(xp, order, dim)]
+    return MinMax(values.reshape(input.shape), Tensor._wrap(order.reshape(input.shape)))
+
+
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """The `k` largest (or smallest) along `dim`, and their indices, always in order."""
+    size = input.shape[as_dim("topk", dim, input.ndim)] if input.ndim else 1
+    k = as_int("topk", "k", k, 0, size + 1)
+    return MinMax(*[v.narrow(dim, 0, k) if v.ndim else v for v in sort(input, dim, largest)])
+
+
+def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The lower median, nan if there is one; with `dim`, values and indices.
+
+    Without `dim`, elements that equal it share its gradient.
+    """
+    if dim is None:
+        flat = input.reshape(-1)
+        value = median(flat.detach(), 0)[0]
+        return flat[(flat == value) | (flat.isnan() & value.isnan())].amax()
+    size = input.shape[as_dim("median", dim, input.ndim)] if input.ndim else 1
+    values, indices = [v if input.ndim else v.reshape(1) for v in sort(input, dim)]
+    at = each.where(values.narrow(dim, size - 1, 1).isnan(), size - 1, (size - 1) // 2)
+    pair = values.gather(dim, at), indices.gather(dim, at)
+    return MinMax(*[v.reshape(()) if not input.ndim else v if keepdim else v.squeeze(dim)
+                    for v in pair])
+
+
+# ------------------------------------------------------------------------------------ rearranged
+
+
+def _of_dims(name: str, ndims: tuple[int, ...], *tensors: Any) -> tuple[Any, ...]:
+    for n, v in zip(ndims, tensors, strict=True):
+        if as_tensor(name, "an input", v).ndim != n:
+            raise ValueError(f"{name}: expected a {n}-d tensor, got shape {tuple(v.shape)}")
+    return tensors
+
+
+def _triangle(name: str, input: Any, diagonal: int, lower: bool) -> Any:
+    if input.ndim < 2:
+        raise ValueError(f"{name}: expected at least 2 dims, got shape {tuple(input.shape)}")
+    xp = array_module(input.array)
+    with computing(input.array):
+        below = xp.tri(*input.shape[-2:], diagonal - (not lower), dtype=bool)
+        return input.masked_fill(Tensor._wrap(~below if lower else below), 0)
+
+
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """The elements with equal indices, but for `offset`, in two dimensions; they become the last.
+    """
+    a, b = as_dim("diagonal", dim1, input.ndim), as_dim("diagonal", dim2, input.ndim)
+    n, m = input.shape[a], input.shape[b]
+    i = np.arange(max(0, min(n + min(offset, 0), m - max(offset, 0))))
+    first = input.permute(a, b, *[d for d in range(input.ndim) if d not in (a, b)])
+    picked = first[i - min(offset, 0), i + max(offset, 0)]
+    return picked.permute(*range(1, picked.ndim), 0)
+
+
+_diagonal = diagonal  # where an argument has that name
+
+
+def diag(input: Any, diagonal: int = 0) -> Any:
+    """The diagonal of a matrix, or a matrix with a vector on its diagonal."""
+    if input.ndim == 2:
+        return _diagonal(input, diagonal)
+    _of_dims("diag", (1,), input)
+    n = input.shape[0]
+    i, size = np.arange(n), n + abs(diagonal)
+    index = i - min(diagonal, 0), i + max(diagonal, 0)
+    return _unindex(input, index=index, shape=(size, size))
+
+
+def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
+    """Elements shifted along `dims`, those that leave come in at the other end; without, flattened.
+    """
+    if dims is None:
+        return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
+    pairs = [v if isinstance(v, (tuple, list)) else (v,) for v in (shifts, dims)]
+    if len(pairs[0]) != len(pairs[1]):
+        raise ValueError(f"roll: {shifts} must have one shift for each of dims {dims}")
+    for shift, dim in zip(*pairs, strict=True):
+        n = input.shape[as_dim("roll", dim, input.ndim)] if input.ndim else 0
+        if n:
+            cut = -as_int("roll", "a shift", shift) % n
+            input = cat([input.narrow(dim, cut, n - cut), input.narrow(dim, 0, cut)], dim)
+    return input
+
+
+def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
+    """Turned `k` times by a quarter, from the first of two `dims` towards the second."""
+    a, b = as_dims("rot90", dims, input.ndim)
+    for _ in range(as_int("rot90", "k", k) % 4):
+        input = input.transpose(a, b).flip(a)
+    return input
+
+
+def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None) -> Any:
+    """Each element along `dim` repeated in place. Of one tensor of counts, the indices."""
+    if repeats is None:
+        return repeat_interleave(Tensor._wrap(np.arange(len(input))), input, 0)
+    input = input.reshape(-1) if dim is None else input
+    dim = 0 if dim is None else as_dim("repeat_interleave", dim, input.ndim)
+    counts = repeats.array if isinstance(repeats, Tensor) else repeats
+    index = np.repeat(np.arange(input.shape[dim]), counts)
+    return input.index_select(dim, Tensor._wrap(index))
+
+
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
+    """Vectors (or numbers) expanded over a grid, one dimension each; "xy" exchanges the first two.
+    """
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
+    turned = as_choice("meshgrid", "indexing", indexing or "ij", ("ij", "xy")) == "xy"
+    vectors = [as_tensor("meshgrid", "an input", v).reshape(-1) for v in given]
+    order = [1, 0, *range(2, len(vectors))] if turned and len(vectors) > 1 else range(len(vectors))
+    shape = [len(vectors[d]) for d in order]
+    return tuple(v.reshape([-1 if e == d else 1 for e in order]).expand(shape)
+                 for d, v in enumerate(vectors))
+
+
+# --------------------------------------------------------------------------------------- products
+
+
+def einsum(equation: str, *operands: Any) -> Any:
+    """Sums of products by Einstein's convention, as in ``einsum("bij,bjk->bik", x, y)``.
+
+    A label is a letter, and ``...`` stands for further dimensions.
+    """
+    tensors = list(operands[0] if isinstance(operands[0], (tuple, list)) else operands)
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(tensors):
+        raise ValueError(f"einsum: {equation!r} has {len(terms)} terms for {len(tensors)} tensors")
+    more = max(v.ndim - len(t.replace("...", "")) for v, t in zip(tensors, terms, strict=True))
+    dots = [chr(0x100 + d) for d in range(more)]
+    if not arrow:
+        right = "..." * ("..." in left) + "".join(
+            sorted(c for c in set(left) - set(",.") if left.count(c) == 1))
+    out, labels = _labels(right, dots, more), list[list[str]]()
+    size: dict[str, int] = {}
+    for k, (v, term) in enumerate(zip(tensors, terms, strict=True)):
+        own = _labels(term, dots, v.ndim - len(term.replace("...", "")))
+        if len(own) != v.ndim:
+            raise ValueError(f"einsum: {term!r} in {equation!r} has not the {v.ndim} dims of "
+                f"operand {k}, of shape {tuple(v.shape)}")
+        while len(set(own)) < len(own):
+            i, j = next((i, j) for j in range(len(own)) for i in range(j) if own[i] == own[j])
+            v, own = _diagonal(v, 0, i, j), [*own[:i], *own[i + 1 : j], *own[j + 1 :], own[i]]
+        tensors[k], labels = v, [*labels, own]
+        size |= {c: n for c, n in zip(own, v.shape, strict=True) if size.get(c, 1) == 1}
+
+    def laid_out(v: Any, own: list[str], order: list[str], *groups: int) -> Any:
+        v = v.permute([own.index(c) for c in order]).expand([size[c] for c in order])
+        ends = [0, *np.cumsum(groups)]
+        return v.reshape([math.prod(size[c] for c in order[i:j]) for i, j in pairwise(ends)])
+
+    while len(tensors) > 1:  # the first two are multiplied as matrices
+        a, b, la, lb = tensors.pop(0), tensors.pop(0), labels.pop(0), labels.pop(0)
+        kept = set(out).union(*labels)
+        batch, inner = [[c for c in la if c in lb and (c in kept) is k] for k in (True, False)]
+        rows, columns = [c for c in la if c not in lb], [c for c in lb if c not in la]
+        counts = len(batch), len(rows), len(inner), len(columns)
+        a = laid_out(a, la, batch + rows + inner, *counts[:3])
+        b = laid_out(b, lb, batch + inner + columns, counts[0], *counts[2:])
+        labels.insert(0, batch + rows + columns)
+        tensors.insert(0, (a @ b).reshape([size[c] for c in labels[0]]))
+    v, own = tensors[0], labels[0]
+    gone = [d for d, c in enumerate(own) if c not in out]
+    v, own = v.sum(gone) if gone else v, [c for c in own if c in out]
+    return v.permute([own.index(c) for c in out])
+
+
+def _labels(term: str, dots: list[str], count: int) -> list[str]:
+    """The labels of a term, in which ... stands for the last `count` of `dots`."""
+    before, ellipsis, after = term.partition("...")
+    return [*before, *(dots[len(dots) - count :] if ellipsis else ()), *after]
+
+
+# ------------------------------------------------------------------------- which ones, and where
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """The indices of the elements that aren't 0: a matrix with a row for each, or a tuple by dim.
+    """
+    xp, flat = array_module(input.array), input.array if input.ndim else input.array.reshape(1)
+    with computing(input.array):
+        found = xp.nonzero(flat)
+        if as_bool("nonzero", "as_tuple", as_tuple):
+            return tuple(map(Tensor._wrap, found))
+        return Tensor._wrap(xp.stack(found, 1)[:, : input.ndim])
+
+
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements where the bool tensor `mask` holds, in a row; both broadcast to one shape."""
+    as_tensor_of("masked_select", "the mask", mask, "b")
+    shape = np.broadcast_shapes(input.shape, mask.shape)
+    return input.expand(shape)[mask.expand(shape)]
+
+
+def unique(input: Any, sorted: bool = True, return_inverse: bool = False,
+           return_counts: bool = False, dim: int | None = None) -> Any:
+    """The different values (along `dim`: slices), in order; their inverse and counts if wanted."""
+    with computing(input.array):
+        found = array_module(input.array).unique(input.array, return_inverse=True,
+            return_counts=True, axis=dim)
+    wanted = (True, return_inverse, return_counts)
+    shapes = (found[0].shape, input.shape if dim is None else (-1,), (-1,))
+    results = [Tensor._wrap(a.reshape(shape))
+               for a, shape, want in zip(found, shapes, wanted, strict=True) if want]
+    return tuple(results) if len(results) > 1 else results[0]
+
+
+def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each int from 0 up occurs in a vector, or the sum of its `weights`."""
+    as_tensor_of("bincount", "input", input, "iu")
+    _of_dims("bincount", (1,), input)
+    if input.numel() and int(input.min()) < 0:
+        raise ValueError(f"bincount: expected ints from 0 up, got {int(input.min())}")
+    with computing(input.array):
+        found = array_module(input.array).bincount(
+            input.array, None if weights is None else weights.array, minlength)
+    single = weights is not None and weights.dtype == np.float32
+    return Tensor._wrap(found.astype(np.float32) if single else found)
+
+
+def multinomial(input: Any, num_samples: int, replacement: bool = False, *,
+                generator: Any = None) -> Any:
+    """Indices drawn with the weights in the last dimension of `input`; without `replacement`, each
+    at most once."""
+    p = input.detach().double().numpy(force=True)
+    n = as_int("multinomial", "num_samples", num_samples, 1)
+    if not ((p >= 0) & (p < np.inf)).all() or (p > 0).sum(-1).min() < (1 if replacement else n):
+        raise ValueError("multinomial: weights must be finite and from 0 up, and enough above 0")
+    draw = (generator or default_generator).numpy.standard_exponential
+    with np.errstate(divide="ignore"):  # who arrives first, if p says how many arrive in a time
+        times = draw((n, *p.shape) if replacement else p.shape) / p
+    order = np.moveaxis(times.argmin(-1), 0, -1) if replacement else times.argsort(-1)[..., :n]
+    return Tensor._wrap(order).to(input.device)
+
+
+def _places(name: str, input: Any, dim: int, index: Any) -> tuple[Any, ...]:
+    """The index with which one writes at the places that `index` names along `dim`."""
+    dim = as_dim(name, dim, input.ndim)
+    as_tensor_of(name, "the index", index, "iu")
+    if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < input.shape[dim]:
+        raise IndexError(f"{name}: an index is out of range for dim {dim}, of size "
+            f"{input.shape[dim]}; expected ints from 0 up")
+    if index.ndim != input.ndim or any(
+            index.shape[d] > n for d, n in enumerate(input.shape) if d != dim):
+        raise ValueError(f"{name}: index {tuple(index.shape)} must have the dims of input "
+            f"{tuple(input.shape)} and be no larger, but for dim {dim}")
+    with computing(input.array):
+        return along(array_module(input.array), index.array.copy(), dim)
+
+
+def _values(name: str, input: Any, index: Any, src: Any) -> Any:
+    """The part of `src` that `index` is for; a number everywhere."""
+    if not isinstance(src, Tensor):
+        return input.new_full(index.shape, src)
+    if src.dtype != input.dtype:
+        raise RuntimeError(f"{name}: src is {src.dtype}, but input {input.dtype}")
+    return src[tuple([slice(n) for n in index.shape])]
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
+            reduce: str | None = None) -> Any:
+    """`input` with ``out[index[i][j]][j] = src[i][j]`` (for dim 0); `reduce` may be "add"."""
+    as_choice("scatter", "reduce", reduce or "add", ("add",))
+    places = _places("scatter", input, dim, index)
+    values = _values("scatter", input, index, value if src is None else src)
+    if reduce:
+        return input + _unindex(values, index=places, shape=input.array.shape)
+    return index_put(input, places, values)
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """`input` with ``out[index[i][j]][j] += src[i][j]`` (for dim 0)."""
+    places = _places("scatter_add", input, dim, index)
+    values = _values("scatter_add", input, index, src)
+    return input + _unindex(values, index=places, shape=input.array.shape)
+
+
+# ------------------------------------------------------------------------- formulas and old names
+
+for _name, _formula, _doc in (
+    ("lerp", lambda input, end, weight: input + weight * (end - input),
+     "``input + weight * (end - input)``."),
+    ("addcmul", lambda input, tensor1, tensor2, *, value=1: input + tensor1 * tensor2 * value,
+     "``input + value * tensor1 * tensor2``."),
+    ("addcdiv", lambda input, tensor1, tensor2, *, value=1: input + tensor1 / tensor2 * value,
+     "``input + value * tensor1 / tensor2``."),
+    ("bmm", lambda input, mat2: operator.matmul(*_of_dims("bmm", (3, 3), input, mat2)),
+     "The products of two batches of matrices, (B, N, M) and (B, M, P)."),
+    ("dot", lambda input, tensor: operator.matmul(*_of_dims("dot", (1, 1), input, tensor)),
+     "The inner product of two vectors."),
+    ("mv", lambda input, vec: operator.matmul(*_of_dims("mv", (2, 1), input, vec)),
+     "A matrix times a vector."),
+    ("outer", lambda input, vec2: _of_dims("outer", (1, 1), input, vec2)[0][:, None] * vec2,
+     "All products of an element of one vector and one of another."),
+    ("addmm", lambda input, mat1, mat2, *, beta=1, alpha=1: (
+        input * beta + operator.matmul(*_of_dims("addmm", (2, 2), mat1, mat2)) * alpha),
+     "``beta * input + alpha * (mat1 @ mat2)``."),
+    ("clamp_min", lambda input, min: input.clamp(min=min), "`clamp` from below."),
+    ("clamp_max", lambda input, max: input.clamp(max=max), "`clamp` from above."),
+    ("argsort", lambda input, dim=-1, descending=False, stable=True: sort(
+        input, dim, descending)[1], "The indices that `sort` gives."),
+    ("count_nonzero", lambda input, dim=None: (input != 0).sum(dim), "How many aren't 0."),
+    ("tril", lambda input, diagonal=0: _triangle("tril", input, diagonal, True),
+     "The lower triangle of matrices, 0 above the given diagonal."),
+    ("triu", lambda input, diagonal=0: _triangle("triu", input, diagonal, False),
+     "The upper triangle of matrices, 0 below the given diagonal."),
+    ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(),
+     "The sum of the diagonal of a matrix."),
+    ("cdist", lambda x1, x2, p=2.0: (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1),
+     "The distances, in the p-norm, of the rows of (..., N, M) from those of (..., K, M)."),
+    ("ravel", lambda input: input.reshape(-1), "Flattened to one dimension."),
+    ("numel", lambda input: input.array.size, "The number of elements."),
+):
+    globals()[_name] = named(_formula, _name, _doc)
+# every function so far but einsum and meshgrid takes a tensor first
+for _name in public(globals()):
+    if _name not in ("einsum", "meshgrid"):
+        globals()[_name] = of_tensor(globals()[_name])
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def finfo(type: Any = np.float32) -> Any:
+    """The limits of a floating dtype: eps, max, min, tiny, smallest_normal, resolution, bits."""
+    limits = np.finfo(as_dtype("finfo", type))
+    names = ("eps", "max", "min", "tiny", "smallest_normal", "resolution")
+    numbers = {name: float(getattr(limits, name)) for name in names}
+    return SimpleNamespace(**numbers, bits=limits.bits, dtype=str(limits.dtype))
+
+
+def iinfo(type: Any) -> Any:
+    """The limits of an integer dtype: max, min, bits."""
+    return np.iinfo(as_dtype("iinfo", type))
+
+
+_OTHER_NAMES |= {
+    "absolute": each.abs, "multiply": each.mul, "subtract": each.sub, "negative": each.neg,
+    "divide": each.div, "true_divide": each.div, "greater": each.gt, "greater_equal": each.ge,
+    "less": each.lt, "less_equal": each.le, "not_equal": each.ne, "clip": each.clamp,
+    "concat": cat, "concatenate": cat, "swapaxes": transpose, "swapdims": transpose}
+_OTHER_NAMES |= {name: getattr(functional, name) for name in """
+conv2d conv_transpose2d max_pool2d batch_norm group_norm instance_norm layer_norm dropout
+cosine_similarity binary_cross_entropy_with_logits kl_div""".split()}
+globals().update(_OTHER_NAMES)
+__all__ = public(globals(), *_OTHER_NAMES)

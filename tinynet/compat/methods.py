@@ -1,11 +1,94 @@
 """Methods of tensors that are no functions of ``torch``; `compat.METHODS` lists all of them."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ..autograd import hooks
-from . import public
+import numpy as np
+
+from .. import creation
+from ..autograd import hooks, is_grad_enabled
+from ..ops.arguments import as_dtype, as_shape
+from ..tensor import _converter, _in_place, Tensor
+from . import functions, METHODS
+from .types import _CPU, _CUDA, _NAMES, _Typed
+
+
+def type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The tensor in `dtype`, a dtype, FloatTensor or "torch.FloatTensor"; without, such a name."""
+    if dtype is None:
+        return f"torch.{'cuda.' * input.is_cuda}{_NAMES[input.dtype]}"
+    if isinstance(dtype, str) and dtype.startswith("torch."):
+        dtype = (_CUDA if ".cuda." in dtype else _CPU).get(dtype.rpartition(".")[2], dtype)
+    if isinstance(dtype, _Typed):
+        return input.to(dtype.dtype, device=dtype.place)  # type: ignore[attr-defined]
+    return input.to(as_dtype("type", dtype))
+
+
+def new(input: Tensor, *data: Any) -> Any:
+    """A tensor of this one's dtype: ``x.new(2, 3)``, ``x.new([1, 2])``."""
+    return (_CUDA if input.is_cuda else _CPU)[_NAMES[input.dtype]](*data)
+
+
+def _new(name: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, **more: Any) -> Any:
+        device, dtype = device or self.device, dtype or self.dtype
+        return getattr(creation, name)(*args, dtype=dtype, device=device, **more)
+
+    doc = f"`{name}`, by default in this tensor's dtype and on its device."
+    return functions.named(method, f"new_{name}", doc)
+
+
+new_zeros, new_ones, new_empty, new_full, new_tensor = map(
+    _new, ("zeros", "ones", "empty", "full", "tensor"))
+byte, short, char = _converter(np.uint8), _converter(np.int16), _converter(np.int8)
+
+
+def stride(input: Tensor, dim: int | None = None) -> Any:
+    """How many elements lie between neighbours along each dimension, or along `dim`."""
+    steps = tuple(n // input.array.itemsize for n in input.array.strides)
+    return steps if dim is None else steps[dim]
+
+
+def element_size(input: Tensor) -> int:
+    """How many bytes an element takes."""
+    return input.array.itemsize
+
+
+def resize_(input: Tensor, *sizes: Any) -> Tensor:
+    """Another shape, of as many elements as it needs: the first ones, then zeros; returns self."""
+    shape = as_shape("resize_", sizes)
+    if input.requires_grad or input._view_of:
+        raise RuntimeError("resize_: the tensor is a view or requires grad; make a new one")
+    flat, n = input.array.reshape(-1), math.prod(shape)
+    if n > flat.size:
+        flat = np.concatenate([flat, np.zeros(n - flat.size, flat.dtype)])
+    input.data = Tensor._wrap(flat[:n].reshape(shape))
+    return input
+
+
+def _reshaped(name: str) -> Callable[..., Any]:
+    """`squeeze_` and its like: the tensor becomes a view of what it was."""
+
+    def method(self: Tensor, *args: Any) -> Tensor:
+        if is_grad_enabled():
+            self._refuse_leaf(name)
+        self._vertex()
+        before = self._make(self.array)
+        for slot in ("_node", "_version", "_view_of", "_node_version"):
+            if hasattr(self, slot):
+                setattr(before, slot, getattr(self, slot))
+        after = getattr(before, name[:-1])(*args)
+        self.array, self._node, self._node_version = after.array, after._node, after._version.count
+        self._view_of = after._view_of if after._node or before._view_of else None
+        return self
+
+    return functions.named(method, name, f"`{name[:-1]}` in place; returns self.")
+
+
+squeeze_, unsqueeze_, t_, transpose_ = map(
+    _reshaped, ("squeeze_", "unsqueeze_", "t_", "transpose_"))
 
 
 def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHandle:
@@ -38,4 +121,10 @@ def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHan
     return handle
 
 
-__all__ = public(globals())
+# the methods that write the result of an operation into the tensor
+for _name in METHODS.split():
+    if _name.endswith("_") and _name not in globals():
+        _operation = getattr(functions, _name[:-1], None) or getattr(Tensor, _name[:-1])
+        _doc = f"`{_name[:-1]}` in place; returns self."
+        globals()[_name] = functions.named(_in_place(_operation), _name, _doc)
+__all__ = [name for name in METHODS.split() if name in globals()]

@@ -1,0 +1,173 @@
+"""A table of the functions in `tinynet/compat`, in the form of the one in `operations.py`.
+
+``python tests/support/compat_operations.py`` writes PyTorch's answers into
+``recorded/compat_operations.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from operations import Case, other, pack, positive, real, run, ties, truth, whole
+
+RECORD = Path(__file__).parent / "recorded" / "compat_operations.json"
+HALF = (real(3, 4) / 4).astype(np.float32)
+HOLE = np.array([[1.5, np.nan, 0.5, 2.0], [3.0, -1.0, 2.0, 2.0]], np.float32)
+AT = np.array([[0, 2, 1, 0], [2, 0, 0, 1]])
+# Up to which order PyTorch has derivatives.
+ORDERS = {"cdist": 1, "cdist 1": 1, "scatter add": 0}
+
+
+def _in_place(name, *args):
+    def f(T, a, *more):
+        y = a * 1
+        assert getattr(y, name)(*more, *args) is y
+        return y
+
+    return f
+
+
+_UNARY = {
+    "log2": positive(3, 4), "log10": positive(3, 4), "exp2": real(3, 4), "tan": HALF, "asin": HALF,
+    "acos": HALF, "atan": real(3, 4), "sinh": real(3, 4), "cosh": real(3, 4),
+    "asinh": real(3, 4), "acosh": positive(3, 4) + 1.5, "atanh": HALF, "arcsin": HALF,
+    "arctan": real(4), "absolute": real(4), "negative": real(4), "trunc": real(3, 4),
+    "ravel": real(2, 3), "trace": real(3, 4), "count_nonzero": ties(3, 4),
+}  # fmt: skip
+CASES = [Case(name, lambda T, a, n=name: getattr(T, n)(a), (x,)) for name, x in _UNARY.items()]
+CASES += [Case(f"{n} of ints", lambda T, a, n=n: getattr(T, n)(a), (whole(4),), 0)
+          for n in ("log2", "sinh", "trunc", "exp2")]  # fmt: skip
+
+
+def _dims(name, x, *calls, order=2):
+    for k, call in enumerate(calls):
+        CASES.append(Case(f"{name} {k}", call, (x,), order))
+
+
+_dims("prod", real(2, 3, 4), lambda T, a: a.prod(), lambda T, a: T.prod(a, 1),
+      lambda T, a: a.prod(-1, True), lambda T, a: a.prod(2, keepdim=True, dtype=T.float64))
+_dims("prod zero", np.array([[0, 2.0, 3], [0, 0, 2], [1, 2, 3]], np.float32),
+      lambda T, a: a.prod(), lambda T, a: a.prod(1), lambda T, a: a.prod(0))
+_dims("prod empty", np.ones((0, 3), np.float32), lambda T, a: a.prod(), lambda T, a: a.prod(0),
+      lambda T, a: a.prod(1))
+_dims("prod ints", whole(2, 3), lambda T, a: a.prod(0), lambda T, a: (a > 0).prod(),
+      lambda T, a: a.to(T.int32).prod(), order=0)
+_dims("prod of a number", real(), lambda T, a: (a.prod(), a.prod(0), a.prod(0, True)))
+_dims("cumsum", real(2, 3, 4), lambda T, a: a.cumsum(0), lambda T, a: T.cumsum(a, -1),
+      lambda T, a: a.cumsum(1, dtype=T.float64))
+_dims("cumsum ints", truth(5), lambda T, a: a.cumsum(0), order=0)
+_dims("cumprod", real(2, 3, 4), lambda T, a: a.cumprod(0), lambda T, a: T.cumprod(a, -1))
+_dims("cumprod zero", np.array([1, 0, 2.0, 0, 3], np.float32), lambda T, a: a.cumprod(0))
+_dims("of a number", real(), lambda T, a: (a.cumsum(0), a.cumprod(0), a.median(), *a.sort(),
+      *a.topk(1), *a.median(0), T.nonzero(a), a.roll(1), a.ravel(), a.argsort()))
+_dims("sort", real(3, 4), lambda T, a: tuple(a.sort()), lambda T, a: tuple(T.sort(a, 0, True)),
+      lambda T, a: tuple(T.sort(a, dim=0, descending=True)),
+      lambda T, a: a.argsort(descending=True))
+_dims("sort ties", ties(12), lambda T, a: tuple(T.sort(a, dim=0, stable=True)),
+      lambda T, a: tuple(T.sort(a, stable=True, dim=0, descending=True)))
+_dims("sort nan", HOLE, lambda T, a: tuple(a.sort(-1)), lambda T, a: tuple(a.sort(0, True)))
+_dims("sort ints", whole(7), lambda T, a: a.sort()[0],
+      lambda T, a: a.to(T.uint8).sort(descending=True)[0], order=0)
+_dims("topk", real(3, 5), lambda T, a: tuple(a.topk(2)), lambda T, a: tuple(T.topk(a, 3, 0)),
+      lambda T, a: tuple(a.topk(2, 1, largest=False)), lambda T, a: a.topk(k=0).values)
+_dims("median", real(3, 4), lambda T, a: a.median(), lambda T, a: tuple(a.median(1)),
+      lambda T, a: tuple(T.median(a, 0, keepdim=True)))
+_dims("median nan", HOLE, lambda T, a: a.median(), lambda T, a: tuple(a.median(1)), order=1)
+_dims("median ties", ties(12), lambda T, a: a.median(), order=1)
+_dims("median ints", whole(5), lambda T, a: a.median(), order=0)
+_dims("diagonal", real(3, 4, 4), lambda T, a: a.diagonal(), lambda T, a: a.diagonal(1, 1, 2),
+      lambda T, a: T.diagonal(a, -1, dim1=2, dim2=0), lambda T, a: a.diagonal(9))
+_dims("diag", real(3, 4), lambda T, a: a.diag(), lambda T, a: T.diag(a, -1))
+_dims("diag vector", real(3), lambda T, a: a.diag(), lambda T, a: a.diag(2),
+      lambda T, a: T.diag(a, diagonal=-1))
+_dims("triangles", real(2, 3, 4), lambda T, a: (a.tril(), a.triu(), a.tril(1), T.triu(a, -1)),
+      lambda T, a: (T.tril(a, diagonal=-2), T.triu(a, diagonal=2)))
+_dims("triangle of bools", truth(3, 3), lambda T, a: a.tril(), order=0)
+_dims("roll", real(3, 4), lambda T, a: a.roll(1), lambda T, a: a.roll(-1, 0),
+      lambda T, a: T.roll(a, (1, 2), (0, 1)), lambda T, a: a.roll(7, 1))
+_dims("rot90", real(2, 3, 4), lambda T, a: a.rot90(), lambda T, a: T.rot90(a, -1, [1, 2]),
+      lambda T, a: a.rot90(2, (0, 2)), lambda T, a: a.rot90(4))
+_dims("repeat_interleave", real(3, 2), lambda T, a: a.repeat_interleave(2),
+      lambda T, a: a.repeat_interleave(3, 1),
+      lambda T, a: T.repeat_interleave(a, T.tensor([1, 0, 2]), dim=0))
+_dims("repeat_interleave counts", np.array([1, 0, 2]), lambda T, a: T.repeat_interleave(a), order=0)
+_dims("axes", real(2, 3), lambda T, a: a.swapaxes(0, 1), lambda T, a: T.swapdims(a, 0, 1))
+_dims("clamps", real(6), lambda T, a: (a.clamp_min(0.5), T.clamp_max(a, 1), T.clip(a, -1, 1)))
+_dims("shape", real(2, 3), lambda T, a: T.tensor([T.numel(a), *a.stride(), a.element_size()]))
+_dims("meshgrid", real(3), lambda T, a: T.meshgrid(a, a[:2], indexing="ij"),
+      lambda T, a: T.meshgrid([a, a[:2], a[:1]], indexing="xy"))
+_dims("nonzero", ties(3, 4) * truth(3, 4), lambda T, a: a.nonzero(),
+      lambda T, a: T.nonzero(a, as_tuple=True), order=0)
+_dims("masked_select", real(2, 3), lambda T, a: a.masked_select(a > 0),
+      lambda T, a: T.masked_select(a, T.tensor([True, False, True])))
+_dims("unique", whole(9), lambda T, a: T.unique(a), lambda T, a: a.unique(return_counts=True),
+      lambda T, a: a.reshape(3, 3).unique(return_inverse=True, return_counts=True),
+      lambda T, a: (a % 2).reshape(3, 3).unique(dim=0, return_inverse=True), order=0)
+_dims("bincount", np.array([1, 1, 3]), lambda T, a: T.bincount(a), lambda T, a: a.bincount(None, 6),
+      lambda T, a: a.bincount(T.tensor([0.5, 0.25, 1.0])), order=0)
+_dims("types", real(2, 3), lambda T, a: a.type(T.float64), lambda T, a: a.type(T.LongTensor),
+      lambda T, a: a.type("torch.DoubleTensor"), lambda T, a: (a.byte() * 0, a.short(), a.char()),
+      lambda T, a: (a.new_zeros(2), a.new_ones((2, 1)), a.new_full((2,), 3), a.new_tensor([1, 2]),
+                    a.new([1, 2]), a.new_tensor([1.5], dtype=T.int64)), order=1)
+_dims("typed", real(1), lambda T, a: (T.FloatTensor([1, 2]), T.LongTensor([[1, 2]]),
+      T.DoubleTensor(2, 3) * 0, T.ByteTensor([1]), T.FloatTensor(a), T.FloatTensor(), T.BoolTensor(
+      [True]), T.Tensor(2, 3) * 0, T.IntTensor(np.ones(3)), T.LongTensor([1.5])))
+
+CASES += [Case(name, f, inputs, ORDERS.get(name, 2)) for name, f, inputs in [
+    ("fmod-free lerp", lambda T, a, b: T.lerp(a, b, 0.25), (real(3), other(3))),
+    ("lerp tensor", lambda T, a, b, c: a.lerp(b, c), (real(3), other(3), positive(3))),
+    ("addcmul", lambda T, a, b, c: T.addcmul(a, b, c, value=0.5), (real(3), other(3), real(1))),
+    ("addcdiv", lambda T, a, b, c: a.addcdiv(b, c, value=2), (real(3), other(3), positive(3))),
+    ("addmm", lambda T, a, b, c: T.addmm(a, b, c, beta=0.5, alpha=2),
+     (real(4), real(2, 3), other(3, 4))),
+    ("bmm", lambda T, a, b: a.bmm(b), (real(2, 3, 4), other(2, 4, 2))),
+    ("dot", lambda T, a, b: T.dot(a, b), (real(4), other(4))),
+    ("mv", lambda T, a, b: a.mv(b), (real(3, 4), other(4))),
+    ("outer", lambda T, a, b: T.outer(a, b), (real(3), other(4))),
+    ("cdist", lambda T, a, b: T.cdist(a, b), (real(2, 3, 4), other(2, 5, 4))),
+    ("cdist 1", lambda T, a, b: T.cdist(a, b, p=1.0), (real(3, 4), other(5, 4))),
+    ("scatter", lambda T, a, b: a.scatter(0, T.tensor(AT), b), (real(3, 4), other(2, 4))),
+    ("scatter number", lambda T, a: a.scatter(1, T.tensor(AT), 2.5), (real(2, 4),)),
+    ("scatter value", lambda T, a: T.scatter(a, 1, T.tensor(AT), value=2.5), (real(2, 4),)),
+    ("scatter add", lambda T, a, b: a.scatter(0, T.tensor(AT), b, reduce="add"),
+     (real(3, 4), other(2, 4))),
+    ("scatter_add", lambda T, a, b: T.scatter_add(a, 1, T.tensor(AT[:, :2]), b),
+     (real(2, 4), other(2, 2))),
+    ("old names", lambda T, a, b: (T.multiply(a, b), a.subtract(b), T.concat([a, T.divide(a, b)])),
+     (real(3), other(3))),
+    *[(f"einsum {e}", lambda T, *x, e=e: T.einsum(e, *x), x) for e, *x in [
+        ("ij,jk->ik", real(2, 3), other(3, 4)), ("bij,bjk->bik", real(2, 3, 4), other(2, 4, 2)),
+        ("i,i->", real(3), other(3)), ("i,j->ij", real(3), other(4)), ("ij->ji", real(2, 3)),
+        ("ij->", real(2, 3)), ("ii->i", real(3, 3)), ("ii", real(3, 3)), ("ij,jk", real(2, 3),
+        other(3, 2)), ("...ij,...jk->...ik", real(2, 3, 4), other(1, 4, 2)), ("nchw,c->nhw",
+        real(2, 3, 2, 2), other(3)), ("ij,kj,k->ik", real(2, 3), other(4, 3), real(4)),
+        ("ij,ij->ij", real(2, 3), other(2, 3)), ("ijk,jl->kil", real(2, 3, 2), other(3, 2)),
+        ("b...->b", real(2, 3, 2)), ("ij,k->ij", real(2, 2), other(3))]],
+    *[(name, _in_place(name, *args), x) for name, *args, x in [
+        ("abs_", (real(3),)), ("log_", (positive(3),)), ("trunc_", (real(3),)), ("lerp_", 0.5,
+        (real(3), other(3))), ("addcmul_", (real(3), other(3), positive(3))), ("tril_",
+        (real(3, 3),)), ("clamp_min_", 0.5, (real(4),)),
+        ("remainder_", 2, (real(4),)), ("sin_", (real(4),)), ("unsqueeze_", 1, (real(2, 3),)),
+        ("squeeze_", (real(2, 1),)), ("transpose_", 0, 1, (real(2, 3),)), ("t_", (real(2, 3),))]],
+    ("scatter_", lambda T, a: (a * 1).scatter_(1, T.tensor(AT), 1.0), (real(2, 4),)),
+    ("scatter_add_", lambda T, a, b: (a * 1).scatter_add_(1, T.tensor(AT), b),
+     (real(2, 4), other(2, 4))),
+    ("a view that takes another shape", lambda T, a: _write_through(a * 1), (real(2, 3),)),
+]]
+
+
+def _write_through(b):
+    v = b[1]
+    v.unsqueeze_(0)
+    v *= 3
+    b *= 2
+    return b, v
+
+
+if __name__ == "__main__":
+    import torch
+
+    lines = [f"{json.dumps(c.name)}: {json.dumps(pack(run(torch, c)))}" for c in CASES]
+    RECORD.write_text("{\n" + ",\n".join(lines) + "\n}\n")
