@@ -138,7 +138,7 @@ def test_wrong_answers_are_refused():
 
     odd = Odd()
     odd.register_full_backward_hook(lambda m, gi, go: None)
-    with pytest.raises(TypeError, match="forward must return a tensor or several, got dict"):
+    with pytest.raises(TypeError, match="Odd: .*forward must return a tensor or several, got dict"):
         odd(tinynet.ones(1))
 
 

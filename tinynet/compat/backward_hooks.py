@@ -42,45 +42,44 @@ def _through(values: tuple[Any, ...], see: Callable[[Any], Any]) -> tuple[Any, .
 
 
 class Watch:
-    """One call of a module that has hooks: pairs of a function and whether it is called first."""
+    """One call of a module with hooks, each with whether it is called first, with the outputs."""
 
     def __init__(self, module: Any, hooks: list[tuple[Callable[..., Any], bool]]):
         self.module, self.hooks = module, hooks
         self.of_outputs: Any = None
-        self.inputs = 0
+        self.without_grad: tuple[Any, ...] = ()  # for inputs of which none requires grad
 
     def _call(self, is_first: bool, gradients: Any, *others: Any) -> Any:
         for hook in [hook for hook, first in self.hooks if first == is_first]:
-            changed = hook(self.module, gradients, *others)
-            if changed is not None:
-                changed = changed if isinstance(changed, tuple) else (changed,)
-                found, wanted = [[getattr(g, "shape", None) for g in gs]
-                                 for gs in (changed, gradients)]
-                if found != wanted:
-                    raise RuntimeError("backward: a hook must return None or gradients of shapes "
-                        f"{wanted}, got {found}")
-                gradients = changed
+            answer = hook(self.module, gradients, *others)
+            answer = (answer,) if isinstance(answer, Tensor) else answer
+            wanted = [getattr(g, "shape", None) for g in gradients]
+            if answer is not None and [getattr(g, "shape", None) for g in answer] != wanted:
+                rule = f"must return None or gradients of shapes {wanted}"
+                raise RuntimeError(f"backward: a hook {rule}, got {answer!r:.60}")
+            gradients = gradients if answer is None else answer
         return gradients
 
     def enter(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs, watched."""
         watched = _through(inputs, lambda gs: self._call(False, gs, self.of_outputs))
-        self.inputs = len(inputs) if watched is inputs else 0
+        self.without_grad = (None,) * len(inputs) if watched is inputs else ()
         return watched
 
     def leave(self, result: Any) -> Any:
         """The result, a tensor or several, watched."""
         def see(gradients: Any) -> Any:
             self.of_outputs = self._call(True, gradients)
-            if self.inputs:  # none of them requires grad, so the hooks are called here
-                self._call(False, (None,) * self.inputs, self.of_outputs)
+            if self.without_grad:  # no gradient arrives there, so the hooks are called here
+                self._call(False, self.without_grad, self.of_outputs)
             return self.of_outputs
 
         if isinstance(result, Tensor):
             return _through((result,), see)[0]
         if not isinstance(result, (tuple, list)):
-            raise TypeError("register_full_backward_hook: forward must return a tensor or several, "
-                f"got {type(result).__name__}")
+            given = type(result).__name__
+            raise TypeError(f"{type(self.module).__name__}: with hooks on gradients, forward must "
+                f"return a tensor or several, got {given}")
         return type(result)(_through(tuple(result), see))
 
 

@@ -51,10 +51,11 @@ class Fold(FunctionModule, function=F.fold): ...
 
 
 class MaxUnpool2d(_Pool2d, function=images.max_unpool2d, arguments="kernel_size stride padding"):
-    def forward(self, *tensors: Any, output_size: Any = None) -> Any:
+    def forward(self, *tensors: Any, **named: Any) -> Any:
         """Takes what the pool returned, and perhaps the size of its input."""
-        size = tensors[2] if len(tensors) == 3 else output_size
-        return super().forward(*tensors[:2], output_size=size)
+        if len(tensors) == 3:
+            named["output_size"] = tensors[2]
+        return super().forward(*tensors[:2], **named)
 
 
 _SIZES = "size scale_factor"
