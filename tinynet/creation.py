@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import compat
 from .arrays import (as_device, computing, default_generator, device_of, Generator, module_on,
     to_device, usable_device)
 from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
@@ -257,7 +258,9 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
             dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Integers evenly distributed over [low, high), int64; ``randint(high, size)`` starts at 0."""
     if size is None:
-        low, high, size = 0, low, high
+        high, size = None, high
+    if high is None:
+        low, high = 0, low
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"randint: size must be a tuple, got {size!r}")
     sizes = _sizes("randint", (size,))
@@ -280,9 +283,14 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     return _finish("randperm", array.astype(kind, copy=False), device, requires_grad)
 
 
-def normal(mean: float, std: float, size: Any, *, generator: Generator | None = None,
+def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
            dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Normally distributed numbers with the given mean and standard deviation (0 or more)."""
+    """Normally distributed numbers with the given mean and standard deviation (0 or more).
+
+    Both are numbers, and `size` is given; or one is a tensor, or both, which broadcast.
+    """
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        return compat.lookup("tinynet.creation", "normal_around")(mean, std, size, generator)
     mean, std = as_number("normal", "mean", mean), as_number("normal", "std", std, 0)
     sizes = _sizes("normal", (size,))
     draws = _drawn("normal", "standard_normal", sizes, dtype, device, False, generator)

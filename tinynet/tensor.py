@@ -89,18 +89,20 @@ class Tensor(Recorded):
     """An n-dimensional array that remembers how it was computed.
 
     Make one with `tinynet.tensor`, `zeros`, `randn` and so on; as in PyTorch, ``Tensor(data)``
-    copies `data` as float32. ``.array`` is the numpy (or cupy) array itself. The memory order of
-    the elements is free; only speed depends on it.
+    copies `data` as float32, and ``Tensor(2, 3)`` has that shape (and holds zeros). ``.array`` is
+    the numpy (or cupy) array itself. The memory order of the elements is free; only speed depends
+    on it.
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # so that ndarray + Tensor is left to Tensor.__radd__
+    __array_priority__ = 1000  # so that ndarray + Tensor is left to Tensor.__radd__
     __hash__ = object.__hash__
 
     def __init__(self, data: Any = (), *sizes: Any):
-        if sizes or isinstance(data, (bool, int, float)):
-            raise TypeError("Tensor: give the data as a sequence; for sizes use tinynet.zeros, for "
-                "one number tinynet.tensor")
+        if sizes or isinstance(data, (bool, int, float, Size)):
+            sizes = data if isinstance(data, Size) else (data, *sizes)
+            data = np.zeros(arguments.as_ints("Tensor", "sizes", sizes, 0, rule="ints; for one "
+                "number use tinynet.tensor"))
         source = to_host(data.array) if isinstance(data, Variable) else data
         try:
             super().__init__(np.array(source, dtype=default_dtype))
@@ -211,6 +213,9 @@ class Tensor(Recorded):
         if copy is False and dtype is not None and array.dtype != dtype:
             raise ValueError(f"array: {array.dtype} can't become {np.dtype(dtype)} without a copy")
         return array.astype(dtype or array.dtype, copy=bool(copy))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: Any = False) -> Tensor:
+        return Tensor._wrap(np.asarray(array))  # numpy's functions of tensors give tensors
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:

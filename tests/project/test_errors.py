@@ -60,7 +60,7 @@ CASES = [
         ValueError,
         "tensor: unknown device 'tpu'; tinynet knows 'cpu'",
     ),
-    (lambda: T.Tensor(2, 3), TypeError, "Tensor: .*for sizes use tinynet.zeros"),
+    (lambda: T.Tensor(2.5), TypeError, "Tensor: .*for one number use tinynet.tensor"),
     (
         lambda: T.Tensor([[1], [1, 2]]),
         ValueError,

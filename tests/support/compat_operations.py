@@ -112,8 +112,8 @@ _dims("types", real(2, 3), lambda T, a: a.type(T.float64), lambda T, a: a.type(T
       lambda T, a: (a.new_zeros(2), a.new_ones((2, 1)), a.new_full((2,), 3), a.new_tensor([1, 2]),
                     a.new([1, 2]), a.new_tensor([1.5], dtype=T.int64)), order=1)
 _dims("typed", real(1), lambda T, a: (T.FloatTensor([1, 2]), T.LongTensor([[1, 2]]),
-      T.DoubleTensor(2, 3) * 0, T.ByteTensor([1]), T.FloatTensor(a), T.FloatTensor(), T.BoolTensor(
-      [True]), T.Tensor(2, 3) * 0, T.IntTensor(np.ones(3)), T.LongTensor([1.5])))
+      T.DoubleTensor(2, 3).fill_(0), T.ByteTensor([1]), T.FloatTensor(a), T.FloatTensor(), T.BoolTensor(
+      [True]), T.Tensor(2, 3).fill_(0), T.IntTensor(np.ones(3)), T.LongTensor([1.5])))
 
 CASES += [Case(name, f, inputs, ORDERS.get(name, 2)) for name, f, inputs in [
     ("fmod-free lerp", lambda T, a, b: T.lerp(a, b, 0.25), (real(3), other(3))),

@@ -40,6 +40,16 @@ class Device:
         else:
             self.type, self.index = _parse("device", type, index)
 
+    def __enter__(self) -> "Device":
+        # as in PyTorch, where new tensors are made on this device inside the block
+        if self.type != "cpu":
+            raise RuntimeError("device: new tensors are made on the CPU, unless each call says "
+                f"device='{self}'; only `with device('cpu')` is possible")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 

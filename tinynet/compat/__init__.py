@@ -7,6 +7,7 @@
   `imports` lets ``import torch`` find tinynet, `run` runs a program, `check` reads one.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 ROOMS = {
     "tinynet": "functions types",
     "tinynet.Tensor": "methods functions",
+    "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
     "tinynet.nn": "layers",
     "tinynet.nn.functional": "formulas images",
@@ -77,6 +79,20 @@ def public(names: dict[str, Any], *more: str) -> list[str]:
     """The ``__all__`` of a file here: the functions and classes that it defines, and `more`."""
     return [name for name, value in names.items() if not name.startswith("_")
             and getattr(value, "__module__", "") == names["__name__"]] + [*more]
+
+
+def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
+    """Call `function` with arguments by other names, such as ``axis=``: see `words`."""
+    return importlib.import_module(".words", __name__).respelled(function, args, keywords)
+
+
+def by_other_words(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function know ``axis=`` and ``out=``, as `ops.arguments.of_tensor` does."""
+    @functools.wraps(function)
+    def operation(*args: Any, **keywords: Any) -> Any:
+        return respelled(function, args, keywords) if keywords else function(*args)
+
+    return operation
 
 
 class _Later:

@@ -12,7 +12,7 @@ from ..autograd import anomaly, is_grad_enabled, no_grad, Node
 from ..autograd.anomaly import detect_anomaly
 from ..autograd.versions import keep, restore
 from ..ops.arguments import as_tensor, broadcast_shape
-from ..ops.dtypes import result_type
+from ..ops.arguments import result_type
 from ..ops.shapes import _sum_to
 from ..tensor import Tensor
 from . import public

@@ -26,7 +26,7 @@ class _Typed(type):
         if isinstance(given, Tensor):
             if given.dtype != cls.dtype:
                 raise TypeError(f"{cls.__name__}: got a tensor of {given.dtype}; use .to(...)")
-            return given.detach()
+            return given.view_as(given)
         return creation.tensor(np.asarray(given).astype(cls.dtype), device=cls.place)
 
     def __instancecheck__(cls: Any, instance: Any) -> bool:

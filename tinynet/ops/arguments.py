@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..compat import hint
+from .. import compat
 from ..arrays import array_module, device_of, Generator
 from ..autograd import Variable
 
@@ -29,12 +29,18 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # ------------------------------------------------------------------------------------- decorators
 
 
+# Arguments that other functions of PyTorch and numpy know by these names: `compat.words`.
+OTHER_WORDS = frozenset(("axis", "keepdims", "out", "rounding_mode"))
+
+
 def of_tensor(function: _F) -> _F:
     """Declare an operation whose first argument is a tensor: TypeError for anything else."""
     name = function.__name__
 
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Any:
+        if keywords and not OTHER_WORDS.isdisjoint(keywords):
+            return compat.respelled(operation, args, keywords)
         first = args[0] if args else next(iter(keywords.values()), None)
         if not isinstance(first, Variable):
             given = f"{type(first).__name__}; make one with tinynet.tensor(...)"
@@ -362,7 +368,7 @@ def same_dtype(function: str, **tensors: Variable | None) -> None:
     if len({array.dtype for array in arrays.values()}) > 1:
         listed = ", ".join(f"{name} is {array.dtype}" for name, array in arrays.items())
         raise RuntimeError(f"{function}: {listed}; they must be the same, convert with .to(dtype)"
-            f"{hint('dtypes', arrays)}")
+            f"{compat.hint('dtypes', arrays)}")
     try:
         array_module(*arrays.values())
     except RuntimeError as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import compat
 from ..arrays import array_module, computing, on_device_of, scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import (as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor,
@@ -37,14 +38,14 @@ div = rule(  # not a / b, because numpy refuses to divide by the Python number 0
 neg = rule("neg", "``-input``.", lambda xp, a: -a, a=lambda g: -g)
 
 
-def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
+def add(input: Any, other: Any, *, alpha: float = 1, **out: Any) -> Any:
     """``input + alpha * other``, element by element."""
-    return _add(input, other if alpha == 1 else other * alpha)
+    return _add(input, other if alpha == 1 else other * alpha, **out)
 
 
-def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
+def sub(input: Any, other: Any, *, alpha: float = 1, **out: Any) -> Any:
     """``input - alpha * other``, element by element."""
-    return _sub(input, other if alpha == 1 else other * alpha)
+    return _sub(input, other if alpha == 1 else other * alpha, **out)
 
 
 @elementwise()
@@ -320,11 +321,13 @@ _where.derivatives(
     b=lambda g, condition: _where(condition, 0.0, g))
 
 
-def where(condition: Any, input: Any, other: Any) -> Any:
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where `condition`, a bool tensor, holds, and `other` elsewhere.
 
-    All three broadcast to one shape.
+    All three broadcast to one shape. Of `condition` alone: the indices of where it holds, by dim.
     """
+    if input is None and other is None:
+        return compat.lookup("tinynet", "nonzero")(condition, as_tuple=True)
     as_tensor_of("where", "the condition", condition, "b")
     return _chosen("where", condition, input, other)
 

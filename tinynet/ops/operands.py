@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import compat
 from ..arrays import array_module
 from ..autograd import Primitive, Variable
-from .arguments import as_operand, broadcast_shape, default_dtype, result_type
+from .arguments import as_operand, broadcast_shape, default_dtype, OTHER_WORDS, result_type
 from .shapes import fitted
 
 
@@ -98,10 +99,14 @@ def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fi
         return primitive(*aligned(primitive.name, operands, floating, fit), **constants)
 
     def of_one(input: Any, **constants: Any) -> Any:
+        if constants and not OTHER_WORDS.isdisjoint(constants):
+            return compat.respelled(operation, (input,), constants)
         ready = floats and isinstance(input, Variable) and input.array.dtype.kind == "f"
         return (primitive if ready else prepare_and_apply)(input, **constants)
 
     def of_two(input: Any, other: Any, **constants: Any) -> Any:
+        if constants and not OTHER_WORDS.isdisjoint(constants):
+            return compat.respelled(operation, (input, other), constants)
         ready = floats and _alike(input, other)
         return (primitive if ready else prepare_and_apply)(input, other, **constants)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import compat
 from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
 from .arguments import as_tensor, broadcast_shape, result_type
@@ -42,6 +43,7 @@ _matmul.derivatives(
     b=lambda g, a: _matmul(transpose(a, -1, -2), g))  # (..., k, m) = (..., k, n) @ (..., n, m)
 
 
+@compat.by_other_words
 def matmul(input: Any, other: Any) -> Any:
     """The matrix product ``input @ other``.
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .. import compat
 from ..arrays import array_module
 from ..autograd import Primitive, Variable, cast
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor,
@@ -271,6 +272,7 @@ def _tensors(name: str, tensors: Any) -> list[Variable]:
     return [v if v.array.dtype == dtype else cast(v, dtype=dtype) for v in tensors]
 
 
+@compat.by_other_words
 def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors joined along `dim`; the other sizes must agree. Different dtypes are promoted.
 
@@ -288,6 +290,7 @@ def cat(tensors: Sequence[Variable], dim: int = 0) -> Any:
     return _cat(*given, dim=dim)
 
 
+@compat.by_other_words
 def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     """Tensors of one shape joined along a new dimension."""
     given = _tensors("stack", tensors)
