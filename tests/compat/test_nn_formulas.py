@@ -197,6 +197,7 @@ def test_embedding_layer():
     assert layer.weight.grad.tolist() == [[2, 2], [0, 0], [0, 0], [0, 0]]
     for wrong, error, message in (
         (tinynet.tensor([4]), IndexError, "embedding: index"),
+        (tinynet.tensor([2, -1]), IndexError, "embedding: rows are numbered 0 to 3, got -1"),
         (tinynet.ones(2), TypeError, "embedding: input must be a tensor of integers"),
         ([1], TypeError, "embedding: input"),
     ):

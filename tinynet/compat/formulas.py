@@ -7,6 +7,8 @@ Activations take any shape and give the same shape. Losses take a `reduction`, a
 import math
 from typing import Any
 
+import numpy as np
+
 from ..nn.functional.activation import implied_dim, relu6, softmax
 from ..ops import elementwise, indexing, reductions, shapes
 from ..ops.arguments import as_int, as_number, as_tensor, as_tensor_of
@@ -124,8 +126,10 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
     """
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must be (count, D), got shape {tuple(weight.shape)}")
-    as_tensor_of("embedding", "input", input, "iu")
-    found, N = indexing.getitem(weight, (input,), "embedding"), weight.shape[0]
+    rows, N = as_tensor_of("embedding", "input", input, "iu").array, weight.shape[0]
+    if isinstance(rows, np.ndarray) and (rows < 0).any():
+        raise IndexError(f"embedding: rows are numbered 0 to {N - 1}, got {rows.min()}")
+    found = indexing.getitem(weight, (input.long(),), "embedding")
     if padding_idx is None:
         return found
     row = as_int("embedding", "padding_idx", padding_idx, -N, N) % N

@@ -122,7 +122,7 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
     flat = creation.zeros(N * C, pixels, dtype=x.dtype, device=x.device)
     rows = creation.arange(N * C, device=x.device).unsqueeze(1)
     shape = (N * C, math.prod(x.shape[2:]))
-    flat[rows, indices.reshape(shape)] = x.reshape(shape)
+    flat[rows, indices.long().reshape(shape)] = x.reshape(shape)
     return unbatched(flat.reshape(N, C, *size), was_unbatched)
 
 
