@@ -69,7 +69,6 @@ LAYERS = {
         lambda x: F.threshold(x, 0.1, 9),
         "Threshold(threshold=0.1, value=9)",
     ),
-    "Softmin": ((1,), X, lambda x: F.softmin(x, 1), "Softmin(dim=1)"),
     "PReLU": (
         (4, 0.1),
         IMAGE - 30,
@@ -196,8 +195,8 @@ def test_embedding_layer():
     layer(tinynet.tensor([3, 0, 0])).sum().backward()
     assert layer.weight.grad.tolist() == [[2, 2], [0, 0], [0, 0], [0, 0]]
     for wrong, error, message in (
-        (tinynet.tensor([4]), IndexError, "embedding: index"),
-        (tinynet.tensor([2, -1]), IndexError, "embedding: rows are numbered 0 to 3, got -1"),
+        (tinynet.tensor([4]), IndexError, "embedding: input must hold rows from 0 to 3"),
+        (tinynet.tensor([2, -1]), IndexError, "embedding: input must hold rows from 0 to 3"),
         (tinynet.ones(2), TypeError, "embedding: input must be a tensor of integers"),
         ([1], TypeError, "embedding: input"),
     ):
@@ -242,7 +241,7 @@ def test_upsample_warns():
 
 
 def test_warnings_where_pytorch_guesses():
-    for name in ("softmax", "log_softmax", "softmin"):
+    for name in ("softmax", "log_softmax"):
         with pytest.warns(UserWarning, match=f"^{name}: say which dim"):
             getattr(F, name)(X)
     with pytest.warns(UserWarning, match="align_corners is False by default"):
@@ -283,7 +282,7 @@ def test_warnings_where_pytorch_guesses():
             ValueError,
             r"pixel_shuffle: input must be \(..., C, H",
         ),
-        (lambda: F.pixel_shuffle(IMAGE, 0), ValueError, "upscale_factor must be an int from 1 up"),
+        (lambda: F.pixel_shuffle(IMAGE, 0), ValueError, "upscale_factor must be an int from 1 to"),
         (lambda: F.channel_shuffle(X, 2), ValueError, "channel_shuffle: input must be"),
         (lambda: F.local_response_norm(X, 2), ValueError, r"input must be \(N, C, ...\)"),
         (

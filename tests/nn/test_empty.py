@@ -39,7 +39,7 @@ PLAIN = """ReLU LeakyReLU ELU GELU SiLU Sigmoid Tanh Softplus ReLU6 Hardtanh Ide
 CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink Hardshrink Softshrink""".split()
 BATCHES: dict[str, Call] = {
     **{name: layer(name) for name in PLAIN},
-    **{name: layer(name, dim=1, of=ROWS) for name in ("Softmax", "LogSoftmax", "Softmin")},
+    **{name: layer(name, dim=1, of=ROWS) for name in ("Softmax", "LogSoftmax")},
     "Conv2d": layer("Conv2d", 4, 6, 3, padding=1, groups=2),
     "Conv2d circular": layer("Conv2d", 4, 6, 3, padding=1, padding_mode="circular"),
     "ConvTranspose2d": layer("ConvTranspose2d", 4, 6, 3, stride=2, output_padding=1),

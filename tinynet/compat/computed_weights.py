@@ -26,14 +26,18 @@ class _Computed:
         setattr(module, self.name, self.formula(module, self.name, *self.options))
 
 
+def _parameter(function: str, module: Module, name: str) -> Tensor:
+    given: dict[str, Any] = module._parameters if isinstance(module, Module) else {}
+    if not isinstance(name, str) or given.get(name) is None:
+        kind, rule = type(module).__name__, "name must be that of a parameter of module"
+        raise ValueError(f"{function}: {rule}; {kind} has no {name!r:.60}")
+    return given[name]
+
+
 def _compute(function: str, module: Module, name: str, formula: Callable[..., Tensor],
              *options: Any) -> Tensor:
     """Let `formula` compute the parameter `name` from now on. Returns a copy of the parameter."""
-    weight = module._parameters.get(name) if isinstance(module, Module) else None
-    if weight is None:
-        kind = type(module).__name__
-        raise ValueError(f"{function}: name must be that of a parameter; {kind} has no {name!r}")
-    delattr(module, name)
+    weight = module._parameters.pop(name)
     setattr(module, name, weight.detach())
     module.register_forward_pre_hook(_Computed(function, name, formula, options))
     return weight.detach().clone()
@@ -73,8 +77,8 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     `dim`, or a single one if `dim` is None or -1. Salimans & Kingma 2016, arXiv 1602.07868.
     """
     function = "weight_norm"
-    shape = getattr(getattr(module, name, None), "shape", ())
-    dim = None if dim in (None, -1) else as_dim(function, dim, len(shape))
+    ndim = _parameter(function, module, name).ndim
+    dim = None if dim is None or dim == -1 else as_dim(function, dim, ndim)
     weight = _compute(function, module, name, _of_norm_one, dim)
     module.register_parameter(f"{name}_g", Parameter(_size(weight, dim)))
     module.register_parameter(f"{name}_v", Parameter(weight))
@@ -106,9 +110,8 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     """
     function = "spectral_norm"
     iterations = as_int(function, "n_power_iterations", n_power_iterations, 1)
-    dim = isinstance(module, ConvTranspose2d) if dim is None else dim
-    shape = getattr(getattr(module, name, None), "shape", ())
-    dim = as_dim(function, int(dim), len(shape))
+    dim = int(isinstance(module, ConvTranspose2d)) if dim is None else dim
+    dim = as_dim(function, dim, _parameter(function, module, name).ndim)
     options = dim, iterations, as_number(function, "eps", eps, 0)
     weight = _compute(function, module, name, _of_spectrum_one, *options)
     module.register_parameter(f"{name}_orig", Parameter(weight))

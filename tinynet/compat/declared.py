@@ -28,7 +28,7 @@ def _or_none(function: str, name: str, value: Any) -> Any:
 # What an argument's annotation demands. All others are left to the formula.
 _CHECKS: dict[Any, Callable[[str, str, Any], Any]] = {
     Tensor: as_floats, Tensor | None: _or_none, float: as_number, bool: as_bool,
-    int: functools.partial(as_int, minimum=1)}
+    int: functools.partial(as_int, minimum=1, below=2**31)}
 
 
 def formula(*, inplace: bool = False, loss: bool = False, one_shape: bool = False) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..nn.functional.activation import implied_dim, relu6, softmax
+from ..nn.functional.activation import relu6
 from ..ops import elementwise, indexing, reductions, shapes
-from ..ops.arguments import as_int, as_number, as_tensor, as_tensor_of
+from ..ops.arguments import as_int, as_number, as_tensor_of
 from ..tensor import Tensor
 from . import public
 from .declared import formula
@@ -111,12 +111,6 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return elementwise.where(input > 0, input, input * (slopes if input.ndim else weight.sum()))
 
 
-def softmin(input: Tensor, dim: int | None = None, *, dtype: Any = None) -> Tensor:
-    """`softmax` of ``-input``."""
-    dim = implied_dim("softmin", input) if dim is None else dim
-    return softmax(-as_tensor("softmin", "input", input), dim, dtype=dtype)
-
-
 @formula()
 def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """The rows of `weight` (count, D) that the integers `input` (...) name: (..., D).
@@ -127,8 +121,8 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must be (count, D), got shape {tuple(weight.shape)}")
     rows, N = as_tensor_of("embedding", "input", input, "iu").array, weight.shape[0]
-    if isinstance(rows, np.ndarray) and (rows < 0).any():
-        raise IndexError(f"embedding: rows are numbered 0 to {N - 1}, got {rows.min()}")
+    if isinstance(rows, np.ndarray) and ((rows < 0) | (rows >= N)).any():
+        raise IndexError(f"embedding: input must hold rows from 0 to {N - 1}, got {rows!r:.60}")
     found = indexing.getitem(weight, (input.long(),), "embedding")
     if padding_idx is None:
         return found
@@ -200,23 +194,29 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor,
     return elementwise.where(target == 1, 1.0 - cos, apart)
 
 
+def _distance(name: str, x1: Tensor, x2: Tensor, p: Any, eps: float, keepdim: bool) -> Tensor:
+    p = as_number(name, "p", p, positive=True, infinite=True)
+    return reductions.norm(x1 - x2 + eps, p, -1, keepdim)
+
+
 @formula(one_shape=True)
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
+def pairwise_distance(x1: Tensor, x2: Tensor, p: Any = 2.0, eps: float = 1e-6,
                       keepdim: bool = False) -> Tensor:
     """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
-    return reductions.norm(x1 - x2 + eps, p, -1, keepdim)
+    return _distance("pairwise_distance", x1, x2, p, eps, keepdim)
 
 
 @formula(loss=True, one_shape=True)
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0,
-                        p: float = 2.0, eps: float = 1e-6, swap: bool = False) -> Tensor:
+                        p: Any = 2.0, eps: float = 1e-6, swap: bool = False) -> Tensor:
     """``max(0, margin + d(anchor, positive) - d(anchor, negative))``, d = `pairwise_distance`.
 
     With `swap`, the smaller of d(anchor, negative) and d(positive, negative). Balntas et al. 2016.
     """
-    near, far = [pairwise_distance(anchor, x, p, eps) for x in (positive, negative)]
-    if swap:
-        far = elementwise.minimum(far, pairwise_distance(positive, negative, p, eps))
+    pairs = [(anchor, positive), (anchor, negative), *[(positive, negative)] * swap]
+    near, far, *others = [_distance("triplet_margin_loss", *pair, p, eps, False) for pair in pairs]
+    for other in others:
+        far = elementwise.minimum(far, other)
     return elementwise.clamp(margin + near - far, min=0.0)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import creation
 from ..nn.functional import avg_pool2d, interpolate, pad
+from ..nn.functional.pooling import averages
 from ..ops import elementwise, indexing
 from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
 from ..ops.shapes import as_batch, unbatched
@@ -87,8 +88,10 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = N
 
     The other arguments are those of `avg_pool2d`.
     """
+    if norm_type == 0:
+        raise ValueError("lp_pool2d: norm_type must not be 0")
     size = math.prod(pair("lp_pool2d", "kernel_size", kernel_size, 1))
-    means = avg_pool2d(input**norm_type, kernel_size, stride, 0, ceil_mode)
+    means = averages("lp_pool2d", input**norm_type, (kernel_size, stride, 0, 1, ceil_mode))
     return (means.sign() * means.abs().relu() * float(size)) ** (1.0 / norm_type)
 
 
@@ -113,7 +116,8 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
                   for n, k, s, p in zip(x.shape[2:], kernel, steps, pads, strict=True)])
     if output_size is not None:
         wanted = as_ints(name, "output_size", output_size, 1)[-2:]
-        if max(abs(w - n) - s for w, n, s in zip(wanted, size, steps, strict=True)) >= 0:
+        pairs = zip(wanted, size, steps, strict=False)
+        if len(wanted) < 2 or [w for w, n, step in pairs if abs(w - n) >= step]:
             raise ValueError(f"{name}: output_size {wanted} must be less than a stride from {size}")
         size = wanted
     (N, C, *_), pixels, places = x.shape, math.prod(size), indices.array

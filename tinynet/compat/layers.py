@@ -11,7 +11,7 @@ from ..nn.function_module import FunctionModule
 from ..nn.module import Module
 from ..nn.parameter import Parameter, factory_options
 from ..nn.stateless import Upsample, _Loss, _Pool2d
-from ..ops.arguments import as_int, as_number
+from ..ops.arguments import as_int, as_list, as_number
 from ..tensor import Tensor
 from . import formulas, images, public
 
@@ -29,7 +29,6 @@ class Tanhshrink(FunctionModule, function=formulas.tanhshrink): ...
 class Hardshrink(FunctionModule, function=formulas.hardshrink): ...
 class Softshrink(FunctionModule, function=formulas.softshrink): ...
 class Threshold(FunctionModule, function=formulas.threshold): ...
-class Softmin(FunctionModule, function=formulas.softmin): ...
 
 
 class MarginRankingLoss(_Loss, function=formulas.margin_ranking_loss): ...
@@ -155,8 +154,8 @@ class DataParallel(Module):
     def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None,
                  dim: int = 0):
         super().__init__()
-        devices = {*([] if device_ids is None else device_ids)}
-        if len(devices) > 1 or output_device not in (None, *devices) or dim != 0:
+        devices = [] if device_ids is None else as_list("DataParallel", "device_ids", device_ids)
+        if len(devices) > 1 or output_device not in [None, *devices] or dim != 0:
             raise ValueError(f"DataParallel: expected one device and dim=0, got device_ids="
                 f"{device_ids}, output_device={output_device}, dim={dim}; leave them out, or see "
                 "tinynet.distributed")

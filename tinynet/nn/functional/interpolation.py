@@ -136,7 +136,8 @@ def _output_size(shape: Any, size: Any, scale_factor: Any, recompute: Any) -> tu
     if min(factors) <= 0:
         raise ValueError(f"interpolate: scale_factor must be {rule}, got {scale_factor!r}")
     height, width = [math.floor(n * f) for n, f in zip(shape, factors, strict=True)]
-    if not height or not width:
+    if not 0 < min(height, width) <= max(height, width) < 2**31:
         result = f"leaves {height} x {width} pixels of {shape[0]} x {shape[1]}"
-        raise ValueError(f"interpolate: scale_factor={scale_factor} {result}")
+        rule = "each must be at least 1 and below 2**31"
+        raise ValueError(f"interpolate: scale_factor={scale_factor} {result}; {rule}")
     return (height, width), (None, None) if recompute else (factors[0], factors[1])

@@ -84,12 +84,19 @@ def avg_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
     tensor([[[ 2.5000,  4.5000],
              [10.5000, 12.5000]]])
     """
-    x, was_unbatched = as_batch("avg_pool2d", input)
-    as_floats("avg_pool2d", "input", x)
     divisor = divisor_override
     if divisor is not None and as_int("avg_pool2d", "divisor_override", divisor) == 0:
         raise ValueError("avg_pool2d: divisor_override must be an int other than 0, or None; got 0")
-    geometry = _as_geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    window = kernel_size, stride, padding, 1, ceil_mode
+    return averages("avg_pool2d", input, window, count_include_pad, divisor)
+
+
+def averages(name: str, input: Tensor, window: tuple[Any, ...], count_include_pad: bool = True,
+             divisor: int | None = None) -> Tensor:
+    """`avg_pool2d` in the name of another function; `window` is what `_as_geometry` takes."""
+    x, was_unbatched = as_batch(name, input)
+    as_floats(name, "input", x)
+    geometry = _as_geometry(name, x, *window)
     windows, counts = [], []
     for axis, (n, k) in enumerate(zip(geometry.size, geometry.kernel, strict=True)):
         near = geometry.padding[axis][0]  # the far one includes what `ceil_mode` adds
