@@ -45,7 +45,7 @@ def test_on_gpu(gpu, case):
 
 def test_every_function_is_among_the_cases():
     tested = {case.name.split()[0] for case in CASES} | {"upsample"}
-    functions = {n for n in compat.names_for("tinynet.nn.functional") if "torch" not in n}
+    functions = {n for n in compat.names_for("tinynet.nn.functional") if n[-1] != "_"}
     assert functions - tested == set()
 
 
@@ -214,6 +214,24 @@ def test_in_place():
         assert np.array_equal(y.detach(), getattr(F, name)(x).detach())
         ours, theirs = [tinynet.grad((z * z).sum(), x)[0] for z in (y, getattr(F, name)(x))]
         assert np.array_equal(ours, theirs)
+
+
+def test_names_with_an_underscore_write_into_the_input():
+    for name in "relu leaky_relu elu hardtanh celu selu".split():
+        x = X.clone()
+        assert getattr(F, f"{name}_")(x) is x
+        assert np.array_equal(x, getattr(F, name)(X))
+    x = X.clone()
+    assert np.array_equal(F.leaky_relu_(x, 0.5), F.leaky_relu(X, 0.5))
+
+
+def test_other_names():
+    assert nn.NLLLoss2d is nn.NLLLoss
+    assert (
+        np.array_equal(nn.Softmax2d()(IMAGE), F.softmax(IMAGE, 1))
+        and repr(nn.Softmax2d()) == "Softmax2d()"
+    )
+    assert np.array_equal(nn.Softmax2d()(IMAGE[0]), F.softmax(IMAGE[0], 0))
 
 
 def test_gradcheck_of_sampling():

@@ -91,7 +91,7 @@ LOSSES: dict[str, list[tuple[int, ...]]] = {
 OTHERS = {
     "one_hot", "embedding", "Embedding", "affine_grid", "upsample", "MaxUnpool2d", "Module",
     "Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict",
-    "DataParallel",
+    "DataParallel", "NLLLoss2d", "Softmax2d",
 }  # fmt: skip
 
 

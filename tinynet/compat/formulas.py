@@ -4,11 +4,13 @@ None has a derivative of its own; each is differentiated through the operations 
 Activations take any shape and give the same shape. Losses take a `reduction`, as those of `loss`.
 """
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
+from ..nn import functional
 from ..nn.functional.activation import relu6
 from ..ops import elementwise, indexing, reductions, shapes
 from ..ops.arguments import as_int, as_number, as_tensor_of
@@ -220,4 +222,20 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     return elementwise.clamp(margin + near - far, min=0.0)
 
 
-__all__ = public(globals())
+# ------------------------------------------------------------------------------- other names
+
+
+def _in_place(name: str) -> Any:
+    """PyTorch's `name`_: the function `name`, written into its input."""
+    function: Any = globals().get(name) or getattr(functional, name)
+
+    @functools.wraps(function)
+    def operation(input: Tensor, *arguments: Any) -> Tensor:
+        return function(input, *arguments, inplace=True)
+
+    return operation
+
+
+_NAMES = "relu leaky_relu elu hardtanh celu selu".split()
+__all__ = public(globals(), *[f"{name}_" for name in _NAMES])
+globals().update({f"{name}_": _in_place(name) for name in _NAMES})

@@ -31,6 +31,10 @@ class Softshrink(FunctionModule, function=formulas.softshrink): ...
 class Threshold(FunctionModule, function=formulas.threshold): ...
 
 
+class Softmax2d(FunctionModule, function=F.softmax, arguments="", dim=-3):
+    """`Softmax` over the channels of (N, C, H, W) or (C, H, W)."""
+
+
 class MarginRankingLoss(_Loss, function=formulas.margin_ranking_loss): ...
 class HingeEmbeddingLoss(_Loss, function=formulas.hinge_embedding_loss): ...
 class CosineEmbeddingLoss(_Loss, function=formulas.cosine_embedding_loss): ...
@@ -175,4 +179,5 @@ class _Paths(ModuleType):
 
 
 modules = _Paths("modules", _Paths.__doc__)
-__all__ = public(globals(), "modules")
+NLLLoss2d = nn.NLLLoss  # its older name
+__all__ = public(globals(), "modules", "NLLLoss2d")
