@@ -4,6 +4,7 @@
     python examples/mnist_resumable.py --checkpoint runs/1 --resume    after a stop of any kind
     mpiexec -n 4 python examples/mnist_resumable.py                    four processes share the work
     python examples/mnist_resumable.py --report                        also writes report.html
+    python examples/mnist_resumable.py --watch                         a page to follow it on
 
 A resumed run ends with the same bits as a run that nobody stopped, and it may be resumed with
 another number of processes. The net and the picture are those of mnist.py; with the same seed both
@@ -38,6 +39,10 @@ def parse_options():
     add("--seed", type=int, default=0, help="the same seed gives the same result (0)")
     add("--out", type=Path, default="out", help="folder for weights, picture and report (out)")
     add("--report", action="store_true", help="also write report.html")
+    add(
+        "--watch", nargs="?", const="127.0.0.1", metavar="ADDRESS",
+        help="serve a page on this machine that shows the training (127.0.0.1, any free port)",
+    )  # fmt: skip
     add("--checkpoint", type=Path, metavar="DIR", help="folder for the state of the run")
     add("--checkpoint-every", type=int, default=100, metavar="STEPS", help="save so often (100)")
     add("--resume", action="store_true", help="start from the checkpoint, if there is one")
@@ -96,6 +101,21 @@ def evaluate(model, loader):
     return guesses, (guesses == loader.dataset.targets).float().mean().item()
 
 
+def kept_steps(steps, count=40):
+    """The steps before which the first kernels are kept: dense at first, where most changes."""
+    return {round(steps ** (k / count)) - 1 for k in range(count)}
+
+
+def watch(options, model, image, history, say):
+    """The page that --watch asks for, or None."""
+    if not options.watch:
+        return None
+    curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
+    page = tinynet.explain.watch(model, image, address=options.watch, name="MNIST", **curves)
+    say(f"watch the training: {page.url}")
+    return page
+
+
 def main():
     parser, options = parse_options()
 
@@ -120,15 +140,20 @@ def main():
     )
 
     # All that changes during training: what a checkpoint must hold.
-    history = {"epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": []}
+    history = {
+        "epoch": 1, "steps": 0, "seen": 0, "loss": [], "gradients": {}, "accuracy": [],
+        "kernels": [],
+    }  # fmt: skip
     checkpoint = resume(
         options, parser, say,
         model=model, optimizer=optimizer, scheduler=scheduler, loader=train_loader, history=history,
     )  # fmt: skip
     if rank > 0:  # dropout masks of its own, from a far part of the same stream of random numbers
         tinynet.default_generator.numpy.bit_generator.advance(rank << 96)
+    kept = kept_steps(options.epochs * steps_per_epoch)
     parallel = DistributedDataParallel(model)  # averages the gradients of all ranks
 
+    page = watch(options, model, test[0][0], history, say) if rank == 0 else None
     try:
         while history["epoch"] <= options.epochs:
             epoch, start, before = history["epoch"], time.perf_counter(), history["seen"]
@@ -139,6 +164,8 @@ def main():
                 desc=f"epoch {epoch}/{options.epochs}", disable=rank > 0,
             )  # fmt: skip
             for images, labels in train_loader:
+                if history["steps"] in kept:
+                    history["kernels"].append((history["seen"], model.conv1.weight.tolist()))
                 loss = F.cross_entropy(parallel(images), labels)
                 optimizer.zero_grad()
                 loss.backward()
@@ -150,6 +177,8 @@ def main():
                 history["steps"] += 1
                 history["seen"] += ranks * len(images)
                 bar.update(ranks * len(images))
+                if page:
+                    page.update()
                 if rank == 0 and checkpoint and history["steps"] % options.checkpoint_every == 0:
                     checkpoint.save()
             bar.close()
@@ -176,9 +205,11 @@ def main():
             draw(options.out / "mnist.png", model, losses, accuracies, test, guesses)
             print(f"picture: {options.out / 'mnist.png'}")
         if options.report:
-            curves = {name: history[name] for name in ("loss", "accuracy", "gradients")}
+            curves = {name: history[name] for name in ("loss", "accuracy", "gradients", "kernels")}
             report = tinynet.explain.report(model, *test[:], name="MNIST", **curves)
             print(f"report: {report.save(options.out / 'report.html')}")
+    if page:
+        page.close()
     distributed.destroy_process_group()
 
 

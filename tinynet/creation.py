@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import compat
-from .arrays import (as_device, computing, default_generator, device_of, Generator, module_on,
-    to_device, usable_device)
-from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
+from .arrays import as_device, computing, device_of, Generator, module_on, to_device, usable_device
+from .ops.arguments import (as_dtype, as_floats, as_int, as_number, as_random, as_shape,
     as_tensor as as_a_tensor, by_keyword, default_dtype, from_users_code)
 from .ops.operands import named
 from .tensor import Tensor
@@ -144,10 +143,6 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 # --------------------------------------------------------------------- of one value, or at random
 
 
-def _generator(name: str, generator: Any) -> np.random.Generator:
-    return (as_generator(name, generator) or default_generator).numpy
-
-
 def _constant(name: str, xp_function: str, size: tuple[int, ...], dtype: Any, device: Any,
               requires_grad: bool) -> Tensor:
     kind = as_dtype(name, dtype or default_dtype)
@@ -160,7 +155,7 @@ def _drawn(name: str, method: str, size: tuple[int, ...], dtype: Any, device: An
     kind = as_dtype(name, dtype or default_dtype)
     if kind.kind != "f":
         raise TypeError(f"{name}: draws floats, so dtype must be a floating one, got {kind}")
-    draw = getattr(_generator(name, generator), method)
+    draw = getattr(as_random(name, generator), method)
     array = draw(size, np.float64 if kind == np.float64 else np.float32).astype(kind, copy=False)
     return _finish(name, array, device, requires_grad)
 
@@ -173,7 +168,7 @@ def _integers(name: str, bounds: tuple[Any, Any], size: tuple[int, ...], dtype: 
     if not -(2**63) <= low < high <= 2**63:
         raise ValueError(f"{name}: low and high must fit in 64 bits, got {low} and {high}")
     kind = as_dtype(name, dtype or np.int64)
-    array = _generator(name, generator).integers(low, high, size)
+    array = as_random(name, generator).integers(low, high, size)
     return _finish(name, array.astype(kind, copy=False), device, requires_grad)
 
 
@@ -278,7 +273,7 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order, int64."""
-    array = _generator("randperm", generator).permutation(_count("randperm", "n", n))
+    array = as_random("randperm", generator).permutation(_count("randperm", "n", n))
     kind = as_dtype("randperm", dtype or np.int64)
     return _finish("randperm", array.astype(kind, copy=False), device, requires_grad)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from . import autograd
-from .arrays import (array_module, as_device, computing, default_generator, Device, device_of,
-    full_like, on_device_of, to_device, to_host)
+from .arrays import (array_module, as_device, computing, Device, device_of, full_like, on_device_of,
+    to_device, to_host)
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
     softmax as softmaxes)
-from .ops.arguments import as_dtype, as_number, as_operand, default_dtype
+from .ops.arguments import as_dtype, as_number, as_operand, as_random, default_dtype
 from .printing import format_tensor
 
 
@@ -451,7 +451,7 @@ class Tensor(Recorded):
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Write normally distributed values; returns self."""
         mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std, 0)
-        draw = (generator or default_generator).numpy.standard_normal
+        draw = as_random("normal_", generator).standard_normal
         return self._replace(self._drawn("normal_", draw, mean, std), "normal_")
 
     def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Any = None) -> Tensor:
@@ -459,7 +459,7 @@ class Tensor(Recorded):
         a, b = as_number("uniform_", "a", a), as_number("uniform_", "b", b)
         if not a <= b:
             raise ValueError(f"uniform_: expected a <= b, got a={a} and b={b}")
-        draw = (generator or default_generator).numpy.random
+        draw = as_random("uniform_", generator).random
         return self._replace(self._drawn("uniform_", draw, a, b - a), "uniform_")
 
     def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift, scale) -> Tensor:

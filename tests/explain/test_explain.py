@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import re
 import string
 import subprocess
@@ -127,6 +126,7 @@ def test_every_geometry_ends_at_the_gradients_of_plain_loops(seed, padding_mode)
             "forward": y[n_, o_].reshape(-1)[e.shown],
             "matrix": y[n_, o_].reshape(-1)[e.shown],
             "dw": dw[o_, c_ - e.group(o_) * e.Cg].reshape(-1),
+            "dw_gather": dw[o_, c_ - e.group(o_) * e.Cg].reshape(-1),
             "db": db[[o_]],
             "dx": pixels,
             "dx_gather": pixels,
@@ -146,8 +146,6 @@ def test_every_geometry_ends_at_the_gradients_of_plain_loops(seed, padding_mode)
                 == len(e.steps(mode_, sample=n_, out_channel=o_, in_channel=c_))
                 <= 256
             )
-    checked = page.check(e)
-    assert float(checked["worst"]) < 1e-8
     page.fragment(e)
 
 
@@ -244,7 +242,7 @@ def test_every_text_is_used_somewhere():
         for path in Path(page.__file__).parent.iterdir()
         if path.suffix in (".py", ".js") and path.name != "texts.py"
     )
-    for key in TEXTS:
+    for key in (key for key in TEXTS if not re.match(r"tour\.\d", key)):  # tested with the tour
         prefix = key.rpartition(".")[0] + "."
         # whole in the source, or put together there from a prefix: say("mode." + name)
         assert f'"{key}"' in source or f'"{prefix}"' in source or f'"{prefix}{{' in source, key
@@ -381,10 +379,8 @@ def test_a_window_larger_than_the_grid_still_has_few_steps_and_whole_gradients()
 def test_explaining_under_no_grad_works():
     with tinynet.no_grad():
         e = explain((1, 1, 1))
-        assert (
-            page_data(e.html())["compare"]["zeros"]["views"]["0,0"]
-            == matrix(GOLDEN[1, 1, 1][1]).reshape(-1).tolist()
-        )
+        dx = page_data(e.html())["expected"]["dx"]
+        assert dx == matrix(GOLDEN[1, 1, 1][1]).reshape(-1).tolist()
         conv = nn.Conv2d(1, 1, 3)
         assert tinynet.explain.layer(
             conv, tinynet.ones(1, 1, 5, 5), lambda y: (y * y).sum()
@@ -726,50 +722,6 @@ def test_layout_keeps_boxes_apart_and_edges_downward():
     assert left >= -1e-9
     assert all(layout.places[v][0] + sizes[v][0] / 2 <= layout.size[0] + 1e-9 for v in sizes)
     assert layered.nondecreasing([3, 1, 2, 5, 4]) == [2, 2, 2, 4.5, 4.5]
-
-
-# -- the notebook ----------------------------------------------------------------------------------
-
-NOTEBOOK = Path(__file__).parents[2] / "examples" / "conv_backprop.ipynb"
-
-
-def test_notebook_cells_run_in_order_and_are_stored_without_output():
-    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    names: dict = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            exec(compile("".join(cell["source"]), NOTEBOOK.name, "exec"), names)
-    assert isinstance(names["e"], tinynet.explain.Conv2dExplanation)
-
-
-def test_notebook_executes_in_jupyter(tmp_path, monkeypatch):
-    nbformat = pytest.importorskip(
-        "nbformat", reason="nbformat is not installed (pip install nbclient ipykernel)"
-    )
-    nbclient = pytest.importorskip(
-        "nbclient", reason="nbclient is not installed (pip install nbclient ipykernel)"
-    )
-    pytest.importorskip(
-        "ipykernel", reason="ipykernel is not installed (pip install nbclient ipykernel)"
-    )
-    # the kernel is a process of its own and finds tinynet where this one does
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(Path(tinynet.__file__).parents[1]), *sys.path])
-    )
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
-    shown = [
-        output["data"]["text/html"]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if "text/html" in output.get("data", {})
-    ]
-    assert sum("<iframe sandbox" in html for html in shown) == 3
-    assert sum("<svg" in html for html in shown) == 1
 
 
 def test_a_window_larger_than_the_grid_is_said():

@@ -52,3 +52,14 @@ def test_the_files_that_a_document_names_are_there(path):
     pattern = r"(?<![\w/.-])(?:tests|tools|examples|benchmarks|docs|tinynet)/[\w/.-]*\w"
     for name in re.findall(pattern, " ".join(re.findall(r"`[^`]+`|^    .+$", text, re.M))):
         assert (ROOT / name).exists(), f"{path.name} names {name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "picture"), [("README.md", "play.png"), ("README.zh-CN.md", "play.zh.png")]
+)
+def test_the_first_screen_opens_the_pages_and_leads_to_the_notebook(name, picture):
+    first = (ROOT / name).read_text(encoding="utf-8").split("\n## ")[0]
+    assert f"](docs/{picture})](docs/play.html)" in first
+    targets = set(re.findall(r"\]\(([^)#\s]+)", first))
+    assert {"docs/play.html", "docs/network.html", "examples/conv_backprop.ipynb"} <= targets
+    assert any(target.startswith("docs/it_does_not_learn") for target in targets)

@@ -131,14 +131,20 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
         arrays: list[Any] = []
+        parents: list[Any] = []  # per input its vertex, or None where no gradient is wanted
         like: Any = None
         xp: Any = np
+        recording, wanted = is_grad_enabled(), False
         for value in inputs:
+            vertex = None
             if isinstance(value, Variable):
+                vertex = value._vertex() if recording else None
                 like, value = value, value.array
                 if type(value) is not np.ndarray:
                     xp = None
             arrays.append(value)
+            parents.append(vertex)
+            wanted = wanted or vertex is not None
         if xp is None:
             xp = array_module(*arrays, function=self.name)
         if xp is np and (self.view or warnings_are_off()):
@@ -151,10 +157,8 @@ class Primitive:
         result = like._make(array)
         if self.view:
             result._become_view(inputs[0], self, constants)
-        if is_grad_enabled() and array.dtype.kind == "f":
-            parents = [v._vertex() if isinstance(v, Variable) else None for v in inputs]
-            if [v for v in parents if v is not None]:
-                result._node = Node(self, constants, inputs, parents, result)
+        if wanted and array.dtype.kind == "f":
+            result._node = Node(self, constants, inputs, parents, result)
         if anomaly.watching:
             anomaly.check_result(self, inputs, constants, result)
         return result
@@ -211,8 +215,11 @@ class Node:
         self.primitive = primitive
         self.constants = constants
         self.parents = parents  # per input its vertex, or None where no gradient is wanted
-        self.shapes = [v.array.shape if isinstance(v, Variable) else () for v in inputs]
-        self.dtypes = [v.array.dtype if isinstance(v, Variable) else None for v in inputs]
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[Any] = []
+        for v in inputs:
+            self.shapes.append(v.array.shape if isinstance(v, Variable) else ())
+            self.dtypes.append(v.array.dtype if isinstance(v, Variable) else None)
         self.shape = result.array.shape
         self.time = next(_clock)
         self.retained: weakref.ref[Variable] | None = None  # whose .grad retain_grad() asked for
@@ -259,11 +266,6 @@ class Node:
                     f"{tuple(array.shape)}, the input is {self.dtypes[i]} {tuple(self.shapes[i])}")
             made[i] = gradient
         return made
-
-    def free(self) -> None:
-        """Drop the kept values. A node that kept none stays usable, as in PyTorch."""
-        if self.kept:
-            self.kept = None
 
 
 # ------------------------------------------------------------------------------------ the walk

@@ -127,8 +127,8 @@ class Observer:
             tensor = node.retained()
             if tensor is not None and tensor._node is node:
                 tensor._add_grad(g)
-        if not self.retain_graph:
-            node.free()
+        if node.kept and not self.retain_graph:
+            node.kept = None  # a node that kept nothing stays usable, as in PyTorch
         for leaf in node.parents if self.pending else ():
             if leaf in self.pending:
                 self.pending[leaf] -= 1

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import creation
-from ..arrays import default_generator, Device, Generator
+from ..arrays import Device, Generator
 from ..ops import shapes
-from ..ops.arguments import as_generator, as_list, as_number
+from ..ops.arguments import as_list, as_number, as_random
 from ..tensor import Tensor
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
@@ -153,7 +153,7 @@ def random_split(dataset: Dataset, lengths: Sequence[float],
         generator: where the order is drawn from; by default the one that `manual_seed` seeds.
     """
     total = length_of("random_split", dataset)
-    as_generator("random_split", generator)
+    random = as_random("random_split", generator)
     parts = as_list("random_split", "lengths", lengths)
     parts = [as_number("random_split", "each of lengths", part, 0) for part in parts]
     # Of a single sample, [1] is a number of samples and not a fraction.
@@ -165,8 +165,8 @@ def random_split(dataset: Dataset, lengths: Sequence[float],
         sizes = [int(part) for part in parts]
     if sum(sizes) != total:
         raise ValueError(f"random_split: lengths {parts} don't add up to the {total} samples or 1")
-    order = (generator or default_generator).numpy.permutation(total)
-    return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1])]
+    parts = np.split(random.permutation(total), np.cumsum(sizes)[:-1])
+    return [Subset(dataset, part) for part in parts]
 
 
 def default_collate(samples: Sequence[Any]) -> Any:

@@ -4,8 +4,8 @@ numbers.
 >>> import tinynet
 >>> e = tinynet.explain.conv2d([[1, 2, 0], [0, 1, 2], [1, 2, 1]], [[1, 2], [0, 1]])
 >>> e.steps("dx")[0]
-'G[0,0] = 1 travels back through the 4 taps: dX[0:2,0:2] += 1·w. Cell (1,0): 0 → 0, contribution \
-1 of 2. Windows overlap, so we add; assigning would keep only the last.'
+'G[0,0] = 1 travels back through the 4 taps: dX[0:2,0:2] += 1·w. Cell (1,1): 0 → 1, contribution \
+1 of 4. Windows overlap, so we add; assigning would keep only the last.'
 
 `e.save("conv.html")` writes one self-contained file; a notebook shows `e` as a page, a terminal as
 text.
@@ -15,14 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import tinynet
 
 from .explanation import Conv2dExplanation
 from .graph import GraphExplanation, graph
+from .network import NetworkExplanation, network
 from .report import TrainingReport, report
+from .watch import TrainingWatch, watch
 
-__all__ = ["Conv2dExplanation", "GraphExplanation", "TrainingReport", "conv2d", "graph", "layer",
-           "report"]
+__all__ = ["Conv2dExplanation", "GraphExplanation", "NetworkExplanation", "TrainingReport",
+           "TrainingWatch", "conv2d", "graph", "layer", "network", "report", "watch"]
 
 
 def conv2d(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
@@ -66,7 +70,9 @@ def layer(module: Any, x: Any, loss: Callable[[Any], Any] | None = None, sample:
             output.
         sample: the sample shown first. dW and db are sums over the whole batch.
         name: a title; None: the layer as it prints.
-        lang, cell: as for `conv2d`.
+        lang, cell: as for `conv2d`; cell None: where the gradient of `sample` is largest.
+
+    The page opens where the gradient is largest, and says where it is 0 because ReLU was off.
 
     Parameters keep their values and `.grad`. `loss` runs once, with its modules in the mode (train
     or eval) that they are in.
@@ -76,7 +82,7 @@ def layer(module: Any, x: Any, loss: Callable[[Any], Any] | None = None, sample:
     if not isinstance(module, tinynet.nn.Conv2d):
         raise TypeError(f"explain.layer: module is a {type(module).__name__}; it must be an "
                         "nn.Conv2d")
-    grad_out = None
+    grad_out, relu, out_channel = None, False, 0
     if loss is not None:
         with tinynet.no_grad():
             output = module(x)
@@ -92,7 +98,24 @@ def layer(module: Any, x: Any, loss: Callable[[Any], Any] | None = None, sample:
             raise ValueError("explain.layer: loss(y) does not depend on y, so the layer gets no "
                              "gradient; compute it from the argument that the function gets")
         (grad_out,) = tinynet.grad(value, [output])
+        relu, out_channel, cell = where_to_begin(output, grad_out, sample, cell)
     return Conv2dExplanation(
         x, module.weight, module.bias, module.stride, module.padding, module.dilation,
         module.groups, module.padding_mode, grad_out,
-        name=repr(module) if name is None else name, lang=lang, cell=cell, sample=sample)
+        name=repr(module) if name is None else name, lang=lang, cell=cell, sample=sample,
+        out_channel=out_channel, relu=relu)
+
+
+def where_to_begin(output: Any, grad_out: Any, sample: int, cell: tuple[int, int] | None
+                   ) -> tuple[bool, int, tuple[int, int] | None]:
+    """Whether a ReLU follows the layer, and the output channel and cell where G is largest."""
+    y, g = (t.detach().cpu().array for t in (output, grad_out))
+    y, g = (a.reshape((1,) * (4 - a.ndim) + a.shape) for a in (y, g))
+    off = y < 0
+    relu = bool(off.any() and g.any() and not g[off].any())
+    if not 0 <= sample < len(g):                            # Conv2dExplanation says what is wrong
+        return relu, 0, cell
+    if cell is None:
+        out, row, col = np.unravel_index(abs(g[sample]).argmax(), g[sample].shape)
+        return relu, int(out), (int(row), int(col))
+    return relu, int(abs(g[(sample, slice(None), *cell)]).argmax()), cell

@@ -74,6 +74,13 @@ def view_key(axes: str, n: int, o: int, c: int) -> str:
     return ",".join(str({"n": n, "o": o, "c": c}[axis]) for axis in axes)
 
 
+def spread(count: int, most: int, wanted: int) -> list[int]:
+    """At most `most` of `count` things, evenly spread, with the wanted one among them."""
+    chosen = sorted({round(k) for k in np.linspace(0, count - 1, min(count, most))})
+    chosen[min(range(len(chosen)), key=lambda k: abs(chosen[k] - wanted))] = wanted
+    return chosen
+
+
 class Convolution:
     """The numbers of one convolution.
 
@@ -84,12 +91,14 @@ class Convolution:
     def __init__(self, x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0,
                  dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros",
                  grad_out: Any = None, *, name: str | None = None, lang: str = "en",
-                 cell: tuple[int, int] | None = None, sample: int = 0) -> None:
+                 cell: tuple[int, int] | None = None, sample: int = 0, out_channel: int = 0,
+                 relu: bool = False) -> None:
         check_language("explain.conv2d", lang)
         if padding_mode not in PADDING_MODES:
             raise ValueError(f"explain.conv2d: padding_mode={padding_mode!r}; it must be one of "
                              f"{list(PADDING_MODES)}")
         self.name, self.lang, self.padding_mode = name, lang, padding_mode
+        self.chosen, self.out_channel, self.relu = cell, out_channel, relu
         x, w = as_float64("x", x), as_float64("w", w)
         shapes = f"explain.conv2d: x has shape {x.shape} and w {w.shape}; "
         if x.ndim not in (2, 3, 4) or w.ndim not in (2, 4):
@@ -229,8 +238,11 @@ class Convolution:
         first = min(max(sample - TABS // 2, 0), max(self.N - TABS, 0))
         self.sample = sample
         self.samples = range(first, min(first + TABS, self.N))
-        # spread over all output channels, so that every group is represented
-        self.outs = sorted({round(o) for o in np.linspace(0, self.O - 1, min(self.O, TABS))})
+        # spread over all groups, and over the output channels of each: as many of every group
+        per_group = self.O // self.groups
+        groups = spread(self.groups, TABS, self.group(self.out_channel))
+        outs = spread(per_group, max(1, TABS // len(groups)), self.out_channel % per_group)
+        self.outs = [group * per_group + o for group in groups for o in outs]
         rows, cols = self.rows, self.cols
         self.windows = [(i, j) for i in rows.windows for j in cols.windows]
         self.shown = [i * cols.out + j for i, j in self.windows]    # their places among all P

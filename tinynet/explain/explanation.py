@@ -59,9 +59,13 @@ class Conv2dExplanation(SteppedConvolution):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the explainer as one self-contained HTML file and return its path."""
         path = Path(path)
-        page = document(say(self.lang, "title"), self.lang, fragment(self))
-        path.write_text(page, encoding="utf-8")
+        path.write_text(self.page(), encoding="utf-8")
         return path
+
+    def page(self) -> str:
+        """The whole page as text, which `save` writes. Its address may name what it shows; the
+        format stands in address.js: ``conv.html#mode=dx&step=3&lang=zh``."""
+        return document(say(self.lang, "title"), self.lang, fragment(self))
 
     def _repr_html_(self) -> str:
         return notebook(self)

@@ -1,70 +1,77 @@
-// The page around the panels, and what a reader can do with it: mouse, keys, paper.
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
-const live = root.querySelector(".tn-live");
-const parts = {};                       // the elements that change, by name
+// The page around the panels. frame() makes what depends on the language, build() what depends on
+// the mode and the numbers, update() what depends on the step and on the cell pointed at.
 
-// -- the page -------------------------------------------------------------------------------------
-const translated = text => text[DATA.languages.indexOf(state.lang)];
-const card = (name, heading, ...children) =>
-  el("section", { class: "tn-card " + name }, el("h2", {}, heading), ...children);
-
-// Everything that depends on the language.
 function frame() {
   const button = (name, text, run, more = {}) => {
     const attributes = { type: "button", class: "tn-" + name, onclick: run, ...more };
     return parts[name] = el("button", attributes, text);
   };
-  const sign = (name, text, run) => button(name, text, run, { "aria-label": say(name) });
+  const sign = (name, text, run) =>
+    button(name, text, run, { "aria-label": say(name), title: say(name) });
   for (const node of root.querySelectorAll("[data-say]")) {
     node.textContent = say(...JSON.parse(node.dataset.say));
   }
   root.lang = state.lang;
-  const tools = el("div", { class: "tn-tools" },
+  parts.badge = el("span", { class: "tn-badge" });
+  const tools = el("div", { class: "tn-tools" }, parts.badge,
+    button("reset", say("reset"), reset, { title: say("reset.long") }),
+    button("begin", say("tour"), () => startTour(1)),
+    button("numbers", say("numbers"), goToSettings),
+    button("link", say("link.short"), copyLink, { title: say("link") }),
+    button("present", say("present.short"), present, { title: say("present") }),
     button("language", say("language"), nextLanguage, { lang: state.lang === "en" ? "zh" : "en" }),
-    button("theme", "◐", nextTheme, { "aria-label": say("theme"), title: say("theme") }),
-    button("help", "?", openHelp, { "aria-label": say("help"), title: say("help") }));
-  const facts = el("dl", { class: "tn-facts" });
-  for (const { label, text } of DATA.facts) {
-    const lines = translated(text).split("    ").map(line => el("span", {}, line));
-    facts.append(el("div", { class: label.replace("fact.", "is-") },
-      el("dt", {}, say(label)), el("dd", {}, ...lines)));
-  }
-  const modes = el("div", { class: "tn-modes", role: "group", "aria-label": say("modes") },
-    ...MODES.map((name, k) =>
-      el("button", { type: "button", "data-mode": name, onclick: () => setMode(name) },
-        el("kbd", {}, String(k + 1)), el("span", {}, say("mode." + name)))));
+    sign("theme", "◐", nextTheme), sign("help", "?", openHelp));
+  parts.modes = el("div", { class: "tn-modes", role: "group", "aria-label": say("modes") },
+    ...MODES.map((name, k) => el("button", { type: "button", "data-mode": name,
+      title: say("mode." + name), onclick: () => setMode(name) },
+    el("kbd", {}, String(k + 1)), el("b", {}, say("tab." + name)),
+    el("span", {}, say("sub." + name)))));
   parts.slider = el("input", { type: "range", min: 0, step: 1, "aria-label": say("slider"),
     oninput: event => setStep(+event.target.value) });
   parts.where = el("output", { class: "tn-where" });
-  const controls = el("div", { class: "tn-controls" },
-    sign("first", "⇤", () => setStep(0)),
-    sign("back", "←", () => setStep(state.step - 1)),
-    parts.slider,
-    sign("forth", "→", () => setStep(state.step + 1)),
+  parts.speed = el("select", { class: "tn-speed", "aria-label": say("speed"), title: say("speed"),
+    onchange: event => setSpeed(+event.target.value) },
+  ...[.5, 1, 2, 4].map(value => el("option", { value, selected: value === state.speed },
+    value + "×")));
+  parts.extra = el("div", { class: "tn-extra" });
+  parts.bar = el("div", { class: "tn-bar", role: "group", "aria-label": say("controls") },
+    sign("first", "⇤", () => setStep(0)), sign("back", "←", () => setStep(state.step - 1)),
+    parts.slider, sign("forth", "→", () => setStep(state.step + 1)),
     sign("last", "⇥", () => setStep(steps() - 1)),
     button("play", say("play"), togglePlay,
       calm.matches ? { disabled: true, title: say("no_motion") } : {}),
-    parts.where);
+    parts.speed, parts.where, parts.extra);
   parts.tabs = el("div", { class: "tn-tabs" });
   parts.lead = el("p", { class: "tn-lead" });
+  parts.sums = el("div", { class: "tn-sums", role: "group", "aria-label": say("sum") });
   parts.sentence = el("p", { class: "tn-sentence", "aria-live": "polite" });
+  parts.tour = el("section", { class: "tn-tour", hidden: true, "aria-label": say("tour") });
   parts.formula = el("p", { class: "tn-formula" });
   parts.code = el("p", { class: "tn-code" }, el("code"));
   parts.stage = el("div", { class: "tn-stage", role: "group", "aria-label": say("panels") });
   parts.more = el("div", { class: "tn-more" });
+  parts.facts = el("dl", { class: "tn-facts" });
+  parts.side = el("aside", { class: "tn-side", "aria-label": say("numbers") });
+  parts.main = el("div", { class: "tn-main" },
+    el("div", { class: "tn-work" }, parts.lead, parts.tabs, parts.stage, parts.sums,
+      parts.tour, parts.sentence), parts.side);
   parts.help = help();
-  const head = root.querySelector(".tn-head");
-  head.replaceChildren(head.firstElementChild, tools);
-  live.replaceChildren(facts, modes,
-    el("div", { class: "tn-bar" }, parts.lead, controls, parts.tabs),
-    parts.sentence, parts.stage, el("div", { class: "tn-words" }, parts.formula, parts.code),
-    parts.more, parts.help);
+  parts.said = el("p", { class: "tn-sr", role: "status" });
+  parts.below = el("div", { class: "tn-below" },
+    el("div", { class: "tn-words" }, parts.formula, parts.code), parts.more,
+    el("details", { class: "tn-about" }, el("summary", {}, say("facts")), parts.facts));
+  parts.head = root.querySelector(".tn-head");
+  parts.head.replaceChildren(parts.head.firstElementChild, tools);
+  live.replaceChildren(parts.modes, parts.bar, parts.main, parts.below, parts.help, parts.said);
+  buildSettings();
   build();
+  if (state.tour) showTour();
 }
 
 function help() {
-  const keys = [["1 – 7", "modes"], ["← →", "step"], ["Home End", "ends"], ["Space", "space"],
-    ["Tab", "tab"], ["↑ ↓ ← →", "arrows"], ["Enter", "enter"], ["Esc", "esc"], ["?", "help"]];
+  const keys = [["1 – 8", "modes"], ["← →", "step"], ["Home End", "ends"], ["Space", "space"],
+    ["Tab", "tab"], ["↑ ↓ ← →", "arrows"], ["Enter", "enter"], ["E", "edit"], ["T", "turn"],
+    ["P", "present"], ["Esc", "esc"], ["?", "help"]];
   const caps = names => names.split(" ").map(name => name === "–" ? name : el("kbd", {}, name));
   const swatch = name => el("span", { class: "tn-swatch is-" + name, "aria-hidden": "true" });
   const dialog = el("dialog", { class: "tn-dialog", "aria-label": say("help") },
@@ -77,111 +84,152 @@ function help() {
   return dialog;
 }
 
-// Everything that depends on the mode, the sample and the channels. The keyboard stays in its cell.
+// The keyboard stays in its cell.
 function build() {
   const position = document.activeElement;
   const inPanels = parts.stage.contains(position) || parts.more.contains(position);
   const held = inPanels ? placed(position) : null;
-  const box = id => { const panel = PANELS[id](); follow(id, panel); return draw(id, panel); };
-  parts.stage.replaceChildren(...STAGE[state.mode].map(item => item in PANELS ? box(item)
-    : el("div", { class: "tn-operator", "aria-hidden": "true" }, item)));
-  parts.stage.dataset.mode = state.mode;
+  const box = (id, view = {}) => {
+    const name = id.split("-")[0], make = () => inView(view, PANELS[name]), panel = make();
+    follow(id, panel);
+    return draw(id, panel, make, view);
+  };
+  const beside = name => {
+    const others = othersOf(name), shown = others.slice(0, MOST_OTHERS), main = box(name);
+    if (!others.length || main.size.rows > 9) return main;     // too small to be read
+    const more = others.length > shown.length ? ["…"] : [];
+    return el("div", { class: "tn-beside" }, main, el("div", { class: "tn-others" },
+      ...shown.map(view => box(name + "-" + Object.values(view)[0], view)), ...more));
+  };
+  const item = name => Array.isArray(name) ? el("div", { class: "tn-pile" }, ...name.map(item))
+    : name in PANELS ? beside(name)
+      : el("div", { class: "tn-operator", "aria-hidden": "true" }, name);
+  endTurn();
+  root.dataset.mode = parts.stage.dataset.mode = state.mode;
+  parts.stage.replaceChildren(...STAGE[state.mode].map(item));
   parts.more.replaceChildren();
   parts.check = null;
-  if (FALK[state.mode]) (state.mode === "matrix" ? parts.stage : parts.more).append(falk(box));
-  if (state.mode === "borders" && Object.keys(DATA.compare).length) parts.more.append(compared());
-  if (["dx", "dx_gather", "db"].includes(state.mode)) parts.more.append(checkCard());
+  if (FALK[state.mode]) parts.more.append(falk(box));
+  if (GROWS[state.mode] !== "y" && state.mode !== "borders") parts.more.append(checkCard());
+  if (state.mode === "matrix" && model.geometry.Cg > 1) {
+    parts.more.append(el("p", { class: "tn-note" },
+      say("panel.matrix_share", { c: inName(state.c) })));
+  }
+  if (state.mode === "borders" && model.geometry.padded && !model.frame) {
+    parts.more.append(comparison());
+  }
   drawTabs();
-  for (const button of root.querySelectorAll("button[data-mode]")) {
+  drawExtra();
+  for (const button of root.querySelectorAll(".tn-modes button")) {
     button.setAttribute("aria-pressed", String(button.dataset.mode === state.mode));
   }
   parts.lead.textContent = say("lead." + state.mode);
   parts.formula.innerHTML = say("formula." + state.mode);       // trusted text of our own table
   parts.code.firstChild.textContent =
-    state.mode === "forward" ? "y = " + DATA.call : say("code." + state.mode);
+    state.mode === "forward" ? "y = " + callText() : say("code." + state.mode);
+  root.querySelector(".tn-call code").textContent = callText();
+  parts.facts.replaceChildren(...facts().map(([label, lines]) => el("div",
+    { class: label.replace("fact.", "is-") }, el("dt", {}, say(label)),
+    el("dd", {}, ...lines.map(line => el("span", {}, line))))));
+  reserveSentence();
+  fit();
   update();
   if (held) find(held.panel, held.row, held.col)?.focus();
 }
 
-// The mode as a matrix product.
-function falk(box) {
-  const [top, left, product] = FALK[state.mode];
-  // the empty corner of the scheme holds what helps to read it
-  const corner = state.mode === "matrix" ? box("x") : state.mode === "dw" ? checkCard() : el("div");
-  const words = card("tn-matrix", say("panel.matrix"),
-    el("div", { class: "tn-falk" }, corner, box(top), box(left), box(product)));
-  const note = text => words.append(el("p", { class: "tn-note" }, text));
-  if (state.mode === "dx") {
-    const outs = DATA.outs_of_group;
-    if (outs > 1) note(say("panel.matrix_sum", { outs }));
-  } else if (DATA.channels > 1) note(say("panel.matrix_share", { c: state.c }));
-  return words;
-}
-
-function checkCard() {
-  parts.check = el("tbody");
-  const heads = ["cell", "analytic", "numeric", "error"].map(name =>
-    el("th", { scope: "col" }, say("check." + name)));
-  const { count, worst } = DATA.check;
-  return card("tn-check", say("panel.check"), el("p", {}, say("check.text")),
-    el("table", {}, el("thead", {}, el("tr", {}, ...heads)), parts.check),
-    el("p", {}, say("check.worst", { count, error: worst })));
-}
-
-// dX under each padding mode.
-function compared() {
-  const list = el("div", { class: "tn-stage" });
-  for (const [name, result] of Object.entries(DATA.compare)) {
-    if (!result) {
-      list.append(el("div", { class: "tn-panel" }, el("h3", {}, name),
-        el("p", { class: "tn-note" }, say("compare.none"))));
-      continue;
-    }
-    const row = r => rows.labels.indexOf(result.rows[r]);
-    const place = (r, c) => row(r) * WIDTH + cols.labels.indexOf(result.cols[c]);
-    list.append(draw("compare-" + name, {
-      rows: result.rows, cols: result.cols, address: (r, c) => ({ q: place(r, c) }),
-      value: (r, c) => result.views[key("nc")][r * result.cols.length + c],
-      kind: (r, c) => cellKind(place(r, c)),
-    }));
-  }
-  return card("tn-compare", say("panel.compare"), list);
+// The height of the largest sentence of the mode, so that nothing moves while stepping.
+function reserveSentence() {
+  const probe = parts.sentence, all = range(steps()).map(step => speak(stepSentence(step)));
+  const longest = all.sort((a, b) => b.length - a.length).slice(0, 8);
+  probe.style.minHeight = "";
+  const heights = longest.map(text => {
+    probe.textContent = text;
+    return Math.ceil(probe.getBoundingClientRect().height);
+  });
+  probe.style.minHeight = Math.max(...heights) + "px";
 }
 
 function drawTabs() {
-  const axes = [["n", "sample", DATA.samples], ["o", "out_channel", DATA.outs],
-    ["c", "in_channel", DATA.ins[state.o]]];
-  const tab = (axis, name, value) => el("button", {
-    type: "button", "data-axis": axis, "data-value": value,
-    "aria-pressed": String(state[axis] === value), "aria-label": say(name) + " " + value,
-    onclick: () => setView(axis, value),
-  }, String(value));
-  const group = ([axis, name, values]) =>
+  const { samples, outs, ins } = model.frame ?? {}, { N, O } = model.geometry;
+  const label = (names, k) => names?.[k] ?? k;
+  const axes = [["n", "sample", range(N), samples], ["o", "out_channel", range(O), outs],
+    ["c", "in_channel", model.insOf(state.o), ins]];
+  const tab = (axis, name, value, names) => el("button", {
+    type: "button", "data-axis": axis, "data-value": label(names, value),
+    "aria-pressed": String(state[axis] === value),
+    "aria-label": say(name) + " " + label(names, value), onclick: () => setView(axis, value),
+  }, String(label(names, value)));
+  const group = ([axis, name, values, names]) =>
     el("div", { class: "tn-tab", role: "group", "aria-label": say(name) },
       el("span", { "aria-hidden": "true" }, say(name)),
-      ...values.map(value => tab(axis, name, value)));
-  parts.tabs.replaceChildren(...axes.filter(([, , values]) => values.length > 1).map(group));
+      ...values.map(value => tab(axis, name, value, names)));
+  const groups = axes.filter(([, , values]) => values.length > 1).map(group);
+  parts.tabs.replaceChildren(...groups);
+  parts.lead.hidden = groups.length > 0;                // leaves the height to the cells
 }
 
-// Everything that depends on the step and on the cell pointed at.
+// What only some modes have: the switch that assigns instead of adding, and the turn.
+function drawExtra() {
+  parts.extra.replaceChildren();
+  if (["dx", "dw", "db"].includes(state.mode)) {
+    parts.extra.append(el("label", { class: "tn-switch" },
+      el("input", { type: "checkbox", class: "tn-assign", checked: state.assign,
+        onchange: event => { state.assign = event.target.checked; build(); } }),
+      say("assign")));
+  }
+  if (state.mode === "dx_gather" && model.geometry.T > 1) {
+    parts.extra.append(parts.turn = el("button", { type: "button", class: "tn-turn",
+      onclick: playTurn }, say("turn")));
+  }
+}
+
 function update() {
-  const lit = light(chosen());
+  const lit = light(chosen()), isLast = state.step === steps() - 1, now = active();
   parts.slider.max = steps() - 1;
   parts.slider.value = state.step;
   const where = say("step", { k: state.step + 1, n: steps() });
+  const isSmall = ["is-narrow", "is-short"].some(name => root.classList.contains(name));
   parts.slider.setAttribute("aria-valuetext", where);
-  parts.where.textContent = where;
+  parts.where.textContent = isSmall ? `${state.step + 1}/${steps()}` : where;
   for (const name of ["first", "back"]) parts[name].disabled = state.step === 0;
-  for (const name of ["last", "forth"]) parts[name].disabled = state.step === steps() - 1;
+  for (const name of ["last", "forth"]) parts[name].disabled = isLast;
   parts.play.textContent = say(state.timer ? "pause" : "play");
-  const sentence = mode().sentences[key(mode().views)][state.step];
+  const pointed = now && inView(now.view, () => pointSentence(now.panel, now.address));
+  const sentence = pointed ?? [...stepSentence(), ...reluSentence(stepNow().focus.p)];
   const gap = state.lang === "zh" ? "" : " ";
   parts.sentence.replaceChildren(...sentence.flatMap(([name, slots], k) =>
     [k ? gap : "", el("span", { class: "tn-part" }, say(name, slots))]));
-  root.dataset.mode = state.mode;
+  drawSum(now);
   root.dataset.step = state.step;
   for (const box of panelBoxes()) paint(box, lit);
-  if (parts.check) checked();
+  if (parts.check) showCheck();
+  showBadge();
+}
+
+// The pieces that add up to one number, as chips: "2 from (0,0) + 2 from (0,1) = 4".
+function drawSum(now) {
+  const step = stepNow(), own = Object.keys(step.mark ?? {}).length ? step.mark : step.focus;
+  const sum = state.mask ? null
+    : inView(now?.view, () => smallSum(now?.panel, now?.address ?? own));
+  const isNarrow = root.classList.contains("is-narrow");
+  parts.sums.replaceChildren();
+  if (!sum || !sum.pieces.length) return;
+  const chip = ({ value, text, from, view }, k) => {
+    const isLost = sum.assigned && k < sum.pieces.length - 1;
+    const isFew = !isNarrow && sum.pieces.length <= 5 && /^\(/.test(from ?? "");
+    const isNamed = from && (!isNarrow || sum.pieces.length <= 3);
+    const inside = [el("b", {}, text ?? number(value)),
+      isNamed ? " " + (isFew ? say("sum.from", { from }) : from) : ""];
+    return view === undefined
+      ? el("span", { class: "tn-chip" + (isLost ? " is-lost" : "") }, ...inside)
+      : el("button", { type: "button", class: "tn-chip", onclick: () => setView("c", view),
+        "aria-pressed": String(view === state.c) }, ...inside);
+  };
+  parts.sums.append(el("span", { class: "tn-chip is-name" }, sum.name + " ="),
+    ...shorten(sum.pieces.map(chip), isNarrow ? 2 : 6, el("span", {}, "…"))
+      .flatMap((node, k) => k ? [sum.assigned ? "," : "+", node] : [node]),
+    el("span", { class: "tn-chip is-sum" }, "= " + number(sum.sum)));
+  parts.sums.tabIndex = parts.sums.scrollWidth > parts.sums.clientWidth ? 0 : -1;
 }
 
 const panelBoxes = () => [...root.querySelectorAll(".tn-panel")].filter(box => box.panel);
@@ -189,172 +237,9 @@ const panelBoxes = () => [...root.querySelectorAll(".tn-panel")].filter(box => b
 // Panels read the accumulator when they are made, so a new step makes them again.
 function renew() {
   for (const box of panelBoxes()) {
-    if (box.dataset.panel in PANELS) box.panel = PANELS[box.dataset.panel]();
+    if (box.make) box.panel = box.make();
   }
-  const isLarge = ({ panel }) => panel.rows.length > GRID || panel.cols.length > GRID;
+  const isLarge = ({ panel, dataset }) =>
+    Math.max(panel.rows.length, panel.cols.length) > pageSize(dataset.panel);
   if (panelBoxes().some(isLarge)) build(); else update();
 }
-
-// The row of the numeric check: the cell pointed at, or the middle one of those the step changes.
-function checked() {
-  const { panel } = mode().grows, now = active();
-  const axis = { dw: "t", dx: "q" }[panel];
-  const touched = mode().grows.touched[state.step];
-  const place = panel === "db" ? 0 : now && axis in now.address ? now.address[axis]
-    : touched[Math.floor(touched.length / 2)];
-  const view = { dw: "oc", dx: "nc", db: "o" }[panel];
-  const result = DATA.check[panel][key(view)][place];
-  const cell = () => show(rows.labels[Math.floor(place / WIDTH)]) + ","
-    + show(cols.labels[place % WIDTH]);
-  const label = panel === "db" ? "db(" + state.o + ")"
-    : panel === "dw" ? "dW(" + tapLabels[place] + ")" : "dX(" + cell() + ")";
-  const reason = DATA.pad[place] && panel === "dx" ? "mark.pad" : "check.none";
-  parts.check.replaceChildren(el("tr", {}, el("th", { scope: "row" }, label),
-    ...(result ? result.map(text => el("td", {}, text))
-      : [el("td", { colspan: 3 }, say(reason))])));
-}
-
-// -- what a reader can do -------------------------------------------------------------------------
-function setStep(step) {
-  state.step = clamp(step, steps() - 1);
-  if (state.timer && state.step === steps() - 1) stop();
-  renew();
-}
-function setMode(name) {
-  stop();
-  Object.assign(state, { mode: name, step: 0, pinned: null, pointed: null });
-  build();
-}
-function setView(axis, value) {
-  state[axis] = value;
-  const ins = DATA.ins[state.o];                        // another group reads other channels
-  if (!ins.includes(state.c)) state.c = ins[0];
-  build();
-  root.querySelector(`.tn-tabs [data-axis="${axis}"][data-value="${value}"]`).focus();
-}
-function nextLanguage() {
-  const next = DATA.languages.indexOf(state.lang) + 1;
-  state.lang = DATA.languages[next % DATA.languages.length];
-  frame();
-  parts.language.focus();
-}
-function nextTheme() {
-  const scheme = getComputedStyle(root).colorScheme;
-  const systemIsDark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const dark = scheme === "dark" || (scheme !== "light" && systemIsDark);
-  root.style.colorScheme = root.dataset.theme = dark ? "light" : "dark";
-}
-function openHelp() { if (parts.help.open) parts.help.close(); else parts.help.showModal(); }
-function stop() { clearInterval(state.timer); state.timer = null; }
-function togglePlay() {
-  if (calm.matches) return;
-  if (state.timer) { stop(); update(); return; }
-  if (state.step === steps() - 1) state.step = -1;
-  state.timer = setInterval(() => setStep(state.step + 1), 1200);
-  setStep(state.step + 1);
-}
-
-const find = (panel, row, col) => root.querySelector(
-  `table[data-panel="${panel}"] td[data-row="${row}"][data-col="${col}"]`);
-const placed = target => {
-  const cell = target.closest?.("td[data-row]"), box = cell && cell.closest(".tn-panel");
-  if (!box) return null;
-  const row = +cell.dataset.row, col = +cell.dataset.col;
-  return { panel: box.dataset.panel, row, col, address: box.panel.address(row, col) };
-};
-function point(place) {
-  if (same(place, state.pointed) || (!place && !state.pointed)) return;
-  state.pointed = place;
-  update();
-}
-function pin(place) {
-  state.pinned = same(place, state.pinned) ? null : place;
-  update();
-}
-live.addEventListener("pointerover", event => {
-  if (event.pointerType !== "touch") point(placed(event.target));
-});
-live.addEventListener("pointerleave", () => point(null));
-live.addEventListener("focusin", event => {
-  const place = placed(event.target);
-  if (place) state.focus[place.panel] = { row: place.row, col: place.col };
-  if (place && event.target.matches(":focus-visible")) point(place);
-});
-live.addEventListener("focusout", event => { if (placed(event.target)) point(null); });
-live.addEventListener("click", event => {
-  const place = placed(event.target);
-  if (place) pin(place);
-});
-
-// An arrow key inside a panel: to the next cell, turning the page if necessary.
-function walk(place, name) {
-  const [down, across] =
-    { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[name];
-  const { panel } = root.querySelector(`.tn-panel[data-panel="${place.panel}"]`);
-  const row = clamp(place.row + down, panel.rows.length - 1);
-  const col = clamp(place.col + across, panel.cols.length - 1);
-  const offset = state.offset[place.panel];
-  for (const [axis, at] of [["row", row], ["col", col]]) {
-    if (at < offset[axis] || at >= offset[axis] + GRID) {
-      offset[axis] = at < offset[axis] ? at : at - GRID + 1;
-      build();
-    }
-  }
-  find(place.panel, row, col)?.focus();
-}
-
-// Keys go to the explainer that has the focus; without focus, to the last one used, or the first.
-const current = () => {
-  const focused = document.activeElement;
-  if (root.contains(focused)) return true;
-  const last = document.querySelector(".tn.is-current") || document.querySelector(".tn[data-step]");
-  return (!focused || focused === document.body) && last === root;
-};
-const use = () => {
-  for (const node of document.querySelectorAll(".tn.is-current")) {
-    node.classList.remove("is-current");
-  }
-  root.classList.add("is-current");
-};
-root.addEventListener("pointerdown", use);
-root.addEventListener("focusin", use);
-document.addEventListener("keydown", event => {
-  const modified = event.ctrlKey || event.altKey || event.metaKey;
-  if (!current() || modified || event.defaultPrevented) return;
-  const { target, key: name } = event, place = placed(target);
-  if (parts.help.open) { if (name === "?") parts.help.close(); return; }
-  if (target.matches?.("input, textarea, select") && !/^[1-7?]$|^Escape$/.test(name)) return;
-  if ((name === " " || name === "Enter") && target.closest?.("button, summary")) return;
-  if (/^[1-7]$/.test(name)) setMode(MODES[+name - 1]);
-  else if (name.startsWith("Arrow") && place) walk(place, name);
-  else if (name === "ArrowLeft") setStep(state.step - 1);
-  else if (name === "ArrowRight") setStep(state.step + 1);
-  else if (name === "Home") setStep(0);
-  else if (name === "End") setStep(steps() - 1);
-  else if (name === " ") togglePlay();
-  else if (name === "Enter" && place) pin(place);
-  else if (name === "Escape") { state.pinned = state.pointed = null; stop(); update(); }
-  else if (name === "?") openHelp();
-  else return;
-  event.preventDefault();
-});
-
-// -- paper: every step of the mode on one contact sheet -------------------------------------------
-addEventListener("beforeprint", () => {
-  const now = state.step, sheet = el("div", { class: "tn-sheet" });
-  for (state.step = 0; state.step < steps(); state.step++) {
-    renew();
-    sheet.append(el("figure", {}, parts.stage.cloneNode(true),
-      el("figcaption", {}, parts.where.textContent + ": " + parts.sentence.textContent)));
-  }
-  state.step = now;
-  renew();
-  live.append(sheet);
-});
-addEventListener("afterprint", () => {
-  for (const sheet of live.querySelectorAll(".tn-sheet")) sheet.remove();
-});
-
-root.querySelector(".tn-noscript").remove();
-root.querySelector(".tn-static").open = false;
-frame();

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from importlib import resources
 from string import Template
 from typing import Any
 
 import numpy as np
 
-import tinynet
+from .axis import GRID
+from .convolution import Array
+from .lesson import GRADIENT, W, X
+from .part import part
+from .sentences import number, unreached
+from .steps import SteppedConvolution
+from .texts import LANGUAGES, PAGE, STEPS, TOUR, Texts, both, same, say
 
-from .axis import GRID, Axis
-from .convolution import Array, view_key
-from .numeric_check import check, compare
-from .sentences import SPEAKERS, number, rounded_values, unreached
-from .steps import MODES, SteppedConvolution
-from .texts import LANGUAGES, TEXTS, Texts, both, same, say
-
-# along which axes the steps of a mode differ: sample n, output channel o, input channel c
-VIEWS = {"forward": "noc", "matrix": "noc", "dw": "noc", "dx": "nc", "dx_gather": "nc", "db": "no",
-         "borders": "nc"}
-# the accumulator of a mode: the panel that grows, and along which axes it differs
-ACCUMULATORS = {"forward": ("y", "no"), "matrix": ("y", "no"), "dw": ("dw", "noc"),
-                "dx": ("dx", "nc"), "dx_gather": ("dx", "nc"), "db": ("db", "no"),
-                "borders": ("dx", "nc")}
+# the scripts of the page, in the order in which they run
+SCRIPTS = ("state.js", "words.js", "convolution.js", "address.js", "model.js", "timeline.js",
+           "relation.js", "sentences.js", "panels.js", "stage.js", "checks.js", "page.js",
+           "settings.js", "edit.js", "turn.js", "tour.js", "hands.js")
+STYLES = ("page.css", "play.css")
+TABLES = {**PAGE, **STEPS, **TOUR}                          # the texts of this page,
+ELSEWHERE = ("graph.", "terminal.")                         # less those that others need
 
 
 def read(*names: str) -> str:
     """The text of files that lie beside this one, one after the other."""
     folder = resources.files(__package__)
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+def compact(*names: str) -> str:
+    """Scripts and styles without indentation and comments, which stand in the files themselves."""
+    text = re.sub(r"/\*.*?\*/", "", read(*names), flags=re.S)
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def script_json(data: Any) -> str:
@@ -43,80 +50,19 @@ def script_json(data: Any) -> str:
 # -- the data of the page --------------------------------------------------------------------------
 
 def data(e: SteppedConvolution) -> dict[str, Any]:
-    """Everything that the page shows; the browser looks numbers up and computes none."""
-    x = e.crop(e.xpad)
-    near = np.ix_(near_windows(e.rows), near_windows(e.cols))
-    grids = {
-        "x": grid(e, "nc", lambda n, o, c: x[n, c].reshape(-1)),
-        "w": grid(e, "oc", lambda n, o, c: e.w[o, c - e.group(o) * e.Cg].reshape(-1)),
-        "g": grid(e, "no", lambda n, o, c: e.g[n, o].reshape(-1)[e.shown]),
-        "near": grid(e, "no", lambda n, o, c: e.g[n, o][near].reshape(-1)),
-        "dcols": grid(e, "nc", lambda n, o, c: e.dcols[n, c][:, e.shown]),
-        "coverage": {"": rounded_values(e.crop(e.coverage).reshape(-1))},
-    }
-    with tinynet.enable_grad():
-        compared = compare(e)
+    """What the browser starts from: the numbers, what Python made of them, and all texts."""
+    shown = part(e)
+    window = e.windows.index(e.chosen) if e.chosen in e.windows else 0
     return {
         "lang": e.lang, "languages": list(LANGUAGES),
-        "texts": {key: list(text) for key, text in TEXTS.items() if not key.startswith("report.")},
-        "call": e.call, "facts": facts(e),
-        "samples": list(e.samples), "outs": e.outs, "ins": {o: list(e.ins(o)) for o in e.outs},
-        "sample": e.sample, "bias": e.b is not None, "channels": e.Cg,
-        "outs_of_group": e.O // e.groups,
-        "rows": axis_data(e.rows), "cols": axis_data(e.cols),
-        "pad": [int(e.outside(r, q)) for r, q in e.cells],
-        "grids": grids,
-        "modes": {mode: mode_data(e, mode) for mode in MODES},
-        "check": check(e), "compare": compared,
-    }
-
-
-def grid(e: SteppedConvolution, axes: str, values: Any) -> dict[str, Any]:
-    """The numbers of a panel for each view along `axes`."""
-    return {view_key(axes, *view): rounded_values(values(*view)) for view in e.views(axes)}
-
-
-def axis_data(a: Axis) -> dict[str, Any]:
-    """One direction: labels, and ``at[k][i]``, the shown cell that tap k of window i reads.
-
-    The same for G with zeros: in its row, window i stands at i·s + (K−1)·d, so that the turned
-    kernel, laid on places r … r + (K−1)·d, gives dX[r].
-    """
-    first, reach = a.cells[0], a.extent - 1
-    near = near_windows(a)
-    window = {i * a.stride + reach: k for k, i in enumerate(near)}
-    return {
-        "labels": [r - a.before for r in a.cells], "taps": list(range(a.kernel)),
-        "windows": list(a.windows),
-        "at": [[a.cell(k, i) - first for i in a.windows] for k in range(a.kernel)],
-        "dilation": a.dilation, "extent": a.extent,
-        # where in the row of G with zeros tap k lies for shown cell r
-        "spread_at": [[r + reach - k * a.dilation - first for k in range(a.kernel)]
-                      for r in a.cells],
-        # which of the near windows stands at each place of that row, −1 for a zero
-        "spread": [window.get(u, -1) for u in range(first, a.cells[-1] + 1 + reach)],
-        "near": near,
-        "near_shown": [a.windows.index(i) if i in a.windows else -1 for i in near],
-    }
-
-
-def near_windows(a: Axis) -> list[int]:
-    """The windows that read any shown cell: the shown ones, and in a crop some beside them."""
-    return sorted({i for r in a.cells for _, i in a.readers(r)})
-
-
-def mode_data(e: SteppedConvolution, mode: str) -> dict[str, Any]:
-    panel, axes = ACCUMULATORS[mode]
-    before, counts, in_all = e.counts(mode)
-    accumulators = {view_key(axes, *view): e.changes(mode, *view) for view in e.views(axes)}
-    return {
-        "views": VIEWS[mode], "focus": e.focus(mode),
-        "sentences": {view_key(VIEWS[mode], *view): SPEAKERS[mode](e, *view)
-                      for view in e.views(VIEWS[mode])},
-        "grows": {"panel": panel, "views": axes, "touched": e.touched(mode),
-                  "before": before, "counts": counts, "in_all": in_all,
-                  "start": {key: rounded_values(a) for key, (a, _) in accumulators.items()},
-                  "values": {key: rounded_values(a) for key, (_, a) in accumulators.items()}},
+        "texts": {key: text for key, text in TABLES.items() if not key.startswith(ELSEWHERE)},
+        "call": e.call, "facts": facts(e) if shown["frame"] else None, **shown,
+        "start": {"n": e.sample - e.samples[0], "o": e.outs.index(e.out_channel), "step": window},
+        "relu": e.relu, "gradient": GRADIENT,
+        "lesson": {"shape": [1, 1, 5, 5], "kernel": [1, 3, 3], "stride": [1, 1],
+                   "padding": [[0, 0], [0, 0]], "dilation": [1, 1], "groups": 1,
+                   "padding_mode": "zeros", "x": np.ravel(X).tolist(), "w": np.ravel(W).tolist(),
+                   "b": None, "g": None},
     }
 
 
@@ -202,8 +148,7 @@ def fragment(e: SteppedConvolution) -> str:
         lang=e.lang, title=html.escape(say(e.lang, "title")), name=html.escape(e.name or ""),
         call=html.escape(e.call), noscript=html.escape(say(e.lang, "noscript")),
         static=html.escape(say(e.lang, "static")), tables=static_tables(e, e.lang),
-        style=read("page.css"), data=script_json(data(e)),
-        script=read("relation.js", "panels.js", "page.js"))
+        style=compact(*STYLES), data=script_json(data(e)), script=compact(*SCRIPTS))
 
 
 def document(title: str, lang: str, body: str) -> str:

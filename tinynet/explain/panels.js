@@ -1,237 +1,225 @@
-// The panels of each mode, and how a panel is drawn.
+// The panels of each mode.
 //
 // A panel has labels of rows and columns, and for a place (r, c) its address in the relation, its
-// value and kind; perhaps a note ("·2"), a count of contributions, and `lit` where the address does
-// not decide what is lit.
-const isUnread = q => DATA.grids.coverage[""][q] === 0;
-const cellKind = q => DATA.pad[q] ? "pad" : isUnread(q) ? "unread" : "";
+// value and kind; perhaps a note ("·2"), a count of contributions, the name of the array that a
+// person may change in it (`edits`, with the place of a cell in that array), and `lit` where the
+// address does not decide what is lit.
+
+const isUnread = q => model.coverage[q] === 0;
+const cellKind = q => model.isPad(q) ? "pad" : isUnread(q) ? "unread" : "";
 const onlyOne = list => list && list.length === 1 ? list[0] : null;
-const times = value => "·" + (value < 0 ? "(" + show(value) + ")" : show(value));
+const times = value => "·" + factor(value);
+const tapLabels = () => range(model.geometry.T).map(t => Object.values(tapOf(t)).join());
+const windowLabels = () => range(model.geometry.P).map(p => Object.values(windowOf(p)).join());
 
-// The accumulator of the mode, after the steps so far.
-function grown() {
-  const grows = mode().grows, view = key(grows.views);
-  const values = grows.start[view].slice(), counts = grows.before.slice();
-  for (let step = 0; step <= state.step; step++) {
-    grows.touched[step].forEach((cell, k) => {
-      values[cell] = grows.values[view][step][k];
-      if (counts.length) counts[cell] = grows.counts[step][k];
-    });
-  }
-  return { values, counts, inAll: grows.in_all };
-}
-
-const tapLabels = rows.taps.flatMap(kh => cols.taps.map(kw => kh + "," + kw));
-const windowLabels = rows.windows.flatMap(i => cols.windows.map(j => i + "," + j));
-
-const windowPanel = values => ({
-  rows: rows.windows, cols: cols.windows, address: (r, c) => ({ p: r * ACROSS + c }),
-  value: (r, c) => values[r * ACROSS + c], kind: () => "",
-});
-const cellPanel = values => ({
-  rows: rows.labels, cols: cols.labels, address: (r, c) => ({ q: r * WIDTH + c }),
-  value: (r, c) => values[r * WIDTH + c], kind: (r, c) => cellKind(r * WIDTH + c),
-});
+const windowPanel = (values, more = {}) => {
+  const { rows, cols } = model;
+  return {
+    rows: range(rows.out).map(rows.windowLabel), cols: range(cols.out).map(cols.windowLabel),
+    address: (r, c) => ({ p: r * cols.out + c }), value: (r, c) => values[r * cols.out + c],
+    kind: () => "", ...more,
+  };
+};
+const cellPanel = (values, more = {}) => {
+  const { rows, cols } = model, at = (r, c) => r * cols.padded + c;
+  return {
+    rows: range(rows.padded).map(rows.label), cols: range(cols.padded).map(cols.label),
+    address: (r, c) => ({ q: at(r, c) }), value: (r, c) => values[at(r, c)],
+    kind: (r, c) => cellKind(at(r, c)), ...more,
+  };
+};
 const matrix = (rowLabels, colLabels, address, value) =>
   ({ rows: rowLabels, cols: colLabels, address, value, kind: () => "" });
-const column = (t, p) => grid("x", "nc")[CELL_OF.get(t + "," + p)];
+const gradientPanel = () => {
+  const { n, o } = state, { O, P } = model.geometry;
+  return windowPanel(model.gOf(n, o), {
+    edits: "g", place: (r, c) => (n * O + o) * P + r * model.cols.out + c,
+    note: (r, c) => reluOff(r * model.cols.out + c) ? "ReLU" : "",
+  });
+};
 
 function kernel(turned) {
-  const place = axis => Array.from({ length: axis.extent }, (_, k) => {
-    const tap = axis.taps.find(tap => tap * axis.dilation === k);
-    return tap === undefined ? -1 : turned ? axis.taps[axis.taps.length - 1 - tap] : tap;
+  const { rows, cols, geometry: { T, KW, Cg } } = model, { o, c } = state;
+  const places = axis => range(axis.extent).map(k => {
+    const tap = k % axis.dilation ? -1 : k / axis.dilation;
+    return tap < 0 ? -1 : turned ? axis.kernel - 1 - tap : tap;
   });
-  const down = place(rows), across = place(cols);
-  const isGap = (r, c) => down[r] < 0 || across[c] < 0;
-  const tap = (r, c) => down[r] * KW + across[c];
+  const down = places(rows), across = places(cols), values = model.wOf(o, c);
+  const isGap = (r, q) => down[r] < 0 || across[q] < 0, tap = (r, q) => down[r] * KW + across[q];
   return {
     rows: down.map(t => t < 0 ? "" : t), cols: across.map(t => t < 0 ? "" : t),
-    address: (r, c) => isGap(r, c) ? {} : { t: tap(r, c) },
-    value: (r, c) => isGap(r, c) ? null : grid("w", "oc")[tap(r, c)],
-    kind: (r, c) => isGap(r, c) ? "gap" : "",
-    note: (r, c, lit) => state.mode === "dx" && "p" in lit.address && !isGap(r, c)
-      ? times(grid("g", "no")[lit.address.p]) : "",
+    address: (r, q) => isGap(r, q) ? {} : { t: tap(r, q) },
+    value: (r, q) => isGap(r, q) ? null : values[tap(r, q)],
+    kind: (r, q) => isGap(r, q) ? "gap" : "",
+    edits: "w", place: (r, q) => isGap(r, q) ? -1 : (o * Cg + c % Cg) * T + tap(r, q),
+    note: (r, q, lit) => state.mode === "dx" && "p" in lit.address && !isGap(r, q)
+      ? times(model.gOf(state.n, o)[lit.address.p]) : "",
   };
 }
 
+// Which window stands at each place of G with zeros, −1 for a zero. Window i stands at
+// i·s + (K−1)·d, so that the turned kernel, laid on places r … r + (K−1)·d, gives dX[r]. Only what
+// the visited cells need is drawn: with zeros as padding, these are the pixels.
+function spreadAxis(axis) {
+  const isAll = model.problem.padding_mode !== "zeros" || !axis.size;
+  const first = isAll ? 0 : axis.before, end = isAll ? axis.padded : axis.before + axis.size;
+  const windows = range(end - first + axis.extent - 1).map(k =>
+    (k + first - axis.extent + 1) / axis.stride);
+  const places = windows.map(i => Number.isInteger(i) && i >= 0 && i < axis.out ? i : -1);
+  // in a crop: whether a window of the whole begins here
+  const begins = windows.map(i => Number.isInteger(i) && axis.windowLabel(i) >= 0
+    && axis.windowLabel(i) < axis.wholeOut);
+  return { first, places, begins, labels: places.map(i => i < 0 ? "" : axis.windowLabel(i)) };
+}
+
 const PANELS = {
-  x: () => ({
-    ...cellPanel(grid("x", "nc")),
-    note: (r, c, lit) => {
-      const triple = "p" in lit.address && onlyOne(lit.q.get(r * WIDTH + c));
-      if (!triple) return "";
-      return times(state.mode === "dw" ? grid("g", "no")[triple.p] : grid("w", "oc")[triple.t]);
-    },
-  }),
+  x() {
+    const { rows, cols, cells, geometry: { C, H, W } } = model, { n, o, c } = state;
+    return cellPanel(model.xOf(n, c), {
+      edits: "x",
+      place: (r, q) => rows.isPixel(r) && cols.isPixel(q)
+        ? ((n * C + c) * H + r - rows.before) * W + q - cols.before : -1,
+      note: (r, q, lit) => {
+        const triple = ("p" in lit.address || "t" in lit.address)
+          && onlyOne(lit.q.get(r * cols.padded + q));
+        if (!triple || state.mode === "borders") return "";
+        return state.mode.startsWith("dw") ? times(model.gOf(n, o)[triple.p])
+          : "p" in lit.address ? times(model.wOf(o, c)[triple.t]) : "";
+      },
+    });
+  },
   w: () => kernel(false),
   w_turned: () => kernel(true),
-  y: () => windowPanel(grown().values),
-  g: () => windowPanel(grid("g", "no")),
-  spread: () => {                       // G with zeros inserted and around it
-    const isZero = (r, c) => rows.spread[r] < 0 || cols.spread[c] < 0;
-    const place = (r, c) => rows.spread[r] * cols.near.length + cols.spread[c];
-    return {
-      rows: rows.spread.map(i => i < 0 ? "" : rows.near[i]),
-      cols: cols.spread.map(j => j < 0 ? "" : cols.near[j]),
-      address: (r, c) => {
-        const i = rows.near_shown[rows.spread[r]] ?? -1, j = cols.near_shown[cols.spread[c]] ?? -1;
-        return i < 0 || j < 0 ? {} : { p: i * ACROSS + j };
+  y() {
+    const { n, o, c } = state, own = model.geometry.Cg > 1 ? stepShares : () => "";
+    return windowPanel(grown().values, {
+      note: (r, q, lit) => {
+        const p = r * model.cols.out + q;
+        return lit.address.p === p && grown().values[p] !== null ? own(n, o, c, p) : "";
       },
-      value: (r, c) => isZero(r, c) ? 0 : grid("near", "no")[place(r, c)],
-      kind: (r, c) => isZero(r, c) ? "zero" : "",
-      lit: (r, c, lit) => lit.spread.has(r + "," + c),
-      note: (r, c, lit) => lit.spread.has(r + "," + c)
-        ? times(grid("w", "oc")[lit.spread.get(r + "," + c)]) : "",
+    });
+  },
+  g: gradientPanel,
+  spread() {                            // G with zeros inserted and around it
+    const down = spreadAxis(model.rows), across = spreadAxis(model.cols);
+    const windowAt = (r, c) => down.places[r] < 0 || across.places[c] < 0 ? -1
+      : down.places[r] * model.cols.out + across.places[c];
+    const tap = (r, c, lit) => lit.spread.get(`${r + down.first},${c + across.first}`);
+    const isHidden = (r, c) => windowAt(r, c) < 0 && down.begins[r] && across.begins[c];
+    const g = gradientPanel(), { n, o, c } = state;
+    return {
+      rows: down.labels, cols: across.labels,
+      address: (r, c) => windowAt(r, c) < 0 ? {} : { p: windowAt(r, c) },
+      value: (r, c) => windowAt(r, c) >= 0 ? model.gOf(n, o)[windowAt(r, c)]
+        : isHidden(r, c) ? null : 0,
+      kind: (r, c) => windowAt(r, c) >= 0 ? "" : isHidden(r, c) ? "hidden" : "zero",
+      edits: "g", place: (r, c) => windowAt(r, c) < 0 ? -1
+        : g.place(down.places[r], across.places[c]),
+      lit: (r, c, lit) => tap(r, c, lit) !== undefined,
+      note: (r, q, lit) => tap(r, q, lit) === undefined || isHidden(r, q) ? ""
+        : times(model.wOf(o, c)[tap(r, q, lit)]),
     };
   },
-  dw: () => {
-    const now = grown(), t = (r, c) => r * KW + c;
+  g_kernel() {                          // G as a kernel: the stride spreads it
+    const { rows, cols } = model, at = (axis, k) => k % axis.stride ? -1 : k / axis.stride;
+    const size = axis => (axis.out - 1) * axis.stride + 1;
+    const windowAt = (r, c) => at(rows, r) < 0 || at(cols, c) < 0 ? -1
+      : at(rows, r) * cols.out + at(cols, c);
+    const label = axis => range(size(axis)).map(k => at(axis, k) < 0 ? ""
+      : axis.windowLabel(at(axis, k)));
+    const g = gradientPanel();
     return {
-      rows: rows.taps, cols: cols.taps, address: (r, c) => ({ t: t(r, c) }),
+      rows: label(rows), cols: label(cols),
+      address: (r, c) => windowAt(r, c) < 0 ? {} : { p: windowAt(r, c) },
+      value: (r, c) => windowAt(r, c) < 0 ? null : model.gOf(state.n, state.o)[windowAt(r, c)],
+      kind: (r, c) => windowAt(r, c) < 0 ? "gap" : "",
+      edits: "g", place: (r, c) => windowAt(r, c) < 0 ? -1 : g.place(at(rows, r), at(cols, c)),
+      note: (r, c, lit) => windowAt(r, c) >= 0 && "t" in lit.address
+        ? times(model.column(state.n, state.c, lit.address.t, windowAt(r, c))) : "",
+    };
+  },
+  dw() {
+    const now = grown(), { KW, KH } = model.geometry, t = (r, c) => r * KW + c;
+    return {
+      rows: range(KH), cols: range(KW), address: (r, c) => ({ t: t(r, c) }),
       value: (r, c) => now.values[t(r, c)], kind: () => "",
-      count: (r, c) => [now.counts[t(r, c)], now.inAll[t(r, c)]],
+      count: now.inAll.length ? (r, c) => [now.counts[t(r, c)], now.inAll[t(r, c)]] : null,
     };
   },
-  dx: () => {
-    const now = grown(), q = (r, c) => r * WIDTH + c;
-    return {
-      ...cellPanel(now.values),
-      count: now.inAll.length ? (r, c) => [now.counts[q(r, c)], now.inAll[q(r, c)]] : null,
-      note: (r, c, lit) => {
-        const triple = state.mode === "dx" && "p" in lit.address && onlyOne(lit.q.get(q(r, c)));
-        if (!triple) return "";
-        return "+" + show(grid("dcols", "nc")[triple.t][triple.p]).replace(/^(−.*)$/, "($1)");
+  dx() {
+    const now = grown(), { n, c } = state, q = (r, s) => r * model.cols.padded + s;
+    return cellPanel(now.values, {
+      count: now.inAll.length ? (r, s) => [now.counts[q(r, s)], now.inAll[q(r, s)]] : null,
+      wrong: (r, s) => assigns() && state.step === steps() - 1 && !model.isPad(q(r, s))
+        && Math.abs(now.values[q(r, s)] - model.dxAt(n, c, q(r, s))) > 1e-9,
+      note: (r, s, lit) => {
+        const triple = state.mode === "dx" && "p" in lit.address && onlyOne(lit.q.get(q(r, s)));
+        return triple ? (assigns() ? "=" : "+") + factor(model.dcol(n, c, triple.t, triple.p)) : "";
       },
-    };
+    });
   },
-  db: () => {
+  db() {
     const now = grown();
     return {
-      rows: [""], cols: [state.o], address: () => ({ all: true }), value: () => now.values[0],
-      kind: () => "", lit: () => true, count: () => [now.counts[0], now.inAll[0]],
+      rows: [""], cols: [outName(state.o)], address: () => ({ all: true }),
+      value: () => now.values[0], kind: () => "", lit: () => true,
+      count: () => [now.counts[0], now.inAll[0]],
     };
   },
-  coverage: () => cellPanel(DATA.grids.coverage[""]),
+  coverage: () => cellPanel(model.coverage),
   // matrices: rows are taps and columns are windows, or the other way round
-  cols: () => matrix(tapLabels, windowLabels, (r, c) => ({ t: r, p: c }), column),
-  cols_t: () => matrix(windowLabels, tapLabels, (r, c) => ({ t: c, p: r }),
-    (r, c) => column(c, r)),
-  dcols: () => matrix(tapLabels, windowLabels, (r, c) => ({ t: r, p: c }),
-    (r, c) => grid("dcols", "nc")[r][c]),
-  w_row: () => matrix([state.o], tapLabels, (r, c) => ({ t: c }), (r, c) => grid("w", "oc")[c]),
-  w_col: () => matrix(tapLabels, [state.o], r => ({ t: r }), r => grid("w", "oc")[r]),
-  g_row: () => matrix([state.o], windowLabels, (r, c) => ({ p: c }), (r, c) => grid("g", "no")[c]),
-  y_row: () => {
+  cols: () => matrix(tapLabels(), windowLabels(), (r, c) => ({ t: r, p: c }),
+    (r, c) => model.column(state.n, state.c, r, c)),
+  cols_t: () => matrix(windowLabels(), tapLabels(), (r, c) => ({ t: c, p: r }),
+    (r, c) => model.column(state.n, state.c, c, r)),
+  dcols: () => matrix(tapLabels(), windowLabels(), (r, c) => ({ t: r, p: c }),
+    (r, c) => model.dcol(state.n, state.c, r, c)),
+  w_row: () => matrix([outName(state.o)], tapLabels(), (r, c) => ({ t: c }),
+    (r, c) => model.wOf(state.o, state.c)[c]),
+  w_col: () => matrix(tapLabels(), [outName(state.o)], r => ({ t: r }),
+    r => model.wOf(state.o, state.c)[r]),
+  g_row: () => matrix([outName(state.o)], windowLabels(), (r, c) => ({ p: c }),
+    (r, c) => model.gOf(state.n, state.o)[c]),
+  y_row() {
     const now = grown();
-    return matrix([state.o], windowLabels, (r, c) => ({ p: c }), (r, c) => now.values[c]);
+    return matrix([outName(state.o)], windowLabels(), (r, c) => ({ p: c }),
+      (r, c) => now.values[c]);
   },
-  dw_row: () => {
+  dw_row() {
     const now = grown();
-    return matrix([state.o], tapLabels, (r, c) => ({ t: c }), (r, c) => now.values[c]);
+    return matrix([outName(state.o)], tapLabels(), (r, c) => ({ t: c }), (r, c) => now.values[c]);
   },
 };
+
+// the shares of the channels (and the bias) in one output, "−3+4" or, with many, "Σ 8"
+function stepShares(n, o, c, p) {
+  const shares = channelShares(n, o, p).concat(model.b ? [model.b[o]] : []);
+  return shares.length <= 3 ? shares.map(factor).join("+") : "Σ " + shares.length;
+}
 
 const STAGE = {
-  forward: ["x", "∗", "w", "=", "y"], matrix: [], dw: ["x", "∗", "g", "=", "dw"],
-  dx: ["g", "·", "w", "→", "dx"], dx_gather: ["spread", "∗", "w_turned", "=", "dx"],
-  db: ["g", "Σ", "db"], borders: ["coverage", "dx"],
+  forward: ["x", "∗", "w", "=", "y"], matrix: [["x", "w_row"], "·", "cols", "=", "y_row"],
+  dw: ["x", "∗", "g", "=", "dw"], dx: ["g", "·", "w", "→", "dx"],
+  dx_gather: ["spread", "∗", "w_turned", "=", "dx"], db: ["g", "Σ", "db"],
+  borders: ["coverage", "→", "dx"], dw_gather: ["x", "∗", "g_kernel", "=", "dw"],
 };
-// Falk's scheme: the product stands below its right factor and beside its left one
-const FALK = {
-  matrix: ["cols", "w_row", "y_row"], dw: ["cols_t", "g_row", "dw_row"],
-  dx: ["g_row", "w_col", "dcols"],
-};
-
-// -- drawing a panel ------------------------------------------------------------------------------
-const offsetOf = id => state.offset[id] || (state.offset[id] = { row: 0, col: 0 });
-
-function draw(id, panel) {
-  const offset = offsetOf(id);
-  offset.row = clamp(offset.row, Math.max(0, panel.rows.length - GRID));
-  offset.col = clamp(offset.col, Math.max(0, panel.cols.length - GRID));
-  const corner = () => el("td", { class: "tn-corner" });
-  const header = (scope, label) => label === "" ? corner() : el("th", { scope }, show(label));
-  const down = panel.rows.slice(offset.row, offset.row + GRID);
-  const across = panel.cols.slice(offset.col, offset.col + GRID);
-  const cell = (r, c) =>
-    el("td", { tabindex: -1, "data-row": r + offset.row, "data-col": c + offset.col });
-  const table = el("table",
-    { role: "grid", class: "tn-grid", "data-panel": id, "aria-label": title(id) },
-    el("thead", {}, el("tr", {}, corner(), ...across.map(label => header("col", label)))),
-    el("tbody", {}, ...down.map((label, r) =>
-      el("tr", {}, header("row", label), ...across.map((_, c) => cell(r, c))))));
-  const box = el("div", { class: "tn-panel tn-" + id.split("-")[0], "data-panel": id },
-    el("div", { class: "tn-title", "aria-hidden": "true" }, title(id)), table);
-  for (const [axis, labels] of [["row", panel.rows], ["col", panel.cols]]) {
-    if (labels.length > GRID) box.append(pager(axis, labels.length, offset));
-  }
-  box.panel = panel;
-  return box;
+// Where channels add up, the others stand small beside the one that is shown: input channels, or
+// the output channels whose gradients come back.
+const OTHERS = { forward: { x: "c", w: "c" }, dx: { g: "o", w: "o" },
+  dx_gather: { spread: "o", w_turned: "o" } };
+const MOST_OTHERS = 2;
+function othersOf(name) {
+  const axis = OTHERS[state.mode]?.[name];
+  if (!axis) return [];
+  const all = axis === "c" ? model.insOf(state.o) : model.outsOf(state.c);
+  return all.filter(k => k !== state[axis]).map(k => ({ [axis]: k }));
 }
-
-function title(id) {
-  if (id.startsWith("compare-")) return id.slice("compare-".length);
-  return say("panel." + (id === "y_row" && DATA.bias ? "y_row_bias" : id));
+// What `run` gives while another sample or channel is looked at.
+function inView(view, run) {
+  const { n, o, c } = state;
+  Object.assign(state, view);
+  try { return run(); } finally { Object.assign(state, { n, o, c }); }
 }
-
-function pager(axis, length, offset) {
-  const first = offset[axis];
-  const text = say(axis === "row" ? "page_rows" : "page_cols",
-    { first, last: first + GRID - 1, n: length });
-  const button = (sign, by, disabled) => el("button", {
-    type: "button", "aria-label": text + " " + sign, disabled,
-    onclick: () => { offset[axis] += by; build(); },
-  }, sign);
-  return el("div", { class: "tn-pager" },
-    button("‹", -GRID, first === 0), text, button("›", GRID, first >= length - GRID));
-}
-
-// Turn the pages of a large panel so that what the step lights comes into view.
-function follow(id, panel) {
-  if (panel.rows.length <= GRID && panel.cols.length <= GRID) return;
-  const lit = light(mode().focus[state.step]), offset = offsetOf(id);
-  const places = { row: [], col: [] };
-  panel.rows.forEach((_, r) => panel.cols.forEach((_, c) => {
-    if (isLit(panel, r, c, lit)) { places.row.push(r); places.col.push(c); }
-  }));
-  for (const axis of ["row", "col"]) {
-    const first = Math.min(...places[axis]), last = Math.max(...places[axis]);
-    const inView = first >= offset[axis] && last < offset[axis] + GRID;
-    if (places[axis].length && last - first < GRID && !inView) offset[axis] = first;
-  }
-}
-
-function paint(box, lit) {
-  const { panel } = box, cells = [...box.querySelectorAll("td[data-row]")];
-  const place = cell => [+cell.dataset.row, +cell.dataset.col];
-  // one size of letters for the whole panel
-  box.classList.toggle("is-fine", cells.some(cell => show(panel.value(...place(cell))).length > 4));
-  cells.forEach((cell, k) =>
-    paintCell(cell, box.dataset.panel, panel, ...place(cell), lit, k === 0));
-  if (!box.querySelector('td[tabindex="0"]')) cells[0].tabIndex = 0;
-}
-
-function paintCell(cell, id, panel, r, c, lit, isFirst) {
-  const value = panel.value(r, c), kind = panel.kind(r, c), lighted = isLit(panel, r, c, lit);
-  const pinned = state.pinned && same(state.pinned, { panel: id, row: r, col: c });
-  const sign = value === null ? "is-empty" : value < 0 ? "is-negative"
-    : value === 0 ? "is-none" : "";
-  cell.className = [kind && "is-" + kind, lighted && "is-lit",
-    isFocus(id, panel, r, c, lit) && "is-focus", pinned && "is-pinned", sign]
-    .filter(Boolean).join(" ");
-  cell.dataset.value = value === null ? "" : value;
-  const tabbable = state.focus[id];
-  cell.tabIndex = (tabbable ? tabbable.row === r && tabbable.col === c : isFirst) ? 0 : -1;
-  const children = [el("span", { class: "tn-value" }, show(value))];
-  const note = lighted && panel.note ? panel.note(r, c, lit) : "";
-  if (note) children.push(el("span", { class: "tn-times" }, note));
-  const [k, n] = panel.count ? panel.count(r, c) : [0, null];
-  if (n !== null) {
-    const text = say("mark.contributions", { k, n });
-    children.push(el("span", { class: "tn-count", title: text }, k + "/" + n));
-  }
-  const empty = value === null ? "empty" : "";
-  const mark = pinned ? "pinned" : empty && kind === "pad" ? "cut" : kind || empty;
-  if (mark) children.push(el("span", { class: "tn-sr" }, " " + say("mark." + mark)));
-  cell.replaceChildren(...children);
-}
+// below the stage, as matrices. Falk's scheme: the product stands below its right factor and
+// beside its left one
+const FALK = { dw: ["cols_t", "g_row", "dw_row"], dx: ["g_row", "w_col", "dcols"] };

@@ -85,7 +85,7 @@ class TrainingReport(TrainingRun):
 def report(model: Any, images: Any, labels: Any, *, loss: Iterable[Any] = (),
            accuracy: Iterable[Any] = (), gradients: Mapping[str, Iterable[Any]] | None = None,
            classes: Sequence[str] | None = None, sample: int = 0, name: str | None = None,
-           lang: str = "en") -> TrainingReport:
+           lang: str = "en", kernels: Iterable[Any] = ()) -> TrainingReport:
     """Report on a classifier of images and on how it was trained.
 
     Args:
@@ -100,6 +100,8 @@ def report(model: Any, images: Any, labels: Any, *, loss: Iterable[Any] = (),
         sample: the image that is followed through the convolutions.
         name: the title; None: the model's type.
         lang: "en" or "zh", the language shown first (the page has a switch).
+        kernels: pairs (images seen, weight of the first nn.Conv2d at that time), in order. A slider
+            goes through them, so that one sees the kernels form.
 
     The model runs once over all images, in eval mode and without gradients; its modules keep their
     modes. The page leaves out what was not recorded (an empty `loss`, no `gradients`) and what a
@@ -117,4 +119,4 @@ def report(model: Any, images: Any, labels: Any, *, loss: Iterable[Any] = (),
     np.int64(3)
     """
     return TrainingReport(model, images, labels, loss, accuracy, gradients, classes, sample, name,
-                          lang)
+                          lang, kernels)

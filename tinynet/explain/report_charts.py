@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import report_elements as parts
 from .sentences import number
@@ -16,7 +17,8 @@ MOST_ROWS, MOST_CURVE = 20, 1000            # points shown at most, in a table a
 WIDTH, HEIGHT = 440.0, 250.0                # of a chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 14.0, 40.0
 BASE, END = HEIGHT - BOTTOM, WIDTH - RIGHT
-SPARK_WIDTH, SPARK_HEIGHT = 420, 38         # of a small chart in the table of gradients
+SPARK_WIDTH, SPARK_HEIGHT = 420, 64         # of a small chart in the table of gradients
+MOST_SPARK, SPARK_TICKS = 300, 4            # its points and its rules at most
 NOISE = 1e-5                                # a gradient smaller than this part of the largest
 
 
@@ -75,7 +77,7 @@ def drawable(pairs: Points, log: bool) -> Points:
     return thinned([(x, y) for x, y in finite if y > 0 or not log], MOST_CURVE)
 
 
-def thinned(pairs: Points, most: int) -> Points:
+def thinned(pairs: list[Any], most: int) -> list[Any]:
     """Every second, third … of the pairs, so that there are about `most`; always the first and the
     last."""
     every = max(1, math.ceil(len(pairs) / most))
@@ -123,17 +125,23 @@ def listed(lang: str, title: Texts, x: Texts, pairs: Points, form: Callable[[flo
     return parts.table(lang, title, parts.column_heads(lang, x, title), rows)
 
 
+def loss_scale(loss: Points) -> Scale:
+    """The x axis of the loss."""
+    return scale([a for a, _ in loss], LEFT, END, margin=0.02)
+
+
 def loss_figure(e: TrainingRun, loss: Points) -> str:
     title, seen = both("report.loss"), both("report.seen")
-    x = scale([a for a, _ in loss], LEFT, END, margin=0.02)
+    x = loss_scale(loss)
     y = scale([b for _, b in loss], BASE, TOP, log=True)
     mean, width = smooth(loss)
     drawing = (axes(e.lang, x, y, seen, number, False)
                + f'<path class="tn-thin" d="{path(loss, x, y)}"/>'
-                 f'<path class="tn-line" d="{path(mean, x, y)}"/>')
+                 f'<path class="tn-line" d="{path(mean, x, y)}"/>'
+                 f'<path class="tn-now" d="M0 {TOP}V{BASE}" visibility="hidden"/>')
     said = both("report.loss_said", first=number(loss[0][1]), last=number(loss[-1][1]),
                 count=len(loss), seen=f"{loss[-1][0]:,.0f}")
-    remark = both("report.loss_note", count=width)
+    remark = both("report.loss_note", count=width) if width > 1 else both("report.loss_note_one")
     if len(drawable(e.loss, False)) < len(e.loss):
         remark = tuple(map(" ".join, zip(remark, both("report.not_finite"), strict=True)))
     return figure(e.lang, "loss", title, said, remark, drawing,
@@ -168,6 +176,21 @@ def curves(e: TrainingRun) -> str:
     return f'<div class="tn-charts">{"".join(figures)}</div>' if figures else ""
 
 
+def spark(pairs: Points, x: Scale, y: Scale) -> str:
+    """A small chart: rules at round numbers, all values thin, their mean thick."""
+    ticks = y.ticks()
+    ticks = ticks[::math.ceil(len(ticks) / SPARK_TICKS)]
+    rules = "".join(f'<path class="tn-rule" d="M0 {y(v):.1f}H{SPARK_WIDTH}"/>' for v in ticks)
+    names = "".join(f'<i style="top:{100 * y(v) / SPARK_HEIGHT:.1f}%" data-at="{number(v)}"></i>'
+                    for v in ticks)
+    few = thinned(pairs, MOST_SPARK)
+    mean = thinned(smooth(pairs)[0], MOST_SPARK)
+    return (f'<div class="tn-spark-box" aria-hidden="true">{names}<svg class="tn-spark" '
+            f'viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" preserveAspectRatio="none">{rules}'
+            f'<path class="tn-thin" d="{path(few, x, y)}"/>'
+            f'<path d="{path(mean, x, y)}"/></svg></div>')
+
+
 def gradient_table(e: TrainingRun) -> str:
     """A row per parameter: the course of its gradient's norm, all on one scale."""
     curves = {key: drawable(pairs, True) for key, pairs in e.gradients.items()}
@@ -177,7 +200,7 @@ def gradient_table(e: TrainingRun) -> str:
         return ""
     least = max(norms) * NOISE
     x = scale(seen, 2, SPARK_WIDTH - 2, margin=0.005)
-    y = scale([norm for norm in norms if norm >= least], SPARK_HEIGHT - 4, 4, log=True)
+    y = scale([norm for norm in norms if norm >= least], SPARK_HEIGHT - 5, 5, log=True)
     rows = []
     for key, shape in e.parameters:
         if key not in curves:
@@ -185,9 +208,7 @@ def gradient_table(e: TrainingRun) -> str:
         own = [norm for _, norm in curves[key]]
         course = parts.element(e.lang, "span", both("report.noise"))
         if visible := [(a, norm) for a, norm in curves[key] if norm >= least]:
-            course = (f'<svg class="tn-spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" '
-                      'preserveAspectRatio="none" aria-hidden="true">'
-                      f'<path d="{path(visible, x, y)}"/></svg>')
+            course = spark(visible, x, y)
         values = [number(v) for v in (own[0], statistics.median(own), own[-1])] if own else "–––"
         rows.append(parts.row_head(html.escape(key))
                     + parts.data_cells([course, *values, " × ".join(map(str, shape))]))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from . import report_elements as parts
+from .report_kept import largest_weight, slider
 from .sentences import number
 from .texts import Texts, both, same
 from .training import TrainingRun
@@ -92,7 +93,7 @@ def kernels(e: TrainingRun) -> str:
     if e.first_conv is None:
         return ""
     name, weight = e.first_conv
-    most = float(np.abs(weight).max())
+    most = largest_weight(e, weight)
     places = [(o, c) for o in range(weight.shape[0]) for c in range(weight.shape[1])]
     heads = ["<td></td>", *(parts.column_head(str(q)) for q in range(weight.shape[3]))]
     items, tables = [], []
@@ -105,7 +106,9 @@ def kernels(e: TrainingRun) -> str:
         title = same(f"{name}.weight[{o}, {c}]")
         tables.append(parts.table(e.lang, title, heads, rows, titled=True))
     return parts.chapter(e.lang, both("report.kernels", name=name),
-                         both("report.kernels_lead", most=number(most)), pictures(items),
+                         both("report.kernels_lead", most=number(most)),
+                         f'<div class="tn-kernels">{pictures(items)}',
+                         slider(e, places[:MOST_KERNELS], most), "</div>",
                          parts.part_shown(e.lang, len(items), len(places), "report.what_kernels"),
                          parts.folded(e.lang, both("report.numbers"), *tables))
 

@@ -25,8 +25,8 @@ Sentence = list[tuple[str, dict[str, Any]]]
 # -- numbers and ranges ----------------------------------------------------------------------------
 
 def number(value: float) -> str:
-    """How numbers are written everywhere (page.js does the same): whole numbers as they are, others
-    with three significant digits."""
+    """How numbers are written everywhere (words.js does the same): whole numbers as they are,
+    others with three significant digits."""
     if not math.isfinite(value):
         return str(float(value))
     value = rounded(value)
@@ -42,15 +42,6 @@ def rounded(value: float) -> int | float:
     if value == round(value) and abs(value) < 1e6:
         return int(value)
     return float(f"{value:.3g}")
-
-
-def rounded_values(values: Any) -> Any:
-    """Arrays and nested lists as plain numbers, rounded as the page shows them."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    if isinstance(values, list):
-        return [rounded_values(value) for value in values]
-    return None if values is None else rounded(values)
 
 
 def factor(value: float) -> str:
@@ -123,6 +114,8 @@ def slices(e: SteppedConvolution, i: int, j: int, name: str) -> dict[str, Any]:
 def say_forward(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
     first, w = e.group(o) * e.Cg, e.w[o].reshape(e.Cg, -1)
     by_channel = np.einsum("ct,ctp->cp", w, e.columns[n, first:first + e.Cg])
+    rule = ("forward.rule" if e.T > 1 else
+            "forward.rule_one" if e.Cg == 1 else "forward.rule_channels")
     steps = []
     for (i, j), p in zip(e.windows, e.shown, strict=True):
         expr = products(e.w[o, c - first], e.columns[n, c][:, p].reshape(e.w.shape[2:]))
@@ -137,7 +130,7 @@ def say_forward(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]
             text.append(("forward.channels", {
                 "count": e.Cg, "expr": total(by_channel[:, p]),
                 "sum": number(by_channel[:, p].sum())}))
-        steps.append([*text, *say_bias(e, o, e.y[n, o, i, j]), ("forward.rule", {})])
+        steps.append([*text, *say_bias(e, o, e.y[n, o, i, j]), (rule, {})])
     return steps
 
 
@@ -149,14 +142,18 @@ def say_bias(e: SteppedConvolution, o: int, y: float) -> Sentence:
 
 def say_matrix(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
     rows = e.Cg * e.T
-    rule = {"cells": e.Cg * e.rows.padded * e.cols.padded, "entries": rows * e.P}
+    rule: Sentence = [("matrix.rule_once", {})]
+    if e.coverage.max() > 1:
+        cells = e.Cg * int((e.coverage > 0).sum())
+        rule = [("matrix.rule", {"cells": cells, "entries": rows * e.P})]
+    column = "matrix.column" if rows > 1 else "matrix.column_one"
     steps: list[Sentence] = []
     for (i, j), p in zip(e.windows, e.shown, strict=True):
         y = e.y[n, o, i, j]
         product = y if e.b is None else y - e.b[o]
-        steps.append([("matrix.column", {"p": p, "i": i, "j": j, "count": rows}),
+        steps.append([(column, {"p": p, "i": i, "j": j, "count": rows}),
                       ("matrix.product", {"o": o, "sum": number(product)}),
-                      *say_bias(e, o, y), ("matrix.rule", rule)])
+                      *say_bias(e, o, y), *rule])
     return steps
 
 
@@ -172,10 +169,36 @@ def say_dw(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
                  ("dw.tap", {"kh": kh, "kw": kw, "x": number(e.columns[n, c, tap, p]),
                              "before": number(before), "after": number(states[k][tap]),
                              "k": count - len(e.shown) + k + 1, "n": count}),
-                 ("dw.rule", {})]
+                 ("dw.rule" if count > 1 else "dw.rule_one", {})]
         before = states[k][tap]
         steps.append(text)
     return steps
+
+
+def say_dw_gather(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
+    rule: Sentence = [("dwg.rule", {})]
+    for key, pair in (("stride", e.stride), ("dilation", e.dilation)):
+        axes = zip(pair, e.g.shape[2:] if key == "stride" else e.w.shape[2:], strict=True)
+        if any(factor_ > 1 and count > 1 for factor_, count in axes):
+            rule.append((f"dwg.{key}", {key[0]: by(pair)}))
+    steps = []
+    for t in e.visited_taps:
+        kh, kw = e.taps[t]
+        read = e.columns[n, c, t][e.shown].reshape(len(e.rows.windows), -1)
+        seen = float((e.shown_g(n, o) * read).sum())
+        whole = e.dw[o, c - e.group(o) * e.Cg, kh, kw]
+        text: Sentence = [
+            ("dwg.place", {"kh": kh, "kw": kw, **place(e, *e.read_by(*e.windows[0])[t])}),
+            ("dwg.sum", {"expr": products(e.shown_g(n, o), read), "sum": number(seen)})]
+        if e.N * e.P > len(e.shown):
+            text.append(("dwg.others", {"rest": number(whole - seen), "sum": number(whole)}))
+        steps.append(text + rule)
+    return steps
+
+
+def by(pair: tuple[int, int]) -> str:
+    """A stride or dilation: one number if both are equal, ``2 × 1`` if not."""
+    return " × ".join(map(str, dict.fromkeys(pair)))
 
 
 def say_dx(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
@@ -183,16 +206,14 @@ def say_dx(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
     _, counts, _ = e.counts("dx")
     first = c // e.Cg * (e.O // e.groups)
     outs = range(first, first + e.O // e.groups)
-    overlap: Sentence = [("dx.overlap" if e.coverage.max() > 1 else "dx.apart", {})]
     steps = []
     for k, (i, j) in enumerate(e.windows):
         cells = e.read_by(i, j)
-        # follow the middle tap, or the first one on a pixel if the middle one is on padding
-        tap = next((t for t in [e.T // 2, *range(e.T)] if not e.outside(*cells[t])), e.T // 2)
+        tap = e.busiest(cells, counts[k])
         at = e.index(*cells[tap])
         text: Sentence = [("start", {})] * (k == 0 and e.hidden > 0)
         if len(outs) == 1:
-            text.append(("dx.window", {
+            text.append(("dx.window" if e.T > 1 else "dx.window_one", {
                 **slices(e, i, j, "dX"), "g": number(e.g[n, o, i, j]), "taps": e.T}))
         else:
             terms = [f"{factor(e.g[n, out, i, j])}·w[{out}]" for out in outs]
@@ -203,7 +224,9 @@ def say_dx(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
             "after": number(states[k].flat[at]), "k": counts[k][tap],
             "n": int(e.coverage[cells[tap]])}))
         before = states[k]
-        steps.append(text + overlap)
+        alone = e.coverage[cells[tap]] <= 1
+        overlap = "dx.apart" if e.coverage.max() <= 1 else "dx.alone" if alone else "dx.overlap"
+        steps.append([*text, (overlap, {})])
     return steps + border_of_dx(e)
 
 
@@ -220,7 +243,7 @@ def border_of_dx(e: SteppedConvolution) -> list[Sentence]:
 def say_gather(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
     first, channel = c // e.Cg * (e.O // e.groups), c % e.Cg
     outs = slice(first, first + e.O // e.groups)
-    strides = list(dict.fromkeys(e.stride))                 # one number if both are equal
+    spread = any(axis.stride > 1 and axis.out > 1 for axis in (e.rows, e.cols))
     steps: list[Sentence] = []
     for r, q in e.gathered:
         pairs = [(i, j, kh, kw) for kh, i in e.rows.readers(r) for kw, j in e.cols.readers(q)]
@@ -235,9 +258,9 @@ def say_gather(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]:
             ("gather.which", {**place(e, r, q), "list": (", ".join(english), "，".join(chinese))}),
             ("gather.sum", {"expr": products(e.g[n][outs, i, j], e.w[outs, channel, kh, kw]),
                             "sum": number(e.dxpad[n, c, r, q])}),
-            ("gather.turn", {})]
-        if max(strides) > 1:
-            text.append(("gather.stride", {"s": " × ".join(map(str, strides))}))
+            ("gather.turn" if e.T > 1 else "gather.turn_one", {})]
+        if spread:
+            text.append(("gather.stride", {"s": by(e.stride)}))
         steps.append(text)
     return steps + border_of_dx(e)
 
@@ -263,9 +286,13 @@ def say_borders(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]
     if fewest != most:
         coverage = [("borders.coverage", {
             **place(e, *at), **place2(e, *at2), "low": fewest, "high": most})]
-    steps = [[*coverage, ("borders.pad_helps" if e.padded else "borders.no_pad", {})]]
+    reaches = any(axis.kernel > 1 and axis.padded > axis.size for axis in (e.rows, e.cols))
+    padding = ("no_pad" if fewest != most else "no_pad_even") if not e.padded else \
+        "pad_helps" if reaches else "pad_idle"
+    steps = [[*coverage, (f"borders.{padding}", {})]]
     for axis, kind in e.remainders:
-        steps.append([("borders.remainder", {
+        lost = axis.padded - axis.remainder - axis.before < axis.size
+        steps.append([("borders.remainder" if lost else "borders.remainder_pad", {
             "s": axis.stride, "span": axis.padded - axis.extent, "left": axis.remainder,
             "what": unreached(axis, kind)})])
     _, ring = e.folded_back(n, c)
@@ -282,4 +309,4 @@ def say_borders(e: SteppedConvolution, n: int, o: int, c: int) -> list[Sentence]
 
 SPEAKERS: dict[str, Callable[[SteppedConvolution, int, int, int], list[Sentence]]] = {
     "forward": say_forward, "matrix": say_matrix, "dw": say_dw, "dx": say_dx,
-    "dx_gather": say_gather, "db": say_db, "borders": say_borders}
+    "dx_gather": say_gather, "db": say_db, "borders": say_borders, "dw_gather": say_dw_gather}

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .axis import Axis
+from .axis import GRID, Axis
 from .convolution import Array, Convolution, check_equal
 
-MODES = ("forward", "matrix", "dw", "dx", "dx_gather", "db", "borders")
+MODES = ("forward", "matrix", "dw", "dx", "dx_gather", "db", "borders", "dw_gather")
 
 Cell = tuple[int, int]                      # row and column in the padded input
 
@@ -34,6 +34,11 @@ class SteppedConvolution(Convolution):
         """The cells that "dx_gather" visits: pixels, and padding where its gradient is used."""
         return [(r, q) for r, q in self.visited
                 if self.padding_mode != "zeros" or not self.outside(r, q)]
+
+    @cached_property
+    def visited_taps(self) -> list[int]:
+        """The taps that "dw_gather" visits."""
+        return [t for t, tap in enumerate(self.taps) if max(tap) < GRID]
 
     @cached_property
     def ring(self) -> list[Cell]:
@@ -59,6 +64,18 @@ class SteppedConvolution(Convolution):
             return None
         return place // self.cols.size + self.rows.before, place % self.cols.size + self.cols.before
 
+    def busiest(self, cells: list[Cell], counts: list[int]) -> int:
+        """The tap that tells most of a step of "dx": the one whose cell has the most contributions
+        so far, then in all; of equals the one nearest to the middle. Pixels come before padding."""
+        def rank(t: int) -> tuple[float, ...]:
+            inside = not self.outside(*cells[t])
+            return inside, counts[t], self.coverage[cells[t]], -abs(t - self.T // 2), -t
+        return max(range(self.T), key=rank)
+
+    def shown_g(self, n: int, o: int) -> Array:
+        """The upstream gradient of the shown windows, as a matrix."""
+        return self.g[n, o].reshape(-1)[self.shown].reshape(len(self.rows.windows), -1)
+
     def extremes(self) -> tuple[Cell, Cell]:
         """The shown pixels that the fewest and the most windows read."""
         pixels = [(r, q) for r, q in self.cells if not self.outside(r, q)]
@@ -68,10 +85,12 @@ class SteppedConvolution(Convolution):
     # -- what each step is about, and what it changes ----------------------------------------------
 
     def focus(self, mode: str) -> list[dict[str, int]]:
-        """What each step singles out: a window ``p``, or a cell ``q`` and the cell ``to`` that the
-        gradient of q is added to, if any."""
+        """What each step singles out: a window ``p``, a tap ``t``, or a cell ``q`` and the cell
+        ``to`` that the gradient of q is added to, if any."""
         if mode == "dx_gather":
             steps = [{"q": self.index(r, q)} for r, q in self.gathered]
+        elif mode == "dw_gather":
+            steps = [{"t": t} for t in self.visited_taps]
         elif mode == "borders":
             fewest, most = (self.index(*cell) for cell in self.extremes())
             pairs = [(fewest, -1 if fewest == most else most), *self.copies]
@@ -87,6 +106,8 @@ class SteppedConvolution(Convolution):
             return [[k] for k in range(len(self.windows))]
         if mode in ("dw", "db"):
             return [list(range(self.T if mode == "dw" else 1)) for _ in self.windows]
+        if mode == "dw_gather":
+            return [[t] for t in self.visited_taps]
         if mode == "borders":
             unchanged: list[list[int]] = [[] for _ in range(1 + len(self.remainders))]
             return unchanged + [[q, to] if to >= 0 else [q] for q, to in self.copies]
@@ -100,6 +121,10 @@ class SteppedConvolution(Convolution):
             return [None] * len(self.shown), [[v] for v in self.y[n, o].reshape(-1)[self.shown]]
         if mode in ("dw", "db"):
             return self._sums_over_windows(mode, n, o, c)
+        if mode == "dw_gather":
+            whole = self.dw[o, c - self.group(o) * self.Cg].reshape(-1).tolist()
+            hidden = [None if t in self.visited_taps else v for t, v in enumerate(whole)]
+            return hidden, [[whole[t]] for t in self.visited_taps]
         if mode == "borders":
             begin, ring = self.folded_back(n, c)
             steps: list[list[Any]] = [[] for _ in range(1 + len(self.remainders))]
@@ -125,7 +150,7 @@ class SteppedConvolution(Convolution):
     def counts(self, mode: str) -> tuple[list[int], list[list[int]], list[Any]]:
         """How many contributions there are: in every cell before the first step, in the cells
         `touched` in each step, and in every cell at the end (None: the mode never visits it)."""
-        if mode in ("forward", "matrix", "borders"):
+        if mode in ("forward", "matrix", "borders", "dw_gather"):
             return [], [], []
         if mode in ("dw", "db"):
             size, count = (self.T if mode == "dw" else 1), self.N * self.P

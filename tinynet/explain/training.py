@@ -27,7 +27,8 @@ class TrainingRun:
 
     def __init__(self, model: Any, images: Any, labels: Any, loss: Iterable[Any],
                  accuracy: Iterable[Any], gradients: Mapping[str, Iterable[Any]] | None,
-                 classes: Sequence[str] | None, sample: int, name: str | None, lang: str) -> None:
+                 classes: Sequence[str] | None, sample: int, name: str | None, lang: str,
+                 kernels: Iterable[Any] = ()) -> None:
         if not isinstance(model, tinynet.nn.Module):
             raise TypeError(f"explain.report: model is a {type(model).__name__}; it must be an "
                             "nn.Module that maps images (N, C, H, W) to scores (N, K)")
@@ -76,6 +77,20 @@ class TrainingRun:
         convolutions = [(key, as_numpy(m.weight)) for key, m in model.named_modules()
                         if isinstance(m, tinynet.nn.Conv2d)]
         self.first_conv = next(iter(convolutions), None)
+        self.kept = self._kept(kernels)
+
+    def _kept(self, kernels: Iterable[Any]) -> list[tuple[float, np.ndarray]]:
+        """What the first convolution's weight was during training: (images seen, weight)."""
+        shape = None if self.first_conv is None else self.first_conv[1].shape
+        kept = []
+        for seen, weight in pairs_of("kernels", kernels):
+            array = as_numpy(weight) if isinstance(weight, tinynet.Tensor) else np.asarray(weight)
+            if array.dtype.kind not in "biuf" or array.shape != shape:
+                raise ValueError(f"explain.report: kernels has a weight of shape {array.shape} and "
+                                 f"{array.dtype}; it must be the weight of the model's first "
+                                 f"nn.Conv2d, numbers of shape {shape}")
+            kept.append((seen, array.astype(np.float64)))
+        return kept
 
     def truth(self, k: int) -> str:
         return self.classes[self.labels[k]]
@@ -114,6 +129,21 @@ def points(what: str, pairs: Iterable[Any]) -> Points:
     return result
 
 
+def pairs_of(what: str, pairs: Iterable[Any]) -> list[tuple[float, Any]]:
+    """Pairs of a number and something else from the user's iterable."""
+    must = f"explain.report: {what} must be pairs (images seen, weight)"
+    if not hasattr(pairs, "__iter__"):
+        raise ValueError(f"{must}; got a {type(pairs).__name__}")
+    result = []
+    for pair in pairs:
+        try:
+            seen, value = pair
+            result.append((float(seen), value))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{must}; got {pair!r:.60}") from error
+    return result
+
+
 # -- running the model -----------------------------------------------------------------------------
 
 def evaluated(model: Any, work: Callable[[], Any]) -> Any:
@@ -144,6 +174,11 @@ def scores_of(model: Any, images: Any) -> np.ndarray:
 def feature_maps(model: Any, image: Any) -> dict[str, np.ndarray]:
     """The output (O, OH, OW) of each convolution for one image, by its path, in the order in which
     they ran."""
+    return observed(model, image)[0]
+
+
+def observed(model: Any, image: Any) -> tuple[dict[str, np.ndarray], Any]:
+    """The feature maps for one image (1, C, H, W), and what the model returns for it."""
     maps: dict[str, np.ndarray] = {}
 
     def recorder(path: str) -> Any:
@@ -154,8 +189,8 @@ def feature_maps(model: Any, image: Any) -> dict[str, np.ndarray]:
     hooks = [module.register_forward_hook(recorder(path)) for path, module in model.named_modules()
              if isinstance(module, tinynet.nn.Conv2d)]
     try:
-        evaluated(model, lambda: forward(model, image))
+        result = evaluated(model, lambda: forward(model, image))
     finally:
         for hook in hooks:
             hook.remove()
-    return maps
+    return maps, result

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import default_generator, Generator, to_device
+from ..arrays import Generator, to_device
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_choice, as_generator, as_number, as_tensor
+from ..ops.arguments import as_choice, as_number, as_random, as_tensor
 from ..tensor import Tensor
 
-Source = Generator | None  # of random numbers; None is `default_generator`
+Source = Generator | None  # of random numbers; None is the default one
 
 # The factors that keep the size of signals through an activation.
 GAINS = {
@@ -31,15 +31,11 @@ def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
         return tensor._replace(Tensor._wrap(to_device(array, tensor.device)), function)
 
 
-def _random(function: str, generator: Source) -> np.random.Generator:
-    return (as_generator(function, generator) or default_generator).numpy
-
-
 def _draw(function: str, tensor: Tensor, generator: Source, kind: str, shift: float,
           scale: float) -> Tensor:
     """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
     as_tensor(function, "tensor", tensor)
-    draw = getattr(_random(function, generator), kind)
+    draw = getattr(as_random(function, generator), kind)
     with no_grad():
         return tensor._replace(tensor._drawn(function, draw, shift, scale), function)
 
@@ -94,7 +90,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Source = None) -> Te
     shape = as_tensor("orthogonal_", "tensor", tensor).array.shape
     if len(shape) < 2:
         raise ValueError(f"orthogonal_: expected at least two dims, got shape {shape}")
-    gain, random = as_number("orthogonal_", "gain", gain), _random("orthogonal_", generator)
+    gain, random = as_number("orthogonal_", "gain", gain), as_random("orthogonal_", generator)
     rows, columns = shape[0], math.prod(shape[1:])
     q, r = np.linalg.qr(random.standard_normal((max(rows, columns), min(rows, columns))))
     q *= np.sign(np.diag(r))  # undoes qr's choice of signs, which makes some matrices likelier
@@ -113,7 +109,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     if not a - 2 * std <= mean <= b + 2 * std or not a < b:
         raise ValueError(f"trunc_normal_: [a, b] must be an interval within 2 std={std} "
             f"of mean={mean}, got [{a}, {b}]")
-    random = _random("trunc_normal_", generator)
+    random = as_random("trunc_normal_", generator)
     draws = random.normal(mean, std, shape)
     while (outside := (draws < a) | (draws > b)).any():
         draws[outside] = random.normal(mean, std, int(outside.sum()))

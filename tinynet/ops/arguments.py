@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, device_of, Generator
+from ..arrays import array_module, default_generator, device_of, Generator
 from ..autograd import Variable
 
 default_dtype = np.dtype(np.float32)
@@ -409,3 +409,8 @@ def as_generator(function: str, generator: Any) -> Generator | None:
         given = type(generator).__name__
         raise TypeError(f"{function}: generator must be a tinynet.Generator, got {given}")
     return generator
+
+
+def as_random(function: str, generator: Any) -> np.random.Generator:
+    """What draws numbers for `generator` (see `as_generator`); None stands for the default one."""
+    return (as_generator(function, generator) or default_generator).numpy

@@ -121,8 +121,8 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(step)
     def shared(xp: Any, *arguments: Any) -> None:
         size = arguments[0].size
-        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
-        if size < _LARGE or xp is not np or not all(a.flags.c_contiguous for a in arrays):
+        arrays = () if size < _LARGE else [a for a in arguments if isinstance(a, np.ndarray)]
+        if not arrays or xp is not np or not all(a.flags.c_contiguous for a in arrays):
             step(xp, *arguments)
             return
 

@@ -7,13 +7,16 @@ made from what the user hands in.
 """
 from __future__ import annotations
 
+from .network import NETWORK
 from .page import PAGE
 from .report import REPORT
 from .steps import STEPS
+from .tour import TOUR
+from .watch import WATCH
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 
-TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **REPORT}
+TEXTS: dict[str, tuple[str, str]] = {**PAGE, **STEPS, **TOUR, **REPORT, **NETWORK, **WATCH}
 
 Texts = tuple[str, ...]                     # one text in every language
 

@@ -12,6 +12,16 @@ PAGE: dict[str, tuple[str, str]] = {
     "mode.dx_gather": ("dX: each input collects", "dX：每个输入来收集"),
     "mode.db": ("db: bias", "db：偏置"),
     "mode.borders": ("Borders", "边界"),
+    "mode.dw_gather": ("dW: G slides over x as a kernel", "dW：以 G 为核在 x 上滑动"),
+    # the buttons: what is computed, and how; the second part is left out where space is short
+    "tab.forward": ("y", "y"), "sub.forward": ("forward", "前向"),
+    "tab.matrix": ("W·cols", "W·cols"), "sub.matrix": ("as matrices", "矩阵乘法"),
+    "tab.dw": ("dW", "dW"), "sub.dw": ("window by window", "逐个窗口"),
+    "tab.dx": ("dX push", "dX 推回"), "sub.dx": ("each output", "每个输出"),
+    "tab.dx_gather": ("dX collect", "dX 收集"), "sub.dx_gather": ("each input", "每个输入"),
+    "tab.db": ("db", "db"), "sub.db": ("bias", "偏置"),
+    "tab.borders": ("borders", "边界"), "sub.borders": ("padding", "填充"),
+    "tab.dw_gather": ("dW slide", "dW 滑动"), "sub.dw_gather": ("G as kernel", "以 G 为核"),
     "lead.forward": ("Each output cell is one window of the input times the kernel, added up.",
                      "每个输出格是输入的一个窗口与卷积核逐格相乘再相加。"),
     "lead.matrix": ("Lay every window out as a column: the convolution is one matrix product.",
@@ -29,6 +39,58 @@ PAGE: dict[str, tuple[str, str]] = {
     "lead.borders": ("Fewer windows read the cells at the border; padding and a stride that does "
                      "not divide decide where their gradient goes.",
                      "边上的格子被读得少；填充和除不尽的步幅决定梯度落在哪里。"),
+    "lead.dw_gather": ("The same dW, tap by tap: G slides over the input like a kernel.",
+                       "同一个 dW，逐个权重位置来看：G 像卷积核一样在输入上滑动。"),
+    "controls": ("Steps", "步骤控制"), "speed": ("Speed", "速度"),
+    "assign": ("assign instead of add (wrong)", "改为赋值而不累加（错误示范）"),
+    "turn": ("▶ See it turn", "▶ 看它旋转"),
+    "turn.still": ("Picture {k} of {n}", "第 {k} 幅，共 {n} 幅"),
+    "turn.windows": ("Window ({i},{j}) reads cell ({r},{q}) through tap ({kh},{kw}): window right, "
+                     "tap left; window down, tap up.",
+                     "窗口 ({i},{j}) 经权重位置 ({kh},{kw}) 读取格子 ({r},{q})："
+                     "窗口右移，权重位置左移；窗口下移，权重位置上移。"),
+    "turn.turning": ("Put the taps in the order of their windows: the kernel is turned by 180°.",
+                     "把权重按各自的窗口排列：卷积核就旋转了 180°。"),
+    "turn.lying": ("Turned like this it lies on G: multiply each pair, add, and that is "
+                   "dX({r},{q}).",
+                   "转过来的卷积核正好盖在 G 上：逐对相乘再相加，就是 dX({r},{q})。"),
+    "present": ("Presentation: the stage and the sentence alone", "演示模式：只显示图与说明"),
+    "presenting": ("Presentation mode. P or Esc leaves it.", "演示模式，按 P 或 Esc 退出。"),
+    "present.off": ("Presentation mode is off.", "已退出演示模式。"),
+    "link.short": ("Link", "链接"), "present.short": ("Present", "演示"),
+    "link": ("Copy the link to this picture", "复制当前画面的链接"),
+    "copied": ("The link is copied.", "链接已复制。"),
+    "reset": ("Reset", "重置"), "reset.long": ("Back to the first numbers", "恢复最初的数值"),
+    "tour": ("Tour", "导览"), "numbers": ("Numbers", "数值"),
+    "facts": ("Sizes and notes", "尺寸与说明"),
+    "numbers.hint": ("Move a slider, or click a number of x, w or G and type.",
+                     "拖动滑块，或点击 x、w、G 中的数字直接修改。"),
+    "set.H": ("Input rows", "输入行数"), "set.W": ("Input columns", "输入列数"),
+    "set.KH": ("Kernel rows", "卷积核行数"), "set.KW": ("Kernel columns", "卷积核列数"),
+    "set.stride": ("Stride", "步幅"), "set.padding": ("Padding", "填充"),
+    "set.dilation": ("Dilation", "空洞"), "set.C": ("Input chan.", "输入通道"),
+    "set.O": ("Output chan.", "输出通道"), "set.groups": ("Groups", "分组数"),
+    "set.padding_mode": ("Padding mode", "填充方式"), "set.bias": ("Bias", "偏置"),
+    "set.ones": ("G: all ones", "G 全为 1"),
+    "set.cropped": ("This is a part of a large convolution, so its sizes are fixed. Numbers can be "
+                    "changed; what is not shown stays as it is.",
+                    "这里只是一个大卷积的一部分，所以尺寸固定。数字可以修改；未显示的部分保持不变。"),
+    "edit": ("{name}, row {r}, column {q}", "{name}，第 {r} 行第 {q} 列"),
+    "edit.less": ("one less", "减一"), "edit.more": ("one more", "加一"),
+    "self.right": ("✓ checked", "✓ 已核对"), "self.wrong": ("✗ differs", "✗ 不一致"),
+    "self.right.long": ("When it loaded, this page computed {count} numbers and compared them with "
+                        "those that tinynet computed in Python: all are equal (largest difference "
+                        "{error}).",
+                        "页面加载时自行算出 {count} 个数，并与 tinynet 在 Python 中算出的比较："
+                        "全部一致（最大差 {error}）。"),
+    "self.wrong.long": ("The {count} numbers that this page computed differ from those of Python "
+                        "(largest difference {error}): please report this.",
+                        "本页算出的 {count} 个数与 Python 的不一致（最大差 {error}），"
+                        "请告诉我们。"),
+    "sum.output": ("output {o}", "输出 {o}"),
+    "sum": ("The sum", "求和"),
+    "sum.channel": ("channel {c}", "通道 {c}"), "sum.bias": ("bias", "偏置"),
+    "sum.from": ("from {from}", "来自 {from}"), "sum.hidden": ("not shown", "未显示"),
     "step": ("Step {k} of {n}", "第 {k} 步，共 {n} 步"),
     "slider": ("Step", "步骤"),
     "first": ("First step", "第一步"), "back": ("Step back", "上一步"),
@@ -49,10 +111,10 @@ PAGE: dict[str, tuple[str, str]] = {
     "fact.shapes": ("Shapes", "形状"),
     "fact.parameters": ("Parameters", "参数量"),
     "fact.multiplications": ("Multiplications", "乘法次数"),
-    "fact.notes": ("Notes", "说明"),
+    "fact.notes": ("Notes", "说明"), "fact.check": ("Check", "核对"),
     "note.remainder_rows": (
-        "Remainder: no window reads {what} of the padded input, so its gradient is 0.",
-        "有余数：填充后输入的{what}从未被读取，所以梯度为 0。"),
+        "Remainder: no window reads {what} of the padded input, so the gradient there is 0.",
+        "有余数：填充后输入的{what}从未被读取，所以那里的梯度为 0。"),
     "note.unread": ("No window reads {count} of the pixels (hatched); their gradient is 0.",
                     "有 {count} 个像素从未被任何窗口读取（斜线格），它们的梯度为 0。"),
     "note.crop": ("Shown: a part around output cell ({i},{j}): output rows {rows} of {oh}, columns "
@@ -69,9 +131,9 @@ PAGE: dict[str, tuple[str, str]] = {
                   "{what}：只显示全部 {all} 个中的 {shown} 个。"),
     "what.samples": ("samples", "样本"), "what.out_channels": ("output channels", "输出通道"),
     "what.in_channels": ("input channels of each group", "每组输入通道"),
-    "note.groups": ("{groups} groups: each {outs} output channels read only their own {ins} input "
-                    "channel(s).",
-                    "{groups} 个组：每 {outs} 个输出通道只看自己的 {ins} 个输入通道。"),
+    "note.groups": ("{groups} groups: the outputs of a group ({outs}) read only the input channels "
+                    "of the same group ({ins}).",
+                    "{groups} 个组：每组的输出通道（{outs} 个）只看同组的输入通道（{ins} 个）。"),
     "note.no_bias": ("The layer has no bias; db shows what the gradient of a bias would be.",
                      "此处没有偏置；db 显示的是若有偏置时的梯度。"),
     "note.ones": ("G, the upstream gradient, is all ones: the loss is the sum of y.",
@@ -80,16 +142,16 @@ PAGE: dict[str, tuple[str, str]] = {
                    "G 是损失对 y 的梯度，由上游传入。"),
     # -- panels ------------------------------------------------------------------------------------
     "panel.x": ("Input x", "输入 x"), "panel.w": ("Kernel w", "卷积核 w"),
-    "panel.w_turned": ("Kernel w, turned by 180°", "旋转 180° 的卷积核 w"),
+    "panel.w_turned": ("w turned 180°", "旋转 180° 的 w"),
     "panel.y": ("Output y", "输出 y"), "panel.g": ("Upstream gradient G", "上游梯度 G"),
-    "panel.spread": ("G with zeros inserted (stride) and around it (border)",
-                     "补零后的 G（步幅间隔与四周）"),
-    "panel.dw": ("Accumulator dW", "累加器 dW"), "panel.dx": ("Accumulator dX", "累加器 dX"),
-    "panel.db": ("Accumulator db", "累加器 db"),
-    "panel.coverage": ("How many windows read each cell", "每个格子被多少个窗口读取"),
+    "panel.spread": ("G with zeros", "补零后的 G"),
+    "panel.dw": ("Gradient dW", "梯度 dW"), "panel.dx": ("Gradient dX", "梯度 dX"),
+    "panel.db": ("Gradient db", "梯度 db"),
+    "panel.g_kernel": ("G as the kernel", "以 G 为核"),
+    "panel.coverage": ("Windows that read each cell", "读取每格的窗口数"),
     "panel.compare": ("dX under each padding mode (same G)", "各种填充方式下的 dX（同一个 G）"),
     "panel.cols": ("cols = unfold(x)", "cols = unfold(x)"), "panel.cols_t": ("colsᵀ", "colsᵀ"),
-    "panel.w_row": ("weight row", "权重行"), "panel.w_col": ("Wᵀ", "Wᵀ"),
+    "panel.w_row": ("Kernel w as a row W", "卷积核 w 摊成一行 W"), "panel.w_col": ("Wᵀ", "Wᵀ"),
     "panel.g_row": ("G row", "G 行"),
     "panel.y_row": ("W · cols = y", "W · cols = y"),
     "panel.y_row_bias": ("W · cols + b = y", "W · cols + b = y"),
@@ -106,18 +168,50 @@ PAGE: dict[str, tuple[str, str]] = {
     "check.text": ("Move one number up and down by h = 2⁻¹⁰ and compare how far the loss ⟨y, G⟩ "
                    "moves (float64).",
                    "把一个数上下各移动 h = 2⁻¹⁰，看损失 ⟨y, G⟩ 变化多少（float64）。"),
-    "check.cell": ("cell", "格子"), "check.analytic": ("backward()", "backward()"),
+    "check.cell": ("cell", "格子"), "check.now": ("so far", "目前"),
+    "check.analytic": ("at the end", "最终"),
     "check.numeric": ("central difference", "中心差分"), "check.error": ("error", "误差"),
     "check.worst": ("Largest error of all cells checked ({count}): {error}",
                     "已检验的 {count} 个格子中最大误差：{error}"),
     "compare.none": ("not possible: this padding needs a larger input",
                      "不可用：这种填充需要更大的输入"),
-    "check.none": ("not checked (too large)", "未检验（规模过大）"),
+    # -- what is said of a cell that is pointed at -------------------------------------------------
+    "point.x": ("x({r},{q}) = {value}.", "x({r},{q}) = {value}。"),
+    "point.x_pad": ("Cell ({r},{q}) is padding and holds {value}.",
+                    "格子 ({r},{q}) 是填充，值为 {value}。"),
+    "point.readers": ("Windows that read it: {count}. {list}. So a change of it reaches these "
+                      "outputs, and the gradients of these outputs come back to it.",
+                      "有 {count} 个窗口读取它：{list}。它一变，这些输出跟着变；"
+                      "反过来，这些输出的梯度都回到它这里。"),
+    "point.unread": ("No window reads it, so it changes nothing and its gradient is 0.",
+                     "没有窗口读取它，所以它不影响任何输出，梯度为 0。"),
+    "point.w": ("Tap ({kh},{kw}) = {value}. Every window multiplies it by the cell that it reads "
+                "there, {count} times in all; so dW({kh},{kw}) = {sum} is a sum over all windows.",
+                "权重位置 ({kh},{kw}) = {value}。每个窗口都用它乘以自己读到的格子，共 {count} 次；"
+                "所以 dW({kh},{kw}) = {sum} 是对所有窗口求和。"),
+    "point.g": ("G[{i},{j}] = {value}: if y[{i},{j}] grows by a little, the loss grows by {value} "
+                "times as much.",
+                "G[{i},{j}] = {value}：y[{i},{j}] 增加一点点，损失就增加它的 {value} 倍。"),
+    "point.coverage": ("Windows that read cell ({r},{q}): {count}. From so many windows a gradient "
+                       "comes back to it.",
+                       "读取格子 ({r},{q}) 的窗口有 {count} 个，就有这么多份梯度回到它这里。"),
+    "point.cols": ("This is cell ({r},{q}) of the input, {value}: tap ({kh},{kw}) of window "
+                   "({i},{j}) reads it.",
+                   "这是输入的格子 ({r},{q})，值为 {value}：窗口 ({i},{j}) 的权重位置 ({kh},{kw}) "
+                   "读取它。"),
+    "point.dcols": ("Window ({i},{j}) sends {value} back through tap ({kh},{kw}); fold adds it to "
+                    "cell ({r},{q}).",
+                    "窗口 ({i},{j}) 经权重位置 ({kh},{kw}) 送回 {value}；fold 把它加到格子 "
+                    "({r},{q})。"),
+    "relu.off": ("The gradient is 0 here because ReLU was off (y = {y}).",
+                 "这里的梯度为 0，因为 ReLU 在此处关闭（y = {y}）。"),
     "mark.contributions": ("contributions {k} of {n}", "贡献 {k}/{n}"),
     "mark.pad": ("padding", "填充"), "mark.unread": ("never read", "从未读取"),
     "mark.cut": ("cut off", "被裁掉"), "mark.zero": ("inserted zero", "插入的零"),
     "mark.empty": ("not yet computed", "尚未计算"),
     "mark.gap": ("gap of the dilation", "空洞"), "mark.pinned": ("pinned", "已固定"),
+    "mark.hidden": ("not shown", "未显示"),
+    "mark.wrong": ("wrong", "错误"),
     # -- help --------------------------------------------------------------------------------------
     "key.modes": ("choose what to watch", "选择模式"),
     "key.step": ("one step back or forward", "后退或前进一步"),
@@ -126,6 +220,9 @@ PAGE: dict[str, tuple[str, str]] = {
     "key.tab": ("to the next panel", "到下一个面板"),
     "key.arrows": ("inside a panel: from cell to cell", "面板内：在格子间移动"),
     "key.enter": ("pin the cell; cells used with it stay lit", "固定该格，相关格子保持高亮"),
+    "key.edit": ("change the number of the cell (or click it)", "修改该格的数字（或点击它）"),
+    "key.turn": ("see the kernel turn", "看卷积核旋转"),
+    "key.present": ("presentation: stage and sentence alone", "演示模式：只显示图与说明"),
     "key.esc": ("unpin the cell", "取消固定"), "key.help": ("this help", "本帮助"),
     "legend.focus": ("thick outline: the cell that this step computes", "粗框：本步计算的格子"),
     "legend.lit": ("filled: cells that take part", "填色：参与计算的格子"),
@@ -145,6 +242,9 @@ PAGE: dict[str, tuple[str, str]] = {
         "<i>G</i>[o, (r+p−kh·d)/s, (q+p−kw·d)/s] &nbsp;where that index exists",
         "d<i>X</i>[c,r,q] = Σ<sub>o,kh,kw</sub> <i>w</i>[o,c,kh,kw] · "
         "<i>G</i>[o, (r+p−kh·d)/s, (q+p−kw·d)/s] &nbsp;（仅当该下标存在）"),
+    "formula.dw_gather": (
+        "d<i>W</i>[o,c,kh,kw] = Σ<sub>n,i,j</sub> <i>G</i>[n,o,i,j] · "
+        "<i>x</i>[n, c, kh·d + i·s − p, kw·d + j·s − p]",) * 2,
     "formula.db": ("d<i>b</i>[o] = Σ<sub>n,i,j</sub> <i>G</i>[n,o,i,j]",) * 2,
     "formula.borders": (
         "d<i>X</i> = padᵀ(fold(<i>W</i>ᵀ · <i>G</i>)) &nbsp; "
@@ -155,6 +255,8 @@ PAGE: dict[str, tuple[str, str]] = {
                 "# cols = F.unfold(x, K, d, p, s)",) * 2,
     "code.dx": ("dX = F.fold(w.reshape(O, -1).T @ G, (H, W), K, d, p, s)",) * 2,
     "code.dx_gather": ("dX = F.conv_transpose2d(G, w, stride=s, padding=p, dilation=d)",) * 2,
+    "code.dw_gather": ("dW = F.conv2d(x.transpose(0, 1), G.transpose(0, 1), stride=d, padding=p, "
+                       "dilation=s).transpose(0, 1)[:, :, :KH, :KW]",) * 2,
     "code.db": ("db = G.sum((0, 2, 3))",) * 2,
     "code.borders": (
         "dX = dXpad[:, :, p:p + H, p:p + W]    # never [p:-p]: that is empty when p = 0",

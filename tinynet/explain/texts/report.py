@@ -19,6 +19,7 @@ REPORT: dict[str, tuple[str, str]] = {
     "report.loss_note": ("Thin: single batches; thick: mean of {count} neighbours. The scale is "
                          "logarithmic.",
                          "细线：单个批次；粗线：相邻 {count} 个的平均。对数刻度。"),
+    "report.loss_note_one": ("Single batches, on a logarithmic scale.", "单个批次，对数刻度。"),
     "report.not_finite": ("Values that are nan or infinite are not drawn.",
                           "有些值是 nan 或无穷大，没有画出。"),
     "report.accuracy": ("Accuracy on test images", "测试图像上的准确率"),
@@ -50,6 +51,11 @@ REPORT: dict[str, tuple[str, str]] = {
         "Each square is a kernel. Brightness increases the output where the kernel is red and "
         "decreases it where the kernel is blue. Full colour is ±{most}.",
         "每个方块是一个卷积核。红色处的亮度使输出变大，蓝色处使输出变小；颜色最深为 ±{most}。"),
+    "report.kept": ("Watch them form", "看它们怎样形成"),
+    "report.kept_at": ("after {seen} images", "已看 {seen} 张图像"),
+    "report.kept_loss": ("after {seen} images, loss {loss}", "已看 {seen} 张图像，损失 {loss}"),
+    "report.kept_end": ("at the end of training", "训练结束时"),
+    "report.kept_play": ("Play", "播放"), "report.kept_pause": ("Pause", "暂停"),
     "report.kernel": ("Kernel {name}: weights from {low} to {high}",
                       "卷积核 {name}：权重从 {low} 到 {high}"),
     "report.what_kernels": ("kernels", "卷积核"),

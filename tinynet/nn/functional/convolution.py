@@ -168,8 +168,8 @@ def _check_weight(name: str, input: Any, weight: Any, bias: Any, groups: int, la
     if shape[0] % groups:
         rule = f"does not divide the {shape[0]} channels of weight {shape}"
         raise ValueError(f"{name}: groups={groups} {rule}")
-    if input.shape[-3] != C:
-        given = f"input {tuple(input.shape)} has {input.shape[-3]} channels"
+    if (channels := input.array.shape[-3]) != C:
+        given = f"input {tuple(input.shape)} has {channels} channels"
         rule = f"weight {shape} with groups={groups} expects {C}"
         raise ValueError(f"{name}: {given}, but {rule}{hint('image', input.shape, C)}")
     check_shape(name, "bias", bias, (O,), "one number per output channel")

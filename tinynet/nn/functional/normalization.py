@@ -152,7 +152,10 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
     _check_parameters(function, input, (C,), _PER_CHANNEL, **running, weight=weight, bias=bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{function}: give both running_mean and running_var, or neither")
-    x, weight, bias = _images(_as_single(input)), _as_single(weight), _as_single(bias)
+    x, weight, bias = _as_single(input), _as_single(weight), _as_single(bias)
+    if x.ndim != 4:  # (N, C, ...) as (N, C, H, W)
+        N, C, *rest = x.shape if x.ndim > 1 else (0, 0)
+        x = shapes.reshape(x, N, C, math.prod(rest[:-1]), *rest[-1:] or [1])
     if not from_input:
         if running_mean is None:
             rule = "unless mean and variance are taken from the input"
@@ -173,12 +176,6 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
 def _as_single(x: Any) -> Any:
     """Float16 as float32, because squares of large halves overflow."""
     return x.float() if x is not None and x.dtype == np.float16 else x
-
-
-def _images(x: Tensor) -> Tensor:
-    """`x` (N, C, ...) as (N, C, H, W)."""
-    N, C, *rest = x.shape if x.ndim > 1 else (0, 0)
-    return x if x.ndim == 4 else shapes.reshape(x, N, C, math.prod(rest[:-1]), *rest[-1:] or [1])
 
 
 def _like(input: Tensor, y: Tensor) -> Tensor:

@@ -30,7 +30,11 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     tensor([[3, 2, 1, 2, 3, 2]])
     """
     as_tensor("pad", "input", input)
-    pairs = _as_pairs(pad)
+    rule = "ints in pairs (left, right, top, bottom, ...)"
+    sizes = as_ints("pad", "sizes", pad, rule=rule)
+    if len(sizes) % 2:
+        raise ValueError(f"pad: sizes must be {rule}, got {pad!r}")
+    pairs = list(zip(sizes[::2], sizes[1::2], strict=True))  # (before, after), the last dim first
     if len(pairs) > input.ndim:
         rule = f"need an input with at least {len(pairs)} dims"
         raise ValueError(f"pad: {len(pairs)} pairs of sizes {rule}, got shape {tuple(input.shape)}")
@@ -51,15 +55,6 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     if mode != "constant" or not any(map(any, added)):
         return input
     return shapes.pad(input, [(0, 0)] * (input.ndim - len(added)) + added, fill)
-
-
-def _as_pairs(sizes: Any) -> list[tuple[int, int]]:
-    """The pairs (before, after), the last dimension first."""
-    rule = "ints in pairs (left, right, top, bottom, ...)"
-    ints = as_ints("pad", "sizes", sizes, rule=rule)
-    if len(ints) % 2:
-        raise ValueError(f"pad: sizes must be {rule}, got {sizes!r}")
-    return list(zip(ints[::2], ints[1::2], strict=True))
 
 
 def _pad_dim(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:

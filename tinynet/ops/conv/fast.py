@@ -186,10 +186,10 @@ def _tiles(y_shape: Any, groups: int, K: int, KH: int, stride: int, threads: int
 # ------------------------------------------------------------------------------------------ windows
 
 
-def _overlay(memory, shape, strides):
-    """The memory of an array seen with another shape and other strides."""
+def _overlay(memory, shape, strides, offset=0):
+    """The memory of an array, from `offset` bytes on, seen with another shape and strides."""
     if memory.flags.c_contiguous:  # nearly always; as_strided takes ten times as long
-        return np.ndarray(shape, memory.dtype, memory, 0, strides)
+        return np.ndarray(shape, memory.dtype, memory, offset, strides)
     return as_strided(memory, shape, strides)
 
 
@@ -204,17 +204,22 @@ def _overlap(first: int, length: int, size: int) -> tuple[slice, slice]:
 
 
 def _crop(x, top: int, height: int, left: int, width: int):
-    """The pixels of x (H, C, W, N) in a rectangle, with zeros where that reaches beyond x."""
+    """The pixels of x (H, C, W, N) in a rectangle, with zeros where that reaches beyond x.
+
+    An array, and the number of bytes in its memory after which they begin.
+    """
     H, C, W, N = x.shape
+    if top >= 0 <= left and top + height <= H and left + width <= W:
+        if x.flags.c_contiguous:
+            return x, top * x.strides[0] + left * x.strides[2]
+        return x[top : top + height, :, left : left + width], 0
     (rows, pixel_rows), (cols, pixel_cols) = _overlap(top, height, H), _overlap(left, width, W)
-    if (rows, cols) == (slice(0, height), slice(0, width)):
-        return x[pixel_rows, :, pixel_cols]
     # `_lower` copies this at once, before anything else writes to the scratch memory
     out = scratch(np, "rows", (height, C, width, N), x.dtype)
     out[: rows.start] = out[rows.stop :] = 0
     out[rows, :, : cols.start] = out[rows, :, cols.stop :] = 0
     out[rows, :, cols] = x[pixel_rows, :, pixel_cols]
-    return out
+    return out, 0
 
 
 def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Line, ones: bool):
@@ -227,10 +232,11 @@ def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Li
     (KH, KW), OH, OW = kernel, rows.stop - rows.start, cols.stop - cols.start
     R, P, depth = (OH - 1) * h.stride + KH, OW * N, C * KW
     width = (OW - 1) * w.stride + (KW - 1) * w.dilation + 1
-    seen = _crop(x, rows.start * h.stride - h.pad, R, cols.start * w.stride - w.pad, width)
+    top, left = rows.start * h.stride - h.pad, cols.start * w.stride - w.pad
+    seen, offset = _crop(x, top, R, left, width)
     row, channel, pixel, sample = seen.strides
     strides = (C * channel, row, channel, w.dilation * pixel, w.stride * pixel, sample)
-    seen = _overlay(seen, (groups, R, C, KW, OW, N), strides)
+    seen = _overlay(seen, (groups, R, C, KW, OW, N), strides, offset)
     pitch = P + 16 if P % 64 == 0 else P  # rows at powers of two would map to the same cache sets
     flat = scratch(np, "lowered", (groups, R, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
@@ -257,10 +263,10 @@ def _multiply(matrix, windows, out) -> None:
     blocks = BLOCKS if BLOCKED & blas_architectures() else ()
     block = next((n for n in blocks if P % n == 0 and 100 < M * K <= SMALL // n), P)
 
-    def in_blocks(a):
-        return a.reshape(R, groups, -1, P // block, block).transpose(0, 3, 1, 2, 4)
-
-    np.matmul(matrix, in_blocks(windows), out=in_blocks(out))
+    if block < P:
+        windows, out = [a.reshape(R, groups, -1, P // block, block).transpose(0, 3, 1, 2, 4)
+                        for a in (windows, out)]
+    np.matmul(matrix, windows, out=out)
 
 
 def _channels(x, groups: int, some: slice):
