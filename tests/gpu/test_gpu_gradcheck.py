@@ -118,6 +118,7 @@ SMALL = [
     named("huber_loss", real(2, 3), other(2, 3), delta=1.5),
     named("binary_cross_entropy_with_logits", real(2, 3), positive(3, 2).T / 8),
     named("binary_cross_entropy", 0.2 + positive(2, 3) / 6, 0.1 + positive(3, 2).T / 8),
+    named("kl_div", real(2, 3), positive(3, 2).T),
 ]  # fmt: skip
 
 

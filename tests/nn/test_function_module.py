@@ -143,7 +143,7 @@ def test_subclasses_of_users():
     [
         (lambda: nn.MaxPool2d(), r"MaxPool2d: missing a required argument: 'kernel_size'"),
         (lambda: nn.ReLU(True, 1), r"ReLU: too many positional arguments; expected ReLU\(inplace"),
-        (lambda: nn.MSELoss(size_average=True), "MSELoss: got an unexpected keyword argument"),
+        (lambda: nn.MSELoss(averaged=True), "MSELoss: got an unexpected keyword argument"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name(refused, message):

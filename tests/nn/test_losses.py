@@ -306,9 +306,9 @@ _binary = (F.binary_cross_entropy, F.binary_cross_entropy_with_logits)
         (
             lambda: F.cross_entropy(_x, _t, None, 3),
             TypeError,
-            "positional argument",
-        ),  # size_average would stand there in PyTorch
-        (lambda: nn.MSELoss("sum"), TypeError, "positional argument"),
+            "cross_entropy: size_average must be True or False, got 3",
+        ),
+        (lambda: nn.MSELoss("sum"), TypeError, "MSELoss: size_average must be True or False"),
         (
             lambda: F.mse_loss(_x, tinynet.ones(5)),
             ValueError,

@@ -79,15 +79,15 @@ def test_nearest_is_exact_beside_infinities():
         ),
         (
             {"size": 3, "align_corners": False},
-            "align_corners is for mode='bilinear'; with 'nearest' leave it out",
+            "align_corners is for mode='bilinear' and 'bicubic'; with 'nearest' leave it out",
         ),
         (
             {"size": 3, "mode": "area", "align_corners": True},
-            "align_corners is for mode='bilinear'",
+            "align_corners is for mode='bilinear' and 'bicubic'",
         ),
         (
-            {"size": 3, "mode": "bicubic"},
-            "mode must be 'nearest', 'nearest-exact', 'bilinear' or 'area', got 'bicubic'",
+            {"size": 3, "mode": "trilinear"},
+            r"mode must be 'nearest', .*'bilinear', 'bicubic' or 'area', got 'trilinear'",
         ),
         (
             {"size": 3, "mode": "bilinear", "antialias": True},

@@ -206,7 +206,7 @@ def test_integers_can_be_compared_but_not_averaged():
         ),
         (
             lambda x: F.adaptive_max_pool2d(x[:, :, :0], 1),
-            r"adaptive_max_pool2d: no size but N may be 0, got shape \(2, 2, 0, 4\)",
+            r"adaptive_max_pool2d: no size but N and C may be 0, got shape \(2, 2, 0, 4\)",
         ),
     ],
 )

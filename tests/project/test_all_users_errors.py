@@ -111,6 +111,12 @@ def with_hook(hook: Callable[..., Any], register: str) -> None:
     layer(tinynet.ones(1))
 
 
+def with_backward_hook(hook: Callable[..., Any], register: str) -> None:
+    layer = nn.ReLU()
+    getattr(layer, register)(hook)
+    layer(tinynet.ones(1, requires_grad=True)).sum().backward()
+
+
 def with_leaf_hook(
     hook: Callable[..., Any], register: str = "register_post_accumulate_grad_hook"
 ) -> None:
@@ -168,6 +174,16 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "nn.ModuleDict.update(modules)": lambda e: nn.ModuleDict().update(FailingDict(e, "ab")),
     "nn.Module.apply(fn)": lambda e: nn.ReLU().apply(failing(e)),
     "nn.Module.load_state_dict(state_dict)": lambda e: with_state(nn.Linear(1, 1), e),
+    **{
+        f"nn.Module.{register}(hook)": lambda e, register=register: with_backward_hook(
+            failing(e), register
+        )
+        for register in (
+            "register_full_backward_hook",
+            "register_backward_hook",
+            "register_full_backward_pre_hook",
+        )
+    },
     "nn.Module.register_forward_hook(hook)": lambda e: with_hook(
         failing(e), "register_forward_hook"
     ),

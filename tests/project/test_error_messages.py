@@ -396,11 +396,48 @@ def complaint(name: str, error: BaseException) -> str:
     return ""
 
 
+SIGNS, LOOKED_UP = lambda: ints(1, -1, 1), {}
+for name in (
+    "celu selu mish hardsigmoid hardswish softsign logsigmoid tanhshrink hardshrink softshrink"
+).split():
+    LOOKED_UP[f"F.{name}"] = Call(getattr(F, name), X)
+LOOKED_UP |= {
+    "F.celu": Call(F.celu, X, 1.5, False), "F.threshold": Call(F.threshold, X, 0.1, 2.0),
+    "F.softshrink": Call(F.softshrink, X, 0.3), "F.prelu": Call(F.prelu, X, V),
+    "F.embedding": Call(F.embedding, lambda: ints(0, 1), X, 0),
+    "F.margin_ranking_loss": Call(F.margin_ranking_loss, V, V, SIGNS, 0.5, reduction="sum"),
+    "F.hinge_embedding_loss": Call(F.hinge_embedding_loss, V, SIGNS, 2.0),
+    "F.soft_margin_loss": Call(F.soft_margin_loss, V, SIGNS, reduction="none"),
+    "F.cosine_embedding_loss": Call(F.cosine_embedding_loss, X, X, lambda: ints(1, -1), 0.1),
+    "F.poisson_nll_loss": Call(F.poisson_nll_loss, X, X, True, False),
+    "F.pairwise_distance": Call(F.pairwise_distance, X, X, 2.0, 1e-6, True),
+    "F.triplet_margin_loss": Call(F.triplet_margin_loss, X, X, X, 1.0, 2.0, 1e-6, True),
+    "F.pixel_shuffle": Call(F.pixel_shuffle, lambda: leaf(1, 4, 2, 3), 2),
+    "F.pixel_unshuffle": Call(F.pixel_unshuffle, IMAGES, 2),
+    "F.channel_shuffle": Call(F.channel_shuffle, lambda: leaf(1, 4, 2, 3), 2),
+    "F.upsample": Call(F.upsample, IMAGES, scale_factor=2, mode="bilinear", align_corners=True),
+    "F.local_response_norm": Call(F.local_response_norm, IMAGES, 2, 1e-3, 0.5, 2.0),
+    "F.lp_pool2d": Call(F.lp_pool2d, lambda: share(1, 2, 4, 4), 2.0, 2, 1, False),
+    "F.max_unpool2d": Call(F.max_unpool2d, IMAGE, lambda: IMAGE().long() * 0, 2, 2, 0, (12, 10)),
+    "F.affine_grid": Call(F.affine_grid, lambda: leaf(1, 2, 3), (1, 2, 3, 4), False),
+    "F.grid_sample": Call(F.grid_sample, IMAGE, lambda: leaf(1, 2, 3, 2), "nearest", "border",
+        True),
+    "weight_norm": Call(nn.utils.weight_norm, lambda: nn.Linear(3, 2), "weight", 0),
+    "spectral_norm": Call(nn.utils.spectral_norm, lambda: nn.Linear(3, 2), "weight", 1, 1e-6, 0),
+    "Embedding": Call(nn.Embedding, 4, 2, 1), "PReLU": Call(nn.PReLU, 2, 0.3),
+    "DataParallel": Call(nn.DataParallel, lambda: nn.ReLU(), [0]),
+    "ParameterList": Call(nn.ParameterList, lambda: [leaf(2)]),
+    "ParameterDict": Call(nn.ParameterDict, lambda: {"a": leaf(2)}),
+}  # fmt: skip
+CALLS |= LOOKED_UP
+
+
 # Where an entry of the table is no function that has a name.
 SPOKEN_OF_AS = {
     "Tensor[...]": "indexing", "Tensor[...] =": "t[index] = value", "Tensor +": "add",
     "Tensor @": "matmul", "Tensor.add_": "add",
-    "Conv2d()": "conv2d", "Linear()": "linear", "BatchNorm2d()": "BatchNorm2d",
+    "Conv2d()": "conv2d", "F.upsample": "interpolate",
+    "Linear()": "linear", "BatchNorm2d()": "BatchNorm2d",
     "Optimizer.load_state_dict": "Adam.load_state_dict",
     "DataLoader.load_state_dict": "DataLoader.load_state_dict",
     "Module.register_buffer": "Sequential",

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import computing
 from . import anomaly
+from .grad_mode import no_grad
 
 
 class Version:
@@ -43,7 +44,8 @@ def restore(node: Any, position: int, g: Any) -> Any:
     """What `node` kept of the input at `position`, or of the result at -1, with its history.
 
     Raises:
-        RuntimeError: it was freed, or its memory was changed since.
+        RuntimeError: it was freed, or its memory was changed since. (A result is computed again if
+            the node kept all inputs, as that of max_pool2d.)
     """
     if node.kept is None:
         raise RuntimeError(
@@ -52,6 +54,13 @@ def restore(node: Any, position: int, g: Any) -> Any:
     array, vertex, version, count, fingerprint = node.kept[position]
     if version is None:
         return array
+    if version.count != count and position < 0 and len(node.kept) > len(node.shapes):
+        # the result was changed in place, but all inputs were kept: compute it again
+        inputs = [restore(node, i, g) for i in range(len(node.shapes))]
+        with no_grad():
+            again = node.primitive(*inputs, **node.constants)
+        node.kept[position] = keep(again, vertex)
+        return restore(node, position, g)
     if version.count != count:
         raise _changed(node, position,
             f"{version.changed_by} changed that in place since (it is at version {version.count}, "

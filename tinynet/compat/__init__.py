@@ -25,7 +25,11 @@ ROOMS = {
     "tinynet.optim": "optimisers",
     "tinynet.optim.lr_scheduler": "schedulers",
     "tinynet.nn": "layers",
-    "tinynet.nn.functional": "nn_functions",
+    "tinynet.nn.functional": "formulas images",
+    "tinynet.nn.init": "init_names",
+    "tinynet.nn.utils": "computed_weights",
+    "tinynet.nn.Module": "backward_hooks",
+    "hints": "hints",
 }
 
 # The methods of tensors: what `methods` holds, and functions with the tensor first.
@@ -65,6 +69,11 @@ def lookup(module: str, name: str) -> Any:
         if name in room.__all__:
             return getattr(room, name)
     raise Missing(module, name)
+
+
+def hint(name: str, *arguments: Any) -> Any:
+    """The end of an error's text: what `hints` says."""
+    return lookup("hints", name)(*arguments)
 
 
 def names_for(module: str) -> list[str]:

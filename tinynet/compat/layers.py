@@ -1,5 +1,183 @@
 """Layers that small networks seldom need; `tinynet.nn` looks them up here."""
 
-from . import public
+from types import ModuleType
+from typing import Any
 
-__all__ = public(globals())
+from .. import creation, nn
+from ..nn import functional as F
+from ..nn import init
+from ..nn.containers import ModuleDict, ModuleList
+from ..nn.function_module import FunctionModule
+from ..nn.module import Module
+from ..nn.parameter import Parameter, factory_options
+from ..nn.stateless import Upsample, _Loss, _Pool2d
+from ..ops.arguments import as_int, as_list, as_number
+from ..tensor import Tensor
+from . import formulas, images, public
+
+# -------------------------------------------------------------------------------------- functions
+
+
+class CELU(FunctionModule, function=formulas.celu): ...
+class SELU(FunctionModule, function=formulas.selu): ...
+class Mish(FunctionModule, function=formulas.mish): ...
+class Hardsigmoid(FunctionModule, function=formulas.hardsigmoid): ...
+class Hardswish(FunctionModule, function=formulas.hardswish): ...
+class Softsign(FunctionModule, function=formulas.softsign): ...
+class LogSigmoid(FunctionModule, function=formulas.logsigmoid): ...
+class Tanhshrink(FunctionModule, function=formulas.tanhshrink): ...
+class Hardshrink(FunctionModule, function=formulas.hardshrink): ...
+class Softshrink(FunctionModule, function=formulas.softshrink): ...
+class Threshold(FunctionModule, function=formulas.threshold): ...
+
+
+class Softmax2d(FunctionModule, function=F.softmax, arguments="", dim=-3):
+    """`Softmax` over the channels of (N, C, H, W) or (C, H, W)."""
+
+
+class MarginRankingLoss(_Loss, function=formulas.margin_ranking_loss): ...
+class HingeEmbeddingLoss(_Loss, function=formulas.hinge_embedding_loss): ...
+class CosineEmbeddingLoss(_Loss, function=formulas.cosine_embedding_loss): ...
+class SoftMarginLoss(_Loss, function=formulas.soft_margin_loss): ...
+class PoissonNLLLoss(_Loss, function=formulas.poisson_nll_loss): ...
+class TripletMarginLoss(_Loss, function=formulas.triplet_margin_loss): ...
+class PairwiseDistance(FunctionModule, function=formulas.pairwise_distance, shows=""): ...
+
+
+class PixelShuffle(FunctionModule, function=images.pixel_shuffle): ...
+class PixelUnshuffle(FunctionModule, function=images.pixel_unshuffle): ...
+class ChannelShuffle(FunctionModule, function=images.channel_shuffle): ...
+class LocalResponseNorm(FunctionModule, function=images.local_response_norm): ...
+class LPPool2d(_Pool2d, function=images.lp_pool2d): ...
+class Unfold(FunctionModule, function=F.unfold): ...
+class Fold(FunctionModule, function=F.fold): ...
+
+
+class MaxUnpool2d(_Pool2d, function=images.max_unpool2d, arguments="kernel_size stride padding"):
+    def forward(self, *tensors: Any, **named: Any) -> Any:
+        """Takes what the pool returned, and perhaps the size of its input."""
+        if len(tensors) == 3:
+            named["output_size"] = tensors[2]
+        return super().forward(*tensors[:2], **named)
+
+
+_SIZES = "size scale_factor"
+
+
+class UpsamplingNearest2d(Upsample, function=F.interpolate, arguments=_SIZES, mode="nearest"):
+    """`Upsample` with mode "nearest"."""
+
+
+class UpsamplingBilinear2d(
+    Upsample, function=F.interpolate, arguments=_SIZES, mode="bilinear", align_corners=True):
+    """`Upsample` with mode "bilinear" and ``align_corners=True``."""
+
+
+# ------------------------------------------------------------------------------------- parameters
+
+
+class PReLU(Module):
+    """`LeakyReLU` whose slope is learned: one, or one per channel. See `functional.prelu`."""
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None,
+                 dtype: Any = None):
+        super().__init__()
+        self.num_parameters = as_int("PReLU", "num_parameters", num_parameters, 1, 2**31)
+        slope, options = as_number("PReLU", "init", init), factory_options("PReLU", device, dtype)
+        self.weight = Parameter(creation.full((num_parameters,), float(slope), **options))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"
+
+
+class Embedding(Module):
+    """A table of vectors, `weight` (num_embeddings, embedding_dim): integers (...) -> (..., D).
+
+    The row `padding_idx` starts as zeros and is not learned. See `functional.embedding`.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *,
+                 device: Any = None, dtype: Any = None):
+        super().__init__()
+        N = self.num_embeddings = as_int("Embedding", "num_embeddings", num_embeddings, 1, 2**31)
+        D = self.embedding_dim = as_int("Embedding", "embedding_dim", embedding_dim, 1, 2**31)
+        if padding_idx is not None:
+            padding_idx = as_int("Embedding", "padding_idx", padding_idx, -N, N) % N
+        self.padding_idx = padding_idx
+        self.weight = Parameter(creation.empty(N, D, **factory_options("Embedding", device, dtype)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new values, normal with mean 0 and variance 1."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.detach()[self.padding_idx].zero_()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class _OfParameters:
+    """What makes a container of modules one of parameters; tensors become parameters."""
+
+    @property
+    def _held(self: Any) -> dict[str, Any]:
+        return self._parameters
+
+    def _add(self: Any, name: str, value: Any) -> None:
+        is_plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
+        self.register_parameter(name, Parameter(value) if is_plain else value)
+
+    def _children_text(self: Any) -> list[str]:
+        return [f"({name}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+                for name, p in self._held.items()]
+
+
+class ParameterList(_OfParameters, ModuleList):
+    """A list of parameters that the module which owns it learns; tensors become parameters."""
+
+
+class ParameterDict(_OfParameters, ModuleDict):
+    """A dict of parameters that the module which owns it learns; tensors become parameters."""
+
+
+class DataParallel(Module):
+    """Calls `module`, on one device. For several processes there is `DistributedDataParallel`.
+
+    PyTorch divides batches among GPUs here; ValueError for more than one of `device_ids`. The names
+    in a state dict begin with "module.", as PyTorch's.
+    """
+
+    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None,
+                 dim: int = 0):
+        super().__init__()
+        devices = [] if device_ids is None else as_list("DataParallel", "device_ids", device_ids)
+        if len(devices) > 1 or output_device not in [None, *devices] or dim != 0:
+            raise ValueError(f"DataParallel: expected one device and dim=0, got device_ids="
+                f"{device_ids}, output_device={output_device}, dim={dim}; leave them out, or see "
+                "tinynet.distributed")
+        self.module = module
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        return self.module(*inputs, **options)
+
+
+class _Paths(ModuleType):
+    """PyTorch's paths to layers, such as ``nn.modules.conv.Conv2d``: each leads to all of `nn`."""
+
+    def __getattr__(self, name: str) -> Any:
+        files = """activation batchnorm container conv distance dropout flatten fold instancenorm
+            linear loss module normalization padding pixelshuffle pooling sparse upsampling"""
+        return self if name in files.split() else getattr(nn, name)
+
+
+modules = _Paths("modules", _Paths.__doc__)
+NLLLoss2d = nn.NLLLoss  # its older name
+__all__ = public(globals(), "modules", "NLLLoss2d")

@@ -1,7 +1,7 @@
 """Neural networks: modules, layers, losses, and the functions under them."""
 
 import importlib
-from typing import Any
+import typing
 
 from .. import compat
 from . import functional, init, utils
@@ -21,7 +21,7 @@ __all__ = ["functional", "init", "utils"]
 __all__ += [name for name, value in dict(globals()).items() if isinstance(value, type)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     if name == "parallel":  # imported at first use, which is on several ranks
         return importlib.import_module(f".{name}", __name__)
     return compat.lookup(__name__, name)

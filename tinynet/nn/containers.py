@@ -9,7 +9,21 @@ from typing import Any
 from .module import Module, iterated
 
 
-class _Numbered(Module):
+class _Container(Module):
+    """Holds modules by name."""
+
+    @property
+    def _held(self) -> dict[str, Any]:
+        return self._modules
+
+    def _add(self, name: str, value: Any) -> None:
+        self.add_module(name, value)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class _Numbered(_Container):
     """What `Sequential` and `ModuleList` share: modules named "0", "1", ..."""
 
     def _as_position(self, index: Any, length: int) -> int:
@@ -19,11 +33,8 @@ class _Numbered(Module):
                 f"{type(self).__name__}: index {number} is out of range for {len(self)} modules")
         return number % len(self) if number < 0 else number
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
+        return iter(self._held.values())
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -31,7 +42,7 @@ class _Numbered(Module):
         return list(self)[self._as_position(index, len(self))]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(list(self._modules)[self._as_position(index, len(self))], module)
+        self._add(list(self._held)[self._as_position(index, len(self))], module)
 
     def __delitem__(self, index: Any) -> None:
         modules = list(self)
@@ -45,14 +56,14 @@ class _Numbered(Module):
         return type(self)().extend(self).extend(modules)
 
     def _renumber(self, modules: list[Module]) -> None:
-        self._modules.clear()
-        self._modules.update({str(i): module for i, module in enumerate(modules)})
+        self._held.clear()
+        self._held.update({str(i): module for i, module in enumerate(modules)})
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; returns self."""
         # the first free number: a slice of a Sequential keeps its names, such as "1" without "0"
         numbers = map(str, itertools.count(len(self)))
-        self.add_module(next(n for n in numbers if n not in self._modules), module)
+        self._add(next(n for n in numbers if n not in self._held), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
@@ -101,7 +112,7 @@ class Sequential(_Numbered):
         return OrderedDict(list(self._modules.items())[index])  # names stay, as in PyTorch
 
     def forward(self, input: Any) -> Any:
-        for module in self:
+        for module in self._modules.values():
             input = module(input)
         return input
 
@@ -130,7 +141,7 @@ class ModuleList(_Numbered):
         return lines
 
 
-class ModuleDict(Module):
+class ModuleDict(_Container):
     """A dict of modules whose parameters are found.
 
     Takes a mapping or pairs of names and modules; names are strings without dots.
@@ -145,51 +156,48 @@ class ModuleDict(Module):
         super().__init__()
         self.update({} if modules is None else modules)
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(self._held)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._modules
+        return name in self._held
 
     def __getitem__(self, name: str) -> Any:
-        return self._modules[name]
+        return self._held[name]
 
     def __setitem__(self, name: str, module: Module) -> None:
-        self.add_module(name, module)
+        self._add(name, module)
 
     def __delitem__(self, name: str) -> None:
-        del self._modules[name]
+        del self._held[name]
 
     def keys(self) -> Any:
         """The names."""
-        return self._modules.keys()
+        return self._held.keys()
 
     def values(self) -> Any:
         """The modules."""
-        return self._modules.values()
+        return self._held.values()
 
     def items(self) -> Any:
         """The pairs of names and modules."""
-        return self._modules.items()
+        return self._held.items()
 
     def update(self, modules: Any) -> None:
         """Add the modules of a mapping, of a `ModuleDict` or of pairs; known names are replaced."""
         given = modules.items() if hasattr(type(modules), "items") else modules
-        expected = "a mapping from names to modules, or pairs of them"
-        pairs = list(iterated("ModuleDict", given, expected))
+        name, expected = type(self).__name__, "a mapping from names to modules, or pairs of them"
+        pairs = list(iterated(name, given, expected))
         for pair in pairs:
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise TypeError(f"ModuleDict: expected {expected}, got {pair!r:.60} among them")
-        for name, module in pairs:
-            self[name] = module
+                raise TypeError(f"{name}: expected {expected}, got {pair!r:.60} among them")
+        for key, module in pairs:
+            self[key] = module
 
     def pop(self, name: str) -> Any:
         """Remove the module of that name and return it."""
-        return self._modules.pop(name)
+        return self._held.pop(name)
 
     def clear(self) -> None:
         """Remove all modules."""
-        self._modules.clear()
+        self._held.clear()

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from ..tensor import Tensor
 from .module import Module
 
-# How the parameters of a function in `functional` are dealt with, by name. All others are
-# constants: arguments and attributes of the layer.
-FORWARD = {"input", "target", "x1", "x2"}  # given to `forward` at each call
+# How the parameters of a function in `functional` are dealt with, by name: FORWARD are given to
+# `forward` at each call. All others are constants: arguments and attributes of the layer.
+FORWARD = set("input target x1 x2 input1 input2 anchor positive negative var indices".split())
 BUFFERS = {"weight", "pos_weight"}  # constants that are tensors and move with the layer
 NO_ARGUMENTS = {"training", "generator", "dtype"}  # the layer has its own, or goes without
 
@@ -75,18 +75,24 @@ class FunctionModule(Module):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
 
 
+def bind(name: str, signature: inspect.Signature, arguments: Any, options: Any) -> dict[str, Any]:
+    """The arguments of a call by name, defaults among them; else TypeError."""
+    try:
+        bound = signature.bind(*arguments, **options)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; expected {name}{signature}") from None
+    bound.apply_defaults()
+    return bound.arguments
+
+
 def _initialiser(signature: inspect.Signature) -> Callable[..., None]:
     """The ``__init__`` of a layer, which `help` and `inspect` show with `signature`."""
 
     def __init__(self: FunctionModule, *arguments: Any, **options: Any) -> None:
         layer = type(self).__name__
-        try:
-            bound = signature.bind(*arguments, **options)
-        except TypeError as error:
-            raise TypeError(f"{layer}: {error}; expected {layer}{signature}") from None
-        bound.apply_defaults()
+        given = bind(layer, signature, arguments, options)
         Module.__init__(self)
-        for name, value in bound.arguments.items():
+        for name, value in given.items():
             if name in BUFFERS:
                 self.register_buffer(name, value)
             else:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import compat
 from ..arrays import Generator, to_device
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_choice, as_number, as_random, as_tensor
@@ -179,3 +180,6 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Source = None) 
 
 def _xavier(function: str, tensor: Tensor, gain: float, factor: float) -> float:
     return as_number(function, "gain", gain, 0) * math.sqrt(factor / sum(_fans(function, tensor)))
+
+
+__getattr__ = compat.finder(__name__)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from .. import compat
 from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
@@ -52,20 +53,27 @@ class Module:
 
     training: bool
 
+    def __new__(cls, *arguments: Any, **options: Any) -> Any:
+        if options and str(cls.__init__.__module__).startswith("tinynet."):
+            compat.hint("check_options", cls, options)
+        return super().__new__(cls)
+
     def __init__(self) -> None:
         # straight into __dict__, because __setattr__ reads these
         own = self.__dict__
         own["_parameters"], own["_buffers"], own["_modules"] = {}, {}, {}
         own["_non_persistent"] = set()
         own["_pre_hooks"], own["_hooks"] = OrderedDict(), OrderedDict()
+        own["_backward_hooks"] = OrderedDict()
         self.training = True
 
     def forward(self, *inputs: Any) -> Any:
         """Compute the output; subclasses define it."""
-        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+        meant = compat.hint("misspelt", "forward", vars(type(self)))
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(){meant}")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        if not self._pre_hooks and not self._hooks:
+        if not self._pre_hooks and not self._hooks and not self._backward_hooks:
             return self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._pre_hooks.values()):
             changed = hook(self, inputs, options) if with_kwargs else hook(self, inputs)
@@ -73,12 +81,16 @@ class Module:
                 inputs, options = changed
             elif changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
+        watch, hooks = None, list(self._backward_hooks.values())
+        if hooks:
+            watch = compat.lookup("tinynet.nn.Module", "Watch")(self, hooks)
+            inputs = watch.enter(inputs)
         result = self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._hooks.values()):
             given = (inputs, options, result) if with_kwargs else (inputs, result)
             changed = hook(self, *given)
             result = result if changed is None else changed
-        return result
+        return result if watch is None else watch.leave(result)
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
                                   with_kwargs: bool = False) -> RemovableHandle:
@@ -109,6 +121,30 @@ class Module:
         tinynet.Size([2, 3])
         """
         return _add("register_forward_hook", self._hooks, hook, prepend, with_kwargs)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any],
+                                    prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` in every backward pass through the module.
+
+        Both are tuples: the gradients of the inputs given by position, None where none is wanted,
+        and those of the outputs. The hook may return other gradients for the inputs, unless no
+        input requires grad. Modules with such hooks work on copies of their inputs and outputs.
+
+        >>> from tinynet import nn, ones
+        >>> layer = nn.Linear(3, 1)
+        >>> _ = layer.register_full_backward_hook(lambda module, gi, go: print(go))
+        >>> layer(ones(2, 3)).sum().backward()
+        (tensor([[1.],
+                [1.]]),)
+        """
+        return _add("register_full_backward_hook", self._backward_hooks, hook, prepend, False)
+
+    register_backward_hook = register_full_backward_hook
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any],
+                                        prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` first; it may return other gradients for these."""
+        return _add("register_full_backward_pre_hook", self._backward_hooks, hook, prepend, True)
 
     # ----------------------------------------------------------------------------------- attributes
 
@@ -177,7 +213,8 @@ class Module:
         layer = type(self).__name__
         if value is not None and not isinstance(value, wanted):
             given = type(value).__name__
-            raise TypeError(f"{layer}: {name!r} must be a {wanted.__name__} or None, got a {given}")
+            raise TypeError(f"{layer}: {name!r} must be a {wanted.__name__} or None, got a {given}"
+                f"{compat.hint('layers', layer, value)}")
         if isinstance(name, str) and name not in kind and hasattr(self, name):
             raise ValueError(f"{layer}: the name {name!r} is taken, by another attribute")
         self._put(kind, name, value)
@@ -269,13 +306,20 @@ class Module:
                 raise AttributeError(f"{type(owner).__name__} has no submodule {name!r} ({target})")
         return module
 
+    def _named_one(self, kind: str, target: str) -> Any:
+        path, _, name = target.rpartition(".")
+        found = getattr(self.get_submodule(path), kind).get(name)
+        if found is None:
+            raise AttributeError(f"{type(self).__name__} has no {kind[1:-1]} {target!r}")
+        return found
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with the dotted name `target`."""
-        path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._parameters.get(name)
-        if found is None:
-            raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
-        return found
+        return self._named_one("_parameters", target)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer with the dotted name `target`."""
+        return self._named_one("_buffers", target)
 
     def apply(self, fn: "Callable[[Module], Any]") -> Any:
         """Call `fn` on every module, the lowest first; returns self."""
@@ -387,6 +431,10 @@ class Module:
         return self._convert(
             lambda t: t.to(dtype=dtype if t.is_floating_point() else None, device=device))
 
+    def type(self, dst_type: Any) -> Any:
+        """Convert floating parameters and buffers to a dtype; returns self."""
+        return self.to(dtype=dst_type)
+
     def cpu(self) -> Any:
         """Move parameters and buffers to the CPU; returns self."""
         return self.to("cpu")
@@ -414,10 +462,10 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
-        text = self.extra_repr()
-        if not self._modules and "\n" not in text:
+        text, children = self.extra_repr(), self._children_text()
+        if not children and "\n" not in text:
             return f"{type(self).__name__}({text})"
-        inside = "\n".join([text, *self._children_text()] if text else self._children_text())
+        inside = "\n".join([text, *children] if text else children)
         return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"
 
     def _children_text(self) -> list[str]:

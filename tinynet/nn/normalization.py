@@ -82,6 +82,11 @@ class _RunningNorm(_Norm):
 class _BatchNorm(_RunningNorm):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input(input)
+        C = input.array.shape[1]
+        if C != self.num_features and (self.affine or self.track_running_stats):
+            name = type(self).__name__
+            raise ValueError(f"{name}: input {tuple(input.shape)} has {C} channels, not "
+                f"num_features={self.num_features}; for these, {name}({C})")
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
             batches = self.num_batches_tracked

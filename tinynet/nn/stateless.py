@@ -3,10 +3,11 @@
 from typing import Any
 
 from ..ops import shapes
-from ..ops.arguments import as_ints, as_number, as_reduction
+from ..ops.arguments import as_ints, as_number
 from ..tensor import Tensor
 from . import functional as F
 from .function_module import FunctionModule
+from .functional.loss import as_reduction
 from .module import Module
 
 # ------------------------------------------------------------------------------------ activations
@@ -59,8 +60,16 @@ class Unflatten(FunctionModule, function=_unflatten):
 
 
 class _Loss(FunctionModule):
+    """A layer with a reduction. What older arguments ask for is kept in it, too."""
+
+    _others: tuple[str, ...] = ()  # reductions besides none, mean and sum
+    size_average = reduce = None
+    reduction: str
+
     def _check(self) -> None:
-        as_reduction(type(self).__name__, self.reduction)
+        older = self.size_average, self.reduce
+        self.reduction = as_reduction(type(self).__name__, self.reduction, *older, *self._others)
+        self.size_average = self.reduce = None
 
     def extra_repr(self) -> str:
         return ""
@@ -68,8 +77,8 @@ class _Loss(FunctionModule):
 
 class CrossEntropyLoss(_Loss, function=F.cross_entropy): ...
 class NLLLoss(_Loss, function=F.nll_loss): ...
-class MSELoss(_Loss, function=F.mse_loss, arguments="reduction"): ...
-class L1Loss(_Loss, function=F.l1_loss, arguments="reduction"): ...
+class MSELoss(_Loss, function=F.mse_loss, arguments="size_average reduce reduction"): ...
+class L1Loss(_Loss, function=F.l1_loss, arguments="size_average reduce reduction"): ...
 class SmoothL1Loss(_Loss, function=F.smooth_l1_loss): ...
 class HuberLoss(_Loss, function=F.huber_loss, arguments="reduction delta"): ...
 class BCELoss(_Loss, function=F.binary_cross_entropy): ...
@@ -77,8 +86,7 @@ class BCEWithLogitsLoss(_Loss, function=F.binary_cross_entropy_with_logits): ...
 
 
 class KLDivLoss(_Loss, function=F.kl_div):
-    def _check(self) -> None:
-        as_reduction("KLDivLoss", self.reduction, "batchmean")
+    _others = ("batchmean",)
 
 
 class CosineSimilarity(FunctionModule, function=F.cosine_similarity, shows=""): ...

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from .. import creation
+from .. import compat, creation
 from ..arrays import array_module
 from ..autograd.grad_mode import no_grad
 from ..ops import elementwise, reductions, shapes
@@ -91,3 +91,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             f"so vec must have shape ({sum(sizes)},); got {tuple(vec.shape)}")
     for p, part in zip(targets, shapes.split(vec, sizes), strict=True):
         p.copy_(shapes.reshape(part, p.shape))
+
+
+__getattr__ = compat.finder(__name__)

@@ -160,11 +160,6 @@ def as_choice(function: str, name: str, value: Any, choices: Sequence[str]) -> s
     return value
 
 
-def as_reduction(function: str, reduction: Any, *more: str) -> str:
-    """`reduction` if it is 'none', 'mean', 'sum' or one of `more`; else ValueError."""
-    return as_choice(function, "reduction", reduction, ("none", "mean", "sum", *more))
-
-
 # ---------------------------------------------------------------------------------------- dtypes
 
 
@@ -176,6 +171,7 @@ def as_dtype(name: str, dtype: Any) -> np.dtype:
         found = None
     if found is None or found.kind not in KIND_RANK or found.itemsize > 8 or not found.isnative:
         known = "bool, an integer dtype, float16, float32 or float64"
+        known += ", or a device, cpu or cuda" if name == "to" and isinstance(dtype, str) else ""
         raise TypeError(f"{name}: {dtype!r:.60} is not a supported dtype; expected {known}")
     return found
 
@@ -341,7 +337,9 @@ def as_operand(name: str, value: Any, like: Variable) -> Any:
 def as_tensor(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor; else TypeError."""
     if not isinstance(value, Variable):
-        raise TypeError(f"{function}: {name} must be a tensor, got {type(value).__name__}")
+        given = type(value).__name__
+        given += "; make one with tinynet.tensor(...)" if hasattr(value, "__len__") else ""
+        raise TypeError(f"{function}: {name} must be a tensor, got {given}")
     return value
 
 
@@ -374,7 +372,8 @@ def same_dtype(function: str, **tensors: Variable | None) -> None:
     arrays = {name: tensor.array for name, tensor in tensors.items() if tensor is not None}
     if len({array.dtype for array in arrays.values()}) > 1:
         listed = ", ".join(f"{name} is {array.dtype}" for name, array in arrays.items())
-        raise RuntimeError(f"{function}: {listed}; they must be the same, convert with .to(dtype)")
+        raise RuntimeError(f"{function}: {listed}; they must be the same, convert with .to(dtype)"
+            f"{compat.hint('dtypes', arrays)}")
     try:
         array_module(*arrays.values())
     except RuntimeError as error:

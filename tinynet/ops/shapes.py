@@ -414,7 +414,8 @@ def as_batch(function: str, x: Any, dims: str = "(N, C, H, W)") -> tuple[Any, bo
     ndim = dims.count(",") + 1
     shape = as_tensor(function, "input", x).array.shape
     if len(shape) not in (ndim, ndim - 1):
-        raise ValueError(f"{function}: input must be {dims}, or without N; got shape {shape}")
+        more = "; x[None, None] adds them to one image" if len(shape) == 2 < ndim - 1 else ""
+        raise ValueError(f"{function}: input must be {dims}, or without N; got shape {shape}{more}")
     return (x, False) if len(shape) == ndim else (_reshape(x, shape=(1, *shape)), True)
 
 

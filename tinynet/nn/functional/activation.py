@@ -5,11 +5,13 @@ Activations are element-wise: any shape goes in, the same shape and dtype come o
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...compat import hint
 from ...arrays import array_module
 from ...ops import elementwise, products, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
@@ -17,7 +19,7 @@ from ...ops.arguments import (
 from ...tensor import Tensor
 
 
-def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
+def applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
     """``f(input)``; if `inplace`, written into `input`.
 
     In place, `f` computes from a copy, because its derivatives may need the input as it was.
@@ -38,7 +40,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     """
     as_floats("leaky_relu", "input", input)
     slope = float(as_number("leaky_relu", "negative_slope", negative_slope))
-    return _applied("leaky_relu", input, inplace, lambda x: elementwise.where(x > 0, x, x * slope))
+    return applied("leaky_relu", input, inplace, lambda x: elementwise.where(x > 0, x, x * slope))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -49,7 +51,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     as_floats("elu", "input", input)
     scale = float(as_number("elu", "alpha", alpha))
     # clamp: an infinite exponential of a large input would turn its gradient 0 into nan
-    return _applied("elu", input, inplace, lambda x: elementwise.where(
+    return applied("elu", input, inplace, lambda x: elementwise.where(
         x <= 0, scale * elementwise.expm1(elementwise.clamp(x, max=0.0)), x))
 
 
@@ -73,7 +75,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``input * sigmoid(input)``, also called swish."""
     as_floats("silu", "input", input)
-    return _applied("silu", input, inplace, elementwise.silu)
+    return applied("silu", input, inplace, elementwise.silu)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -106,7 +108,7 @@ def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) 
         raise ValueError(f"{name}: min_val must not be greater than max_val, got {low} and {high}")
     number = float if input.is_floating_point() else int
     bounds = {"min": number(low), "max": number(high)}
-    return _applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
+    return applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -129,8 +131,10 @@ def tanh(input: Tensor) -> Tensor:
 def softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
     """``exp(input) / sum(exp(input))`` along `dim`, computed without overflow.
 
-    `dim` must be given. With `dtype`, `input` is converted first.
+    Without `dim`, it warns and takes 0 for 0, 1 and 3 dimensions, and 1 for others, as PyTorch
+    does. With `dtype`, `input` is converted first.
     """
+    dim = implied_dim("softmax", input) if dim is None else dim
     as_tensor("softmax", "input", input)
     return softmax_.softmax(input, dim, dtype=dtype)
 
@@ -138,10 +142,18 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = N
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
     """The logarithm of `softmax` along `dim`, exact also where the softmax would round to 0.
 
-    `dim` must be given. With `dtype`, `input` is converted first.
+    `dim` and `dtype` are those of `softmax`.
     """
+    dim = implied_dim("log_softmax", input) if dim is None else dim
     as_tensor("log_softmax", "input", input)
     return softmax_.log_softmax(input, dim, dtype=dtype)
+
+
+def implied_dim(name: str, input: Tensor) -> int:
+    """The `dim` that PyTorch takes where none is given, with a warning."""
+    dim = 0 if as_tensor(name, "input", input).ndim in (0, 1, 3) else 1
+    warnings.warn(f"{name}: say which dim adds up to 1; dim={dim} is taken here", stacklevel=3)
+    return dim
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
@@ -182,22 +194,24 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Args:
         input: (..., in).
-        weight: (out, in).
+        weight: (out, in), or (in,) without a bias for results of shape (...).
         bias: (out,) or None.
 
     Returns (..., out). ValueError for shapes that don't fit, RuntimeError for different dtypes or
     devices.
     """
     shape = as_tensor("linear", "input", input).array.shape
-    if as_tensor("linear", "weight", weight).array.ndim != 2:
+    if as_tensor("linear", "weight", weight).array.ndim == 1 and bias is None:
+        return shapes.squeeze(linear(input, shapes.unsqueeze(weight, 0)), -1)
+    if weight.array.ndim != 2:
         raise ValueError(f"linear: weight must be (out, in), got shape {tuple(weight.shape)}")
     O, C = weight.array.shape
     if not shape or shape[-1] != C:
-        raise ValueError(
-            f"linear: input {shape} must end in the {C} features that weight {(O, C)} expects")
+        raise ValueError(f"linear: input {shape} must end in the {C} features that weight {(O, C)} "
+            f"expects{hint('features', shape, O, C)}")
     check_shape("linear", "bias", bias, (O,), "one number per output")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     if len(shape) == 2:
         return products.linear(input, weight, bias)
-    rows = shapes.reshape(input, input.numel() // max(C, 1), C)
+    rows = shapes.reshape(input, math.prod(shape[:-1]), C)
     return shapes.reshape(products.linear(rows, weight, bias), *shape[:-1], O)

@@ -1,6 +1,8 @@
 """Images made larger or smaller."""
 
+import functools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from ...ops.conv.pooling import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
 
-_MODES = ("nearest", "nearest-exact", "bilinear", "area")
+_MODES = ("nearest", "nearest-exact", "bilinear", "bicubic", "area")
+_SMOOTH = ("bilinear", "bicubic")
 
 
 def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
@@ -26,10 +29,10 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
         scale_factor: a number, or one for the height and one for the width.
         mode: "nearest" takes the pixel that holds the top left corner of the new pixel,
             "nearest-exact" the one that holds its centre. "bilinear" weights the four pixels around
-            the centre; beyond the edge, the edge is repeated. "area" takes the mean of the pixels
-            that the new pixel covers (`adaptive_avg_pool2d`).
-        align_corners: for "bilinear" only. True: the centres of the corner pixels coincide; False
-            (default): the corners of the images do.
+            the centre, "bicubic" the sixteen; beyond the edge, the edge is repeated. "area" takes
+            the mean of the pixels that the new pixel covers (`adaptive_avg_pool2d`).
+        align_corners: for "bilinear" and "bicubic" only. True: the centres of the corner pixels
+            coincide; False (default): the corners of the images do.
         recompute_scale_factor: use the factor that follows from the rounded size instead.
         antialias: must be False.
 
@@ -49,8 +52,8 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
     if antialias:
         way_out = "mode='area' makes images smaller without aliasing"
         raise ValueError(f"interpolate: antialias=True is not supported; {way_out}")
-    if mode != "bilinear" and align_corners is not None:
-        rule = f"is for mode='bilinear'; with {mode!r} leave it out"
+    if mode not in _SMOOTH and align_corners is not None:
+        rule = f"is for mode='bilinear' and 'bicubic'; with {mode!r} leave it out"
         raise ValueError(f"interpolate: align_corners {rule}")
     if as_tensor("interpolate", "input", input).ndim != 4 or 0 in input.shape[1:]:
         rule = "must be (N, C, H, W), no size but N may be 0"
@@ -63,33 +66,53 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
     x = input
     for dim, new, factor in zip((2, 3), sizes, factors, strict=True):
         old = x.shape[dim]
-        if new == old and mode != "nearest-exact":
+        if new == old and mode not in ("nearest-exact", "bicubic"):
             continue  # even if the factor is not 1, because the size was rounded
         if mode == "nearest" and new == 2 * old:
             factor = None  # as in PyTorch
         # In float32 like PyTorch, because rounding decides between neighbours. But float64 images
         # get float64 weights.
-        real = np.float64 if mode == "bilinear" and x.dtype == np.float64 else np.float32
+        real = np.float64 if mode in _SMOOTH and x.dtype == np.float64 else np.float32
         places: Any = np.arange(new, dtype=real)  # of the new pixels, in old ones
         if align_corners:
             places = places * (real(old - 1) / real(new - 1) if new > 1 else real(0))
         else:
             places = places if mode == "nearest" else places + real(0.5)
             places = places * (real(old) / real(new) if factor is None else real(1 / factor))
-        if mode == "bilinear":
-            x = _blended(x, dim, places if align_corners else places - real(0.5))
+        if mode in _SMOOTH:
+            centres = places if align_corners else places - real(0.5)
+            x = _blended(x, dim, (_linear if mode == "bilinear" else _cubic)(centres))
         else:
             x = _take(x, np.minimum(np.floor(places).astype(np.int64), old - 1), dim)
     return x.clone() if x is input else x
 
 
-def _blended(x: Tensor, dim: int, centres: np.ndarray) -> Tensor:
-    """Each new pixel a weighted mean of the two old pixels around its centre along `dim`."""
-    last, centres = x.shape[dim] - 1, np.maximum(centres, 0)
-    low = np.minimum(centres.astype(np.int64), last)
-    weight = np.clip(centres - low, 0, 1).astype(x.dtype).reshape(-1, *[1] * (3 - dim))
-    weight = Tensor._wrap(on_device_of(x.array, weight))
-    return _take(x, low, dim) * (1.0 - weight) + _take(x, np.minimum(low + 1, last), dim) * weight
+def _linear(centres: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The two old pixels around each centre, with their weights."""
+    centres = np.maximum(centres, 0)
+    low = np.floor(centres)
+    return [(low, 1 - (centres - low)), (low + 1, centres - low)]
+
+
+def _cubic(centres: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The four old pixels around each centre, with the weights of Keys 1981, a = -0.75."""
+    low = np.floor(centres)
+    found = []
+    for step in (-1, 0, 1, 2):
+        d = np.abs(centres - low - step)
+        near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
+        found.append((low + step, np.where(d <= 1, near, far)))
+    return found
+
+
+def _blended(x: Tensor, dim: int, taps: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
+    """Each new pixel the weighted sum of old pixels along `dim`; beyond the edge, the edge."""
+    parts = []
+    for positions, weights in taps:
+        places = np.clip(positions, 0, x.shape[dim] - 1).astype(np.int64)
+        column = weights.astype(x.dtype).reshape(-1, *[1] * (3 - dim))
+        parts.append(_take(x, places, dim) * Tensor._wrap(on_device_of(x.array, column)))
+    return functools.reduce(operator.add, parts)
 
 
 def _take(x: Tensor, positions: np.ndarray, dim: int) -> Tensor:
@@ -113,7 +136,8 @@ def _output_size(shape: Any, size: Any, scale_factor: Any, recompute: Any) -> tu
     if min(factors) <= 0:
         raise ValueError(f"interpolate: scale_factor must be {rule}, got {scale_factor!r}")
     height, width = [math.floor(n * f) for n, f in zip(shape, factors, strict=True)]
-    if not height or not width:
+    if not 0 < min(height, width) <= max(height, width) < 2**31:
         result = f"leaves {height} x {width} pixels of {shape[0]} x {shape[1]}"
-        raise ValueError(f"interpolate: scale_factor={scale_factor} {result}")
+        rule = "each must be at least 1 and below 2**31"
+        raise ValueError(f"interpolate: scale_factor={scale_factor} {result}; {rule}")
     return (height, width), (None, None) if recompute else (factors[0], factors[1])

@@ -1,7 +1,7 @@
 """Losses. `reduction` is "mean" (the default), "sum" or "none" throughout.
 
-The arguments after the tensors are given by name, because PyTorch still has two deprecated ones in
-their places.
+PyTorch's older `size_average` and `reduce` are obeyed, with a warning: ``reduce=False`` is "none",
+``size_average=False`` is "sum".
 """
 
 import warnings
@@ -9,15 +9,32 @@ from typing import Any
 
 import numpy as np
 
+from ...compat import hint
 from ...arrays import array_module, computing
 from ...ops import elementwise, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
-    as_floats, as_int, as_number, as_probability, as_reduction, as_tensor, broadcast_shape,
+    as_floats, as_int, as_number, as_bool, as_choice, as_probability, as_tensor, broadcast_shape,
     check_shape, same_dtype)
 from ...tensor import Tensor
 
 
-def _reduced(loss: Tensor, reduction: str, weight: Tensor | None = None,
+def as_reduction(function: str, reduction: Any = "mean", size_average: Any = None,
+                 reduce: Any = None, *more: str) -> str:
+    """`reduction`, one of "none", "mean", "sum" and `more`; else ValueError.
+
+    PyTorch's older `size_average` and `reduce` are obeyed instead of it, with a warning.
+    """
+    if size_average is None and reduce is None:
+        return as_choice(function, "reduction", reduction, ("none", "mean", "sum", *more))
+    mean, one = [value is None or as_bool(function, name, value)
+                 for name, value in (("size_average", size_average), ("reduce", reduce))]
+    reduction = ("mean" if mean else "sum") if one else "none"
+    warnings.warn(f"{function}: size_average and reduce are deprecated; say "
+        f"reduction={reduction!r}", stacklevel=3)
+    return reduction
+
+
+def reduced(loss: Tensor, reduction: str, weight: Tensor | None = None,
              by_weight: bool = False) -> Tensor:
     """The mean of ``loss * weight``, its sum, or itself, as `reduction` says.
 
@@ -80,15 +97,16 @@ def _check_scores(function: str, input: Tensor) -> int:
     return 1 if input.ndim > 1 else 0
 
 
-def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None,
-                   ignore_index: int) -> None:
+def check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor | None,
+                  ignore_index: int = -100) -> None:
     """Class numbers of shape (N, ...) for scores (N, C, ...), or () for (C,)."""
     as_int(function, "ignore_index", ignore_index)
     dim = _check_scores(function, input)
     shape, given = input.array.shape, as_tensor(function, "target", target).array.shape
     wanted = shape[:1] + shape[2:] if dim else ()
     if given != wanted and (dim or given != (1,)):
-        raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}")
+        raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}"
+            f"{hint('labels', shape, given)}")
     if target.array.dtype not in (np.int64, np.uint8):
         raise TypeError(
             f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; use .long()")
@@ -131,8 +149,9 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
     return safe, xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
-             ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
+             size_average: bool | None = None, ignore_index: int = -100, reduce: bool | None = None,
+             reduction: str = "mean") -> Tensor:
     """The negative log-likelihood of the target classes, ``-weight[t] * input[n, t]``.
 
     Args:
@@ -143,7 +162,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
         reduction: "mean" divides by the sum of the weights of the other targets; nan if all are
             ignored.
     """
-    as_reduction("nll_loss", reduction)
+    reduction = as_reduction("nll_loss", reduction, size_average, reduce)
     return _of_classes("nll_loss", _picked, input, target, weight, ignore_index, reduction)
 
 
@@ -156,7 +175,7 @@ def _of_classes(function: str, target_loss: Any, scores: Tensor, target: Tensor,
                 weight: Tensor | None, ignore_index: int, reduction: str,
                 label_smoothing: float = 0.0) -> Tensor:
     """The loss made of ``target_loss(scores, classes=...)``, one number per target (N, 1, ...)."""
-    _check_targets(function, scores, target, weight, ignore_index)
+    check_targets(function, scores, target, weight, ignore_index)
     target = target.long()
     was_single = scores.ndim == 1
     if was_single:
@@ -177,11 +196,12 @@ def _of_classes(function: str, target_loss: Any, scores: Tensor, target: Tensor,
         loss = elementwise.where(target == ignore_index, 0.0, loss)
         if reduction == "mean":
             return reductions.sum(loss) / reductions.sum(Tensor._wrap(weights))
-    return shapes.reshape(loss, ()) if was_single else _reduced(loss, reduction)
+    return shapes.reshape(loss, ()) if was_single else reduced(loss, reduction)
 
 
-def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
-                  ignore_index: int = -100, reduction: str = "mean",
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
+                  size_average: bool | None = None, ignore_index: int = -100,
+                  reduce: bool | None = None, reduction: str = "mean",
                   label_smoothing: float = 0.0) -> Tensor:
     """``-log softmax(input)[target]``: the negative log-likelihood of the target classes.
 
@@ -203,16 +223,17 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
     tensor(0.3466)
     """
     name = "cross_entropy"
-    as_reduction(name, reduction)
+    reduction = as_reduction(name, reduction, size_average, reduce)
     as_tensor(name, "target", target)
     smoothing = as_probability(name, "label_smoothing", label_smoothing)
     dim = _check_scores(name, input)
     C = input.array.shape[dim]
-    if C == 0:
+    if C == 0 and target.array.size and target.array.dtype.kind != "f":
         raise ValueError(f"{name}: input {tuple(input.shape)} must have a class, in dim {dim}")
     if target.array.dtype.kind != "f" or target.array.shape != input.array.shape:
+        of_targets = softmax_.cross_entropy if C else _picked  # no class: there is no maximum
         return _of_classes(
-            name, softmax_.cross_entropy, input, target, weight, ignore_index, reduction, smoothing)
+            name, of_targets, input, target, weight, ignore_index, reduction, smoothing)
     if as_int(name, "ignore_index", ignore_index) >= 0:
         raise ValueError(f"{name}: ignore_index={ignore_index} names a class number, but the "
             "target holds probabilities; leave it out")
@@ -222,7 +243,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
         target = target * (1 - smoothing) + smoothing / C
     terms = softmax_.log_softmax(input, dim) * target
     terms = terms if weight is None else terms * _column(weight, input.ndim)
-    return _reduced(-reductions.sum(terms, dim), reduction)
+    return reduced(-reductions.sum(terms, dim), reduction)
 
 
 def _column(weight: Tensor, ndim: int) -> Tensor:
@@ -233,10 +254,9 @@ def _column(weight: Tensor, ndim: int) -> Tensor:
 # ---------------------------------------------------------------------------- of pairs of numbers
 
 
-def _difference(function: str, input: Tensor, target: Tensor, reduction: str,
+def _difference(function: str, input: Tensor, target: Tensor,
                 weight: Tensor | None = None) -> Tensor:
     """``input - target``, checked; with a UserWarning if one of them is broadcast."""
-    as_reduction(function, reduction)
     as_tensor(function, "input", input), as_tensor(function, "target", target)
     kinds = {input.array.dtype.kind, target.array.dtype.kind}
     if "f" not in kinds or "b" in kinds:
@@ -254,7 +274,8 @@ def _difference(function: str, input: Tensor, target: Tensor, reduction: str,
     return input - target
 
 
-def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
+             reduce: bool | None = None, reduction: str = "mean",
              weight: Tensor | None = None) -> Tensor:
     """The squared difference, ``(input - target) ** 2``.
 
@@ -264,18 +285,21 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
         weight: a factor for each element, in the shape of the loss; "mean" then divides by the sum
             of the weights.
     """
-    difference = _difference("mse_loss", input, target, reduction, weight)
-    return _reduced(difference * difference, reduction, weight, by_weight=True)
+    reduction = as_reduction("mse_loss", reduction, size_average, reduce)
+    difference = _difference("mse_loss", input, target, weight)
+    return reduced(difference * difference, reduction, weight, by_weight=True)
 
 
-def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
+            reduce: bool | None = None, reduction: str = "mean",
             weight: Tensor | None = None) -> Tensor:
     """The absolute difference, ``|input - target|``, whose gradient at 0 is 0.
 
     Shapes and `weight` are those of `mse_loss`.
     """
-    difference = _difference("l1_loss", input, target, reduction, weight)
-    return _reduced(elementwise.abs(difference), reduction, weight, by_weight=True)
+    reduction = as_reduction("l1_loss", reduction, size_average, reduce)
+    difference = _difference("l1_loss", input, target, weight)
+    return reduced(elementwise.abs(difference), reduction, weight, by_weight=True)
 
 
 @elementwise.elementwise()
@@ -297,29 +321,30 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     elements. ValueError unless `delta` is positive.
     """
     delta = float(as_number("huber_loss", "delta", delta, positive=True))
-    difference = _difference("huber_loss", input, target, reduction, weight)
-    return _reduced(_huber(difference, delta=delta), reduction, weight)
+    as_reduction("huber_loss", reduction)
+    difference = _difference("huber_loss", input, target, weight)
+    return reduced(_huber(difference, delta=delta), reduction, weight)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
+def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None,
+                   reduce: bool | None = None, reduction: str = "mean",
                    beta: float = 1.0) -> Tensor:
     """`huber_loss` with ``delta=beta``, divided by `beta`; `l1_loss` for ``beta=0``.
 
     Girshick 2015, arXiv 1504.08083. ValueError for a negative `beta`.
     """
     beta = float(as_number("smooth_l1_loss", "beta", beta, 0))
-    difference = _difference("smooth_l1_loss", input, target, reduction)
+    reduction = as_reduction("smooth_l1_loss", reduction, size_average, reduce)
+    difference = _difference("smooth_l1_loss", input, target)
     loss = _huber(difference, delta=beta) / beta if beta else elementwise.abs(difference)
-    return _reduced(loss, reduction)
+    return reduced(loss, reduction)
 
 
 # ------------------------------------------------------------------------------- of probabilities
 
 
-def _check_binary(function: str, input: Tensor, target: Tensor, reduction: str,
-                  **factors: Tensor | None) -> None:
+def _check_binary(function: str, input: Tensor, target: Tensor, **factors: Tensor | None) -> None:
     """Floats of one shape, and constant factors that broadcast to it."""
-    as_reduction(function, reduction)
     as_floats(function, "input", input), as_floats(function, "target", target)
     shape = tuple(input.shape)
     if input.shape != target.shape:
@@ -349,7 +374,8 @@ _binary_cross_entropy.derivatives(
         - elementwise.clamp(elementwise.log1p(-p), min=-100.0)))
 
 
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
+                         size_average: bool | None = None, reduce: bool | None = None,
                          reduction: str = "mean") -> Tensor:
     """``-(target * log(input) + (1 - target) * log(1 - input))`` for probabilities.
 
@@ -362,19 +388,21 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     exact also where their probabilities round to 0 or 1.
     """
     name = "binary_cross_entropy"
-    _check_binary(name, input, target, reduction, weight=weight)
+    reduction = as_reduction(name, reduction, size_average, reduce)
+    _check_binary(name, input, target, weight=weight)
     same_dtype(name, input=input, target=target)
     for which, array in (("input", input.array), ("target", target.array)):
         if isinstance(array, np.ndarray) and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(f"{name}: {which} must hold probabilities, from 0 to 1; "
                 f"got {array.min()} to {array.max()}")
     loss = _binary_cross_entropy(input, target)
-    return _reduced(loss, reduction, weight)
+    return reduced(loss, reduction, weight)
 
 
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
-                                     reduction: str = "mean",
-                                     pos_weight: Tensor | None = None) -> Tensor:
+def binary_cross_entropy_with_logits(
+        input: Tensor, target: Tensor, weight: Tensor | None = None,
+        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+        pos_weight: Tensor | None = None) -> Tensor:
     """`binary_cross_entropy` of ``sigmoid(input)``, exact for scores of any size.
 
     Args:
@@ -384,16 +412,23 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
         pos_weight: a factor of ``target * log(sigmoid(input))`` alone; broadcasts likewise.
     """
     name = "binary_cross_entropy_with_logits"
-    _check_binary(name, input, target, reduction, weight=weight, pos_weight=pos_weight)
+    reduction = as_reduction(name, reduction, size_average, reduce)
+    _check_binary(name, input, target, weight=weight, pos_weight=pos_weight)
     # log sigmoid(x) = -softplus(-x) and log(1 - sigmoid(x)) = -softplus(x). Their difference, x,
     # would save a softplus but lose small losses to rounding.
     positive = target if pos_weight is None else target * pos_weight
     loss = positive * elementwise.softplus(-input) + (1.0 - target) * elementwise.softplus(input)
-    return _reduced(loss, reduction, weight)
+    return reduced(loss, reduction, weight)
 
 
-def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean",
-           log_target: bool = False) -> Tensor:
+# 0 at 0, where its slope is -inf
+_x_log_x = elementwise.rule(
+    "x_log_x", "", lambda xp, a: a * xp.log(xp.where(a == 0, 1.0, a)), floating=True,
+    a=lambda g, a: g * (elementwise.log(a) + 1.0))
+
+
+def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None,
+           reduce: bool | None = None, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence ``target * (log(target) - input)``.
 
     Args:
@@ -403,15 +438,14 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean",
             definition. "mean" divides by the number of elements.
         log_target: `target` holds log-probabilities, too.
     """
-    as_reduction("kl_div", reduction, "batchmean")
+    reduction = as_reduction("kl_div", reduction, size_average, reduce, "batchmean")
     as_floats("kl_div", "input", input), as_floats("kl_div", "target", target)
     broadcast_shape("kl_div", input.shape, target.shape)
     _same_device("kl_div", input, target)
     if log_target:
         loss = elementwise.exp(target) * (target - input)
     else:
-        positive = elementwise.where(target == 0, 1.0, target)
-        loss = target * elementwise.log(positive) - target * input
+        loss = _x_log_x(target) - target * input
     if reduction == "batchmean":
         return reductions.sum(loss) / float(input.shape[0] if input.ndim else 1)
-    return _reduced(loss, reduction)
+    return reduced(loss, reduction)

@@ -82,7 +82,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
         raise ValueError(f"group_norm: num_groups {rule}, got {num_groups!r}")
     if input.numel() == num_groups:
         raise ValueError(f"group_norm: input {shape} has one value per group; {_TOO_FEW}")
-    eps = as_number("group_norm", "eps", eps, 0)
+    eps = as_number("group_norm", "eps", eps)
     _check_parameters("group_norm", input, (C,), _PER_CHANNEL, weight=weight, bias=bias)
     y = _within_samples(input, True, len(input) * num_groups, num_groups, eps)
     return _affine(y, weight, bias, (C, *[1] * (input.ndim - 2)))
@@ -110,7 +110,7 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
     if not shape or given[-len(shape) :] != shape:
         rule = "must end in normalized_shape, at least one size"
         raise ValueError(f"layer_norm: input {given} {rule}; that is {shape}")
-    eps = as_number("layer_norm", "eps", eps, 0)
+    eps = as_number("layer_norm", "eps", eps)
     what = "that of normalized_shape"
     _check_parameters("layer_norm", input, shape, what, weight=weight, bias=bias)
     y = _within_samples(input, len(shape) == 3, math.prod(given[: -len(shape)]), 1, eps)
@@ -124,7 +124,9 @@ _PER_CHANNEL, _TOO_FEW = "one number per channel", "a variance takes two"
 
 def _channels(function: str, input: Any) -> int:
     """C of an input (N, C, ...) of floats."""
-    if as_floats(function, "input", input).ndim < 2:
+    if as_floats(function, "input", input).array.shape == (0,) and function == "batch_norm":
+        return 0  # PyTorch takes it for no sample with no channel
+    if input.ndim < 2:
         given = f"got shape {tuple(input.shape)}"
         raise ValueError(f"{function}: input must be (N, C) or (N, C, ...), {given}")
     return input.shape[1]
@@ -144,14 +146,16 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
                   bias, from_input: bool, momentum: float, eps: float) -> Tensor:
     """Batch norm, or instance norm with `per_sample`."""
     C = _channels(function, input)
-    momentum, eps = as_number(function, "momentum", momentum), as_number(function, "eps", eps, 0)
+    momentum = as_number(function, "momentum", momentum)
+    eps = as_number(function, "eps", eps, -math.inf if per_sample else 0)
     running = {"running_mean": running_mean, "running_var": running_var}
     _check_parameters(function, input, (C,), _PER_CHANNEL, **running, weight=weight, bias=bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{function}: give both running_mean and running_var, or neither")
     x, weight, bias = _as_single(input), _as_single(weight), _as_single(bias)
     if x.ndim != 4:  # (N, C, ...) as (N, C, H, W)
-        x = shapes.reshape(x, *x.shape[:2], math.prod(x.shape[2:-1]), *x.shape[2:][-1:] or [1])
+        N, C, *rest = x.shape if x.ndim > 1 else (0, 0)
+        x = shapes.reshape(x, N, C, math.prod(rest[:-1]), *rest[-1:] or [1])
     if not from_input:
         if running_mean is None:
             rule = "unless mean and variance are taken from the input"

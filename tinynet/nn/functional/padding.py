@@ -63,7 +63,8 @@ def _pad_dim(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
     """One dimension cropped and, except for "constant", made larger."""
     n, cropped = x.shape[dim], (min(before, 0), min(after, 0))
     start, kept = -cropped[0], n + sum(cropped)
-    most = {"reflect": max(n - 1, 0), "circular": max(kept, 0)}.get(mode, n + before + after)
+    limits = {"reflect": max(n - 1, 0), "circular": max(kept, 0)}
+    most = limits.get(mode, n + before + after) if n or mode == "constant" else 0
     is_empty = mode != "constant" and n + before + after <= 0
     if kept < 0 or is_empty or max(before, after) > max(most, 0):
         limit = f", and mode {mode!r} can add at most {most} on a side"

@@ -48,6 +48,11 @@ def max_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
     y = pooling.max_pool2d(x, geometry=geometry)
     if not return_indices:
         return unbatched(y, was_unbatched)
+    for axis in (0, 1):
+        outputs, seen = range(geometry.out(axis)), geometry.taps_on_image(axis)
+        if {o for tap in seen for o in outputs[tap.outputs]} != set(outputs):
+            raise ValueError("max_pool2d: a window sees only padding, so its maximum has no index; "
+                "use less padding or dilation, or leave return_indices out")
     with computing(x.array):
         xp = array_module(x.array)
         winners = pooling.winning_taps(xp, x.array, y.array, geometry)
@@ -79,12 +84,19 @@ def avg_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
     tensor([[[ 2.5000,  4.5000],
              [10.5000, 12.5000]]])
     """
-    x, was_unbatched = as_batch("avg_pool2d", input)
-    as_floats("avg_pool2d", "input", x)
     divisor = divisor_override
     if divisor is not None and as_int("avg_pool2d", "divisor_override", divisor) == 0:
         raise ValueError("avg_pool2d: divisor_override must be an int other than 0, or None; got 0")
-    geometry = _as_geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    window = kernel_size, stride, padding, 1, ceil_mode
+    return averages("avg_pool2d", input, window, count_include_pad, divisor)
+
+
+def averages(name: str, input: Tensor, window: tuple[Any, ...], count_include_pad: bool = True,
+             divisor: int | None = None) -> Tensor:
+    """`avg_pool2d` in the name of another function; `window` is what `_as_geometry` takes."""
+    x, was_unbatched = as_batch(name, input)
+    as_floats(name, "input", x)
+    geometry = _as_geometry(name, x, *window)
     windows, counts = [], []
     for axis, (n, k) in enumerate(zip(geometry.size, geometry.kernel, strict=True)):
         near = geometry.padding[axis][0]  # the far one includes what `ceil_mode` adds
@@ -100,7 +112,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """The mean under each of a given number of windows that cover the image.
 
     Args:
-        input: (N, C, H, W) or (C, H, W), floats; no size but N is 0.
+        input: (N, C, H, W) or (C, H, W), floats; H and W are not 0 unless the output is 1 x 1,
+            which is nan then.
         output_size: OH and OW, an int or a pair; None keeps the input's size.
 
     Returns:
@@ -143,7 +156,11 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     pixels = on_device_of(x.array, pixels.reshape(OH, OW, rows.shape[1] * columns.shape[1]))
     flat = shapes.flatten(x, 2)
     with computing(x.array):
-        winners = flat.array[:, :, pixels].argmax(axis=-1)  # (N, C, OH, OW)
+        seen = flat.array[:, :, pixels]
+        winners, nans = seen.argmax(axis=-1), seen != seen  # (N, C, OH, OW)
+        if xp is not np or nans.any():  # the last nan wins, as in `max_pool2d`
+            last = seen.shape[-1] - 1 - nans[..., ::-1].argmax(axis=-1)
+            winners = xp.where(nans.any(axis=-1), last, winners)
         indices = pixels[xp.arange(OH).reshape(-1, 1), xp.arange(OW), winners]
         chosen = Tensor._wrap(indices.reshape(*flat.shape[:2], OH * OW))
     y = shapes.reshape(indexing.gather(flat, 2, chosen), indices.shape)
@@ -158,7 +175,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def _as_geometry(name: str, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any,
                  ceil_mode: bool) -> Geometry:
     kernel, pads = pair(name, "kernel_size", kernel, 1), pair(name, "padding", padding, 0)
-    by_default = stride is None or (isinstance(stride, list) and not stride)
+    by_default = stride is None or (isinstance(stride, (list, tuple)) and not stride)
     stride = kernel if by_default else pair(name, "stride", stride, 1)
     dilation = pair(name, "dilation", dilation, 1)
     return _geometry(name, x.array.shape[2:], kernel, stride, pads, dilation, bool(ceil_mode))
@@ -208,11 +225,13 @@ def _adaptive(name: str, input: Any, output_size: Any) -> tuple[Tensor, bool, li
     """
     x, was_unbatched = as_batch(name, input)
     as_floats(name, "input", x)
-    if 0 in x.shape[1:]:
-        raise ValueError(f"{name}: no size but N may be 0, got shape {tuple(input.shape)}")
+    sizes = [
+        n if size is None else pair(name, "output_size", size, 0)[0]
+        for n, size in zip(x.shape[2:], two(name, "output_size", output_size), strict=True)]
+    if 0 in x.shape[2:] and (sizes != [1, 1] or name == "adaptive_max_pool2d"):
+        raise ValueError(f"{name}: no size but N and C may be 0, got shape {tuple(input.shape)}")
     windows = []
-    for n, size in zip(x.shape[2:], two(name, "output_size", output_size), strict=True):
-        size = n if size is None else pair(name, "output_size", size, 0)[0]
+    for n, size in zip(x.shape[2:], sizes, strict=True):
         o = np.arange(size)
         windows.append((o * n // max(size, 1), -(-(o + 1) * n // max(size, 1))))
     return x, was_unbatched, windows

@@ -133,13 +133,15 @@ conv2d_weight_grad.derivatives(  # its result has the shape of w, and so has g
 
 @Primitive
 def unfold(xp, x, *, geometry):
+    N, rows = x.shape[0], x.shape[1] * geometry.KH * geometry.KW
     cols = im2col(xp, x, geometry)  # (C, KH, KW, OH, OW, N)
-    return cols.transpose(5, 0, 1, 2, 3, 4).reshape(x.shape[0], -1, geometry.OH * geometry.OW)
+    return cols.transpose(5, 0, 1, 2, 3, 4).reshape(N, rows, geometry.OH * geometry.OW)
 
 
 @Primitive
 def fold(xp, cols, *, geometry):
-    sizes = (cols.shape[0], -1, geometry.KH, geometry.KW, geometry.OH, geometry.OW)
+    C = cols.shape[1] // (geometry.KH * geometry.KW)
+    sizes = (cols.shape[0], C, geometry.KH, geometry.KW, geometry.OH, geometry.OW)
     return col2im(xp, cols.reshape(sizes).transpose(1, 2, 3, 4, 5, 0), geometry)
 
 
