@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 # Read when somebody asks for them: an import should be quick, and files bring much of the
 # standard library along.
-_LATER = {"datasets", "distributed", "explain", "transforms"}
+_LATER = {"datasets", "distributed", "explain", "transforms", "vision"}
 _FILES = {"Checkpoint", "load", "save"}
 
 

@@ -12,10 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import distributed
-from ..creation import from_numpy
-from ..tensor import Tensor
-from .dataset import Dataset
+from ... import distributed
+from ...creation import from_numpy
+from ...data.dataset import Dataset
+from ...tensor import Tensor
+from ..transforms import ToTensor, whole_batches
+from ..transforms.functional import pillow
 from .download import DownloadError, Published, cache_folder, fetch
 
 _WAYS_OUT = ("For all images: "
@@ -23,43 +25,47 @@ _WAYS_OUT = ("For all images: "
 
 
 class ImageSet(Dataset):
-    """Base class: looks for the files of a data set, and makes tensors of its images and labels.
+    """Base class: looks for the files of a data set, and hands out its images and labels.
 
-    ``dataset[i]`` is a pair of tensors: the image, float32 (C, H, W) from 0.0 to 1.0, and its
-    label, int64 (). ``dataset[rows]`` is a whole batch at once, float32 (B, C, H, W) and
-    int64 (B,); `rows` is a list, array or tensor of B integers, a mask or a slice. Pixels are
-    divided by 255 when they are asked for, so that the set takes a byte per pixel and not four.
+    ``dataset[i]`` is an image and its label, an int. Without a `transform` the image is a tensor
+    ready to train with: float32 (C, H, W) from 0.0 to 1.0. (torchvision hands out a PIL image.)
+    With one it is ``transform(image)``, of the image as a PIL image. ``dataset[rows]`` is the batch
+    of ``dataset[i]`` for each i in `rows`, a list, array or tensor of B integers, a mask or a
+    slice; the `DataLoader` gets the same. If all transforms are tinynet's own, the batch is made as
+    a whole, and without Pillow where that is possible.
 
     The first of these that has the files is used, and a line on stderr says which, and why:
 
-    1. the folder `root`;
+    1. the folder `root`. If it is given and lacks the files, that is an error, except with
+       ``download=True``;
     2. the folder that the environment variable TINYNET_DATA names;
     3. the user's cache folder for tinynet;
     4. mirrors on the internet; the files go under `root`, or into the cache without a `root`;
-    5. a subset that ships with tinynet, if there is one.
+    5. a subset that ships with tinynet, if there is one, but not with ``download=True``.
 
     A subclass declares the class attributes below and defines `files_in`, `read` and `published`.
 
     Args:
         root: a folder, or None.
         train: the training part, or the test part.
-        transform: called with the image of an item, (C, H, W), or with the images of a batch,
-            (B, C, H, W); its result, which must have the same length, takes their place.
-        target_transform: the same for the label, () or (B,).
-        download: None: if nothing was found, try; a machine without a network finds out within
-            seconds. True: what was not found must be downloaded, or it is an error. False: never
-            use the network.
+        transform: called with each image as a PIL image; its result takes the image's place.
+        target_transform: the same for the label, an int.
+        download: None: if nothing was found and no `root` is given, try; a machine without a
+            network finds out within seconds. True: what was not found must be downloaded, or it is
+            an error. False: never use the network.
 
     Attributes:
-        data: the pixels as they are in the files, uint8.
-        targets: the labels, int64 (N,).
-        classes: the name of each label.
+        data: the pixels, uint8: a tensor (N, H, W) of grey images, an array (N, H, W, 3) of colour
+            images.
+        targets: the labels: of grey images a tensor int64 (N,), of colour images a list of ints.
+        classes: the name of each label; `class_to_idx` is the label of each name.
         source: which images these are and where they are from, in words.
 
     Raises:
         ValueError: a file in `root` or TINYNET_DATA is damaged or not what its name says. (In
             the cache such a file is replaced.)
-        RuntimeError: ``download=True`` failed, or there are neither files nor a subset.
+        RuntimeError: `root` lacks the files, ``download=True`` failed, or there are neither files
+            nor a subset.
     """
 
     folders: tuple[str, ...]  # where in a folder the files may lie; downloads go to the first
@@ -75,7 +81,7 @@ class ImageSet(Dataset):
         raise NotImplementedError
 
     def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The pixels, uint8 (N, ...), and labels (N,) in the files; ValueError if damaged.
+        """`data` and the labels, int64 (N,), in the files; ValueError if they are damaged.
 
         With `exact` the files must be the published ones; otherwise a user's own, with another
         number of images, will do.
@@ -87,61 +93,80 @@ class ImageSet(Dataset):
         return None
 
     def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
-                 transform: Callable[[Tensor], Any] | None = None,
-                 target_transform: Callable[[Tensor], Any] | None = None,
+                 transform: Callable[[Any], Any] | None = None,
+                 target_transform: Callable[[Any], Any] | None = None,
                  download: bool | None = None):
-        name, nothing, function = type(self).__name__, type(None), "a function of a tensor, or None"
+        name, nothing, function = type(self).__name__, type(None), "a function of an image, or None"
         expected: dict[str, tuple[Any, Any, str]] = {
             "root": (root, (str, os.PathLike, nothing), "a folder, or None"),
             "train": (train, (bool, np.bool_), "True (training part) or False (test part)"),
             "transform": (transform, (Callable, nothing), function),
-            "target_transform": (target_transform, (Callable, nothing), function),
+            "target_transform": (target_transform, (Callable, nothing), "a function of a label"),
             "download": (download, (bool, nothing), "None (try), True (insist) or False (never)")}
         for argument, (value, kinds, rule) in expected.items():
             if not isinstance(value, kinds):
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
         self.root = None if root is None else Path(root).expanduser()
         self.train, self.transform, self.target_transform = bool(train), transform, target_transform
+        self.data: Any
+        self.targets: Any
         images, labels, self.source, because = self._load(download)
-        self.data: Tensor = from_numpy(images)
-        self.targets: Tensor = from_numpy(labels.astype(np.int64))
+        if images.ndim == 3:
+            self.data, self.targets = from_numpy(images), from_numpy(labels.astype(np.int64))
+        else:
+            self.data, self.targets = images, labels.tolist()
         _say_once(f"{name}: using {self.source}{because}")
 
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The label of each class."""
+        return {name: label for label, name in enumerate(self.classes)}
+
     def __len__(self) -> int:
-        return len(self.data.array)
+        return len(self.data)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(train={self.train}, {self.source})"
 
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
         rows = self._rows(index)
-        pixels = self.data.array[rows]
-        if self.data.ndim == 3:  # grey images, without a dimension for the channels
-            pixels = np.expand_dims(pixels, -3)
-        image: Any = from_numpy(np.divide(pixels, np.float32(255), dtype=np.float32))
-        label: Any = from_numpy(np.array(self.targets.array[rows]))  # a copy, also of a slice
-        batch = label.shape  # () or (B,)
-        if self.transform is not None:
-            image = self._same_length("transform", self.transform(image), batch)
-        if self.target_transform is not None:
-            label = self._same_length("target_transform", self.target_transform(label), batch)
-        return image, label
+        if isinstance(rows, slice) or rows.ndim:
+            return self.get_batch(np.arange(len(self))[rows])
+        if (whole := self._whole_images(rows[None])) is not None:
+            image = whole[0]
+        else:
+            pixels = np.asarray(_array_of(self.data)[rows])
+            if pixels.dtype != np.uint8:
+                rule = "a transform needs data of uint8, of which PIL images are made"
+                raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
+            image = self.transform(pillow(type(self).__name__).fromarray(pixels))
+        label = int(_array_of(self.targets)[rows])
+        return image, label if self.target_transform is None else self.target_transform(label)
 
     def get_batch(self, indices: np.ndarray) -> tuple[Any, Any]:
-        """``self[indices]``: how `DataLoader` fetches a batch, whole for `transform` too."""
-        return self[indices]
+        """The samples at `indices` as a batch: how `DataLoader` fetches it."""
+        rows = self._rows(indices)
+        if self.target_transform is not None or (images := self._whole_images(rows)) is None:
+            return super().get_batch(rows)
+        labels = _array_of(self.targets)
+        labels = labels[rows] if isinstance(labels, np.ndarray) else [labels[row] for row in rows]
+        return images, from_numpy(np.array(labels, np.int64))
 
-    def _same_length(self, function: str, result: Any, batch: tuple[int, ...]) -> Any:
-        if batch and (not hasattr(result, "__len__") or len(result) != batch[0]):
-            given = f"{getattr(result, 'shape', type(result).__name__)} for a batch of {batch[0]}"
-            rule = "it must return one entry per image of the batch"
-            raise ValueError(f"{type(self).__name__}: {function} returned {given}; {rule}")
-        return result
+    def _whole_images(self, rows: np.ndarray) -> Tensor | None:
+        """The images at `rows` after `transform`, if that can change whole batches."""
+        if (change := whole_batches(self.transform or ToTensor())) is None:
+            return None
+        pixels = _array_of(self.data)[rows]
+        if pixels.dtype != np.uint8:
+            return None
+        return change(pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2))
 
     def _rows(self, index: Any) -> Any:
         """`index` as numpy takes it, all within bounds: a slice, or integers () or (B,)."""
         if isinstance(index, slice):
             return index
+        if type(index) is int and -len(self) <= index < len(self):  # fast path
+            return np.array(index)
         name, count = type(self).__name__, len(self)
         rows = np.asarray(index.array if isinstance(index, Tensor) else index)
         if rows.dtype == bool and rows.shape == (count,):
@@ -160,7 +185,8 @@ class ImageSet(Dataset):
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""
         name, part = type(self).__name__, "training" if self.train else "test"
         published, reasons = self.published(), list[str]()
-        for place, folder in _places(self.root):
+        named = self.root is not None and not download  # then nothing else will do
+        for place, folder in _places(self.root, only=named):
             in_each = (self.files_in(folder / subfolder) for subfolder in self.folders)
             if paths := next(filter(None, in_each), None):
                 try:
@@ -178,6 +204,8 @@ class ImageSet(Dataset):
         try:
             if download is False:
                 raise DownloadError("download=False")
+            if named:
+                raise DownloadError("download=True would fetch them")
             folder = (self.root or cache_folder()) / self.folders[0]
             paths = fetch(published, self.mirrors, folder, in_haste=not download)
             images, labels = self.read(paths, exact=True)
@@ -187,7 +215,7 @@ class ImageSet(Dataset):
             because = f"{_because([*reasons, str(error)])}. {_WAYS_OUT}"
             if download:
                 raise RuntimeError(f"{name}: no download{because}") from error
-        if (found := self.shipped()) is None:
+        if named or (found := self.shipped()) is None:
             raise RuntimeError(f"{name}: there are no files{because}")
         images, labels, total = found
         source = f"{len(images):,} of the {total:,} {part} images, a subset that ships with tinynet"
@@ -204,10 +232,17 @@ def _because(reasons: Sequence[str]) -> str:
     return f", because {'; '.join(reasons)}" if reasons else ""
 
 
-def _places(root: Path | None) -> Iterator[tuple[str, Path]]:
-    """The folders to look into, in order, each with what it is called."""
+def _array_of(data: Any) -> Any:
+    return data.array if isinstance(data, Tensor) else data
+
+
+def _places(root: Path | None, only: bool) -> Iterator[tuple[str, Path]]:
+    """The folders to look into, in order, each with what it is called; `only` in `root`, or in all.
+    """
     if root is not None:
         yield "root", root
+    if only:
+        return
     if from_environment := os.environ.get("TINYNET_DATA"):
         yield "TINYNET_DATA", Path(from_environment).expanduser()
     with contextlib.suppress(DownloadError):  # without platformdirs nothing was ever cached
