@@ -25,7 +25,7 @@ ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.oper
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
 nn.functional nn.parameter nn.module nn distributed.parallel distributed nn.parallel
-optim data utils transforms datasets summary explain
+optim data utils vision.transforms vision.datasets vision transforms datasets summary explain
 """.split()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import copy
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from ..ops import shapes
 from ..ops.arguments import as_generator, as_list, as_number
 from ..tensor import Tensor
 
-__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
+__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset",
+    "default_collate", "default_convert", "random_split"]
 
 
 def length_of(function: str, dataset: Any) -> int:
@@ -55,6 +56,23 @@ class Dataset:
         """The samples at `indices`, as a batch."""
         return default_collate([self[int(i)] for i in indices])
 
+    def __add__(self, other: Dataset) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """Base class of data that comes as a stream: subclasses define ``__iter__()`` over samples.
+
+    A `DataLoader` reads one stream, whatever its `num_workers`. (PyTorch reads one in each worker,
+    so that samples come several times unless the data set shares them out.)
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} does not define __len__()")
+
 
 class TensorDataset(Dataset):
     """Samples that are rows of tensors: sample i is ``(tensors[0][i], tensors[1][i], ...)``."""
@@ -89,7 +107,7 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray):
         size = length_of("Subset", dataset)
-        self.dataset, self.indices = dataset, _as_indices("Subset", indices)
+        self.dataset, self.indices = dataset, as_indices("Subset", indices)
         _within("Subset", self.indices, size)
 
     def __getitem__(self, index: Any) -> Any:
@@ -104,11 +122,20 @@ class Subset(Dataset):
 
 
 def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
-    """The samples at `indices` as a batch, also where the data set has no ``get_batch``."""
-    return getattr(dataset, "get_batch", partial(Dataset.get_batch, dataset))(indices)
+    """The samples at `indices` as a batch, by ``get_batch`` if `dataset` defines it.
+
+    A subclass that defines ``__getitem__`` anew means all its samples, so the ``get_batch`` of its
+    base class is not used.
+    """
+    for kind in type(dataset).__mro__:
+        if "get_batch" in vars(kind):
+            return dataset.get_batch(indices)
+        if "__getitem__" in vars(kind):
+            break
+    return default_collate([dataset[int(i)] for i in indices])
 
 
-def _as_indices(function: str, indices: Any) -> np.ndarray:
+def as_indices(function: str, indices: Any) -> np.ndarray:
     """`indices` as an int64 array (N,); TypeError unless they are a sequence of ints."""
     if isinstance(indices, Tensor):
         indices = indices.numpy(force=True)
@@ -183,6 +210,8 @@ def default_collate(samples: Sequence[Any]) -> Any:
         TypeError: samples of another type.
         ValueError: the samples differ in shape or in their number of items.
     """
+    if not len(samples):
+        raise ValueError("default_collate: there are no samples to put together")
     first = samples[0]
     if isinstance(first, (Tensor, np.ndarray, np.generic)):
         if len(sizes := {tuple(np.shape(sample)) for sample in samples}) > 1:
@@ -202,6 +231,28 @@ def default_collate(samples: Sequence[Any]) -> Any:
     if isinstance(first, (str, bytes)):
         return list(samples)
     raise TypeError(f"default_collate: can't put {type(first).__name__} samples into a batch")
+
+
+def default_convert(data: Any) -> Any:
+    """`data` with its arrays, in tuples, lists and dicts at any depth, as tensors."""
+    return map_items(data, lambda item: creation.tensor(item)
+        if isinstance(item, (np.ndarray, np.generic)) and item.dtype.kind in "biuf" else item)
+
+
+def map_items(batch: Any, change: Callable[[Any], Any]) -> Any:
+    """`batch` with ``change(item)`` for each item in its tuples, lists and dicts, at any depth.
+
+    Containers keep their class.
+    """
+    if isinstance(batch, Mapping):
+        changed = {key: map_items(value, change) for key, value in batch.items()}
+        # A copy keeps what the class needs beside the items, such as defaultdict's factory.
+        filled = copy.copy(batch) if isinstance(batch, MutableMapping) else {}
+        filled.update(changed)
+        return filled
+    if isinstance(batch, (tuple, list)):
+        return sequence_like(batch, [map_items(item, change) for item in batch])
+    return change(batch)
 
 
 def sequence_like(sequence: Any, items: list[Any]) -> Any:

@@ -2,5 +2,5 @@
 
 from .cifar import *
 from .folder import *
-from .image_set import ImageSet as VisionDataset
+from .image_set import *
 from .mnist import *

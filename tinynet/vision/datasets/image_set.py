@@ -1,4 +1,4 @@
-"""`ImageSet`, the base class of data sets of labelled images that are held in memory."""
+"""`Images` with labels in memory, and `ImageSet`, which finds the files of published ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,106 +16,41 @@ from ... import distributed
 from ...creation import from_numpy
 from ...data.dataset import Dataset
 from ...tensor import Tensor
-from ..transforms import ToTensor, whole_batches
+from ..transforms.transforms import ToTensor, whole_batches
 from ..transforms.functional import pillow
 from .download import DownloadError, Published, cache_folder, fetch
+
+__all__ = ["Images"]
 
 _WAYS_OUT = ("For all images: "
     "root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True")
 
 
-class ImageSet(Dataset):
-    """Base class: looks for the files of a data set, and hands out its images and labels.
+class Images(Dataset):
+    """Images and their labels in memory.
 
     ``dataset[i]`` is an image and its label, an int. Without a `transform` the image is a tensor
     ready to train with: float32 (C, H, W) from 0.0 to 1.0. (torchvision hands out a PIL image.)
     With one it is ``transform(image)``, of the image as a PIL image. ``dataset[rows]`` is the batch
     of ``dataset[i]`` for each i in `rows`, a list, array or tensor of B integers, a mask or a
-    slice; the `DataLoader` gets the same. If all transforms are tinynet's own, the batch is made as
-    a whole, and without Pillow where that is possible.
-
-    The first of these that has the files is used, and a line on stderr says which, and why:
-
-    1. the folder `root`. If it is given and lacks the files, that is an error, except with
-       ``download=True``;
-    2. the folder that the environment variable TINYNET_DATA names;
-    3. the user's cache folder for tinynet;
-    4. mirrors on the internet; the files go under `root`, or into the cache without a `root`;
-    5. a subset that ships with tinynet, if there is one, but not with ``download=True``.
-
-    A subclass declares the class attributes below and defines `files_in`, `read` and `published`.
+    slice; a `DataLoader` gets the same. If all transforms are tinynet's own, the batch is made as a
+    whole, and without Pillow where that is possible.
 
     Args:
-        root: a folder, or None.
-        train: the training part, or the test part.
+        data: the pixels, uint8: a tensor or an array (N, H, W) of grey images, or (N, H, W, 3).
+        targets: the labels: a tensor, an array or a list of N ints.
         transform: called with each image as a PIL image; its result takes the image's place.
         target_transform: the same for the label, an int.
-        download: None: if nothing was found and no `root` is given, try; a machine without a
-            network finds out within seconds. True: what was not found must be downloaded, or it is
-            an error. False: never use the network.
 
-    Attributes:
-        data: the pixels, uint8: a tensor (N, H, W) of grey images, an array (N, H, W, 3) of colour
-            images.
-        targets: the labels: of grey images a tensor int64 (N,), of colour images a list of ints.
-        classes: the name of each label; `class_to_idx` is the label of each name.
-        source: which images these are and where they are from, in words.
-
-    Raises:
-        ValueError: a file in `root` or TINYNET_DATA is damaged or not what its name says. (In
-            the cache such a file is replaced.)
-        RuntimeError: `root` lacks the files, ``download=True`` failed, or there are neither files
-            nor a subset.
+    These are attributes too, which may be replaced.
     """
 
-    folders: tuple[str, ...]  # where in a folder the files may lie; downloads go to the first
-    mirrors: tuple[str, ...]  # addresses that a file's name is appended to
-    classes: ClassVar[list[str]]
+    classes: Sequence[str] = ()
 
-    def published(self) -> list[Published]:
-        """The files of this part as the mirrors offer them."""
-        raise NotImplementedError
-
-    def files_in(self, place: Path) -> list[Path]:
-        """The paths of this part's files in one of `folders`; empty unless all are there."""
-        raise NotImplementedError
-
-    def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
-        """`data` and the labels, int64 (N,), in the files; ValueError if they are damaged.
-
-        With `exact` the files must be the published ones; otherwise a user's own, with another
-        number of images, will do.
-        """
-        raise NotImplementedError
-
-    def shipped(self) -> tuple[np.ndarray, np.ndarray, int] | None:
-        """Pixels, labels and the size of the whole, of a subset inside tinynet; None without."""
-        return None
-
-    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
-                 transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None,
-                 download: bool | None = None):
-        name, nothing, function = type(self).__name__, type(None), "a function of an image, or None"
-        expected: dict[str, tuple[Any, Any, str]] = {
-            "root": (root, (str, os.PathLike, nothing), "a folder, or None"),
-            "train": (train, (bool, np.bool_), "True (training part) or False (test part)"),
-            "transform": (transform, (Callable, nothing), function),
-            "target_transform": (target_transform, (Callable, nothing), "a function of a label"),
-            "download": (download, (bool, nothing), "None (try), True (insist) or False (never)")}
-        for argument, (value, kinds, rule) in expected.items():
-            if not isinstance(value, kinds):
-                raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
-        self.root = None if root is None else Path(root).expanduser()
-        self.train, self.transform, self.target_transform = bool(train), transform, target_transform
-        self.data: Any
-        self.targets: Any
-        images, labels, self.source, because = self._load(download)
-        if images.ndim == 3:
-            self.data, self.targets = from_numpy(images), from_numpy(labels.astype(np.int64))
-        else:
-            self.data, self.targets = images, labels.tolist()
-        _say_once(f"{name}: using {self.source}{because}")
+    def __init__(self, data: Any, targets: Any, transform: Callable[[Any], Any] | None = None,
+                 target_transform: Callable[[Any], Any] | None = None):
+        self.data, self.targets = data, targets
+        self.transform, self.target_transform = transform, target_transform
 
     @property
     def class_to_idx(self) -> dict[str, int]:
@@ -124,9 +59,6 @@ class ImageSet(Dataset):
 
     def __len__(self) -> int:
         return len(self.data)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(train={self.train}, {self.source})"
 
     def __getitem__(self, index: Any) -> tuple[Any, Any]:
         rows = self._rows(index)
@@ -180,6 +112,92 @@ class ImageSet(Dataset):
             if not -count <= row < count:
                 raise IndexError(f"{name}: index {row} is out of range for {count:,} images")
         return rows
+
+class ImageSet(Images):
+    """Base class of published data sets: looks for the files, and hands out `Images`.
+
+    The first of these that has the files is used, and a line on stderr says which, and why:
+
+    1. the folder `root`. If it is given and lacks the files, that is an error, except with
+       ``download=True``;
+    2. the folder that the environment variable TINYNET_DATA names;
+    3. the user's cache folder for tinynet;
+    4. mirrors on the internet; the files go under `root`, or into the cache without a `root`;
+    5. a subset that ships with tinynet, if there is one, but not with ``download=True``.
+
+    A subclass declares the class attributes below and defines `files_in`, `read` and `published`.
+
+    Args:
+        root: a folder, or None.
+        train: the training part, or the test part.
+        transform: called with each image as a PIL image; its result takes the image's place.
+        target_transform: the same for the label, an int.
+        download: None: if nothing was found and no `root` is given, try; a machine without a
+            network finds out within seconds. True: what was not found must be downloaded, or it is
+            an error. False: never use the network.
+
+    Attributes:
+        data: the pixels, uint8: a tensor (N, H, W) of grey images, an array (N, H, W, 3) of colour
+            images.
+        targets: the labels: of grey images a tensor int64 (N,), of colour images a list of ints.
+        classes: the name of each label; `class_to_idx` is the label of each name.
+        source: which images these are and where they are from, in words.
+
+    Raises:
+        ValueError: a file in `root` or TINYNET_DATA is damaged or not what its name says. (In
+            the cache such a file is replaced.)
+        RuntimeError: `root` lacks the files, ``download=True`` failed, or there are neither files
+            nor a subset.
+    """
+
+    folders: tuple[str, ...]  # where in a folder the files may lie; downloads go to the first
+    mirrors: tuple[str, ...]  # addresses that a file's name is appended to
+
+    def published(self) -> list[Published]:
+        """The files of this part as the mirrors offer them."""
+        raise NotImplementedError
+
+    def files_in(self, place: Path) -> list[Path]:
+        """The paths of this part's files in one of `folders`; empty unless all are there."""
+        raise NotImplementedError
+
+    def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
+        """`data` and the labels, int64 (N,), in the files; ValueError if they are damaged.
+
+        With `exact` the files must be the published ones; otherwise a user's own, with another
+        number of images, will do.
+        """
+        raise NotImplementedError
+
+    def shipped(self) -> tuple[np.ndarray, np.ndarray, int] | None:
+        """Pixels, labels and the size of the whole, of a subset inside tinynet; None without."""
+        return None
+
+    def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
+                 transform: Callable[[Any], Any] | None = None,
+                 target_transform: Callable[[Any], Any] | None = None,
+                 download: bool | None = None):
+        name, nothing, function = type(self).__name__, type(None), "a function of an image, or None"
+        expected: dict[str, tuple[Any, Any, str]] = {
+            "root": (root, (str, os.PathLike, nothing), "a folder, or None"),
+            "train": (train, (bool, np.bool_), "True (training part) or False (test part)"),
+            "transform": (transform, (Callable, nothing), function),
+            "target_transform": (target_transform, (Callable, nothing), "a function of a label"),
+            "download": (download, (bool, nothing), "None (try), True (insist) or False (never)")}
+        for argument, (value, kinds, rule) in expected.items():
+            if not isinstance(value, kinds):
+                raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
+        self.root = None if root is None else Path(root).expanduser()
+        self.train = bool(train)
+        images, labels, self.source, because = self._load(download)
+        grey = images.ndim == 3
+        super().__init__(from_numpy(images) if grey else images,
+            from_numpy(labels.astype(np.int64)) if grey else labels.tolist(),
+            transform, target_transform)
+        _say_once(f"{name}: using {self.source}{because}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(train={self.train}, {self.source})"
 
     def _load(self, download: bool | None) -> tuple[np.ndarray, np.ndarray, str, str]:
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""

@@ -39,6 +39,9 @@ class InterpolationMode(enum.Enum):
     HAMMING = "hamming"
     LANCZOS = "lanczos"
 
+    def __repr__(self) -> str:
+        return str(self.value)
+
 
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 _EXACT = {"nearest-exact": "nearest"}  # Pillow's nearest is the exact one
@@ -114,7 +117,7 @@ def numbers(name: str, what: str, value: Any, low: float = -math.inf,
     """A number, or a sequence of some, as a list of finite numbers from `low` to `high`."""
     several = value if isinstance(value, (tuple, list, np.ndarray)) else [value]
     if not len(several):
-        raise ValueError(f"{name}: {what} must be a number or several, got {value!r}")
+        raise ValueError(f"{name}: {what} must be a number, or one per channel, got {value!r}")
     for number in several:
         is_number = isinstance(number, (int, float, np.integer, np.floating))
         if not is_number or isinstance(number, bool) or not math.isfinite(number):
@@ -151,7 +154,7 @@ def get_image_size(img: Any) -> list[int]:
 
 def as_pixels(image: Any) -> np.ndarray:
     """The pixels of a PIL image as an array (C, H, W)."""
-    pixels = np.array(image, np.uint8 if image.mode == "1" else None)
+    pixels = np.array(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
@@ -170,7 +173,7 @@ def to_tensor(pic: Any) -> Tensor:
              [1.0000, 0.4000]]])
     """
     if is_pil(pic):
-        pixels = as_pixels(pic) * np.uint8(255 if pic.mode == "1" else 1)
+        pixels = as_pixels(pic) * np.uint8(255) if pic.mode == "1" else as_pixels(pic)
     elif isinstance(pic, np.ndarray) and pic.ndim in (2, 3):
         pixels = pic[None] if pic.ndim == 2 else pic.transpose(2, 0, 1)
     else:
@@ -231,9 +234,27 @@ def normalize(tensor: Tensor, mean: float | Sequence[float], std: float | Sequen
         mean, std: a number for all channels, or one for each. No std may be 0 (ValueError).
         inplace: write into `tensor`, and return it.
     """
-    if not isinstance(as_image("normalize", tensor), Tensor):
-        raise TypeError("normalize: expected a tensor, got a PIL image; ToTensor() comes first")
-    result = on_array(tensor, lambda batch: normalized(batch, *per_channel("normalize", mean, std)))
+    return normalized("normalize", tensor, mean, std, inplace)
+
+
+def normalized(name: str, tensor: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
+    """`normalize`."""
+    if is_pil(as_image(name, tensor)) or tensor.dtype.kind != "f":
+        given = "a PIL image" if is_pil(tensor) else f"images of {tensor.dtype}"
+        rule = "it takes floats, such as ToTensor() makes, or images.float() / 255"
+        raise TypeError(f"{name}: got {given}; {rule}")
+    means, stds = per_channel(name, mean, std)
+    given, channels = max(len(means), len(stds)), get_dimensions(tensor)[0]
+    if given not in (1, channels):
+        many = f"{given} numbers are given as mean or std"
+        raise ValueError(f"{name}: the images have {channels} channels, but {many}")
+
+    def change(batch: Any) -> Any:
+        changed = batch - on_device_of(batch, means, batch.dtype)
+        changed /= on_device_of(batch, stds, batch.dtype)
+        return changed
+
+    result = on_array(tensor, change)
     return tensor.detach().copy_(result) if inplace else result
 
 
@@ -249,21 +270,6 @@ def per_channel(name: str, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]
     return means, stds
 
 
-def normalized(batch: Any, means: np.ndarray, stds: np.ndarray, name: str = "normalize") -> Any:
-    """``(batch - means) / stds``."""
-    if batch.dtype.kind != "f":
-        rule = "it takes floats, such as images.float() / 255"
-        raise TypeError(f"{name}: the images are {batch.dtype}; {rule}")
-    given, channels = max(len(means), len(stds)), batch.shape[1]
-    if given not in (1, channels):
-        many = f"{given} numbers are given as mean or std"
-        raise ValueError(f"{name}: the images have {channels} channels, but {many}")
-    mean, std = (on_device_of(batch, values, batch.dtype) for values in (means, stds))
-    changed = batch - mean
-    changed /= std
-    return changed
-
-
 # --------------------------------------------------------------------------------- parts and sizes
 
 
@@ -276,8 +282,8 @@ def resize(img: Any, size: int | Sequence[int], interpolation: Any = Interpolati
         interpolation: an `InterpolationMode` or its value; for a tensor "nearest",
             "nearest-exact", "bilinear" or "bicubic".
         max_size: the most that the longer side may get, with an int as `size`.
-        antialias: average over the pixels that a smaller image leaves out. PIL images always do;
-            a tensor does in the modes "bilinear" and "bicubic".
+        antialias: average over the pixels that a smaller image leaves out, in the modes "bilinear"
+            and "bicubic". For a PIL image it can't be False.
     """
     _, h, w = get_dimensions(as_image("resize", img))
     sizes = as_sizes("resize", "size", size, (1, 2), 1)
@@ -290,26 +296,25 @@ def resize(img: Any, size: int | Sequence[int], interpolation: Any = Interpolati
     elif max_size is not None:
         raise ValueError("resize: max_size is for an int as size; leave it out")
     if is_pil(img):
+        if antialias is False:
+            raise ValueError("resize: Pillow can't leave antialias out; make a tensor first")
         return img.resize(sizes[::-1], _resample("resize", interpolation))
     mode = as_mode("resize", interpolation, "nearest", "nearest-exact", "bilinear", "bicubic")
-    if sizes == (h, w):
-        return img.detach().clone()
     if mode.startswith("nearest") or not antialias:
-        images = img.reshape(-1, *img.shape[-3:]) if img.ndim > 3 else img[(None,) * (4 - img.ndim)]
-        changed = interpolate(images.detach(), sizes, mode=mode)
-        return changed.reshape(*img.shape[:-2], *sizes)
-    kind, how = (img.dtype, _resample("resize", mode))
-    if kind not in (np.uint8, np.float32, np.float64):
-        raise TypeError(f"resize: the images are {kind}; it takes floats or uint8")
-    as_pillow = np.uint8 if kind == np.uint8 else np.float32
+        images = img.detach().reshape(-1, get_dimensions(img)[0], h, w)
+        floats = images if mode.startswith("nearest") else images.float()
+        changed = interpolate(floats, sizes, mode=mode).array
+    else:
+        how, make = _resample("resize", mode), pillow("resize").fromarray
+        planes = img.numpy(force=True).reshape(-1, h, w).astype(np.float32)
+        changed = np.array([np.asarray(make(plane).resize(sizes[::-1], how)) for plane in planes])
+    changed = on_device_of(img.array, changed.reshape(*img.shape[:-2], *sizes))
+    return Tensor._wrap(in_dtype(changed, img.dtype))
 
-    def change(batch: Any) -> Any:
-        planes = Tensor._wrap(batch).numpy(force=True).reshape(-1, h, w).astype(as_pillow)
-        image = pillow("resize").fromarray
-        planes = np.array([np.asarray(image(p).resize(sizes[::-1], how)) for p in planes])
-        return on_device_of(batch, planes.reshape(*batch.shape[:2], *sizes).astype(kind))
 
-    return on_array(img, change)
+def in_dtype(pixels: Any, dtype: np.dtype) -> Any:
+    """`pixels` in a dtype, rounded and cut to what a byte can hold if it is uint8."""
+    return (pixels.round().clip(0, 255) if dtype == np.uint8 else pixels).astype(dtype)
 
 
 def as_padding(name: str, padding: Any) -> tuple[int, ...]:
@@ -395,6 +400,10 @@ def resized_crop(img: Any, top: int, left: int, height: int, width: int, size: i
     return resize(part, size, interpolation, antialias=antialias)
 
 
+LEFT_RIGHT = (..., slice(None, None, -1))  # of an array (..., H, W)
+TOP_BOTTOM = (..., slice(None, None, -1), slice(None))
+
+
 def _flipped(name: str, img: Any, method: str, part: Any) -> Any:
     if is_pil(as_image(name, img)):
         return img.transpose(getattr(pillow(name).Transpose, method))
@@ -408,13 +417,12 @@ def hflip(img: Any) -> Any:
     >>> hflip(tinynet.tensor([[[1, 2, 3]]]))
     tensor([[[3, 2, 1]]])
     """
-    return _flipped("hflip", img, "FLIP_LEFT_RIGHT", (..., slice(None, None, -1)))
+    return _flipped("hflip", img, "FLIP_LEFT_RIGHT", LEFT_RIGHT)
 
 
 def vflip(img: Any) -> Any:
     """Top and bottom exchanged."""
-    method, part = "FLIP_TOP_BOTTOM", (..., slice(None, None, -1), slice(None))
-    return _flipped("vflip", img, method, part)
+    return _flipped("vflip", img, "FLIP_TOP_BOTTOM", TOP_BOTTOM)
 
 
 def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Tensor:
@@ -439,12 +447,11 @@ def inverse_matrix(angle: float, translate: Sequence[float], scale: float, shear
     The image is sheared, turned clockwise by `angle` degrees and scaled about `center`, and then
     moved by `translate`.
     """
-    turn, (sx, sy) = math.radians(angle), np.radians(shear)
-    forward = np.array([[math.cos(turn - sy), 0], [math.sin(turn - sy), 0]]) / math.cos(sy)
-    forward[:, 1] = -forward[:, 0] * math.tan(sx) + [-math.sin(turn), math.cos(turn)]
-    back = np.linalg.inv(forward * scale)
-    middle = np.asarray(center, np.float64)
-    return np.column_stack([back, middle - back @ (middle + translate)])
+    turn, sx, sy = map(math.radians, (angle, *shear))
+    a, c = math.cos(turn - sy) / math.cos(sy), math.sin(turn - sy) / math.cos(sy)
+    b, d = -a * math.tan(sx) - math.sin(turn), math.cos(turn) - c * math.tan(sx)
+    back = np.array([[d, -b], [-c, a]]) / scale  # the inverse of scale · [[a, b], [c, d]]
+    return np.column_stack([back, center - back @ np.add(center, translate)])
 
 
 def warped(batch: Any, matrices: np.ndarray, size: tuple[int, int], mode: str, fill: Any) -> Any:
@@ -463,9 +470,9 @@ def warped(batch: Any, matrices: np.ndarray, size: tuple[int, int], mode: str, f
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         weight = (1 - abs(rows - top - down)) * (1 - abs(columns - left - right))
         pixels = _pixels(batch, top + down, left + right, fill)
-        dtype = batch.dtype if batch.dtype.kind == "f" else np.dtype(np.float32)
-        total = total + pixels * on_device_of(batch, weight[:, None], dtype)
-    return total if batch.dtype.kind == "f" else total.round().astype(batch.dtype)
+        floats = np.result_type(batch, np.float32)
+        total = total + pixels * on_device_of(batch, weight[:, None], floats)
+    return in_dtype(total, batch.dtype)
 
 
 def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray, fill: Any) -> Any:

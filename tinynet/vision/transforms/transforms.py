@@ -2,8 +2,7 @@
 
 A transform takes a PIL image or a tensor: an image (C, H, W) or a batch (N, C, H, W). What a random
 transform does is drawn for each image of a batch (torchvision draws once for a whole batch), from
-`generator` or else from the one that `tinynet.manual_seed` seeds. The same seed does the same on
-every device.
+the generator that `tinynet.manual_seed` seeds. The same seed does the same on every device.
 
     augment = Compose([RandomCrop(32, padding=4), RandomHorizontalFlip(), ToTensor(),
                        Normalize(MEAN, STD)])
@@ -14,30 +13,29 @@ No gradient flows through a transform: its result is data.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ...arrays.devices import array_module, on_device_of
-from ...arrays.random import Generator, default_generator
-from ...creation import from_numpy, zeros
+from ...arrays.random import Generator, default_generator, drawing_from
+from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
-from ...nn.module import Module
-from ...ops.arguments import as_choice, as_generator, as_list, as_probability
+from ...ops.arguments import as_choice, as_list, as_probability
 from ...ops.shapes import stack
 from ...tensor import Tensor
+from . import functional
 from . import functional as F
 from .functional import InterpolationMode, numbers
 
 __all__ = ["CenterCrop", "ColorJitter", "Compose", "Grayscale", "InterpolationMode", "Lambda",
     "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
     "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder", "RandomResizedCrop",
-    "RandomRotation", "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor", "functional",
-    "whole_batches"]
-
-functional = F
+    "RandomRotation", "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor", "functional"]
 
 
 class Compose:
@@ -51,7 +49,7 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
-        self.transforms = _callables(type(self).__name__, transforms)
+        self.transforms = _as_callables("Compose", "transforms", transforms)
 
     def __call__(self, img: Any) -> Any:
         for transform in self.transforms:
@@ -63,37 +61,73 @@ class Compose:
         return f"{type(self).__name__}(\n{''.join(lines)})"
 
 
-def _callables(name: str, transforms: Any) -> list[Callable[[Any], Any]]:
-    functions = as_list(name, "transforms", transforms)
+# ---------------------------------------------------------------------------- checks of arguments
+
+
+def _as_callables(name: str, what: str, value: Any) -> list[Callable[[Any], Any]]:
+    functions = as_list(name, what, value)
     for function in functions:
         if not callable(function):
             raise TypeError(f"{name}: expected functions of an image, got {function!r}")
     return functions
 
 
-class Lambda:
-    """A function of a user's own as a transform."""
+def _as_range(name: str, what: str, value: Any, middle: float = 0,
+              least: float = -math.inf) -> tuple[float, float]:
+    """A number d as (middle - d, middle + d), but no less than `least`; or a range (from, to)."""
+    low, *high = numbers(name, what, value)
+    if not isinstance(value, (tuple, list)):
+        low, high = max(least, middle - low), [middle + low]
+    if len(high) != 1 or not least <= low <= high[0]:
+        rule = f"{what} must be a number from 0 up or (from, to)"
+        raise ValueError(f"{name}: {rule}, got {value!r}")
+    return float(low), float(high[0])
 
-    def __init__(self, lambd: Callable[[Any], Any]):
-        (self.lambd,) = _callables("Lambda", [lambd])
 
-    def __call__(self, img: Any) -> Any:
-        return self.lambd(img)
+def _as_shears(name: str, what: str, value: Any) -> list[tuple[float, float]]:
+    """Ranges of angles along x and y, of which one number or range is along x."""
+    several = isinstance(value, (tuple, list)) and len(value) == 4
+    along = (value[:2], value[2:]) if several else (0 if value is None else value, 0)
+    return [_as_range(name, what, part) for part in along]
 
-    def __repr__(self) -> str:
-        return "Lambda()"
+
+_FACTOR = partial(_as_range, middle=1, least=0)
+# What is checked when a transform is made, by the name of the argument.
+_CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
+    "size": lambda name, what, value: F.as_sizes(name, what, value, (1, 2), 1),
+    "padding": lambda name, what, value: F.as_padding(name, 0 if value is None else value),
+    "padding_mode": lambda name, what, value: as_choice(name, what, value, F.PADDING_MODES),
+    "interpolation": lambda name, what, value: F.as_mode(name, value),
+    "fill": numbers, "degrees": _as_range,
+    "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
+    "shear": _as_shears,
+    "transforms": _as_callables, "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
+    "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
+
+
+class _Transform(FunctionModule):
+    """A function of an image as a transform, with the function's other arguments."""
+
+    def __init_subclass__(cls, *, function: Callable[..., Any] | None = None, **others: Any):
+        if function is not None:
+            names = [name for name in inspect.signature(function).parameters if name != "drawn"]
+            others["arguments"] = " ".join(names[1:])
+            cls.__doc__ = cls.__doc__ or (inspect.getdoc(function) or "").partition("\n>>> ")[0]
+        super().__init_subclass__(function=function, **others)
+
+    def _check(self) -> None:
+        name = type(self).__name__
+        for argument, check in _CHECKS.items():
+            if argument in self._constants:
+                check(name, argument, getattr(self, argument))
 
 
 # ------------------------------------------------------------------------------- without a draw
 
 
-class ToTensor(FunctionModule, function=F.to_tensor, arguments=""): ...
-class PILToTensor(FunctionModule, function=F.pil_to_tensor, arguments=""): ...
-class ToPILImage(FunctionModule, function=F.to_pil_image, arguments="mode"): ...
-class Grayscale(FunctionModule, function=F.rgb_to_grayscale, arguments="num_output_channels"): ...
-class Resize(FunctionModule, function=F.resize,
-             arguments="size interpolation max_size antialias"): ...
-class Pad(FunctionModule, function=F.pad, arguments="padding fill padding_mode"): ...
+def _call(img: Any, lambd: Callable[[Any], Any]) -> Any:
+    """A function of a user's own as a transform."""
+    return lambd(img)
 
 
 def _middle(img: Any, size: int | Sequence[int]) -> Any:
@@ -101,113 +135,131 @@ def _middle(img: Any, size: int | Sequence[int]) -> Any:
     return F.center_crop(img, size)
 
 
-class CenterCrop(FunctionModule, function=_middle, arguments="size"): ...
+class ToTensor(_Transform, function=F.to_tensor): ...
+class PILToTensor(_Transform, function=F.pil_to_tensor): ...
+class ToPILImage(_Transform, function=F.to_pil_image): ...
+class Resize(_Transform, function=F.resize): ...
+class CenterCrop(_Transform, function=_middle): ...
+class Pad(_Transform, function=F.pad): ...
+class Grayscale(_Transform, function=F.rgb_to_grayscale): ...
 
 
-class Normalize(FunctionModule, function=F.normalize, arguments="mean std inplace"):
+class Lambda(_Transform, function=_call):
+    def _check(self) -> None:
+        _as_callables("Lambda", "lambd", [self.lambd])
+
+
+class Normalize(_Transform, function=F.normalize):
     def _check(self) -> None:
         F.per_channel("Normalize", self.mean, self.std)
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return F.normalized("Normalize", tensor, self.mean, self.std, self.inplace)
 
 
 # ------------------------------------------------------------------------------------- at random
 
 
-class _Random(Module):
+class _Random(_Transform):
     """Base class: `draws` numbers in [0, 1) decide what happens to an image.
 
     They are drawn image by image. So a transform does the same to the images of a batch as to one
-    image after the other, whether it or another transform comes next. Subclasses define `one`, or
-    `change` where a batch is changed as a whole.
+    image after the other, and so do several transforms. The function takes an image and the numbers
+    `drawn` for it; or, with `of_batches`, an image or batch and the numbers (N, draws).
     """
 
     draws: int
-
-    def __init__(self, generator: Generator | None = None, **settings: Any):
-        super().__init__()
-        self.generator, self._shown = as_generator(type(self).__name__, generator), list(settings)
-        for name, value in settings.items():
-            setattr(self, name, value)
+    of_batches: ClassVar = False
 
     def forward(self, img: Any) -> Any:
         single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
         count = 1 if single else math.prod(img.shape[:-3])
-        generator = self.generator or default_generator
-        return self.change(img, generator.numpy.random((count, self.draws)))
+        return self.change(img, default_generator.numpy.random((count, self.draws)))
 
     def change(self, img: Any, drawn: np.ndarray) -> Any:
         """The image, or images, changed as the rows of `drawn` (N, draws) say."""
+        if self.of_batches:
+            return super().forward(img, drawn)
         if F.is_pil(img) or img.ndim < 4:
-            return self.one(img, drawn[0])
+            changed = super().forward(img, drawn[0])
+            return changed if changed is not img or F.is_pil(img) else img.detach().clone()
         images = img.reshape(-1, *img.shape[-3:])
-        pairs = zip(images, drawn, strict=True)
-        # Of no images, one of zeros says which shape they have.
-        changed = [self.one(image, row) for image, row in pairs] or [
-            self.one(zeros(images.shape[1:], dtype=img.dtype, device=img.device),
-                np.zeros(self.draws))]
-        together = stack(changed)[:len(images)]
-        return together.reshape(*img.shape[:-3], *together.shape[1:])
-
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        """One image, changed."""
-        raise NotImplementedError
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name}={_text(getattr(self, name))}" for name in self._shown)
+        if not len(images):  # an image of zeros says which shape there are none of
+            images = zeros(1, *images.shape[1:], dtype=img.dtype, device=img.device)
+            drawn = np.zeros((1, self.draws))
+        changed = stack([self.change(*pair) for pair in zip(images, drawn[:, None], strict=True)])
+        return changed[:img.shape[0]].reshape(*img.shape[:-3], *changed.shape[1:])
 
 
-def _text(value: Any) -> str:
-    return value.value if isinstance(value, InterpolationMode) else repr(value)
+def _flipped(img: Any, drawn: np.ndarray, p: float, function: Any, part: Any) -> Any:
+    if F.is_pil(img):
+        return function(img) if drawn[0, 0] < p else img
+
+    def change(batch: Any) -> Any:
+        chosen = on_device_of(batch, (drawn[:, 0] < p)[:, None, None, None])
+        return array_module(batch).where(chosen, batch[part], batch)
+
+    return F.on_array(img, change)
 
 
-class _Chance(_Random):
-    """Applies `function` with probability `p`."""
-
-    draws, function = 1, staticmethod(F.hflip)
-    part: ClassVar[tuple[Any, ...]]
-
-    def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
-        super().__init__(generator, p=as_probability(type(self).__name__, "p", p))
+def _hflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
+    return _flipped(img, drawn, p, F.hflip, F.LEFT_RIGHT)
 
 
-class RandomHorizontalFlip(_Chance):
-    """Left and right exchanged, with probability `p`, drawn from `generator` for each image.
+def _vflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
+    return _flipped(img, drawn, p, F.vflip, F.TOP_BOTTOM)
+
+
+class RandomHorizontalFlip(_Random, function=_hflipped):
+    """Left and right exchanged, with probability `p` for each image.
 
     >>> import tinynet
     >>> RandomHorizontalFlip(p=1)(tinynet.tensor([[[1, 2, 3]]]))
     tensor([[[3, 2, 1]]])
     """
 
-    function, part = staticmethod(F.hflip), (..., slice(None, None, -1))
-
-    def change(self, img: Any, drawn: np.ndarray) -> Any:
-        if F.is_pil(img):
-            return self.function(img) if drawn[0, 0] < self.p else img
-
-        def flip(batch: Any) -> Any:
-            flipped = on_device_of(batch, (drawn[:, 0] < self.p)[:, None, None, None])
-            return array_module(batch).where(flipped, batch[self.part], batch)
-
-        return F.on_array(img, flip)
+    draws, of_batches = 1, True
 
 
-class RandomVerticalFlip(RandomHorizontalFlip):
-    """Top and bottom exchanged, with probability `p`, drawn from `generator` for each image."""
+class RandomVerticalFlip(_Random, function=_vflipped):
+    """Top and bottom exchanged, with probability `p` for each image."""
 
-    function, part = staticmethod(F.vflip), (..., slice(None, None, -1), slice(None))
+    draws, of_batches = 1, True
 
 
-class RandomGrayscale(_Chance):
+def _greyed(img: Any, drawn: np.ndarray, p: float = 0.1) -> Any:
+    return F.rgb_to_grayscale(img, F.get_dimensions(img)[0]) if drawn[0] < p else img
+
+
+class RandomGrayscale(_Random, function=_greyed):
     """The image in grey, in as many channels, with probability `p`."""
 
-    def __init__(self, p: float = 0.1, *, generator: Generator | None = None):
-        super().__init__(p, generator=generator)
-
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        channels = F.get_dimensions(img)[0]
-        return F.rgb_to_grayscale(img, channels) if drawn[0] < self.p else img
+    draws = 1
 
 
-class RandomCrop(_Random):
+def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
+             padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
+             fill: Any = 0, padding_mode: str = "constant") -> Any:
+    (height, width), (_, h, w) = (F.as_sizes("RandomCrop", "size", size, (1, 2), 1) * 2)[:2], (
+        F.get_dimensions(img))
+    left, top, right, bottom = F.as_padding("RandomCrop", 0 if padding is None else padding)
+    # What is still missing after `padding` goes on both sides.
+    more_h, more_w = max(0, height - h - top - bottom), max(0, width - w - left - right)
+    if (more_h or more_w) and not pad_if_needed:
+        raise ValueError(f"RandomCrop: images of {h} x {w} with padding {padding} are "
+            f"smaller than the part of {height} x {width}; add padding, or pad_if_needed=True")
+    sides = (left + more_w, top + more_h, right + more_w, bottom + more_h)
+    whole = F.padded("RandomCrop", img, sides, fill, padding_mode)
+    _, h, w = F.get_dimensions(whole)
+    places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
+    if F.is_pil(img):
+        return F.crop(whole, *places[0].tolist(), height, width)
+    rows, columns = (place[:, None, None] for place in places.T)
+    rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
+    return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
+
+
+class RandomCrop(_Random, function=_cropped):
     """A part of each image, of the same size and at a place drawn for it.
 
     Args:
@@ -217,7 +269,6 @@ class RandomCrop(_Random):
         pad_if_needed: pad images that are smaller than the part, by the same on both sides;
             otherwise they are refused.
         fill, padding_mode: as for `Pad`.
-        generator: where the places are drawn from.
 
     ValueError if the padded image is smaller than the part.
 
@@ -226,36 +277,7 @@ class RandomCrop(_Random):
     tinynet.Size([10, 3, 2, 3])
     """
 
-    draws = 2
-
-    def __init__(self, size: int | Sequence[int], padding: int | Sequence[int] | None = None,
-                 pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant", *,
-                 generator: Generator | None = None):
-        name = "RandomCrop"
-        super().__init__(generator, padding=padding,
-            size=(F.as_sizes(name, "size", size, (1, 2), 1) * 2)[:2])
-        self._sides = F.as_padding(name, 0 if padding is None else padding)
-        self.padding_mode = as_choice(name, "padding_mode", padding_mode, F.PADDING_MODES)
-        self.pad_if_needed, self.fill = pad_if_needed, fill
-        numbers(name, "fill", fill)
-
-    def change(self, img: Any, drawn: np.ndarray) -> Any:
-        (height, width), (_, h, w) = self.size, F.get_dimensions(img)
-        left, top, right, bottom = self._sides
-        # What is still missing after `padding` goes on both sides.
-        more_h, more_w = max(0, height - h - top - bottom), max(0, width - w - left - right)
-        if (more_h or more_w) and not self.pad_if_needed:
-            raise ValueError(f"RandomCrop: images of {h} x {w} with padding {self.padding} are "
-                f"smaller than the part of {height} x {width}; add padding, or pad_if_needed=True")
-        sides = (left + more_w, top + more_h, right + more_w, bottom + more_h)
-        whole = F.padded("RandomCrop", img, sides, self.fill, self.padding_mode)
-        _, h, w = F.get_dimensions(whole)
-        places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
-        if F.is_pil(img):
-            return F.crop(whole, *places[0].tolist(), height, width)
-        rows, columns = (place[:, None, None] for place in places.T)
-        rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
-        return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
+    draws, of_batches = 2, True
 
     @staticmethod
     def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -269,25 +291,20 @@ def _between(low: float, high: float, drawn: Any) -> Any:
     return low + (high - low) * drawn
 
 
-def _range(name: str, what: str, value: Any, middle: float = 0, least: float = -math.inf) -> Any:
-    """A number d as (middle - d, middle + d), or a range (from, to) of numbers."""
-    given = numbers(name, what, value)
-    if len(given) == 1 and given is not value and not isinstance(value, (tuple, list)):
-        given = [max(least, middle - given[0]), middle + given[0]]
-    if len(given) != 2 or not least <= given[0] <= given[1]:
-        rule = f"{what} must be a number from 0 up or (from, to)"
-        raise ValueError(f"{name}: {rule}, got {value!r}")
-    return [float(number) for number in given]
+def _turned(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
+            interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
+            center: Sequence[float] | None = None, fill: Any = 0) -> Any:
+    angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
+    return F.turned("RandomRotation", img, angles, interpolation, expand, center, fill)
 
 
-class RandomRotation(_Random):
+class RandomRotation(_Random, function=_turned):
     """Each image turned by an angle drawn for it.
 
     Args:
         degrees: a number d for angles between -d and d, or (from, to). Positive angles turn
             anticlockwise.
         interpolation, expand, center, fill: as for `functional.rotate`.
-        generator: where the angles are drawn from.
 
     >>> import tinynet
     >>> RandomRotation((90, 90))(tinynet.tensor([[[1, 2], [3, 4]]]))
@@ -295,22 +312,7 @@ class RandomRotation(_Random):
              [1, 3]]])
     """
 
-    draws = 1
-
-    def __init__(self, degrees: float | Sequence[float],
-                 interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
-                 center: Sequence[float] | None = None, fill: Any = 0, *,
-                 generator: Generator | None = None):
-        name = "RandomRotation"
-        super().__init__(generator, degrees=_range(name, "degrees", degrees),
-            interpolation=F.as_mode(name, interpolation, "nearest", "bilinear", "bicubic"),
-            expand=expand, center=center, fill=fill)
-        numbers(name, "fill", fill)
-
-    def change(self, img: Any, drawn: np.ndarray) -> Any:
-        angles = _between(*self.degrees, drawn[:, 0])
-        return F.turned("RandomRotation", img, angles, self.interpolation, self.expand, self.center,
-            self.fill)
+    draws, of_batches = 1, True
 
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
@@ -318,7 +320,23 @@ class RandomRotation(_Random):
         return float(_between(*degrees, default_generator.numpy.random()))
 
 
-class RandomAffine(_Random):
+def _moved(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
+           translate: Sequence[float] | None = None, scale: Sequence[float] | None = None,
+           shear: Any = None, interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0,
+           center: Sequence[float] | None = None) -> Any:
+    name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
+    right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
+    ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
+        _as_range(name, "scale", (1, 1) if scale is None else scale),
+        *_as_shears(name, "shear", shear)]
+    motions = []
+    for row in drawn:
+        angle, right, down, factor, *shears = map(_between, *zip(*ranges, strict=True), row)
+        motions.append((angle, (round(right * w), round(down * h)), factor, shears))
+    return F.moved(name, img, motions, interpolation, fill, center)
+
+
+class RandomAffine(_Random, function=_moved):
     """Each image turned, moved, scaled and sheared as drawn for it.
 
     Args:
@@ -328,33 +346,9 @@ class RandomAffine(_Random):
         shear: a number d for angles between -d and d along x, a range (from, to) along x, or two
             ranges (from, to, from, to) along x and y.
         interpolation, fill, center: as for `functional.affine`.
-        generator: where all this is drawn from.
     """
 
-    draws = 6
-
-    def __init__(self, degrees: float | Sequence[float], translate: Sequence[float] | None = None,
-                 scale: Sequence[float] | None = None, shear: Any = None,
-                 interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0,
-                 center: Sequence[float] | None = None, *, generator: Generator | None = None):
-        name = "RandomAffine"
-        super().__init__(generator, degrees=_range(name, "degrees", degrees), translate=translate,
-            scale=scale, shear=shear, fill=fill, center=center,
-            interpolation=F.as_mode(name, interpolation, "nearest", "bilinear", "bicubic"))
-        parts = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
-        along = numbers(name, "shear", 0 if shear is None else shear)
-        shears = [*_range(name, "shear", along[0] if len(along) == 1 else along[:2]),
-            *_range(name, "shear", along[2:] or 0)]
-        self._ranges = [self.degrees, *([-part, part] for part in parts),
-            _range(name, "scale", (1, 1) if scale is None else scale), shears[:2], shears[2:]]
-
-    def change(self, img: Any, drawn: np.ndarray) -> Any:
-        _, h, w = F.get_dimensions(img)
-        motions = []
-        for row in drawn:
-            angle, right, down, scale, *shear = map(_between, *zip(*self._ranges, strict=True), row)
-            motions.append((angle, (round(right * w), round(down * h)), scale, shear))
-        return F.moved("RandomAffine", img, motions, self.interpolation, self.fill, self.center)
+    draws, of_batches = 6, True
 
 
 _ATTEMPTS = 10
@@ -366,16 +360,39 @@ def _part(h: int, w: int, scale: Any, ratio: Any, drawn: np.ndarray, left_over: 
     A part has a share of the area in `scale`, and a ratio of width to height in `ratio`. It leaves
     at least `left_over` rows and columns.
     """
-    for area, shape, *place in drawn.reshape(_ATTEMPTS, 4).tolist():
+    for area, shape, down, right in drawn.reshape(_ATTEMPTS, 4).tolist():
         share = h * w * _between(*scale, area)
         proportion = math.exp(_between(*map(math.log, ratio), shape))
         width, height = round(math.sqrt(share * proportion)), round(math.sqrt(share / proportion))
         if 0 < width <= w - left_over and 0 < height <= h - left_over:
-            return int(place[0] * (h - height + 1)), int(place[1] * (w - width + 1)), height, width
+            return int(down * (h - height + 1)), int(right * (w - width + 1)), height, width
     return None
 
 
-class RandomResizedCrop(_Random):
+def _largest_part(h: int, w: int, ratio: Any) -> tuple[int, int, int, int]:
+    """The largest part in the middle whose ratio of width to height is in `ratio`."""
+    proportion = min(max(w / h, ratio[0]), ratio[1])
+    height, width = min(h, round(w / proportion)), min(w, round(h * proportion))
+    return (h - height) // 2, (w - width) // 2, height, width
+
+
+def _resized(img: Any, drawn: np.ndarray, size: int | Sequence[int],
+             scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
+             interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True) -> Any:
+    _, h, w = F.get_dimensions(img)
+    part = _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
+    size = (F.as_sizes("RandomResizedCrop", "size", size, (1, 2), 1) * 2)[:2]
+    return F.resized_crop(img, *part, size, interpolation, antialias)
+
+
+class _WithParts(_Random):
+    def _check(self) -> None:
+        super()._check()
+        for what, least in (("scale", 0), ("ratio", 1e-9)):
+            _as_range(type(self).__name__, what, [*getattr(self, what)], least=least)
+
+
+class RandomResizedCrop(_WithParts, function=_resized):
     """A part of each image, drawn for it, in a given size.
 
     Args:
@@ -383,44 +400,37 @@ class RandomResizedCrop(_Random):
         scale: the part's share of the area, (from, to).
         ratio: its width by its height, (from, to).
         interpolation, antialias: as for `Resize`.
-        generator: where the parts are drawn from.
 
     If ten parts do not fit into the image, the largest middle part with a ratio in range is taken.
     """
 
     draws = 4 * _ATTEMPTS
 
-    def __init__(self, size: int | Sequence[int], scale: Sequence[float] = (0.08, 1.0),
-                 ratio: Sequence[float] = (3 / 4, 4 / 3),
-                 interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True, *,
-                 generator: Generator | None = None):
-        name = "RandomResizedCrop"
-        super().__init__(generator, size=(F.as_sizes(name, "size", size, (1, 2), 1) * 2)[:2],
-            scale=_range(name, "scale", scale), ratio=_range(name, "ratio", ratio, least=1e-9),
-            interpolation=F.as_mode(name, interpolation), antialias=antialias)
-
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        part = self._place(img, self.scale, self.ratio, drawn)
-        return F.resized_crop(img, *part, self.size, self.interpolation, self.antialias)
-
-    @staticmethod
-    def _place(img: Any, scale: Any, ratio: Any, drawn: np.ndarray) -> tuple[int, int, int, int]:
-        _, h, w = F.get_dimensions(img)
-        if (part := _part(h, w, scale, ratio, drawn)) is None:
-            proportion = min(max(w / h, ratio[0]), ratio[1])
-            height, width = min(h, round(w / proportion)), min(w, round(h * proportion))
-            part = (h - height) // 2, (w - width) // 2, height, width
-        return part
-
     @staticmethod
     def get_params(img: Any, scale: Sequence[float],
                    ratio: Sequence[float]) -> tuple[int, int, int, int]:
         """A part of an image, drawn: its first row and column, height and width."""
-        drawn = default_generator.numpy.random(RandomResizedCrop.draws)
-        return RandomResizedCrop._place(img, scale, ratio, drawn)
+        _, h, w = F.get_dimensions(img)
+        drawn = default_generator.numpy.random(4 * _ATTEMPTS)
+        return _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
 
 
-class RandomErasing(_Random):
+def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
+            ratio: Sequence[float] = (0.3, 3.3), value: Any = 0, inplace: bool = False) -> Any:
+    channels, h, w = F.get_dimensions(img)
+    part = _part(w, h, scale, ratio, drawn[2:], 1)  # turned: `ratio` is height by width here
+    if drawn[0] >= p or part is None:
+        return F.erase(img, 0, 0, 0, 0, 0, inplace)
+    left, top, width, height = part
+    if value == "random":
+        with drawing_from(Generator().manual_seed(int(drawn[1] * 2**53))):
+            what = randn(channels, height, width)
+    else:
+        what = tensor(numbers("RandomErasing", "value", value)).reshape(-1, 1, 1)
+    return F.erase(img, top, left, height, width, what.to(img.device, img.dtype), inplace)
+
+
+class RandomErasing(_WithParts, function=_erased):
     """A part of each image of a tensor overwritten, with probability `p`.
 
     Args:
@@ -429,112 +439,82 @@ class RandomErasing(_Random):
         ratio: its height by its width, (from, to).
         value: a number, one for each channel, or "random" for normal noise.
         inplace: write into the tensor that was given.
-        generator: where all this is drawn from.
     """
 
     draws = 2 + 4 * _ATTEMPTS
 
-    def __init__(self, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
-                 ratio: Sequence[float] = (0.3, 3.3), value: Any = 0, inplace: bool = False, *,
-                 generator: Generator | None = None):
-        name = "RandomErasing"
-        super().__init__(generator, p=as_probability(name, "p", p), value=value, inplace=inplace,
-            scale=_range(name, "scale", scale), ratio=_range(name, "ratio", ratio, least=1e-9))
-        if value != "random":
-            numbers(name, "value", value)
 
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        channels, h, w = F.get_dimensions(img)
-        part = _part(w, h, self.scale, self.ratio, drawn[2:], 1)  # turned: `ratio` is h / w here
-        if drawn[0] >= self.p or part is None:
-            return F.erase(img, 0, 0, 0, 0, 0, self.inplace)
-        left, top, width, height = part
-        if self.value == "random":
-            noise = np.random.Generator(np.random.PCG64(int(drawn[1] * 2**53)))
-            value = noise.standard_normal((channels, height, width), np.float32)
-        else:
-            value = np.array(numbers("RandomErasing", "value", self.value), np.float32)[:, None, None]
-        return F.erase(img, top, left, height, width, from_numpy(value).to(img), self.inplace)
+def _recoloured(img: Any, drawn: np.ndarray, brightness: Any = 0, contrast: Any = 0,
+                saturation: Any = 0, hue: Any = 0) -> Any:
+    given = {"brightness": (brightness, 1), "contrast": (contrast, 1),
+        "saturation": (saturation, 1), "hue": (hue, 0)}
+    for k in drawn[:4].argsort():
+        what, (value, middle) = [*given.items()][k]
+        low, high = _as_range("ColorJitter", what, value, middle, 0 if middle else -0.5)
+        if not low == high == middle:  # else nothing would change
+            img = getattr(F, f"adjust_{what}")(img, _between(low, high, float(drawn[4 + k])))
+    return img
 
 
-class ColorJitter(_Random):
+class ColorJitter(_Random, function=_recoloured):
     """The colours of each PIL image changed as drawn for it, in an order drawn too.
 
     Args:
         brightness, contrast, saturation: a number d for factors between ``max(0, 1 - d)`` and
             ``1 + d``, or (from, to).
         hue: a number up to 0.5, for moves between -hue and hue, or (from, to).
-        generator: where all this is drawn from.
     """
 
     draws = 8
 
-    def __init__(self, brightness: Any = 0, contrast: Any = 0, saturation: Any = 0, hue: Any = 0, *,
-                 generator: Generator | None = None):
-        given = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-        factors = {what: _range("ColorJitter", what, value, 1, 0) for what, value in given.items()}
-        super().__init__(generator, **factors, hue=_range("ColorJitter", "hue", hue, 0, -0.5))
-        numbers("ColorJitter", "hue", self.hue, -0.5, 0.5)
 
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        for k in drawn[:4].argsort():
-            what = self._shown[k]
-            low, high = getattr(self, what)
-            if (low, high) != (what != "hue",) * 2:  # else nothing would change
-                img = getattr(F, f"adjust_{what}")(img, _between(low, high, float(drawn[4 + k])))
-        return img
+def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]],
+             p: float = 0.5) -> Any:
+    return Compose(transforms)(img) if drawn[0] < p else img
 
 
-class RandomApply(_Random):
+def _in_any_order(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]]) -> Any:
+    return Compose([transforms[k] for k in drawn.argsort()])(img)
+
+
+def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]],
+            p: Sequence[float] | None = None) -> Any:
+    weights = np.cumsum([1] * len(transforms) if p is None else p)
+    return transforms[int(np.searchsorted(weights, drawn[0] * weights[-1], "right"))](img)
+
+
+class RandomApply(_Random, function=_perhaps):
     """A list of transforms, all applied with probability `p` or none."""
 
     draws = 1
 
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]], p: float = 0.5, *,
-                 generator: Generator | None = None):
-        super().__init__(generator, p=as_probability("RandomApply", "p", p),
-            transforms=_callables("RandomApply", transforms))
 
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        return Compose(self.transforms)(img) if drawn[0] < self.p else img
-
-
-class RandomOrder(_Random):
+class RandomOrder(_Random, function=_in_any_order):
     """A list of transforms, applied in an order drawn for each image."""
 
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]], *,
-                 generator: Generator | None = None):
-        super().__init__(generator, transforms=_callables("RandomOrder", transforms))
+    def _check(self) -> None:
+        super()._check()
         self.draws = len(self.transforms)
 
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        return Compose([self.transforms[k] for k in drawn.argsort()])(img)
 
-
-class RandomChoice(_Random):
+class RandomChoice(_Random, function=_one_of):
     """One of a list of transforms, drawn for each image, with probabilities as the weights `p`."""
 
     draws = 1
 
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]],
-                 p: Sequence[float] | None = None, *, generator: Generator | None = None):
-        functions = _callables("RandomChoice", transforms)
-        super().__init__(generator, transforms=functions, p=p)
-        weights = numbers("RandomChoice", "p", [1] * len(functions) if p is None else p, 0)
-        if len(weights) != len(functions) or not sum(weights):
-            raise ValueError(f"RandomChoice: give a weight for each of {len(functions)}, got {p!r}")
-        self._ends = np.cumsum(weights) / sum(weights)
-
-    def one(self, img: Any, drawn: np.ndarray) -> Any:
-        return self.transforms[int(np.searchsorted(self._ends, drawn[0], "right"))](img)
+    def _check(self) -> None:
+        count = len(_as_callables("RandomChoice", "transforms", self.transforms))
+        weights = numbers("RandomChoice", "p", [1] * count if self.p is None else self.p, 0)
+        if len(weights) != count or not sum(weights):
+            raise ValueError(f"RandomChoice: give a weight for each of {count}, got {self.p!r}")
 
 
 # ------------------------------------------------------------------------------- whole batches
 
-_TO_TENSORS = (ToTensor, PILToTensor)
-_OF_BYTES = (CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip)
-_OF_TENSORS = (*_OF_BYTES, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
-    RandomRotation, Resize)
+_TO_TENSORS = {ToTensor, PILToTensor}
+_OF_BYTES = {CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip}
+_OF_TENSORS = {*_OF_BYTES, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
+    RandomRotation, Resize}
 
 
 def whole_batches(transform: Any) -> Callable[[Any], Tensor] | None:
@@ -546,15 +526,11 @@ def whole_batches(transform: Any) -> Callable[[Any], Tensor] | None:
     steps, todo = list[Any](), [transform]
     while todo:
         step = todo.pop(0)
-        if type(step) is Compose:
-            todo[:0] = step.transforms
-        else:
-            steps.append(step)
+        todo[:0] = step.transforms if type(step) is Compose else []
+        steps += [step] if type(step) is not Compose else []
     kinds = [type(step) for step in steps]
-    made = next((place for place, kind in enumerate(kinds) if kind in _TO_TENSORS), None)
-    if made is None or any(getattr(step, "generator", None) for step in steps):
-        return None
-    if not {*kinds[:made]} <= {*_OF_BYTES} or not {*kinds[made + 1:]} <= {*_OF_TENSORS}:
+    made = next((place for place, kind in enumerate(kinds) if kind in _TO_TENSORS), -1)
+    if made < 0 or not {*kinds[:made]} <= _OF_BYTES or not {*kinds[made + 1:]} <= _OF_TENSORS:
         return None
 
     def change(pixels: Any) -> Tensor:
@@ -562,10 +538,10 @@ def whole_batches(transform: Any) -> Callable[[Any], Tensor] | None:
         drawn = default_generator.numpy.random((len(pixels), sum(draws)))
         images = Tensor._wrap(pixels)
         for step, end, count in zip(steps, np.cumsum(draws), draws, strict=True):
-            if type(step) is ToTensor:
-                images = Tensor._wrap(F.to_floats(images.array))
-            elif count:
+            if count:
                 images = step.change(images, drawn[:, end - count:end])
+            elif type(step) is ToTensor:
+                images = Tensor._wrap(F.to_floats(images.array))
             elif type(step) is not PILToTensor:
                 images = step(images)
         return images
