@@ -460,12 +460,10 @@ def test_a_named_folder_without_the_files_is_an_error(tmp_path, cache, monkeypat
     monkeypatch.setenv("TINYNET_DATA", str(cache))
     fill(tmp_path / "half")
     (tmp_path / "half" / f"{LABELS}.gz").unlink()
-    for kind, folder, download in itertools.product(
-        (Tiny, Shipped), ("half", "nowhere"), (None, False)
-    ):
+    for kind, folder, insist in itertools.product((Tiny, Shipped), ("half", "no"), (None, False)):
         lacks = f"root {tmp_path / folder} lacks {IMAGES}.gz or {LABELS}.gz"
         with pytest.raises(RuntimeError, match=f"there are no files, because {lacks}; download="):
-            kind(tmp_path / folder, download=download)
+            kind(tmp_path / folder, download=insist)
 
 
 def test_why_an_earlier_place_is_not_used(tmp_path, cache, monkeypatch, capsys):

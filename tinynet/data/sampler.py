@@ -112,9 +112,9 @@ class WeightedRandomSampler(Sampler):
             raise ValueError(f"{name}: can't draw {num_samples} samples, because {rule}")
 
     def __iter__(self) -> Iterator[int]:
-        numpy, shares = (self.generator or default_generator).numpy, self.weights / sum(self.weights)
-        drawn = numpy.choice(len(shares), self.num_samples, self.replacement, shares)
-        return iter(drawn.tolist())
+        numpy, shares = (self.generator or default_generator).numpy, self.weights
+        shares = shares / shares.sum()
+        return iter(numpy.choice(len(shares), self.num_samples, self.replacement, shares).tolist())
 
     def __len__(self) -> int:
         return self.num_samples

@@ -61,10 +61,10 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
 
 
 def _to_range(name: str, image: Tensor, value_range: Any) -> Tensor:
-    low, high = (image.min(), image.max()) if value_range is None else numbers(
-        name, "value_range", value_range)
-    image = image.clamp(low, high)
-    return (image - low) / max(float(high - low), 1e-5)
+    if value_range is None:
+        value_range = image.min().item(), image.max().item()
+    low, high = numbers(name, "value_range", value_range)
+    return (image.clamp(low, high) - low) / max(high - low, 1e-5)
 
 
 def save_image(tensor: Tensor | Sequence[Tensor], fp: Any, format: str | None = None,

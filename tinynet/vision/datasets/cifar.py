@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: the archive is read in memory, and its pickles with four allowed names."""
+"""CIFAR-10 and -100: the archive is read in memory, and its pickles with four allowed names."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ class CIFAR100(CIFAR10):
 def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
     """The images, uint8 (N, 3, 32, 32), and labels, int64 (N,), of a batch of CIFAR.
 
-    `content` is a pickle of a dict with "data" and "labels" (or "fine_labels"). ValueError, which begins with
-    `where`, if it is anything else.
+    `content` is a pickle of a dict with "data" and "labels", or "fine_labels". ValueError, which
+    begins with `where`, if it is anything else.
     """
     try:
         batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Images(Dataset):
     These are attributes too, which may be replaced.
     """
 
-    classes: Sequence[str] = ()
+    classes: ClassVar[Sequence[str]] = ()
 
     def __init__(self, data: Any, targets: Any, transform: Callable[[Any], Any] | None = None,
                  target_transform: Callable[[Any], Any] | None = None):
@@ -71,7 +71,8 @@ class Images(Dataset):
             if pixels.dtype != np.uint8:
                 rule = "a transform needs data of uint8, of which PIL images are made"
                 raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
-            image = self.transform(pillow(type(self).__name__).fromarray(pixels))
+            image = pillow(type(self).__name__).fromarray(pixels)
+            image = (self.transform or ToTensor())(image)
         label = int(_array_of(self.targets)[rows])
         return image, label if self.target_transform is None else self.target_transform(label)
 

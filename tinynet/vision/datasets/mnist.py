@@ -186,8 +186,8 @@ class MNIST(ImageSet):
     classes: ClassVar = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
         "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"]
 
-    train_data, test_data = _renamed("train_data", "data"), _renamed("test_data", "data")
-    train_labels, test_labels = (_renamed(old, "targets") for old in ("train_labels", "test_labels"))
+    train_data, train_labels = _renamed("train_data", "data"), _renamed("train_labels", "targets")
+    test_data, test_labels = _renamed("test_data", "data"), _renamed("test_labels", "targets")
 
     def _part(self, files: tuple[IdxFile, ...]) -> tuple[IdxFile, ...]:
         return files[:2] if self.train else files[2:]

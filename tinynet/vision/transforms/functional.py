@@ -180,7 +180,8 @@ def to_tensor(pic: Any) -> Tensor:
         given = f"{type(pic).__name__}{'' if np.ndim(pic) == 0 else f' of {np.ndim(pic)} dims'}"
         rule = "expected a PIL image or an array (H, W) or (H, W, C)"
         raise TypeError(f"to_tensor: {rule}, got {given}")
-    return from_numpy(to_floats(pixels) if pixels.dtype == np.uint8 else np.array(pixels, order="C"))
+    is_bytes = pixels.dtype == np.uint8
+    return from_numpy(to_floats(pixels) if is_bytes else np.array(pixels, order="C"))
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
@@ -201,6 +202,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     channels and the dtype: L, LA, RGB, RGBA, I;16, I or F.
     """
     name = "to_pil_image"
+    pixels: Any
     if isinstance(pic, Tensor):
         pixels = pic.numpy(force=True)
         if pixels.dtype.kind == "f" and mode != "F":
@@ -244,9 +246,9 @@ def normalized(name: str, tensor: Tensor, mean: Any, std: Any, inplace: bool) ->
         rule = "it takes floats, such as ToTensor() makes, or images.float() / 255"
         raise TypeError(f"{name}: got {given}; {rule}")
     means, stds = per_channel(name, mean, std)
-    given, channels = max(len(means), len(stds)), get_dimensions(tensor)[0]
-    if given not in (1, channels):
-        many = f"{given} numbers are given as mean or std"
+    count, channels = max(len(means), len(stds)), get_dimensions(tensor)[0]
+    if count not in (1, channels):
+        many = f"{count} numbers are given as mean or std"
         raise ValueError(f"{name}: the images have {channels} channels, but {many}")
 
     def change(batch: Any) -> Any:
@@ -433,7 +435,8 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
     if not isinstance(as_image("erase", img), Tensor):
         raise TypeError("erase: expected a tensor, got a PIL image; ToTensor() comes first")
     result = img.detach() if inplace else img.detach().clone()
-    result[..., i:i + h, j:j + w] = v
+    value = v.to(img.device, img.dtype) if isinstance(v, Tensor) else v
+    result[..., i:i + h, j:j + w] = value
     return result
 
 
@@ -441,7 +444,7 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
 
 
 def inverse_matrix(angle: float, translate: Sequence[float], scale: float, shear: Sequence[float],
-                   center: Sequence[float]) -> np.ndarray:
+                   center: Any) -> np.ndarray:
     """Where the pixels of an affine image come from: (x, y) = M[:, :2] @ (x', y') + M[:, 2].
 
     The image is sheared, turned clockwise by `angle` degrees and scaled about `center`, and then
@@ -454,22 +457,22 @@ def inverse_matrix(angle: float, translate: Sequence[float], scale: float, shear
     return np.column_stack([back, center - back @ np.add(center, translate)])
 
 
-def warped(batch: Any, matrices: np.ndarray, size: tuple[int, int], mode: str, fill: Any) -> Any:
-    """Each image of a batch (N, C, H, W) seen through its matrix (2, 3), in the new `size`.
+def warped(batch: Any, matrices: Sequence[np.ndarray], size: tuple[int, int], mode: str,
+           fill: Any) -> Any:
+    """Each image of a batch (N, C, H, W) seen through its matrix (2, 3), or all through one.
 
     Coordinates count from the top left corner, so the middle of the first pixel is (0.5, 0.5).
     """
-    height, width = size
-    y, x = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
-    rows, columns = (matrices[:, k, 0, None, None] * x + matrices[:, k, 1, None, None] * y
-        + matrices[:, k, 2, None, None] - 0.5 for k in (1, 0))  # (N, height, width)
+    y, x = np.arange(size[0])[:, None] + 0.5, np.arange(size[1]) + 0.5
+    across, down = np.reshape(matrices, (-1, 2, 3, 1, 1)).transpose(1, 2, 0, 3, 4)
+    columns, rows = (m[0] * x + m[1] * y + m[2] - 0.5 for m in (across, down))  # (N, height, width)
     if mode == "nearest":
         return _pixels(batch, np.rint(rows), np.rint(columns), fill)
     top, left = np.floor(rows), np.floor(columns)
     total: Any = 0
-    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        weight = (1 - abs(rows - top - down)) * (1 - abs(columns - left - right))
-        pixels = _pixels(batch, top + down, left + right, fill)
+    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = (1 - abs(rows - top - dy)) * (1 - abs(columns - left - dx))
+        pixels = _pixels(batch, top + dy, left + dx, fill)
         floats = np.result_type(batch, np.float32)
         total = total + pixels * on_device_of(batch, weight[:, None], floats)
     return in_dtype(total, batch.dtype)
@@ -502,7 +505,8 @@ def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEARES
         center: the point (x, y) that stays; by default the middle.
         fill: the value of what comes from outside the image, or one for each channel.
     """
-    return turned("rotate", img, numbers("rotate", "angle", angle), interpolation, expand, center, fill)
+    angles = numbers("rotate", "angle", angle)
+    return turned("rotate", img, angles, interpolation, expand, center, fill)
 
 
 def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, expand: bool,
@@ -514,15 +518,14 @@ def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, exp
         how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
         return img.rotate(angles[0], how, expand, center, fillcolor=value)
     mode, middle = as_mode(name, interpolation, "nearest", "bilinear"), np.array([w / 2, h / 2])
-    about = middle if center is None else numbers(name, "center", center)
-    matrices = np.array([inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles])
-    matrices = matrices.reshape(-1, 2, 3)
+    about = middle if center is None else np.array(numbers(name, "center", center))
+    matrices = [inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles]
     if expand:
         if len(angles) != 1:
             raise ValueError(f"{name}: with expand=True the sizes differ; give one image at a time")
-        half = abs(matrices[0, :, :2].T) @ middle  # from the middle of the turned image to its edge
+        half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
         w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
-        matrices[0, :, 2] += matrices[0, :, :2] @ (middle - (w / 2, h / 2))
+        matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
     return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
 
 
@@ -557,8 +560,7 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], int
         kind = pillow(name).Transform.AFFINE
         return img.transform((w, h), kind, matrices[0].ravel().tolist(), how, fillcolor=value)
     mode = as_mode(name, interpolation, "nearest", "bilinear")
-    return on_array(img, lambda batch: warped(batch, np.array(matrices).reshape(-1, 2, 3), (h, w), mode,
-        value))
+    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
 
 
 # ----------------------------------------------------------------------------------------- colours

@@ -153,7 +153,7 @@ class Normalize(_Transform, function=F.normalize):
     def _check(self) -> None:
         F.per_channel("Normalize", self.mean, self.std)
 
-    def forward(self, tensor: Tensor) -> Tensor:
+    def forward(self, tensor: Tensor) -> Tensor:  # type: ignore[override]  # takes one
         return F.normalized("Normalize", tensor, self.mean, self.std, self.inplace)
 
 
@@ -171,17 +171,18 @@ class _Random(_Transform):
     draws: int
     of_batches: ClassVar = False
 
-    def forward(self, img: Any) -> Any:
+    def forward(self, img: Any) -> Any:  # type: ignore[override]  # takes one
         single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
         count = 1 if single else math.prod(img.shape[:-3])
         return self.change(img, default_generator.numpy.random((count, self.draws)))
 
     def change(self, img: Any, drawn: np.ndarray) -> Any:
         """The image, or images, changed as the rows of `drawn` (N, draws) say."""
+        rows: Any = drawn
         if self.of_batches:
-            return super().forward(img, drawn)
+            return super().forward(img, rows)
         if F.is_pil(img) or img.ndim < 4:
-            changed = super().forward(img, drawn[0])
+            changed = super().forward(img, rows[0])
             return changed if changed is not img or F.is_pil(img) else img.detach().clone()
         images = img.reshape(-1, *img.shape[-3:])
         if not len(images):  # an image of zeros says which shape there are none of
@@ -253,7 +254,7 @@ def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
     _, h, w = F.get_dimensions(whole)
     places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
     if F.is_pil(img):
-        return F.crop(whole, *places[0].tolist(), height, width)
+        return F.crop(whole, int(places[0, 0]), int(places[0, 1]), height, width)
     rows, columns = (place[:, None, None] for place in places.T)
     rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
     return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
@@ -315,7 +316,7 @@ class RandomRotation(_Random, function=_turned):
     draws, of_batches = 1, True
 
     @staticmethod
-    def get_params(degrees: Sequence[float]) -> float:
+    def get_params(degrees: tuple[float, float]) -> float:
         """An angle, drawn from (from, to)."""
         return float(_between(*degrees, default_generator.numpy.random()))
 
@@ -361,8 +362,8 @@ def _part(h: int, w: int, scale: Any, ratio: Any, drawn: np.ndarray, left_over: 
     at least `left_over` rows and columns.
     """
     for area, shape, down, right in drawn.reshape(_ATTEMPTS, 4).tolist():
-        share = h * w * _between(*scale, area)
-        proportion = math.exp(_between(*map(math.log, ratio), shape))
+        share = h * w * _between(scale[0], scale[1], area)
+        proportion = math.exp(_between(math.log(ratio[0]), math.log(ratio[1]), shape))
         width, height = round(math.sqrt(share * proportion)), round(math.sqrt(share / proportion))
         if 0 < width <= w - left_over and 0 < height <= h - left_over:
             return int(down * (h - height + 1)), int(right * (w - width + 1)), height, width
@@ -380,9 +381,9 @@ def _resized(img: Any, drawn: np.ndarray, size: int | Sequence[int],
              scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
              interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True) -> Any:
     _, h, w = F.get_dimensions(img)
-    part = _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
+    top, left, height, width = _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
     size = (F.as_sizes("RandomResizedCrop", "size", size, (1, 2), 1) * 2)[:2]
-    return F.resized_crop(img, *part, size, interpolation, antialias)
+    return F.resized_crop(img, top, left, height, width, size, interpolation, antialias)
 
 
 class _WithParts(_Random):
@@ -427,7 +428,7 @@ def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] 
             what = randn(channels, height, width)
     else:
         what = tensor(numbers("RandomErasing", "value", value)).reshape(-1, 1, 1)
-    return F.erase(img, top, left, height, width, what.to(img.device, img.dtype), inplace)
+    return F.erase(img, top, left, height, width, what, inplace)
 
 
 class RandomErasing(_WithParts, function=_erased):
