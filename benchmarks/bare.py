@@ -17,7 +17,7 @@ import tinynet.nn.functional as F
 from tinynet.ops import elementwise, products
 from tinynet.ops.conv import channels, fast, pooling
 from tinynet.ops.conv.geometry import Geometry
-from tinynet.optim.sgd import momentum_step
+from tinynet.optim.formulas import momentum_step
 
 RATE, MOMENTUM = 0.01, 0.9
 

@@ -3,8 +3,6 @@
 The names are PyTorch's: ``import tinynet as torch`` runs a small PyTorch program.
 """
 
-from __future__ import annotations
-
 import importlib
 from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
@@ -12,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as _np
 
 from . import autograd, cuda, nn, optim, utils
-from .arrays.devices import Device as device
-from .arrays.random import Generator, default_generator, manual_seed
-from .arrays.threads import get_num_threads, set_num_threads
+from .arrays import (default_generator, Device as device, Generator, get_num_threads, manual_seed,
+    set_num_threads)
 from .autograd import grad
 from .autograd.anomaly import detect_anomaly
 from .autograd.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -36,7 +33,6 @@ from .ops.shapes import (cat, chunk, expand_as, flatten, flip, narrow, permute, 
     squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view_as)
 from .ops.softmax import log_softmax, logsumexp, softmax
 from .printing import set_printoptions
-from .summary import summary
 from .tensor import Size, Tensor
 
 __version__ = "0.1.0"
@@ -55,21 +51,24 @@ dtype = _np.dtype
 
 
 if TYPE_CHECKING:
+    from .explain.summary import summary
     from .serialization import Checkpoint, load, save
 
-# Read when somebody asks for them: an import should be quick, and files bring much of the
-# standard library along.
-_LATER = {"datasets", "distributed", "explain", "transforms", "vision"}
-_FILES = {"Checkpoint", "load", "save"}
+# Imported when somebody asks for them: importing tinynet should be quick, and files bring much of
+# the standard library along.
+_MODULES = {"datasets", "distributed", "explain", "transforms", "vision"}
+_HOMES = {
+    "Checkpoint": ".serialization", "load": ".serialization", "save": ".serialization",
+    "summary": ".explain.summary"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
+    if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
-    if name in _FILES:
-        return getattr(importlib.import_module(".serialization", __name__), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
     raise AttributeError(f"tinynet has no {name!r}, only what small convolutional networks need")
 
 
 def __dir__() -> list[str]:
-    return sorted(globals().keys() | _LATER | _FILES)
+    return sorted({*globals(), *_MODULES, *_HOMES})

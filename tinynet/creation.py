@@ -6,26 +6,19 @@ CPU) and ``requires_grad`` (default False); random ones also ``generator`` (defa
 tensor, unless a keyword says otherwise.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .arrays.devices import as_device, computing, device_of, module_on, to_device, usable_device
-from .arrays.random import Generator, default_generator
-from .ops.arguments import as_tensor as as_a_tensor
-from .ops.arguments import (
-    as_dtype, as_generator, as_int, as_number, as_shape, by_keyword, from_users_code)
+from .arrays import (as_device, computing, default_generator, device_of, Generator, module_on,
+    to_device, usable_device)
+from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
+    as_tensor as as_a_tensor, by_keyword, from_users_code)
 from .ops.dtypes import default_dtype
+from .ops.operands import named
 from .tensor import Tensor
-
-__all__ = [
-    "arange", "as_tensor", "bernoulli", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
-    "full", "full_like", "linspace", "normal", "ones", "ones_like", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"]
 
 
 def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -204,12 +197,6 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
     return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
 
-def _named(name: str, doc: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    return function
-
-
 _Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
 _SIZES = " The sizes are separate arguments, or one sequence."
 
@@ -224,7 +211,7 @@ def _constants(name: str, doc: str, like_doc: str) -> _Pair:
     def make_like(input, *, dtype=None, device=None, requires_grad=False):
         return _constant(like, name, *_like(like, input, dtype, device), requires_grad)
 
-    return by_keyword("size")(_named(name, doc + _SIZES, make)), _named(like, like_doc, make_like)
+    return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
 
 def _random(name: str, method: str, doc: str) -> _Pair:
@@ -237,7 +224,7 @@ def _random(name: str, method: str, doc: str) -> _Pair:
     def make_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
         return _drawn(like, method, *_like(like, input, dtype, device), requires_grad, generator)
 
-    return by_keyword("size")(_named(name, doc + _SIZES, make)), _named(like, like_doc, make_like)
+    return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
 
 zeros, zeros_like = _constants(
@@ -305,9 +292,7 @@ def normal(mean: float, std: float, size: Any, *, generator: Generator | None = 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that each element of `input` gives, else 0, in `input`'s dtype."""
-    if not isinstance(input, Tensor) or not input.is_floating_point():
-        given = getattr(input, "dtype", type(input).__name__)
-        raise TypeError(f"bernoulli: expected a tensor of floats, the probabilities; got {given}")
+    as_floats("bernoulli", "input", input)
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise ValueError("bernoulli: input must hold probabilities, from 0 to 1")
     shape = input.array.shape

@@ -3,11 +3,9 @@
 ``tensor.to("cuda")`` moves a tensor to a GPU. docs/gpu.md says how far the GPU path is tested.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
-from .arrays.devices import as_device, load_cupy
+from .arrays import as_device, load_cupy
 
 
 def is_available() -> bool:

@@ -7,21 +7,18 @@ are too large, too small or too far apart in scientific notation. A tensor of mo
 between.
 """
 
-from __future__ import annotations
-
-import dataclasses
 import math
-import numbers
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from .ops.arguments import as_bool, as_choice, as_int, as_number
 
 PREFIX = "tensor("
 
 
-@dataclasses.dataclass(frozen=True)
-class PrintOptions:
+class PrintOptions(NamedTuple):
     """What ``set_printoptions`` sets; the defaults are PyTorch's."""
 
     precision: int = 4
@@ -64,29 +61,19 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
     >>> set_printoptions(profile="default")
     """
     global _options
-    if profile not in (None, *PROFILES):
-        names = ", ".join(map(repr, PROFILES))
-        raise ValueError(f"set_printoptions: profile={profile!r} is unknown; choose one of {names}")
-    if sci_mode is not None and not isinstance(sci_mode, bool):
-        raise TypeError(f"set_printoptions: sci_mode={sci_mode!r}; give True, False or None")
+    name = "set_printoptions"
+    if profile is not None:
+        as_choice(name, "profile", profile, tuple(PROFILES))
     changes: dict[str, Any] = {"sci_mode": sci_mode}
-    for name, value, least, kind in (
-        ("precision", precision, 0, numbers.Integral),
-        ("threshold", threshold, 0, numbers.Real),
-        ("edgeitems", edgeitems, 0, numbers.Integral),
-        ("linewidth", linewidth, 1, numbers.Integral)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, kind):
-            wanted = "an int" if kind is numbers.Integral else "a number"
-            given = type(value).__name__
-            raise TypeError(
-                f"set_printoptions: {name}={value!r} is a {given}; give {wanted} >= {least}")
-        if not value >= least:  # so that nan is refused too
-            raise ValueError(
-                f"set_printoptions: {name}={value!r} is out of range; give {name} >= {least}")
-        changes[name] = value
-    _options = dataclasses.replace(_options if profile is None else PROFILES[profile], **changes)
+    if sci_mode is not None:
+        as_bool(name, "sci_mode", sci_mode)
+    if threshold is not None:
+        changes["threshold"] = as_number(name, "threshold", threshold, 0, infinite=True)
+    ints = {"precision": (precision, 0), "edgeitems": (edgeitems, 0), "linewidth": (linewidth, 1)}
+    for option, (value, least) in ints.items():
+        if value is not None:
+            changes[option] = as_int(name, option, value, least)
+    _options = (_options if profile is None else PROFILES[profile])._replace(**changes)
 
 
 def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:

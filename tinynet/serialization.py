@@ -7,8 +7,6 @@ numbers, strings, None and tensors is kept as a tree, in which names stand for t
 A checksum covers the tree and the tensors, so a damaged file is refused. Nothing is pickled.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import glob
@@ -22,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays.devices import Device, as_device, to_device, to_host
-from .arrays.random import default_generator
+from .arrays import as_device, default_generator, to_device, to_host
 from .ops.arguments import as_dtype
 from .tensor import Tensor
 
@@ -80,8 +77,9 @@ def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
         raise ValueError(f"load: {path} is not a readable safetensors file: {error}") from error
     entries = [text for name, text in metadata.items()
                if name == _ENTRY or text.startswith(f'{{"{_ENTRY}"')]
+    moved = {n: Tensor._wrap(to_device(array, device, "load")) for n, array in tensors.items()}
     if not entries:
-        return {name: _tensor(array, device) for name, array in tensors.items()}
+        return moved
     try:
         about = json.loads(entries[0])
         if (version := about[_ENTRY]) != _VERSION:
@@ -89,7 +87,7 @@ def load(f: str | os.PathLike[str], map_location: Any = None) -> Any:
                 f"{_VERSION}; is there a later tinynet?")
         if about["sha256"] != _digest(about["tree"], tensors):
             raise ValueError("its content does not match its checksum, so it was damaged")
-        return _from_tree(about["tree"], tensors, device)
+        return _from_tree(about["tree"], moved)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         plain = type(error) is ValueError
         reason = str(error) if plain else f"its header is damaged, {error!r:.80}"
@@ -254,10 +252,6 @@ def _safetensors() -> Any:
     return safetensors.numpy
 
 
-def _tensor(array: np.ndarray, device: Device) -> Tensor:
-    return Tensor._wrap(to_device(array, device, "load"))
-
-
 def _digest(tree: Any, tensors: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256(json.dumps(tree).encode())
     for name in sorted(tensors):
@@ -302,17 +296,17 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray]) ->
         + ("; make a tensor of it with tinynet.from_numpy" if isinstance(obj, np.ndarray) else ""))
 
 
-def _from_tree(tree: Any, tensors: Mapping[str, np.ndarray], device: Device) -> Any:
+def _from_tree(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     if tree is None or isinstance(tree, (bool, int, str)):
         return tree
     ((kind, value),) = tree.items()
     if kind == "tensor":
-        return _tensor(tensors[value], device)
+        return tensors[value]
     if kind == "float":
         return float.fromhex(value)
     if kind in ("list", "tuple"):
-        items = [_from_tree(item, tensors, device) for item in value]
+        items = [_from_tree(item, tensors) for item in value]
         return items if kind == "list" else tuple(items)
     if kind == "dict":
-        return {key: _from_tree(item, tensors, device) for key, item in value}
+        return {key: _from_tree(item, tensors) for key, item in value}
     raise ValueError(f"unknown kind {kind!r}")

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import autograd
-from .arrays.devices import (
-    Device, array_module, as_device, computing, device_of, full_like, on_device_of, to_device,
-    to_host)
-from .arrays.random import default_generator
+from .arrays import (array_module, as_device, computing, default_generator, Device, device_of,
+    full_like, on_device_of, to_device, to_host)
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import arguments, indexing, products, reductions, shapes
 from .ops import elementwise as each
@@ -34,6 +32,21 @@ class Size(tuple):
 
     def __repr__(self) -> str:
         return f"tinynet.Size([{', '.join(map(str, self))}])"
+
+
+def named_in(function: str, args: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Any, Any]:
+    """The dtype and the device that ``.to(*args)`` names: each by itself, or both by a tensor."""
+    for position, argument in enumerate(args):
+        if isinstance(argument, Variable) and len(args) == 1:
+            device, dtype = device_of(argument.array), argument.array.dtype
+        elif isinstance(argument, Device) or _names_a_device(argument):
+            device = argument
+        elif position < 2 and not isinstance(argument, Variable):
+            dtype = as_dtype(function, argument)
+        else:
+            raise TypeError(
+                f"{function}: expected a dtype, a device or one tensor, got {argument!r:.60}")
+    return dtype, device
 
 
 def _names_a_device(argument: Any) -> bool:
@@ -64,14 +77,15 @@ def _converter(dtype: Any) -> Callable[[Tensor], Tensor]:
     return method
 
 
-def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _in_place(operation: Callable[..., Any]) -> Callable[..., Any]:
     """The method that writes an operation's result into the tensor, and returns the tensor."""
+    name = f"{operation.__name__}_"
 
     def method(self: Tensor, *operands: Any, **constants: Any) -> Tensor:
         return self._replace(operation(self, *operands, **constants), name)
 
     method.__name__ = name
-    method.__doc__ = (f"`{name.rstrip('_')}` in place; returns self. RuntimeError on a leaf that "
+    method.__doc__ = (f"`{operation.__name__}` in place; returns self. RuntimeError on a leaf that "
         "requires grad, outside no_grad().")
     return method
 
@@ -239,8 +253,8 @@ class Tensor(Recorded):
         if self._node is not None:
             raise RuntimeError("deepcopy: only leaves can be copied with their place in the graph; "
                 "use tensor.detach().clone()")
-        copy = type(self).__new__(type(self))
-        Variable.__init__(copy, self.detach().clone().array, self._requires_grad)
+        array = self.detach().clone().array
+        copy = _rebuild(type(self), array, self._requires_grad, str(self.device))
         memo[id(self)] = copy
         if self._grad is not None:
             copy._grad = self._grad.__deepcopy__(memo)
@@ -261,16 +275,7 @@ class Tensor(Recorded):
         another tensor. Where nothing changes, and `copy` is False, this tensor itself. Gradients
         flow back. Whether `non_blocking` or not, a copy is finished before it is used.
         """
-        for position, argument in enumerate(args):
-            if isinstance(argument, Variable) and len(args) == 1:
-                device, dtype = device_of(argument.array), argument.array.dtype
-            elif isinstance(argument, Device) or _names_a_device(argument):
-                device = argument
-            elif position < 2 and not isinstance(argument, Variable):
-                dtype = as_dtype("to", argument)
-            else:
-                raise TypeError(
-                    f"to: expected a dtype, a device or one tensor, got {argument!r:.60}")
+        dtype, device = named_in("to", args, dtype, device)
         tensor = self
         if dtype is not None and (wanted := as_dtype("to", dtype)) != self.dtype:
             tensor = cast(tensor, dtype=wanted)
@@ -352,9 +357,7 @@ class Tensor(Recorded):
             raise ValueError(f"{operation}: a value of shape {tuple(value.array.shape)} can't be "
                 f"broadcast to the shape {tuple(shape)} it is written to")
         array_module(self.array, value.array)  # both on one device?
-        if value.array.dtype != self.dtype:
-            value = cast(value, dtype=self.dtype)
-        return shapes.expand(value, shape)
+        return shapes.fitted(value, shape, self.dtype)
 
     # ----------------------------------------------------------------------------------- functions
 
@@ -414,21 +417,17 @@ class Tensor(Recorded):
 
     # ------------------------------------------------------------------------------------ in place
 
-    add_ = __iadd__ = _in_place(each.add, "add_")
-    sub_ = __isub__ = _in_place(each.sub, "sub_")
-    mul_ = __imul__ = _in_place(each.mul, "mul_")
-    div_ = __itruediv__ = _in_place(each.div, "div_")
-    pow_ = __ipow__ = _in_place(each.pow, "pow_")
-    __ifloordiv__ = _in_place(each.floor_divide, "floor_divide_")
-    __imod__ = _in_place(each.remainder, "remainder_")
-    __iand__ = _in_place(each.bitwise_and, "bitwise_and_")
-    __ior__ = _in_place(each.bitwise_or, "bitwise_or_")
-    __ixor__ = _in_place(each.bitwise_xor, "bitwise_xor_")
-    neg_, clamp_ = _in_place(each.neg, "neg_"), _in_place(each.clamp, "clamp_")
-    relu_, exp_ = _in_place(each.relu, "relu_"), _in_place(each.exp, "exp_")
-    sqrt_, tanh_ = _in_place(each.sqrt, "sqrt_"), _in_place(each.tanh, "tanh_")
-    sigmoid_ = _in_place(each.sigmoid, "sigmoid_")
-    masked_fill_ = _in_place(each.masked_fill, "masked_fill_")
+    add_ = __iadd__ = _in_place(each.add)
+    sub_ = __isub__ = _in_place(each.sub)
+    mul_ = __imul__ = _in_place(each.mul)
+    div_ = __itruediv__ = _in_place(each.div)
+    pow_ = __ipow__ = _in_place(each.pow)
+    __ifloordiv__, __imod__ = _in_place(each.floor_divide), _in_place(each.remainder)
+    __iand__, __ior__ = _in_place(each.bitwise_and), _in_place(each.bitwise_or)
+    __ixor__, neg_ = _in_place(each.bitwise_xor), _in_place(each.neg)
+    clamp_, masked_fill_ = _in_place(each.clamp), _in_place(each.masked_fill)
+    relu_, exp_, sqrt_ = _in_place(each.relu), _in_place(each.exp), _in_place(each.sqrt)
+    tanh_, sigmoid_ = _in_place(each.tanh), _in_place(each.sigmoid)
 
     def copy_(self, src: Any) -> Tensor:
         """Write the values of `src`, which is broadcast and converted; returns self."""

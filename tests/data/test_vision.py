@@ -218,7 +218,7 @@ def test_images_there_and_back():
         (lambda: Normalize(0, 1)(IMAGE), TypeError, r"Normalize: got a PIL image; .* ToTensor\(\)"),
         (lambda: Resize(4, antialias=False)(IMAGE), ValueError, "Pillow can't leave antialias out"),
         (lambda: Resize((4, 4), max_size=9)(IMAGE), ValueError, "max_size is for an int as size"),
-        (lambda: Resize(4, max_size=3)(IMAGE), ValueError, "resize: max_size must be an int from 5"),
+        (lambda: Resize(4, max_size=3)(IMAGE), ValueError, "max_size must be an int from 5"),
         (lambda: Resize(0), ValueError, "Resize: size must be 1 or 2 ints from 1 up, got 0"),
         (lambda: Resize("4"), TypeError, "Resize: size must be an int or a sequence of ints"),
         (lambda: Resize(4, "cubic"), ValueError, "Resize: interpolation must be 'nearest', .*"),
@@ -258,7 +258,7 @@ def noise(image):
 PIPELINES = {
     "none": None,
     "ToTensor": ToTensor(),
-    "of bytes": Compose([RandomCrop((6, 5), padding=1, fill=7), RandomHorizontalFlip(), ToTensor()]),
+    "of bytes": Compose([RandomCrop((6, 5), 1, fill=7), RandomHorizontalFlip(), ToTensor()]),
     "nested": Compose([Compose([Pad(1), CenterCrop(6), RandomVerticalFlip()]), PILToTensor()]),
     "of tensors": Compose([ToTensor(), RandomHorizontalFlip(), RandomErasing(value="random"),
         RandomRotation(20, "bilinear"), Normalize((0.5, 0.4, 0.3), 0.2)]),

@@ -99,6 +99,13 @@ def test_kernels_compile_with_nvrtc(architecture):
     library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
+def test_every_function_is_called_by_a_kernel():
+    """So the comparison of kernels with plain functions, and its mutations, reach all of them."""
+    called = [set(gpu_kernels.functions_of(kernel)) for kernel in gpu_kernels.KERNELS.values()]
+    assert all(called)
+    assert set().union(*called) == set(gpu_kernels.functions_by_name())
+
+
 def test_names_that_cupy_reserves_are_not_used():
     for kernel in gpu_kernels.KERNELS.values():
         names = [name for _, _, name, _ in gpu_kernels.parameters(kernel)]

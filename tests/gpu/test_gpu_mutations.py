@@ -27,6 +27,7 @@ from real_cupy import REAL_CUPY
 from test_gpu_api import problems
 
 import tinynet
+from tinynet.arrays.gpu import functions as functions_of_kernels
 
 pytestmark = pytest.mark.skipif(REAL_CUPY, reason="bugs are looked for on the stand-in for cupy")
 
@@ -207,7 +208,7 @@ REPLACEMENTS = [
 ]
 
 # (what the bug is, CUDA C as a regular expression, CUDA C with the bug). Every match in every
-# kernel is tried by itself.
+# function of kernels.cu is tried by itself, on every kernel that calls the function.
 KERNEL_BUGS = [
     ("a wrong sign", r" - (?=\w)", " + "),
     ("a stride that is forgotten", r" \|\| \w+ % s[hw]", ""),
@@ -216,7 +217,7 @@ KERNEL_BUGS = [
     ("a square that is forgotten", r"\((\w) \* \1\)", r"\1"),
     ("a floor under the root", r"\(T\(sqrt\((\w+)\)\) \+ (\w+)\)", r"T(sqrt(\1 + \2))"),
     ("a nan that is lost", r" \|\| (\w+) != \1", ""),
-    ("ties that go to the last", r"done = value[^;]+;", ""),
+    ("ties that go to the last", r"return value == y;", "return false;"),
     ("a tap that is not compared", r" == kh \* KW \+ kw", " >= 0"),
     ("bits of another generator", r">> (27|30|31)", ">> 28"),
     ("lanes in another order", r"i % 4 ", "(3 - i % 4) "),
@@ -393,27 +394,29 @@ def test_replaced(bug, gpu, tmp_path, expected):
 # --------------------------------------------------------------------------------------- kernels
 
 
-def kernel_mutants() -> dict[str, list[Any]]:
-    """For each bug the kernels that have it, at one place each. Their names are numbered."""
-    found: dict[str, list[Any]] = {}
+def kernel_mutants() -> dict[str, list[tuple[Any, str]]]:
+    """For each bug the kernels that have it, at one place each, and the functions with that bug.
+
+    The names of the kernels are numbered.
+    """
+    found: dict[str, list[tuple[Any, str]]] = {}
     for number, (what, code, with_bug) in enumerate(KERNEL_BUGS):
         found[what] = []
         for kernel in gpu_kernels.KERNELS.values():
-            for place in re.finditer(code, kernel.text):
-                changed = (
-                    kernel.text[: place.start()]
-                    + place.expand(with_bug)
-                    + kernel.text[place.end() :]
-                )
-                name = f"{kernel.name}_{number}_{len(found[what])}"
-                found[what].append(kernel._replace(name=name, text=changed))
+            for text in gpu_kernels.functions_of(kernel).values():
+                for place in re.finditer(code, text):
+                    bug = place.expand(with_bug)
+                    changed = text[: place.start()] + bug + text[place.end() :]
+                    name = f"{kernel.name}_{number}_{len(found[what])}"
+                    functions = functions_of_kernels().replace(text, changed)
+                    found[what].append((kernel._replace(name=name), functions))
     return found
 
 
 @functools.cache
 def compiled() -> Any:
     """All kernels with bugs, in one library."""
-    return gpu_kernels.library(*[k for kernels in kernel_mutants().values() for k in kernels])
+    return gpu_kernels.library(*[k for mutants in kernel_mutants().values() for k in mutants])
 
 
 @pytest.mark.skipif(gpu_kernels.compiler() is None, reason="no C++ compiler, to run kernels' text")
@@ -421,7 +424,7 @@ def compiled() -> Any:
 def test_bug_in_a_kernel(what, gpu, monkeypatch):
     kernels = kernel_mutants()[what]
     assert kernels, f"no kernel has what is to be changed for {what!r}"
-    for kernel in kernels:
+    for kernel, _ in kernels:
         name = f"tinynet_{gpu_kernels.original_name(kernel)}"
         right = strict_cupy.reference_kernels[name]
         run = functools.partial(gpu_kernels.run_compiled, kernel, compiled())

@@ -260,12 +260,12 @@ def _assign(name, value):
         (
             lambda: nn.ReLU().register_forward_hook(5),
             TypeError,
-            "register_forward_hook: a hook is a function, got int",
+            "register_forward_hook: hook must be a function, got 5",
         ),
         (
             lambda: nn.ReLU().register_forward_pre_hook(None),
             TypeError,
-            "register_forward_pre_hook: a hook is a function, got NoneType",
+            "register_forward_pre_hook: hook must be a function, got None",
         ),
         (lambda: nn.Sequential(5), TypeError, "'0' must be a Module or None"),
         (

@@ -586,8 +586,7 @@ def test_products_in_blocks_and_in_one_piece(architecture, threads, monkeypatch)
 
 
 WAYS = {
-    "gather": {"GATHER_AT_MOST": np.inf, "FEW_CHANNELS": 0, "ADD_FROM": np.inf},
-    "scatter rows": {"GATHER_AT_MOST": np.inf, "FEW_CHANNELS": 0, "ADD_FROM": 0, "FEW": 1},
+    "gather": {"GATHER_AT_MOST": np.inf, "FEW_CHANNELS": 0},
     "scatter": {"GATHER_AT_MOST": 0},
 }
 

@@ -377,6 +377,6 @@ def test_dropout2d_layer():
     assert nn.Dropout2d(1.0, inplace=True)(copied) is copied
     assert not copied.any()
     with pytest.raises(
-        ValueError, match="Dropout2d: p must be a probability, from 0 to 1; got -0.1"
+        ValueError, match="Dropout2d: p must be from 0 to 1, got -0.1"
     ):
         nn.Dropout2d(-0.1)

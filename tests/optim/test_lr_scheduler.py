@@ -784,8 +784,8 @@ def test_sequences_that_are_refused():
     plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
     sequence = lr_scheduler.SequentialLR(optimizer, [lr_scheduler.StepLR(optimizer, 1)], [])
     for schedulers, milestones, error, message in [
-        (3, [3], TypeError, "schedulers must be a list, got 3"),
-        ([step], 3, TypeError, "milestones must be a list, got 3"),
+        (3, [3], TypeError, "schedulers must be a sequence, got int"),
+        ([step], 3, TypeError, "milestones must be a sequence, got int"),
         ([step, step], [], ValueError, "2 schedulers need one milestone less, got 0"),
         ([step, step, step], [4, 2], ValueError, r"milestones must ascend, got \[4, 2\]"),
         ([step, other], [3], ValueError, "scheduler 1 was made over another optimiser"),

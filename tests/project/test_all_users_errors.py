@@ -363,7 +363,6 @@ ENGINE = {
         "Node",
         "Primitive",
         "Recorded",
-        "add_leaf_hook",
         "after_backward",
         "cast",
         "clone",
@@ -398,7 +397,8 @@ def suspicious(function: Any) -> Iterator[str]:
     except ValueError:  # of a class without its own
         return
     for name, argument in signature.parameters.items():
-        told = str(argument.annotation)
+        told = argument.annotation
+        told = told if isinstance(told, str) else inspect.formatannotation(told)
         if (name in NAMES and told != "str") or any(word in told for word in ANNOTATIONS):
             yield name
 

@@ -20,7 +20,8 @@ PROSE = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 LONGEST_LINE = 100
 LARGEST_FILE = 400
-WHOLE = 9150  # tinynet/ without explain/; the aim is 8,500
+CORE = 8_550  # tinynet/ without explain/ and compat/
+WHOLE = 9_600  # with compat/
 ENGINE = 250
 FIRST_EXAMPLE = 90
 
@@ -69,8 +70,14 @@ def test_no_file_is_too_large(sizes):
 
 
 def test_all_of_it_can_be_read(sizes):
-    explain = PACKAGE / "explain"
-    assert sum(n for path, n in sizes.items() if explain not in path.parents) <= WHOLE
+    """What only PyTorch programs need stands apart, in compat/: no reader of the core meets it."""
+
+    def without(*rooms: str) -> int:
+        apart = {PACKAGE / room for room in rooms}
+        return sum(n for path, n in sizes.items() if not apart.intersection(path.parents))
+
+    assert without("explain", "compat") <= CORE
+    assert without("explain") <= WHOLE
 
 
 def test_the_engine_fits_on_a_few_screens(sizes):

@@ -25,7 +25,7 @@ ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.oper
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
 nn.functional nn.parameter nn.module nn distributed.parallel distributed nn.parallel
-optim data utils vision.transforms vision.datasets vision transforms datasets summary explain
+optim data utils vision.transforms vision.datasets vision transforms datasets explain
 """.split()
 
 
@@ -87,7 +87,7 @@ def test_imports_go_only_down(path):
 def test_import_is_light():
     """No heavy or optional package comes along, and no thread is started."""
     heavy = "cupy torch matplotlib requests pooch tqdm platformdirs scipy IPython"
-    heavy += " safetensors asyncio"
+    heavy += " safetensors asyncio tinynet.explain"
     code = (
         "import sys, threading, tinynet\n"
         f"print([m for m in '{heavy}'.split() if m in sys.modules], threading.active_count())"

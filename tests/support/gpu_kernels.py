@@ -25,7 +25,7 @@ from tinynet.nn.functional.dropout import keep_mask
 from tinynet.ops.conv import plain as conv
 from tinynet.ops.conv import pooling
 from tinynet.ops.conv.geometry import Geometry
-from tinynet.optim import adam, sgd
+from tinynet.optim import formulas
 
 KERNELS = {f"tinynet_{k.name}": k for k in vars(gpu).values() if isinstance(k, Kernel)}
 C_TYPES = {
@@ -68,12 +68,16 @@ def function_name(kernel: Kernel, types: dict[str, str]) -> str:
     return f"tinynet_{kernel.name}_{types['T']}"
 
 
-def source(kernel: Kernel, types: dict[str, str], cuda: bool) -> str:
+def source(
+    kernel: Kernel, types: dict[str, str], cuda: bool, functions: str = gpu.functions()
+) -> str:
     """The kernel as CUDA, or as C++ with a loop over all elements.
 
-    `types` says what T and the other letters stand for.
+    `types` says what T and the other letters stand for. As in cupy they are declared first, and
+    then come the `functions` that kernels call; here in a namespace, one for each kernel.
     """
-    declared, bound = [], [f"typedef {C_TYPES[kind]} {letter};" for letter, kind in types.items()]
+    letters = " ".join(f"typedef {C_TYPES[kind]} {letter};" for letter, kind in types.items())
+    declared, bound = [], []
     for raw, kind, name, written in parameters(kernel):
         c_type = C_TYPES[types.get(kind, kind)]
         if written or name in EACH_ELEMENT:
@@ -90,10 +94,29 @@ def source(kernel: Kernel, types: dict[str, str], cuda: bool) -> str:
         loop = f"long long i = {thread}; i < _size; i += gridDim.x * (long long)blockDim.x"
     else:
         head, loop = 'extern "C" void', "long long i = 0; i < _size; ++i"
+    name = function_name(kernel, types)
     return (
-        f"{head} {function_name(kernel, types)}({', '.join([*declared, size])}) {{\n"
-        f"  for ({loop}) {{\n    {' '.join(bound)}\n{kernel.text}\n  }}\n}}\n"
+        f"namespace in_{name} {{\n{letters}\n{functions}\n"
+        f"{head} {name}({', '.join([*declared, size])}) {{\n"
+        f"  for ({loop}) {{\n    {' '.join(bound)}\n{kernel.text};\n  }}\n}}\n}}\n"
     )
+
+
+def functions_by_name() -> dict[str, str]:
+    """The text of each function in ``kernels.cu``."""
+    pieces = re.split(r"(?=template <[^>]*>\s*__device__)", gpu.functions())[1:]
+    return {re.search(r"__device__ [\w ]+ (\w+)\(", text)[1]: text for text in pieces}
+
+
+def functions_of(kernel: Kernel) -> dict[str, str]:
+    """Those that a kernel calls, perhaps through others."""
+    texts = functions_by_name()
+    called: dict[str, str] = {}
+    text = kernel.text
+    while new := {name for name in texts if re.search(rf"\b{name}(<T>)?\(", text)} - set(called):
+        called |= {name: texts[name] for name in new}
+        text = "".join(called.values())
+    return called
 
 
 def original_name(kernel: Kernel) -> str:
@@ -107,11 +130,14 @@ def compiler() -> str | None:
 
 
 @functools.cache
-def library(*only: Kernel) -> Any:
-    """The kernels `only`, by default all, for all their dtypes, compiled for the CPU."""
-    code = "#include <cmath>\nusing std::sqrt;\n" + "".join(
-        source(kernel, types, cuda=False)
-        for kernel in only or KERNELS.values()
+def library(*mutants: tuple[Kernel, str]) -> Any:
+    """Kernels with functions of their own, by default all right ones, compiled for the CPU.
+
+    They are compiled for all their dtypes.
+    """
+    code = "#include <cmath>\nusing std::sqrt;\n#define __device__\n" + "".join(
+        source(kernel, types, False, functions)
+        for kernel, functions in mutants or [(k, gpu.functions()) for k in KERNELS.values()]
         for types in types_of(kernel)
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -205,12 +231,12 @@ def _keep_mask(seed, dropped, scale, out):
 
 def _momentum(g, lr, momentum, weight, nesterov, p, v):
     numbers = float(lr), float(momentum), float(weight), bool(nesterov)
-    sgd.momentum_step.__wrapped__(np, p, g, v, *numbers)
+    formulas.momentum_step.__wrapped__(np, p, g, v, *numbers)
 
 
 def _adam(g, beta2, weight1, weight2, rate, floor, p, m, v, most=None):
     numbers = 1 - float(weight1), float(beta2), float(rate), float(floor)
-    adam.adam_step.__wrapped__(np, p, g, m, v, most, *numbers)
+    formulas.adam_step.__wrapped__(np, p, g, m, v, most, *numbers)
 
 
 PLAIN: dict[str, Callable[..., None]] = {
@@ -276,12 +302,13 @@ def kernel_cases() -> Iterator[tuple[Any, tuple[Any, ...], float]]:
     for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-12)):
         p, g, m = (numbers(3, 5, dtype=dtype, seed=s) for s in range(3))
         v, most = (abs(numbers(3, 5, dtype=dtype, seed=s)) for s in (3, 4))
-        yield sgd.momentum_step, (p, g, m, 0.1, 0.9, 0.8, True), tolerance
-        yield sgd.momentum_step, (p, g, m, 0.1, 0.9, 1, False), tolerance
-        yield adam.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
-        yield adam.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.momentum_step, (p, g, m, 0.1, 0.9, 0.8, True), tolerance
+        yield formulas.momentum_step, (p, g, m, 0.1, 0.9, 1, False), tolerance
+        yield formulas.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
         g = np.where(g > 0, np.nan, g).astype(dtype)
-        yield adam.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.adam_step, (p, g, m, v, None, 0.9, 0.99, 0.1, 1e-4), tolerance
+        yield formulas.adam_step, (p, g, m, v, most, 0.9, 0.99, 0.1, 1e-4), tolerance
 
 
 def assert_kernel_is_plain_function(

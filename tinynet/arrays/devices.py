@@ -4,10 +4,9 @@ The code above this file computes with `xp`, the module that owns its arrays: nu
 the CPU, cupy for arrays on a GPU. cupy is imported only when a ``"cuda"`` device is requested.
 """
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
+import dataclasses
 import functools
 import importlib
 import sys
@@ -19,6 +18,7 @@ import numpy as np
 _T = TypeVar("_T")
 
 
+@dataclasses.dataclass(init=False, repr=False, unsafe_hash=True, slots=True)
 class Device:
     """Where an array lives: ``Device("cpu")``, ``Device("cuda")`` or ``Device("cuda", 1)``.
 
@@ -31,21 +31,14 @@ class Device:
     device(type='cuda', index=1)
     """
 
-    __slots__ = ("type", "index")
     type: str
     index: int | None
 
-    def __init__(self, type: str | Device, index: int | None = None):
+    def __init__(self, type: "str | Device", index: int | None = None):
         if isinstance(type, Device):
             self.type, self.index = type.type, type.index
         else:
             self.type, self.index = _parse("device", type, index)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
-
-    def __hash__(self) -> int:
-        return hash((self.type, self.index))
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -64,11 +57,7 @@ def as_device(function: str, device: Any) -> Device:
     Traceback (most recent call last):
     ValueError: zeros: unknown device 'tpu'; tinynet knows 'cpu', 'cuda' and 'cuda:<number>'
     """
-    if isinstance(device, Device):
-        return device
-    found = Device.__new__(Device)
-    found.type, found.index = _parse(function, device)
-    return found
+    return device if isinstance(device, Device) else Device(*_parse(function, device))
 
 
 def _parse(function: str, text: Any, index: int | None = None) -> tuple[str, int | None]:
@@ -151,19 +140,16 @@ def _import_problem(error: ImportError) -> str:
 
 def _driver_problem(error: Exception) -> str:
     if getattr(error, "status", None) in _DRIVER_ERRORS:
-        return (
-            f"cupy finds no NVIDIA driver, or one too old for it ({error}); "
-            "install or update the driver (https://www.nvidia.com/drivers)")
-    return (
-        f"there is an NVIDIA driver but no GPU that it can use ({error}); "
-        "check nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES")
+        return (f"cupy finds no NVIDIA driver, or one too old for it ({error}); install or update "
+            "the driver (https://www.nvidia.com/drivers)")
+    return (f"there is an NVIDIA driver but no GPU that it can use ({error}); check nvidia-smi and "
+        "the environment variable CUDA_VISIBLE_DEVICES")
 
 
 def _library_problem(error: Exception) -> str:
-    return (
-        f"cupy is installed, but a first computation with it fails ({type(error).__name__}: "
-        f"{str(error).strip()}); if CUDA's libraries are missing, "
-        "pip install 'cupy-cuda13x[ctk]' (or 'cupy-cuda12x[ctk]')")
+    return (f"cupy is installed, but a first computation with it fails ({type(error).__name__}: "
+        f"{str(error).strip()}); if CUDA's libraries are missing, pip install 'cupy-cuda13x[ctk]' "
+        "(or 'cupy-cuda12x[ctk]')")
 
 
 # ------------------------------------------------------------------------- computing with arrays
@@ -186,9 +172,8 @@ def array_module(*arrays: Any, function: str = "") -> Any:
             owner, first = found, array
         elif owner is not found or (found is not np and array.device != first.device):
             a, b = device_of(first), device_of(array)
-            raise RuntimeError(
-                f"{function}{': ' if function else ''}expected all tensors on the same device, "
-                f"but found {a} and {b}; move one with .to('{a}') or .to('{b}')")
+            raise RuntimeError(f"{function}{': ' if function else ''}expected all tensors on the "
+                f"same device, but found {a} and {b}; move one with .to('{a}') or .to('{b}')")
     return owner or np
 
 
@@ -261,8 +246,8 @@ def module_on(device: Any, function: str = "") -> Iterator[Any]:
 
     None means the CPU. An error about `device` begins with the name `function`.
     """
-    target = as_device(function, "cpu" if device is None else device)
-    if target.type == "cpu":
+    target = None if device is None else as_device(function, device)
+    if target is None or target.type == "cpu":
         yield np
     else:
         cupy = load_cupy(target.index or 0, function)

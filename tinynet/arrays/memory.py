@@ -5,8 +5,6 @@ their memory to the system and request it again in the next step. The system han
 by page, at two microseconds a page, which took a tenth of a step and more.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os
@@ -86,9 +84,7 @@ def _strides(shape: tuple[int, ...], itemsize: int,
 
 def _block(size: int) -> Any:
     """A block of `size` bytes, or None (numpy then allocates) if that would exceed the limit."""
-    free = _free.get(size)
-    if free is None:
-        free = _free.setdefault(size, [])
+    free = _free.setdefault(size, [])
     try:
         return _lend(free.pop().memory, free)
     except IndexError:
@@ -126,6 +122,16 @@ def _forget() -> None:
 def is_view(array: Any) -> bool:
     """Whether `array` is a view of another array's memory."""
     return isinstance(array.base, type(array))
+
+
+def why_read_only(array: Any) -> str:
+    """Why `array` can't be written to, in words that follow "the tensor"; empty if it can."""
+    steps = zip(array.strides, array.shape, strict=True)
+    if array.size and any(step == 0 and n > 1 for step, n in steps):
+        return "is expanded: several elements are one in memory"
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        return "shares a read-only array"
+    return ""
 
 
 def scratch(xp: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:

@@ -1,7 +1,5 @@
 """Random numbers. The CPU draws all of them, so a seed gives the same numbers on every device."""
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
@@ -39,7 +37,7 @@ class Generator:
             return self.__dict__[name]
         raise AttributeError(f"Generator has no {name!r}")
 
-    def manual_seed(self, seed: int) -> Generator:
+    def manual_seed(self, seed: int) -> "Generator":
         """Restart the stream from `seed`, an int of at most 64 bits; returns self.
 
         A negative seed s stands for 2**64 + s. TypeError if `seed` is not an int, ValueError if
@@ -65,8 +63,7 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """The position in the stream, as numbers and strings that JSON can store."""
-        return {
-            "seed": self._seed, "spawned": self._spawned,
+        return {"seed": self._seed, "spawned": self._spawned,
             "bit_generator": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -80,7 +77,7 @@ class Generator:
                 f"set_state: this is not the state of a Generator: {state!r:.80}") from error
         self._seed, self._spawned, self.numpy = seed, spawned, np.random.Generator(bits)
 
-    def spawn(self) -> Callable[[int], Generator]:
+    def spawn(self) -> "Callable[[int], Generator]":
         """A new family of generators: a function from a number to an independent generator.
 
         No two numbers, and no two families, give the same stream. Spawning draws nothing from

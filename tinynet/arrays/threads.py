@@ -5,8 +5,6 @@ two Python threads that each do a part of a convolution, copies included, are fa
 Python thread that waits for BLAS threads at every product.
 """
 
-from __future__ import annotations
-
 import contextvars
 import ctypes
 import functools
@@ -63,21 +61,15 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _requested_threads() -> int | None:
-    """OMP_NUM_THREADS, if it is set to a positive number."""
-    text = os.environ.get("OMP_NUM_THREADS", "")
-    return int(text) if text.isdecimal() and int(text) > 0 else None
-
-
-def share_cores(processes: int) -> None:
+def divide_cores(processes: int) -> None:
     """Divide the cores among so many processes, this one included, that run on them.
 
     Nothing changes if the number of threads was set by the user.
     """
-    if not _workers.chosen and _requested_threads() is None:
+    if not _workers.chosen:
         _workers.threads = max(1, len(cores()) // processes)
-        for blas in _blas():
-            blas.set(min(blas.get(), _workers.threads))
+        for get, set_ in _blas():
+            set_(min(get(), _workers.threads))
 
 
 def poll_during_parallel(function: Callable[[], Any] | None) -> None:
@@ -92,8 +84,10 @@ class _Workers:
     """Threads that sleep until there is work. The first `parallel` call starts them."""
 
     def __init__(self) -> None:
-        self.threads = min(len(cores()), _requested_threads() or len(cores()))
-        self.chosen = False  # whether set_num_threads was called
+        text = os.environ.get("OMP_NUM_THREADS", "")
+        requested = int(text) if text.isdecimal() else 0
+        self.threads = min(len(cores()), requested or len(cores()))
+        self.chosen = requested > 0  # whether the user set the number, here or by set_num_threads
         self.poll: Callable[[], Any] | None = None
         self.reset()
 
@@ -108,12 +102,12 @@ class _Workers:
         """Start threads until there are `n`."""
         with self.lock:
             while self.started < n:
-                threading.Thread(
-                    target=self._work, args=(self.jobs,), daemon=True, name="tinynet").start()
+                work = functools.partial(self._work, self.jobs)
+                threading.Thread(target=work, daemon=True, name="tinynet").start()
                 self.started += 1
 
     @staticmethod
-    def _work(jobs: queue.SimpleQueue[tuple[contextvars.Context, _Job]]) -> None:
+    def _work(jobs: "queue.SimpleQueue[tuple[contextvars.Context, _Job]]") -> None:
         _local.in_parallel = True
         while True:
             context, job = jobs.get()
@@ -124,17 +118,17 @@ class _Workers:
         """Limit BLAS to one thread, because its threads would compete with ours for the cores."""
         with self.lock:
             if self.regions == 0:
-                for blas in _blas():
-                    blas.before = blas.get()
-                    blas.set(1)
+                self.before = [get() for get, _ in _blas()]
+                for _, set_ in _blas():
+                    set_(1)
             self.regions += 1
 
     def __exit__(self, *error: Any) -> None:
         with self.lock:
             self.regions -= 1
             if self.regions == 0:
-                for blas in _blas():
-                    blas.set(blas.before)
+                for (_, set_), before in zip(_blas(), self.before, strict=True):
+                    set_(before)
 
 
 @functools.cache
@@ -153,33 +147,24 @@ def blas_architectures() -> frozenset[str]:
     return frozenset(getattr(lib, "architecture", None) or "" for lib in _blas_libraries())
 
 
-class _Blas:
-    """A BLAS library in this process: functions that get and set its number of threads.
-
-    `before` is the number outside parallel regions.
-    """
-
-    def __init__(self, get: Callable[[], int], set: Callable[[int], Any]) -> None:
-        self.get, self.set = get, set
-        self.before = 1
-
-
 @functools.cache
-def _blas() -> list[_Blas]:
-    """The BLAS libraries in this process, found when the first parallel region is entered."""
-    found: list[_Blas] = []
+def _blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
+    """Of each BLAS library in this process, the functions that get and set its number of threads.
+
+    They are found when the first parallel region is entered.
+    """
+    found: list[Any] = []
     for lib in _blas_libraries():
         # The library is loaded already. PyDLL calls take half a microsecond because they keep
         # Python's lock, so no other thread takes over.
         library = ctypes.PyDLL(lib.filepath)
         for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
-            get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
-            if get is not None:
-                set_ = getattr(library, f"{prefix}openblas_set_num_threads{suffix}")
-                found.append(_Blas(get, set_))
+            names = [f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
+            if hasattr(library, names[0]):
+                found.append([library[name] for name in names])
                 break
         else:
-            found.append(_Blas(lib.get_num_threads, lib.set_num_threads))
+            found.append([lib.get_num_threads, lib.set_num_threads])
     return found
 
 
@@ -259,19 +244,20 @@ def pieces(n: int, parts: int) -> tuple[slice, ...]:
     return tuple([slice(a, b) for a, b in itertools.pairwise(ends)])
 
 
-def as_many_each(least: int, threads: int) -> int:
+def balanced_parts(least: int, threads: int) -> int:
     """Number of parts: at least `least`, and a multiple of the number of `threads`."""
     return -(-max(least, threads) // threads) * threads
 
 
-def by_shares(xp, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
+def parallel_slices(
+        xp, n: int, elements: int, function: Callable[[slice], Any], passes: int = 1) -> None:
     """Call `function` on slices that make up range(n), on several threads if that pays.
 
     It pays if `function` makes `passes` passes over an array of many `elements`. For a smaller
     array, and on a GPU, there is one call.
     """
     busy = max(1, min(_workers.threads, passes * elements // _WORTH))
-    slices = pieces(n, as_many_each(elements // _SLICE, busy) if xp is np else 1)
+    slices = pieces(n, balanced_parts(elements // _SLICE, busy) if xp is np else 1)
     if len(slices) == 1:
         function(slices[0])
     else:

@@ -2,11 +2,6 @@
 
 from .engine import Node, Primitive, Variable, backward, grad
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .hooks import RemovableHandle, add_leaf_hook, after_backward
+from .hooks import RemovableHandle, after_backward
 from .primitives import cast, clone
 from .recorded import Recorded
-
-__all__ = [
-    "Node", "Primitive", "Recorded", "RemovableHandle", "Variable",
-    "add_leaf_hook", "after_backward", "backward", "cast", "clone", "enable_grad", "grad",
-    "is_grad_enabled", "no_grad", "set_grad_enabled"]

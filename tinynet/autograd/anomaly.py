@@ -4,21 +4,19 @@ The engine calls these functions only while a `detect_anomaly` block is open in 
 they cost one look at a number.
 """
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
-import linecache
 import math
 import os
 import sys
 import threading
+import traceback
 import zlib
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
 
 # _ORIGINS: inside a derivative. Its own intermediate results are not checked, because where()
 # often discards an infinity that it had to compute; but its operations remember their origin.
@@ -63,7 +61,7 @@ class detect_anomaly(contextlib.ContextDecorator):
         _count(-1)
         _mode.reset(self._tokens.pop())
 
-    def _recreate_cm(self) -> detect_anomaly:
+    def _recreate_cm(self) -> "detect_anomaly":
         return detect_anomaly()  # one for each call of a decorated function
 
 
@@ -100,39 +98,37 @@ def _blame(name: str, inputs: dict[str, Any], constants: dict[str, Any], wrong: 
     numbers = [*inputs.values(), *constants.values()]
     if any(isinstance(v, float) and not math.isfinite(v) for v in numbers):
         return  # asked for by name, as by masked_fill(mask, -inf)
+    of = "finite inputs"
     for label, value in inputs.items():
         if not hasattr(value, "array") or not (given := _wrong(value.array)):
             continue
         if given.startswith("nan"):
             writer = value._version.changed_by
-            raise RuntimeError(
-                f"detect_anomaly: input {label!r} of {name} held {given} before any operation that "
-                "was watched, so it was in the data or the weights"
-                f"{f'; {writer} was the last to change it' if writer else ''}; {_origin()}")
+            last = f"; {writer} was the last to change it" if writer else ""
+            raise RuntimeError(f"detect_anomaly: input {label!r} of {name} held {given} before any "
+                "operation that was watched, so it was in the data or the weights"
+                f"{last}; {_origin()}")
         if not wrong.startswith("nan"):
             return
         of = f"{given} in its input {label!r}"
         break
-    else:
-        of = "finite inputs"
     raise RuntimeError(f"detect_anomaly: {name} made {wrong}, out of {of}; {_origin()}")
 
 
-def gradients(node: Any, g: Any, positions: list[int]) -> list[Any]:
+def gradients(node: Any, g: Any, positions: list[int]) -> dict[int, Any]:
     """``node.gradients(g, positions)``; raises at the first nan or infinity on the way back."""
-    if not watching or _mode.get() == _OFF:
-        return node.gradients(g, positions)
     before = _mode.get()
+    if before == _OFF:
+        return node.gradients(g, positions)
     token = _mode.set(_ORIGINS)
     try:
         made = node.gradients(g, positions)
     finally:
         _mode.reset(token)
-    for i, gradient in zip(positions, made, strict=True):
+    for i, gradient in made.items():
         if before == _CHECKS and (wrong := _wrong(gradient.array)):
-            blame = (
-                f"the backward pass of {node.primitive.name} made {wrong} in the gradient of its "
-                f"input {node.input_name(i)}")
+            blame = (f"the backward pass of {node.primitive.name} made {wrong} in the gradient of "
+                f"its input {node.input_name(i)}")
             if arrived := _wrong(g.array):
                 blame = f"backward was given a gradient with {arrived}, and {blame}"
             where = getattr(node, "origin", "")
@@ -148,11 +144,10 @@ def _origin() -> str:
     while frame is not None:
         code = frame.f_code
         if not line and not code.co_filename.startswith(_PACKAGE):
-            source = linecache.getline(code.co_filename, frame.f_lineno).strip()
-            line = f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
-            line += f"\n    {source}" if source else ""
-        owner = frame.f_locals.get("self") if code.co_name == "forward" else None
-        if owner is not None and hasattr(owner, "named_modules"):
+            place = traceback.FrameSummary(code.co_filename, frame.f_lineno, code.co_name)
+            line = traceback.format_list([place])[0].strip()
+        owner: Any = frame.f_locals.get("self") if code.co_name == "forward" else None
+        if hasattr(owner, "named_modules"):
             modules.append(owner)
         frame = frame.f_back
     if not modules:
@@ -177,6 +172,5 @@ def _wrong(array: Any) -> str:
     place = tuple(int(i) for i in xp.unravel_index(int(worst.argmax()), worst.shape))
     count = int((~finite).sum())
     others = f" and {count - 1:,} more" if count > 1 else ""
-    return (
-        f"{float(array[place])}, at index {place}{others} in {array.dtype} of shape "
+    return (f"{float(array[place])}, at index {place}{others} in {array.dtype} of shape "
         f"{tuple(array.shape)}")

@@ -14,22 +14,21 @@ each node after all that used its result: the walk needs no recursion, and visit
 In-place changes and views are in `inplace`, hooks in `hooks`, the search for nans in `anomaly`.
 """
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import operator
 import threading
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing, warnings_are_off, without_warnings
+from ..arrays import array_module, computing, warnings_are_off, without_warnings
 from . import anomaly, hooks, requests
 from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
-from .versions import Saved, Version, copy, freed
+from .versions import Kept, Version, copy, keep, restore
 
 # ---------------------------------------------------------------------------------- variables
 
@@ -58,7 +57,7 @@ class Variable:
         """A new variable of the user's class; primitives wrap their results with it."""
         raise NotImplementedError
 
-    def _vertex(self) -> Node | Variable | None:
+    def _vertex(self) -> "Node | Variable | None":
         """What stands for this variable in the graph: its node; itself if it is a leaf that
         requires grad; or None."""
         return self._node or (self if self._requires_grad else None)
@@ -111,14 +110,15 @@ class Primitive:
         self.inputs = list(code.co_varnames[1 : code.co_argcount])
         if reserved := {"g", "y", "i", "shapes", "wanted"}.intersection(_parameters(forward)):
             raise ValueError(f"primitive {self.name}: {reserved} are reserved for derivatives")
-        self.rules: list[_Rule] = []  # one per input, or one for all
+        self.rules: Any = []  # by an input's position; in a defaultdict if one serves all inputs
         self.joint = False
         self.__doc__ = forward.__doc__
 
     def derivatives(self, *for_all: Callable[..., Any], **by_name: Callable[..., Any]) -> None:
         """Declare the derivatives: by the inputs' names, or one for an operation on ``*inputs``."""
-        functions = for_all if self.variadic else [by_name[name] for name in self.inputs]
-        self.rules = [_Rule(self, function) for function in functions]
+        functions = for_all or [by_name[name] for name in self.inputs]
+        rules = [_Rule(self, function) for function in functions]
+        self.rules = defaultdict(lambda: rules[0]) if for_all else rules
 
     def joint_derivative(self, function: Callable[..., Any]) -> None:
         """Declare one derivative for all inputs, whose gradients share most of their computation.
@@ -126,7 +126,8 @@ class Primitive:
         It returns a tuple with one gradient per input. It may ask for ``wanted``, one bool per
         input, and return None where no gradient is wanted.
         """
-        self.rules, self.joint = [_Rule(self, function)], True
+        self.joint = True
+        self.derivatives(function)
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
         arrays: list[Any] = []
@@ -164,31 +165,34 @@ class _Rule:
 
     def __init__(self, primitive: Primitive, function: Callable[..., Any]):
         self.function = function
-        names, inputs = _parameters(function), primitive.inputs
-        self.sources = [_source(inputs, name) for name in names]
-        self.keeps = [inputs.index(n) if n in inputs else -1 for n in names if n in ("y", *inputs)]
+        known = _sources(primitive.inputs)
+        self.sources = [known.get(n, ("constants", n)) for n in _parameters(function)]
+        self.keeps = [key for place, key in self.sources if place == "kept"]
 
-    def __call__(self, node: Node, g: Any, which: Any) -> Any:
-        return self.function(*[source(node, g, which) for source in self.sources])
+    def __call__(self, node: "Node", g: Any, which: Any) -> Any:
+        arguments = []
+        for place, key in self.sources:
+            if place == "g":
+                arguments.append(g)
+            elif place == "kept":
+                arguments.append(restore(node, key, g))
+            elif place == "which":
+                arguments.append(which)
+            else:
+                arguments.append(getattr(node, place)[key])
+        return self.function(*arguments)
 
 
-def _source(inputs: list[str], name: str) -> Callable[[Node, Any, Any], Any]:
-    """Where an argument comes from: a function of the node, of g, and of which inputs it is for."""
-    owner, _, kind = name.rpartition("_")
-    position = inputs.index(name) if name in inputs else -1
-    if name == "g":
-        return lambda node, g, which: g
-    if name in inputs or name == "y":
-        return lambda node, g, which: node.value(position, g)
-    if owner in inputs and kind in ("shape", "dtype"):
-        position = inputs.index(owner)
-        attribute = operator.attrgetter(f"{kind}s")
-        return lambda node, g, which: attribute(node)[position]
-    if name in ("i", "wanted"):
-        return lambda node, g, which: which
-    if name == "shapes":
-        return lambda node, g, which: node.shapes
-    return lambda node, g, which: node.constants[name]
+def _sources(inputs: list[str]) -> dict[str, tuple[str, Any]]:
+    """Where arguments of derivatives come from: an attribute of the node and a key in it, or g, or
+    what the derivative is for: the position of one input, or one bool per input."""
+    found: dict[str, tuple[str, Any]] = {
+        "g": ("g", None), "y": ("kept", -1), "i": ("which", None), "wanted": ("which", None),
+        "shapes": ("shapes", slice(None))}
+    for i, name in enumerate(inputs):
+        found[name] = "kept", i
+        found[f"{name}_shape"], found[f"{name}_dtype"] = ("shapes", i), ("dtypes", i)
+    return found
 
 
 # --------------------------------------------------------------------------------------- nodes
@@ -212,15 +216,14 @@ class Node:
         self.shape = result.array.shape
         self.time = next(_clock)
         self.retained: weakref.ref[Variable] | None = None  # whose .grad retain_grad() asked for
-        self.kept: dict[int, Any] | None = {}  # by position; None when freed
-        one_rule = primitive.variadic or primitive.joint
+        self.kept: dict[int, Kept] | None = {}  # by position; None when freed
         for i, parent in enumerate(parents):
             if parent is not None:
-                for position in primitive.rules[0 if one_rule else i].keeps:
+                for position in primitive.rules[i].keeps:
                     if position not in self.kept:
                         v = result if position < 0 else inputs[position]
                         vertex = None if position < 0 else parents[position]
-                        self.kept[position] = Saved(v, vertex) if isinstance(v, Variable) else v
+                        self.kept[position] = keep(v, vertex)
 
     @property
     def name(self) -> str:
@@ -231,36 +234,29 @@ class Node:
         return f"<{self.name}>"
 
     @property
-    def next_functions(self) -> tuple[tuple[Node | Variable | None, int], ...]:
+    def next_functions(self) -> "tuple[tuple[Node | Variable | None, int], ...]":
         """The vertices of the inputs, in PyTorch's form of pairs."""
         return tuple((parent, 0) for parent in self.parents)
-
-    def value(self, position: int, g: Variable) -> Any:
-        """The input at `position`, or the result at -1, with its history."""
-        if self.kept is None:
-            raise freed(self.primitive.name)
-        saved = self.kept[position]
-        return saved.restore(self, position, g) if isinstance(saved, Saved) else saved
 
     def input_name(self, position: int) -> str:
         """What messages call an input."""
         return str(position) if self.primitive.variadic else repr(self.primitive.inputs[position])
 
-    def gradients(self, g: Variable, positions: list[int]) -> list[Any]:
+    def gradients(self, g: Variable, positions: list[int]) -> dict[int, Any]:
         """The gradients with respect to the inputs at `positions`; `g` is that of the result."""
-        rules = self.primitive.rules
-        if self.primitive.joint:
-            made = rules[0](self, g, tuple([i in positions for i in range(len(self.parents))]))
-            made = [made[i] for i in positions]
-        else:
-            made = [rules[0 if self.primitive.variadic else i](self, g, i) for i in positions]
-        for i, gradient in zip(positions, made, strict=True):
+        primitive = self.primitive
+        if primitive.joint:
+            wanted = tuple([i in positions for i in range(len(self.parents))])
+            joint = primitive.rules[0](self, g, wanted)
+        made = {}
+        for i in positions:
+            gradient = joint[i] if primitive.joint else primitive.rules[i](self, g, i)
             array = gradient.array
             if array.shape != self.shapes[i] or array.dtype != self.dtypes[i]:
-                raise RuntimeError(
-                    f"backward: a mistake in the primitive {self.primitive.name}: its gradient for "
-                    f"input {self.input_name(i)} is {array.dtype} {tuple(array.shape)}, the input "
-                    f"is {self.dtypes[i]} {tuple(self.shapes[i])}")
+                raise RuntimeError(f"backward: a mistake in the primitive {primitive.name}: its "
+                    f"gradient for input {self.input_name(i)} is {array.dtype} "
+                    f"{tuple(array.shape)}, the input is {self.dtypes[i]} {tuple(self.shapes[i])}")
+            made[i] = gradient
         return made
 
     def free(self) -> None:
@@ -294,7 +290,7 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
         positions = [i for i, parent in enumerate(node.parents)
                      if parent is not None and (wanted is None or parent in wanted)]  # fmt: skip
         made = (anomaly if anomaly.watching else Node).gradients(node, g, positions)
-        for i, gradient in zip(positions, made, strict=True):
+        for i, gradient in made.items():
             parent = node.parents[i]
             gradients[parent] = gradients[parent] + gradient if parent in gradients else gradient
         observer.visited(node, g, gradients)

@@ -1,7 +1,5 @@
 """Grad mode: whether operations are recorded in the graph. Every thread has its own."""
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 import inspect
@@ -31,15 +29,14 @@ class _GradMode(contextlib.ContextDecorator):
     def __exit__(self, *error: object) -> None:
         _enabled.reset(self._tokens.pop())
 
-    def _recreate_cm(self) -> _GradMode:
+    def _recreate_cm(self) -> "_GradMode":
         # each call of a decorated function gets a context of its own, for threads and recursion
         return enable_grad() if self.mode else no_grad()
 
     def __call__(self, function: Callable[..., Any]) -> Any:
         if inspect.isgeneratorfunction(function):
-            raise TypeError(
-                f"no_grad/enable_grad can't decorate the generator function {function.__name__}: "
-                "its body runs after the call; use a 'with' block inside it")
+            raise TypeError("no_grad/enable_grad can't decorate the generator function "
+                f"{function.__name__}: its body runs after the call; use a 'with' block inside it")
         return super().__call__(function)
 
 

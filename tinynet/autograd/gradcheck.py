@@ -6,19 +6,18 @@ element, with what reverse mode gives. In float32 rounding would hide the differ
 is computed in float64.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import computing, to_host
-from ..ops.arguments import as_number
+from ..arrays import computing, to_host
+from ..ops.arguments import as_function, as_int, as_number
 from ..tensor import Tensor
 from .engine import grad
 from .grad_mode import enable_grad
+from .requests import as_list
 
 _Function = Callable[..., list[Tensor]]
 
@@ -56,28 +55,20 @@ def gradcheck(f: Callable[..., Any], inputs: Tensor | Sequence[Any], order: int 
     >>> gradcheck(lambda x: (x**3).sum(), tinynet.tensor([1.0, -2.0], requires_grad=True))
     True
     """
-    if order not in (1, 2):
-        raise ValueError(f"gradcheck: order must be 1 or 2, got {order!r}")
-    if not callable(f):
-        raise TypeError(f"gradcheck: f must be a function of the inputs, got {f!r:.60}")
-    for name, value in (("eps", eps), ("atol", atol), ("rtol", rtol)):
+    as_int("gradcheck", "order", order, 1, 3)
+    as_function("gradcheck", "f", f, "a function of the inputs")
+    as_number("gradcheck", "eps", eps, positive=True)
+    for name, value in (("atol", atol), ("rtol", rtol)):
         as_number("gradcheck", name, value, 0)
-    if not eps:
-        raise ValueError("gradcheck: eps must be positive, got 0")
-    if not isinstance(inputs, (Tensor, tuple, list)):
-        kind = type(inputs).__name__
-        raise TypeError(f"gradcheck: inputs must be a tensor or a sequence of tensors, got {kind}")
-    given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = as_list("gradcheck", "inputs", inputs)
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ValueError("gradcheck: none of the inputs requires grad, there is nothing to check")
     points = [_upcast(x) if isinstance(x, Tensor) else x for x in given]
 
     def function(*free: Tensor) -> list[Tensor]:
-        arguments = list(points)
-        for i, x in zip(checked, free, strict=True):
-            arguments[i] = x
-        return _outputs(f(*arguments))
+        replaced = dict(zip(checked, free, strict=True))
+        return _outputs(f(*[replaced.get(i, point) for i, point in enumerate(points)]))
 
     check = _Check([points[i] for i in checked], [f"input {i}" for i in checked], eps, atol, rtol)
     try:
@@ -113,7 +104,7 @@ class _Check:
         self.free, self.names = free, names
         self.eps, self.atol, self.rtol = eps, atol, rtol
 
-    def upstream(self, function: _Function) -> _Check:
+    def upstream(self, function: _Function) -> "_Check":
         """The same check with random upstream gradients of `function` among the free tensors."""
         random = np.random.default_rng(0)
         made = [Tensor._wrap(random.standard_normal(y.shape)).to(y.device).requires_grad_()
@@ -146,9 +137,8 @@ class _Check:
             raise ValueError("gradcheck: f returns no floating tensor")
         for a, b in zip(outputs, again, strict=True):
             if not np.array_equal(to_host(a.array), to_host(b.array), equal_nan=True):
-                raise ValueError(
-                    "gradcheck: two calls of f with the same inputs differ; "
-                    "seed what is random in it")
+                raise ValueError("gradcheck: two calls of f with the same inputs differ; seed what "
+                    "is random in it")
         for number, output in enumerate(outputs):
             direction = random.standard_normal(output.shape)
             analytic = [np.zeros(x.shape) for x in self.free]
@@ -163,12 +153,10 @@ class _Check:
             for x, name, derivative in zip(self.free, self.names, analytic, strict=True):
                 numeric, kinks = _difference(evaluate, x, direction, self.eps)
                 if kinks.any():
-                    warnings.warn(
-                        f"gradcheck: the {what} with respect to {name}"
-                        f"{_place(kinks.argmax(), x.shape)} jumps there (a kink?); no value is "
-                        "right at such a point, move the input away from it",
-                        UserWarning,
-                        stacklevel=3)
+                    place = _place(kinks.argmax(), x.shape)
+                    warnings.warn(f"gradcheck: the {what} with respect to {name}{place} jumps "
+                        "there (a kink?); no value is right at such a point, move the input away "
+                        "from it", UserWarning, stacklevel=3)
                 where = f"{what} of output {number} with respect to {name}"
                 self._agree(where, derivative, numeric)
 
@@ -179,8 +167,7 @@ class _Check:
         excess[np.isnan(derivative) & np.isnan(numeric)] = -np.inf
         if excess.size and excess.max() > 0:
             worst = excess.argmax()
-            raise GradcheckError(
-                f"gradcheck: the {what}{_place(worst, excess.shape)} is "
+            raise GradcheckError(f"gradcheck: the {what}{_place(worst, excess.shape)} is "
                 f"{derivative.flat[worst]:.10g}, but by central differences "
                 f"{numeric.flat[worst]:.10g} (difference {error.flat[worst]:.3g}; "
                 f"{int((excess > 0).sum())} of {excess.size} elements differ)")

@@ -5,12 +5,10 @@ added, while gradients of earlier layers are still being computed: `DistributedD
 it to the other processes meanwhile.
 """
 
-from __future__ import annotations
-
 import contextvars
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from .grad_mode import no_grad
@@ -28,7 +26,7 @@ class RemovableHandle:
         """Remove the hook; a second call does nothing."""
         self._hooks.pop(self._key, None)
 
-    def __enter__(self) -> RemovableHandle:
+    def __enter__(self) -> "RemovableHandle":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -39,19 +37,28 @@ class RemovableHandle:
 _hooked: set[weakref.ref[Any]] = set()
 
 
-def add_leaf_hook(leaf: Any, hook: Callable[[Any], None]) -> RemovableHandle:
-    """Call ``hook(leaf)`` in every `backward` as soon as ``leaf.grad`` is complete.
+def register_post_accumulate_grad_hook(leaf: Any, hook: Callable[[Any], None]) -> RemovableHandle:
+    """Call ``hook(tensor)`` in every `backward` once the gradient of this leaf is complete.
+
+    Gradients of other leaves are still being computed then. The hook may change ``.grad`` and must
+    return None. `tinynet.grad` leaves no gradients, so it calls no hooks. If a backward pass fails,
+    the gradients that leaves with hooks have received before stay.
 
     Raises:
         TypeError: `hook` can't be called.
-        RuntimeError: `leaf` is no leaf, or doesn't require grad.
+        RuntimeError: the tensor is no leaf, or doesn't require grad.
+
+    >>> import tinynet
+    >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
+    >>> with w.register_post_accumulate_grad_hook(lambda w: print(w.grad)):
+    ...     (w * w).sum().backward()
+    tensor([6., 8.])
     """
     if not callable(hook):
         raise TypeError(f"{_HOOK}: a hook is a function, got {type(hook).__name__}")
     if leaf._vertex() is not leaf:
-        raise RuntimeError(
-            f"{_HOOK}: this tensor, of shape {tuple(leaf.array.shape)}, is not a leaf that "
-            "requires grad, and only such tensors get a gradient; register the hook on a "
+        raise RuntimeError(f"{_HOOK}: this tensor, of shape {tuple(leaf.array.shape)}, is not a "
+            "leaf that requires grad, and only such tensors get a gradient; register the hook on a "
             "parameter, or on a tensor made with requires_grad=True")
     if hooks_of(leaf) is None:
         leaf._hooks = OrderedDict()
@@ -73,23 +80,8 @@ def run_leaf_hooks(leaf: Any) -> None:
     with no_grad():
         for hook in list((hooks_of(leaf) or {}).values()):
             if (answer := hook(leaf)) is not None:
-                raise TypeError(
-                    f"{_HOOK}: the hook returned a {type(answer).__name__}; a hook may change "
-                    "tensor.grad in place or set it, and must return None")
-
-
-def _count_contributions(history: Iterable[Any], wanted: Any) -> dict[Any, int]:
-    """How many gradients each hooked leaf will receive from the nodes of `history`.
-
-    Only vertices in `wanted` receive one; None means that all do.
-    """
-    pending: dict[Any, int] = {}
-    for node in history if _hooked else ():
-        if wanted is None or node in wanted:
-            for parent in node.parents:
-                if hooks_of(parent) and (wanted is None or parent in wanted):
-                    pending[parent] = pending.get(parent, 0) + 1
-    return pending
+                raise TypeError(f"{_HOOK}: the hook returned a {type(answer).__name__}; a hook may "
+                    "change tensor.grad in place or set it, and must return None")
 
 
 class Observer:
@@ -101,11 +93,15 @@ class Observer:
 
     def __init__(self, retain_graph: bool, deliver: Callable[..., None] | None = None):
         self.retain_graph, self.deliver = retain_graph, deliver
-        self.pending: dict[Any, int] = {}
+        self.pending: Counter[Any] = Counter()  # gradients that a leaf with hooks will yet receive
 
     def begin(self, history: list[Any], wanted: set[Any] | None) -> None:
-        if self.deliver is not None:
-            self.pending = _count_contributions(history, wanted)
+        """The walk will go through `history`, to vertices in `wanted`; None means to all."""
+        for node in history if _hooked and self.deliver is not None else ():
+            if wanted is None or node in wanted:
+                for parent in node.parents:
+                    if hooks_of(parent) and (wanted is None or parent in wanted):
+                        self.pending[parent] += 1
 
     def visited(self, node: Any, g: Any, gradients: dict[Any, Any]) -> None:
         if node.retained is not None:

@@ -20,17 +20,15 @@ A view that is not written to, such as ``u = b[1]``, follows when it is used nex
 at an older version, so it becomes select(b's new node).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing
+from ..arrays import array_module, computing, why_read_only
 from .engine import Node, Primitive, Variable
 from .grad_mode import is_grad_enabled
 from .primitives import cast
-from .versions import Saved
+from .versions import keep_copies
 
 
 @Primitive
@@ -99,11 +97,10 @@ class Writable(Variable):
             self._refuse_leaf(operation)
             if result.array.dtype != self.array.dtype:
                 result = cast(result, dtype=self.array.dtype)
-        self._refuse_memory(operation)
-        for saved in (result._node.kept or {}).values() if result._node is not None else ():
-            # the operation that computed `result` may need the values that are overwritten now
-            if isinstance(saved, Saved) and saved.version is self._version and saved.is_current():
-                saved.keep_copy()
+        if problem := why_read_only(self.array):
+            raise RuntimeError(f"{operation}: the tensor {problem}; change a copy, tensor.clone()")
+        if result._node is not None:  # it may need the values that are overwritten now
+            keep_copies(result._node, self._version)
         array_module(self.array, result.array, function=operation)  # both on one device?
         with computing(self.array):
             self.array[...] = result.array
@@ -132,32 +129,18 @@ class Writable(Variable):
 
     def _refuse_unfit(self, result: Variable, operation: str) -> None:
         if result.array.shape != self.array.shape:
-            raise ValueError(
-                f"{operation}: the result has shape {tuple(result.array.shape)}, which does not "
-                f"fit in place into shape {tuple(self.array.shape)}")
+            raise ValueError(f"{operation}: the result has shape {tuple(result.array.shape)}, "
+                f"which does not fit in place into shape {tuple(self.array.shape)}")
         dtype = result.array.dtype
         if not np.can_cast(dtype, self.array.dtype, "same_kind"):
-            raise RuntimeError(
-                f"{operation}: the result is {dtype}, which can't be written into "
+            raise RuntimeError(f"{operation}: the result is {dtype}, which can't be written into "
                 f"{self.array.dtype}; convert the tensor first, with .to(tinynet.{dtype})")
 
     def _refuse_leaf(self, operation: str) -> None:
         owner: Any = self
         while owner is not None:
             if owner._node is None and owner._requires_grad:
-                raise RuntimeError(
-                    f"{operation}: a {'' if owner is self else 'view of a '}leaf tensor that "
-                    "requires grad can't be changed in place, its gradient would be lost; do it "
-                    "under tinynet.no_grad(), or out of place")
+                raise RuntimeError(f"{operation}: a {'' if owner is self else 'view of a '}leaf "
+                    "tensor that requires grad can't be changed in place, its gradient would be "
+                    "lost; do it under tinynet.no_grad(), or out of place")
             owner = None if owner._view_of is None else owner._view_of[0]
-
-    def _refuse_memory(self, operation: str) -> None:
-        array = self.array
-        steps = zip(array.strides, array.shape, strict=True)
-        if array.size and any(step == 0 and n > 1 for step, n in steps):
-            raise RuntimeError(
-                f"{operation}: several elements of this expanded tensor are one in memory; change "
-                "a copy, tensor.clone()")
-        if isinstance(array, np.ndarray) and not array.flags.writeable:
-            raise RuntimeError(
-                f"{operation}: the tensor shares a read-only array; change a copy, tensor.clone()")

@@ -1,7 +1,5 @@
 """The two primitives that have no other room: a copy, and a change of dtype."""
 
-from __future__ import annotations
-
 from .engine import Primitive
 from .versions import copy
 

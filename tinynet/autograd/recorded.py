@@ -1,14 +1,11 @@
 """What users see of the graph: requires_grad, grad, grad_fn, backward, detach."""
 
-from __future__ import annotations
-
 import weakref
-from collections.abc import Callable
 from typing import Any
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
+from . import hooks
 from .engine import Node, Variable, backward
-from .hooks import RemovableHandle, add_leaf_hook
 from .inplace import Writable
 
 
@@ -29,13 +26,11 @@ class Recorded(Writable):
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Set whether `backward` leaves a gradient in this leaf; returns self. Floats only."""
         if self._node is not None and not requires_grad:
-            raise RuntimeError(
-                "requires_grad_: this tensor was computed from others that require grad; "
-                "tensor.detach() cuts it off")
+            raise RuntimeError("requires_grad_: this tensor was computed from others that require "
+                "grad; tensor.detach() cuts it off")
         if requires_grad and self.array.dtype.kind != "f":
-            raise RuntimeError(
-                "requires_grad_: only floating-point tensors can require gradients, this one is "
-                f"{self.array.dtype}")
+            raise RuntimeError("requires_grad_: only floating-point tensors can require gradients, "
+                f"this one is {self.array.dtype}")
         self._requires_grad = bool(requires_grad) and self._node is None
         return self
 
@@ -53,8 +48,7 @@ class Recorded(Writable):
             if not isinstance(value, Variable):
                 raise TypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
             if value.array.shape != self.array.shape or value.array.dtype != self.array.dtype:
-                raise RuntimeError(
-                    "grad: a gradient has the shape and dtype of its tensor, "
+                raise RuntimeError("grad: a gradient has the shape and dtype of its tensor, "
                     f"{tuple(self.array.shape)} {self.array.dtype}; "
                     f"got {tuple(value.array.shape)} {value.array.dtype}")
             array_module(self.array, value.array, function="grad")  # both on one device?
@@ -99,23 +93,7 @@ class Recorded(Writable):
         directions = None if gradient is None else [gradient]
         backward(self, directions, retain_graph, create_graph, inputs)
 
-    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
-        """Call ``hook(tensor)`` in every `backward` once the gradient of this leaf is complete.
-
-        Gradients of other leaves are still being computed then. The hook may change ``.grad`` and
-        must return None. `tinynet.grad` leaves no gradients, so it calls no hooks. If a backward
-        pass fails, the gradients that leaves with hooks have received before stay.
-
-        Raises:
-            RuntimeError: the tensor is no leaf, or doesn't require grad.
-
-        >>> import tinynet
-        >>> w = tinynet.tensor([3.0, 4.0], requires_grad=True)
-        >>> with w.register_post_accumulate_grad_hook(lambda w: print(w.grad)):
-        ...     (w * w).sum().backward()
-        tensor([6., 8.])
-        """
-        return add_leaf_hook(self, hook)
+    register_post_accumulate_grad_hook = hooks.register_post_accumulate_grad_hook
 
     def detach(self) -> Any:
         """The same values in the same memory, cut off from the graph."""

@@ -3,17 +3,19 @@
 The engine imports this file, so variables are known here by their method ``_vertex``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
-from ..arrays.devices import array_module, full_like
-from ..arrays.memory import is_view
+from ..arrays import array_module, full_like, is_view
 
 
 def _is_variable(value: Any) -> bool:
     return hasattr(type(value), "_vertex")
+
+
+def _check_tensor(function: str, value: Any, message: str) -> None:
+    if not _is_variable(value):
+        raise TypeError(f"{function}: {message.format(type(value).__name__)}")
 
 
 def as_list(function: str, name: str, given: Any) -> list[Any]:
@@ -23,8 +25,7 @@ def as_list(function: str, name: str, given: Any) -> list[Any]:
     if isinstance(given, (tuple, list)):
         return list(given)
     kind = type(given).__name__
-    rule = "as a tensor or a sequence of tensors"
-    raise TypeError(f"{function}: expected {name} {rule}, got {kind}")
+    raise TypeError(f"{function}: expected {name} as a tensor or a sequence of tensors, got {kind}")
 
 
 def seeds(function: str, names: tuple[str, str], outputs: Any, directions: Any) -> list[Any]:
@@ -38,9 +39,7 @@ def seeds(function: str, names: tuple[str, str], outputs: Any, directions: Any) 
 
 
 def _seed(function: str, output: Any, gradient: Any) -> tuple[Any, Any]:
-    if not _is_variable(output):
-        kind = type(output).__name__
-        raise TypeError(f"{function}: expected a tensor to differentiate, got {kind}")
+    _check_tensor(function, output, "expected a tensor to differentiate, got {}")
     vertex, shape, dtype = output._vertex(), tuple(output.array.shape), output.array.dtype
     if vertex is None:
         raise RuntimeError(
@@ -52,16 +51,13 @@ def _seed(function: str, output: Any, gradient: Any) -> tuple[Any, Any]:
                 f"{function}: a tensor of shape {shape}, not a single number, needs a direction; "
                 "reduce it first (.sum(), .mean()) or give its gradient, of the same shape")
         return vertex, output._make(full_like(output.array, 1))
-    if not _is_variable(gradient):
-        kind = type(gradient).__name__
-        raise TypeError(f"{function}: expected the gradient as a tensor, got {kind}")
+    _check_tensor(function, gradient, "expected the gradient as a tensor, got {}")
     given, given_dtype = tuple(gradient.array.shape), gradient.array.dtype
     if given != shape:
         raise RuntimeError(f"{function}: the gradient has shape {given}, but its tensor {shape}")
     if given_dtype != dtype:
-        raise RuntimeError(
-            f"{function}: the gradient is {given_dtype}, but its tensor {dtype}; convert it with "
-            f".to(tinynet.{dtype})")
+        raise RuntimeError(f"{function}: the gradient is {given_dtype}, but its tensor {dtype}; "
+            f"convert it with .to(tinynet.{dtype})")
     array_module(output.array, gradient.array, function=function)  # both on one device?
     return vertex, gradient
 
@@ -72,13 +68,11 @@ def targets(function: str, inputs: list[Any]) -> list[Any]:
         raise ValueError(f"{function}: inputs is empty; name the tensors whose gradients you want")
     vertices = []
     for number, tensor in enumerate(inputs):
-        if not _is_variable(tensor):
-            kind = type(tensor).__name__
-            raise TypeError(f"{function}: input {number} is a {kind}, not a tensor")
+        _check_tensor(function, tensor, f"input {number} is a {{}}, not a tensor")
         if (vertex := tensor._vertex()) is None:
             shape = tuple(tensor.array.shape)
-            rule = "does not require grad"
-            raise RuntimeError(f"{function}: input {number}, of shape {shape}, {rule}")
+            raise RuntimeError(
+                f"{function}: input {number}, of shape {shape}, does not require grad")
         vertices.append(vertex)
     return vertices
 
@@ -97,9 +91,8 @@ def leaves(function: str, inputs: Any) -> set[Any] | None:
 def refuse_create_graph(create_graph: bool) -> None:
     """`backward` gives no higher orders."""
     if create_graph:
-        raise RuntimeError(
-            "backward: create_graph=True is not supported, since .grad keeps no history; use "
-            "tinynet.grad(outputs, inputs, create_graph=True)")
+        raise RuntimeError("backward: create_graph=True is not supported, since .grad keeps no "
+            "history; use tinynet.grad(outputs, inputs, create_graph=True)")
 
 
 def refuse_contradiction(materialize_grads: bool, allow_unused: bool | None) -> None:
@@ -115,8 +108,7 @@ def unused(number: int, tensor: Any, allow_unused: Any, materialize_grads: bool)
         return tensor._make(full_like(tensor.array, 0))
     if not allow_unused:
         shape = tuple(tensor.array.shape)
-        raise RuntimeError(
-            f"grad: the outputs do not depend on input {number}, of shape {shape}; "
+        raise RuntimeError(f"grad: the outputs do not depend on input {number}, of shape {shape}; "
             "allow_unused=True gives None for it, materialize_grads=True zeros")
     return None
 

@@ -1,12 +1,10 @@
 """What a node keeps for the backward pass, and the check that nobody has written to it since."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import computing
+from ..arrays import computing
 from . import anomaly
 
 
@@ -25,66 +23,63 @@ class Version:
         self.changed_by = operation
 
 
-class Saved:
-    """An array that a derivative will ask for, and its version when the node kept it.
+# A value that a derivative will ask for: an array; the vertex and the version of its variable; the
+# version's count and the array's fingerprint when it was kept. A number has no version. Arrays are
+# kept and not variables, because an in-place operation can give a variable a new node: node ->
+# variable -> node would be a cycle, which reference counting can't free.
+Kept = tuple[Any, Any, Version | None, int, int | None]
 
-    A node keeps arrays and not variables, because an in-place operation can give a variable a new
-    node: node -> variable -> node would be a cycle, which reference counting can't free.
+
+def keep(value: Any, vertex: Any) -> Kept:
+    """What a node keeps of `value`: a variable with that vertex, a number or None."""
+    version = getattr(value, "_version", None)
+    if version is None:
+        return value, None, None, 0, None
+    fingerprint = anomaly.fingerprint(value.array) if anomaly.watching else None
+    return value.array, vertex, version, version.count, fingerprint
+
+
+def restore(node: Any, position: int, g: Any) -> Any:
+    """What `node` kept of the input at `position`, or of the result at -1, with its history.
+
+    Raises:
+        RuntimeError: it was freed, or its memory was changed since.
     """
-
-    __slots__ = ("array", "vertex", "version", "count", "fingerprint")
-
-    def __init__(self, variable: Any, vertex: Any):
-        self.array = variable.array
-        self.vertex = vertex  # of the variable: a node, a leaf, or None
-        self.version = variable._version
-        self.count = self.version.count
-        self.fingerprint = anomaly.fingerprint(self.array) if anomaly.watching else None
-
-    def keep_copy(self) -> None:
-        """Keep a copy, because the array is about to be overwritten."""
-        self.array, self.version, self.count = copy(self.array), Version(), 0
-
-    def is_current(self) -> bool:
-        """Whether no in-place operation has changed the array since."""
-        return self.version.count == self.count
-
-    def restore(self, node: Any, position: int, g: Any) -> Any:
-        """The variable that `node` kept from `position`, with its history.
-
-        Raises:
-            RuntimeError: the array was changed in place since.
-        """
-        if self.version.count != self.count:
-            raise self._error(
-                node, position,
-                f"{self.version.changed_by} changed that in place since (it is at version "
-                f"{self.version.count}, version {self.count} is needed); change a copy, "
-                "tensor.clone(), instead")
-        if self.fingerprint is not None and anomaly.checksum(self.array) != self.fingerprint:
-            raise self._error(
-                node, position,
-                "the values were changed since through a numpy array that shares its memory "
-                "(from numpy() or from_numpy()); write to a copy")
-        if self.vertex is not None and type(self.vertex) is not type(node):
-            return self.vertex  # a leaf, which is its own vertex
-        variable = g._make(self.array)
-        variable._node = node if position < 0 else self.vertex
-        variable._version = self.version
-        return variable
-
-    def _error(self, node: Any, position: int, change: str) -> RuntimeError:
-        what = "result" if position < 0 else f"input {node.input_name(position)}"
-        return RuntimeError(
-            f"backward: {node.primitive.name} needs its {what}, a {self.array.dtype} tensor of "
-            f"shape {tuple(self.array.shape)}, but {change}")
+    if node.kept is None:
+        raise RuntimeError(
+            f"backward: the values that {node.primitive.name} kept were freed by an earlier "
+            "backward pass; say retain_graph=True in that one to go through the graph again")
+    array, vertex, version, count, fingerprint = node.kept[position]
+    if version is None:
+        return array
+    if version.count != count:
+        raise _changed(node, position,
+            f"{version.changed_by} changed that in place since (it is at version {version.count}, "
+            f"version {count} is needed); change a copy, tensor.clone(), instead")
+    if fingerprint is not None and anomaly.checksum(array) != fingerprint:
+        raise _changed(node, position,
+            "the values were changed since through a numpy array that shares its memory "
+            "(from numpy() or from_numpy()); write to a copy")
+    if vertex is not None and type(vertex) is not type(node):
+        return vertex  # a leaf, which is its own vertex
+    variable = g._make(array)
+    variable._node = node if position < 0 else vertex
+    variable._version = version
+    return variable
 
 
-def freed(primitive: str) -> RuntimeError:
-    """The error for a second pass through a graph whose kept values were freed."""
-    return RuntimeError(
-        f"backward: the values that {primitive} kept were freed by an earlier backward pass; say "
-        "retain_graph=True in that one to go through the graph again")
+def _changed(node: Any, position: int, change: str) -> RuntimeError:
+    what = "result" if position < 0 else f"input {node.input_name(position)}"
+    array = node.kept[position][0]
+    return RuntimeError(f"backward: {node.primitive.name} needs its {what}, a {array.dtype} tensor "
+        f"of shape {tuple(array.shape)}, but {change}")
+
+
+def keep_copies(node: Any, version: Version) -> None:
+    """Let `node` keep copies of the arrays of this `version`, which are about to be overwritten."""
+    for position, (array, vertex, own, count, _) in (node.kept or {}).items():
+        if own is version and count == version.count:
+            node.kept[position] = copy(array), vertex, Version(), 0, None
 
 
 def copy(array: Any) -> Any:

@@ -1,7 +1,5 @@
 """Data sets: a length, and samples by index."""
 
-from __future__ import annotations
-
 import bisect
 import copy
 import itertools
@@ -11,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import creation
-from ..arrays.devices import Device
-from ..arrays.random import Generator, default_generator
+from ..arrays import default_generator, Device, Generator
 from ..ops import shapes
 from ..ops.arguments import as_generator, as_list, as_number
 from ..tensor import Tensor
@@ -56,7 +53,7 @@ class Dataset:
         """The samples at `indices`, as a batch."""
         return default_collate([self[int(i)] for i in indices])
 
-    def __add__(self, other: Dataset) -> ConcatDataset:
+    def __add__(self, other: "Dataset") -> "ConcatDataset":
         return ConcatDataset([self, other])
 
 

@@ -1,7 +1,5 @@
 """`DataLoader`: iterates over a data set in batches."""
 
-from __future__ import annotations
-
 import contextvars
 import copy
 import itertools
@@ -12,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import Device, load_cupy, usable_device
-from ..arrays.gpu import send
-from ..arrays.random import Generator, default_generator, drawing_from
+from ..arrays import (default_generator, Device, drawing_from, Generator, load_cupy, send,
+    usable_device)
 from ..ops.arguments import as_bool, as_generator, as_int, as_number
 from ..tensor import Tensor
 from .dataset import (IterableDataset, default_collate, default_convert, fetch_batch, length_of,

@@ -1,14 +1,12 @@
 """Samplers: iterables of indices, or of lists of them, that give the order of the samples."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arrays.random import Generator, default_generator
+from ..arrays import default_generator, Generator
 from ..ops.arguments import as_bool, as_generator, as_int, as_list, as_number
 from .dataset import as_indices, length_of
 

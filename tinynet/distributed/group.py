@@ -11,8 +11,6 @@ are built on it; docs/distributed.md is the guide.
 Only the thread that called `init_process_group` calls MPI, so MPI needs no thread support.
 """
 
-from __future__ import annotations
-
 import atexit
 import enum
 import faulthandler
@@ -27,8 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import device_of, to_device, to_host
-from ..arrays.threads import cores, poll_during_parallel, share_cores
+from ..arrays import cores, device_of, divide_cores, poll_during_parallel, to_device, to_host
 from ..autograd.grad_mode import no_grad
 from ..ops.arguments import as_bool, as_int, as_tensor
 from ..tensor import Tensor
@@ -60,7 +57,7 @@ class ReduceOp(enum.Enum):
 class Work:
     """A collective started with ``async_op=True``. Don't use its tensor before `wait` returns."""
 
-    def __init__(self, group: Group | None = None, function: str = "", request: Any = None):
+    def __init__(self, group: "Group | None" = None, function: str = "", request: Any = None):
         self._group, self._function, self._request = group, function, request
         self._finish: Any = None
         self._number = 0 if group is None else group.count  # collectives begun, with this one
@@ -96,7 +93,7 @@ class Group:
         self.ended: dict[int, int] = {}  # by rank: how many collectives it had begun when it ended
         if self.size > 1:
             self.comm, self.goodbyes = self.new_comm(), self.new_comm()
-            self._share_cores()
+            self._divide_cores()
             self._hooks = sys.excepthook, threading.excepthook
             sys.excepthook, threading.excepthook = self._end_all, self._end_all_from_thread
             atexit.register(self.leave)
@@ -105,10 +102,10 @@ class Group:
         """A communicator, whose messages are never mixed up with others'. All ranks call this."""
         return self.MPI.COMM_WORLD.Dup()
 
-    def _share_cores(self) -> None:
+    def _divide_cores(self) -> None:
         node = self.MPI.COMM_WORLD.Split_type(self.MPI.COMM_TYPE_SHARED)
         own = set(cores())  # a launcher may have given each rank cores of its own
-        share_cores(sum(not own.isdisjoint(others) for others in node.allgather(sorted(own))))
+        divide_cores(sum(not own.isdisjoint(others) for others in node.allgather(sorted(own))))
         node.Free()
 
     # --------------------------------------------------------------------------- collectives

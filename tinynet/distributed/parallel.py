@@ -1,7 +1,5 @@
 """`DistributedDataParallel`: one model on several ranks, each with a share of every batch."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import weakref
@@ -10,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, on_device_of, computing, device_of, to_device, to_host
+from ..arrays import array_module, computing, device_of, on_device_of, to_device, to_host
 from ..autograd import Primitive, after_backward, is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
 from ..ops.arguments import as_bool, as_number
@@ -109,7 +107,7 @@ class DistributedDataParallel(Module):
 # ----------------------------------------------- how the start of a backward pass is noticed
 
 
-def _begin(g: Any, reducer: _Reducer) -> Any:
+def _begin(g: Any, reducer: "_Reducer") -> Any:
     reducer.begin()
     return g
 
@@ -120,7 +118,7 @@ _begin_averaging = Primitive(lambda xp, a, *, reducer: a, name="distributed", vi
 _begin_averaging.derivatives(a=_begin)
 
 
-def _watched(result: Any, reducer: _Reducer) -> Any:
+def _watched(result: Any, reducer: "_Reducer") -> Any:
     if isinstance(result, Tensor):
         return _begin_averaging(result, reducer=reducer) if result.requires_grad else result
     if isinstance(result, dict):
@@ -253,7 +251,7 @@ class _Bucket:
         self.empty()
 
 
-def _ready_hook(reducer: weakref.ref[_Reducer], number: int, i: int) -> Callable[[Any], None]:
+def _ready_hook(reducer: "weakref.ref[_Reducer]", number: int, i: int) -> Callable[[Any], None]:
     # weak, because the reducer refers to the parameter, and the parameter refers to its hooks
     def ready(parameter: Any) -> None:
         if (r := reducer()) is not None:

@@ -1,25 +1,26 @@
 """Neural networks: modules, layers, losses, and the functions under them."""
 
 import importlib
-from typing import Any
+import types
 
-from . import activations, containers, functional, init, layers, losses, normalization, spatial
-from . import utils
-from .activations import *
-from .containers import *
-from .layers import *
-from .losses import *
+from . import functional, init, utils
+from .containers import ModuleDict, ModuleList, Sequential
+from .layers import Conv2d, ConvTranspose2d, Dropout, Dropout2d, Flatten, Linear
 from .module import Module
-from .normalization import *
+from .normalization import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from .parameter import Parameter
-from .spatial import *
+from .stateless import (
+    AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, BCELoss, BCEWithLogitsLoss, CircularPad2d,
+    ConstantPad2d, CosineSimilarity, CrossEntropyLoss, ELU, GELU, Hardtanh, HuberLoss, Identity,
+    KLDivLoss, L1Loss, LeakyReLU, LogSoftmax, MSELoss, MaxPool2d, NLLLoss, ReLU, ReLU6,
+    ReflectionPad2d, ReplicationPad2d, SiLU, Sigmoid, SmoothL1Loss, Softmax, Softplus, Tanh,
+    Unflatten, Upsample, ZeroPad2d)
 
-__all__ = ["Module", "Parameter", "functional", "init", "utils"]
-__all__ += activations.__all__ + containers.__all__ + layers.__all__ + losses.__all__
-__all__ += normalization.__all__ + spatial.__all__
+__all__ = ["functional", "init", "utils"]
+__all__ += [name for name, value in dict(globals()).items() if isinstance(value, type)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> types.ModuleType:
     if name == "parallel":  # imported at first use, which is on several ranks
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,5 @@
 """Modules that hold modules."""
 
-from __future__ import annotations
-
 import itertools
 import operator
 from collections import OrderedDict
@@ -9,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .module import Module, iterated
-
-__all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 
 class _Numbered(Module):
@@ -123,7 +119,7 @@ class ModuleList(_Numbered):
     def _slice(self, index: slice) -> Any:
         return list(self)[index]  # numbered anew, as in PyTorch
 
-    def __repr__(self) -> str:
+    def _children_text(self) -> list[str]:
         # equal neighbours are printed once: "(0-2): 3 x Linear(...)"
         lines, start = [], 0
         for text, group in itertools.groupby(map(repr, self)):
@@ -131,8 +127,7 @@ class ModuleList(_Numbered):
             many = f"({start}-{start + count - 1}): {count} x {text}"
             lines.append(many if count > 1 else f"({start}): {text}")
             start += count
-        inside = "".join("\n  " + line.replace("\n", "\n  ") for line in lines)
-        return f"ModuleList({inside}\n)" if lines else "ModuleList()"
+        return lines
 
 
 class ModuleDict(Module):

@@ -1,7 +1,5 @@
 """`FunctionModule`: layers without parameters, each declared in one line by its function."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -62,21 +60,6 @@ class FunctionModule(Module):
             text = (inspect.getdoc(function) or "").partition("\n>>> ")[0].rstrip()
             cls.__doc__ = f"{text}\n\nThe layer form of `{function.__name__.strip('_')}`."
 
-    def __init__(self, *arguments: Any, **options: Any):
-        name = type(self).__name__
-        try:
-            bound = self._signature.bind(*arguments, **options)
-        except TypeError as error:
-            raise TypeError(f"{name}: {error}; expected {name}{self._signature}") from None
-        bound.apply_defaults()
-        super().__init__()
-        for name, value in bound.arguments.items():
-            if name in BUFFERS:
-                self.register_buffer(name, value)
-            else:
-                setattr(self, name, value)
-        self._check()
-
     def _check(self) -> None:
         """Check or convert the attributes of a new layer; most leave this to the first call."""
 
@@ -93,10 +76,22 @@ class FunctionModule(Module):
 
 
 def _initialiser(signature: inspect.Signature) -> Callable[..., None]:
-    """An ``__init__`` that `help` and `inspect` show with the arguments of `signature`."""
+    """The ``__init__`` of a layer, which `help` and `inspect` show with `signature`."""
 
     def __init__(self: FunctionModule, *arguments: Any, **options: Any) -> None:
-        FunctionModule.__init__(self, *arguments, **options)
+        layer = type(self).__name__
+        try:
+            bound = signature.bind(*arguments, **options)
+        except TypeError as error:
+            raise TypeError(f"{layer}: {error}; expected {layer}{signature}") from None
+        bound.apply_defaults()
+        Module.__init__(self)
+        for name, value in bound.arguments.items():
+            if name in BUFFERS:
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+        self._check()
 
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(  # type: ignore[attr-defined]

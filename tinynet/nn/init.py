@@ -5,17 +5,14 @@ of a weight is the number of inputs that one output sums, the fan out the number
 input contributes to.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import to_device
-from ..arrays.random import Generator, default_generator
+from ..arrays import default_generator, Generator, to_device
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_number, as_tensor
+from ..ops.arguments import as_choice, as_generator, as_number, as_tensor
 from ..tensor import Tensor
 
 Source = Generator | None  # of random numbers; None is `default_generator`
@@ -34,20 +31,16 @@ def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
 
 
 def _random(function: str, generator: Source) -> np.random.Generator:
-    if not isinstance(generator, (Generator, type(None))):
-        raise TypeError(
-            f"{function}: generator must be a tinynet.Generator, got {type(generator).__name__}")
-    return (generator or default_generator).numpy
+    return (as_generator(function, generator) or default_generator).numpy
 
 
 def _draw(function: str, tensor: Tensor, generator: Source, kind: str, shift: float,
           scale: float) -> Tensor:
     """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
-    if as_tensor(function, "tensor", tensor).array.dtype.kind != "f":
-        raise RuntimeError(f"{function}: draws floats, which don't fit into {tensor.dtype}")
-    dtype = np.float64 if tensor.array.dtype == np.float64 else np.float32
-    draws = getattr(_random(function, generator), kind)(tensor.array.shape, dtype)
-    return _write(function, tensor, draws * scale + shift)
+    as_tensor(function, "tensor", tensor)
+    draw = getattr(_random(function, generator), kind)
+    with no_grad():
+        return tensor._replace(tensor._drawn(function, draw, shift, scale), function)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Source = None) -> Tensor:
@@ -117,9 +110,8 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
         as_number("trunc_normal_", name, value)
     if not a - 2 * std <= mean <= b + 2 * std or not a < b:
-        raise ValueError(
-            f"trunc_normal_: [a, b] must be an interval within 2 std={std} of mean={mean}, "
-            f"got [{a}, {b}]")
+        raise ValueError(f"trunc_normal_: [a, b] must be an interval within 2 std={std} "
+            f"of mean={mean}, got [{a}, {b}]")
     random = _random("trunc_normal_", generator)
     draws = random.normal(mean, std, shape)
     while (outside := (draws < a) | (draws > b)).any():
@@ -153,29 +145,28 @@ def _fans(function: str, tensor: Tensor) -> tuple[int, int]:
     return shape[1] * taps, shape[0] * taps
 
 
-def _root_fan(function: str, tensor: Tensor, mode: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"{function}: mode must be 'fan_in' or 'fan_out', got {mode!r:.60}")
-    return math.sqrt(_fans(function, tensor)[mode == "fan_out"])
-
-
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
                      nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
     """Uniform around 0 with standard deviation gain / sqrt(fan).
 
     The gain is ``calculate_gain(nonlinearity, a)``. He et al. 2015, arXiv 1502.01852.
     """
-    root = _root_fan("kaiming_uniform_", tensor, mode)
-    bound = math.sqrt(3.0) * _gain("kaiming_uniform_", nonlinearity, a) / root
+    bound = _kaiming("kaiming_uniform_", tensor, a, mode, nonlinearity, math.sqrt(3.0))
     return _draw("kaiming_uniform_", tensor, generator, "random", -bound, 2 * bound)
 
 
 def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
                     nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
     """Normal with mean 0 and standard deviation gain / sqrt(fan); see `kaiming_uniform_`."""
-    root = _root_fan("kaiming_normal_", tensor, mode)
-    std = _gain("kaiming_normal_", nonlinearity, a) / root
+    std = _kaiming("kaiming_normal_", tensor, a, mode, nonlinearity, 1.0)
     return _draw("kaiming_normal_", tensor, generator, "standard_normal", 0.0, std)
+
+
+def _kaiming(function: str, tensor: Tensor, slope: float, mode: str, nonlinearity: str,
+             factor: float) -> float:
+    as_choice(function, "mode", mode, ("fan_in", "fan_out"))
+    fan = _fans(function, tensor)[mode == "fan_out"]
+    return factor * _gain(function, nonlinearity, slope) / math.sqrt(fan)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Source = None) -> Tensor:

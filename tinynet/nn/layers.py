@@ -1,22 +1,18 @@
 """Layers with weights, dropout and `Flatten`."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 from .. import creation
 from ..ops import shapes
-from ..ops.arguments import as_int, pair
+from ..ops.arguments import as_choice, as_int, as_probability, pair
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .function_module import FunctionModule
-from .functional.convolution import same_padding
+from .functional.convolution import as_padding
 from .module import Module
 from .parameter import Parameter, factory_options
-
-__all__ = ["Conv2d", "ConvTranspose2d", "Dropout", "Dropout2d", "Flatten", "Linear"]
 
 _Size = int | tuple[int, int]
 
@@ -67,10 +63,11 @@ class _Conv(_Weighted):
 
     _transposed = False
     _padding_modes: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
+    output_padding: tuple[int, int] = (0, 0)
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size,
-                 padding: _Size | str, output_padding: _Size, groups: int, bias: bool,
-                 dilation: _Size, padding_mode: str, device: Any, dtype: Any):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
+                 padding: _Size | str = 0, dilation: _Size = 1, groups: int = 1, bias: bool = True,
+                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None):
         super().__init__()
         layer = type(self).__name__
         self.in_channels = as_int(layer, "in_channels", in_channels, 1, 2**31)
@@ -82,18 +79,18 @@ class _Conv(_Weighted):
         self.kernel_size = pair(layer, "kernel_size", kernel_size, 1)
         self.stride = pair(layer, "stride", stride, 1)
         self.dilation = pair(layer, "dilation", dilation, 1)
-        self.output_padding = pair(layer, "output_padding", output_padding, 0)
         named = isinstance(padding, str)
         self.padding: Any = padding if named else pair(layer, "padding", padding, 0)
-        if padding_mode not in self._padding_modes:
-            known = " or ".join(map(repr, self._padding_modes))
-            raise ValueError(f"{layer}: padding_mode must be {known}, got {padding_mode!r:.60}")
-        self.padding_mode = padding_mode
-        first, second = self.out_channels, self.in_channels
-        if self._transposed:
-            first, second = second, first
-        shape = (first, second // self.groups, *self.kernel_size)
-        self._make_weights(shape, self.out_channels, bias, device, dtype)
+        self._sides()  # refuses other names
+        self.padding_mode = as_choice(layer, "padding_mode", padding_mode, self._padding_modes)
+        C, O, groups = self.in_channels, self.out_channels, self.groups
+        shape = (C, O // groups) if self._transposed else (O, C // groups)
+        self._make_weights((*shape, *self.kernel_size), O, bias, device, dtype)
+
+    def _sides(self) -> Any:
+        """The padding as ((top, bottom), (left, right))."""
+        layer = type(self).__name__
+        return as_padding(layer, self.padding, self.kernel_size, self.stride, self.dilation)
 
     def extra_repr(self) -> str:
         shown = {"padding": (0, 0), "dilation": (1, 1), "output_padding": (0, 0), "groups": 1}
@@ -115,25 +112,10 @@ class Conv2d(_Conv):
     Conv2d(1, 1, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,
-                 padding: _Size | str = 0, dilation: _Size = 1, groups: int = 1, bias: bool = True,
-                 padding_mode: str = "zeros", device: Any = None, dtype: Any = None):
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, 0, groups, bias, dilation,
-            padding_mode, device, dtype)
-        if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(
-                f"Conv2d: padding must be an int, a pair, 'same' or 'valid'; got {padding!r:.60}")
-        if padding == "same" and self.stride != (1, 1):
-            raise ValueError(f"Conv2d: padding='same' keeps the size, but stride {stride} can't")
-
     def forward(self, input: Tensor) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
-            if padding == "same":
-                (top, bottom), (left, right) = same_padding(self.kernel_size, self.dilation)
-            else:
-                top, left = bottom, right = (0, 0) if padding == "valid" else padding
+            (top, bottom), (left, right) = self._sides()
             input = F.pad(input, (left, right, top, bottom), mode=self.padding_mode)
             padding = 0
         return F.conv2d(
@@ -156,9 +138,9 @@ class ConvTranspose2d(_Conv):
                  dilation: _Size = 1, padding_mode: str = "zeros", device=None, dtype=None):
         if isinstance(padding, str):
             raise ValueError(f"ConvTranspose2d: padding must be an int or a pair, got {padding!r}")
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias,
-            dilation, padding_mode, device, dtype)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
+            groups, bias, padding_mode, device, dtype)
+        self.output_padding = pair("ConvTranspose2d", "output_padding", output_padding, 0)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         """`output_size` (height, width) replaces the layer's own `output_padding`."""
@@ -173,16 +155,13 @@ class ConvTranspose2d(_Conv):
                 most = (least[0] + self.stride[0] - 1, least[1] + self.stride[1] - 1)
                 raise ValueError(
                     f"ConvTranspose2d: output_size {wanted} must be from {least} to {most}")
-        return F.conv_transpose2d(
-            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
-            self.dilation)
+        return F.conv_transpose2d(input, self.weight, self.bias, self.stride, self.padding,
+            extra, self.groups, self.dilation)
 
 
 class Dropout(FunctionModule, function=F.dropout, shows="p inplace"):
     def _check(self) -> None:
-        if not isinstance(self.p, (int, float)) or not 0 <= self.p <= 1:
-            raise ValueError(
-                f"{type(self).__name__}: p must be a probability, from 0 to 1; got {self.p!r:.60}")
+        as_probability(type(self).__name__, "p", self.p)
 
 
 class Dropout2d(Dropout, function=F.dropout2d, shows="p inplace"): ...

@@ -1,19 +1,15 @@
 """`Module`: a layer or a net of layers; it knows its parameters, buffers and submodules by name."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..arrays.devices import Device
+from ..arrays import Device
 from ..autograd import RemovableHandle
 from ..autograd.grad_mode import no_grad
-from ..ops.arguments import as_bool, as_dtype
-from ..tensor import Tensor
+from ..ops.arguments import as_bool, as_dtype, as_function
+from ..tensor import Tensor, named_in
 from .parameter import Parameter
-
-__all__ = ["Module"]
 
 
 def iterated(function: str, value: Any, expected: str) -> Iterator[Any]:
@@ -33,10 +29,9 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
     def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        missing, unexpected = self
-        return f"IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
+        if any(self):
+            return f"IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+        return "<All keys matched successfully>"
 
 
 class Module:
@@ -197,7 +192,7 @@ class Module:
         if not persistent:
             self._non_persistent.add(name)
 
-    def add_module(self, name: str, module: Module | None) -> None:
+    def add_module(self, name: str, module: "Module | None") -> None:
         """Add a submodule under a name that is computed at run time."""
         self._register(self._modules, name, module, Module)
 
@@ -205,8 +200,8 @@ class Module:
 
     # ---------------------------------------------------------------------------------------- walks
 
-    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(self, memo: "set[Module] | None" = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> "Iterator[tuple[str, Module]]":
         """This module and all below it, with dotted names; one reached twice is listed once."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -216,14 +211,13 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                path = f"{prefix}.{name}" if prefix else name
-                yield from module.named_modules(memo, path, remove_duplicate)
+                yield from module.named_modules(memo, _joined(prefix, name), remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self) -> "Iterator[Module]":
         """This module and all below it."""
         return (module for _, module in self.named_modules())
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
+    def named_children(self) -> "Iterator[tuple[str, Module]]":
         """The modules right below this one."""
         seen: set[Module] = set()
         for name, module in self._modules.items():
@@ -231,7 +225,7 @@ class Module:
                 seen.add(module)
                 yield name, module
 
-    def children(self) -> Iterator[Module]:
+    def children(self) -> "Iterator[Module]":
         """The modules right below this one."""
         return (module for _, module in self.named_children())
 
@@ -244,7 +238,7 @@ class Module:
                 if tensor is not None and tensor not in seen:
                     if remove_duplicate:
                         seen.add(tensor)
-                    yield (f"{path}.{name}" if path else name), tensor
+                    yield _joined(path, name), tensor
 
     def named_parameters(self, prefix: str = "", recurse: bool = True,
                          remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
@@ -264,7 +258,7 @@ class Module:
         """The buffers, in the order of registration; a shared one once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, target: str) -> Module:
+    def get_submodule(self, target: str) -> "Module":
         """The module with the dotted name `target`; "" is this one."""
         if not isinstance(target, str):
             raise TypeError(f"get_submodule: target must be a dotted name, got {target!r:.60}")
@@ -283,7 +277,7 @@ class Module:
             raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
         return found
 
-    def apply(self, fn: Callable[[Module], Any]) -> Any:
+    def apply(self, fn: "Callable[[Module], Any]") -> Any:
         """Call `fn` on every module, the lowest first; returns self."""
         for module in self.children():
             module.apply(fn)
@@ -302,8 +296,7 @@ class Module:
         for path, module in walk:
             for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
                 if tensor is not None and name not in module._non_persistent:
-                    full_name = f"{path}.{name}" if path else name
-                    state[full_name] = tensor if keep_vars else tensor.detach()
+                    state[_joined(path, name)] = tensor if keep_vars else tensor.detach()
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
@@ -329,11 +322,10 @@ class Module:
         found = (("missing", missing), ("unexpected", unexpected))
         problems = [f"{what}: {', '.join(map(str, n))}" for what, n in found if strict and n]
         for name, value in values.items():
-            shape = tuple(own[name].shape)
-            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             if not isinstance(value, Tensor):
-                problems.append(f"{name}: expected a tensor, got {given}")
-            elif given != shape:
+                problems.append(f"{name}: expected a tensor, got {type(value).__name__}")
+            elif value.array.shape != (shape := own[name].array.shape):
+                given = value.array.shape
                 problems.append(f"{name}: the module has shape {shape}, the given one {given}")
         if problems:
             head = f"load_state_dict: {type(self).__name__} can't take these, nothing was loaded:"
@@ -389,13 +381,7 @@ class Module:
         Takes a device, a dtype, a device and a dtype, or a tensor that has both.
         `non_blocking` changes nothing: copies are always finished before they are used.
         """
-        for argument in args:
-            if isinstance(argument, Tensor):
-                dtype, device = argument.dtype, argument.device
-            elif isinstance(argument, Device) or str(argument).partition(":")[0] in ("cpu", "cuda"):
-                device = argument
-            else:
-                dtype = argument
+        dtype, device = named_in("to", args, dtype, device)
         if dtype is not None and (known := as_dtype("to", dtype)).kind != "f":
             raise TypeError(f"to: a module's dtype must be a floating one, got {known}")
         return self._convert(
@@ -429,20 +415,23 @@ class Module:
 
     def __repr__(self) -> str:
         text = self.extra_repr()
-        lines = text.split("\n") if text else []
-        for name, module in self._modules.items():
-            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
-        if not self._modules and len(lines) <= 1:
+        if not self._modules and "\n" not in text:
             return f"{type(self).__name__}({text})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+        inside = "\n".join([text, *self._children_text()] if text else self._children_text())
+        return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"
+
+    def _children_text(self) -> list[str]:
+        return [f"({name}): {module!r}" for name, module in self._modules.items()]
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,
          with_kwargs: bool) -> RemovableHandle:
-    if not callable(hook):
-        raise TypeError(f"{function}: a hook is a function, got {type(hook).__name__}")
     key = object()
-    hooks[key] = (hook, with_kwargs)
+    hooks[key] = (as_function(function, "hook", hook), with_kwargs)
     if prepend:
         hooks.move_to_end(key, last=False)
     return RemovableHandle(hooks, key)

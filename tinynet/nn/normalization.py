@@ -1,21 +1,17 @@
 """Normalisation layers: their weights and running averages."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any, ClassVar
 
 from .. import creation
-from ..arrays.devices import computing
+from ..arrays import computing
 from ..ops import shapes
-from ..ops.arguments import as_int, as_tensor
+from ..ops.arguments import as_int, as_ints, as_tensor
 from ..tensor import Tensor
 from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter, factory_options
-
-__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm2d", "LayerNorm"]
 
 
 class _Norm(Module):
@@ -96,9 +92,8 @@ class _BatchNorm(_RunningNorm):
                 momentum = 1.0 / batches.item()
         # without running averages, evaluation normalises by the batch, too
         from_batch = self.training or self.running_mean is None
-        return F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, from_batch,
-            momentum, self.eps)
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
+            from_batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -145,9 +140,8 @@ class InstanceNorm2d(_RunningNorm):
                 f"{self.num_features}; a layer without weights and averages doesn't need it",
                 stacklevel=3)
         from_input = self.training or not self.track_running_stats
-        return F.instance_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, from_input,
-            self.momentum or 0.0, self.eps)
+        return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
+            from_input, self.momentum or 0.0, self.eps)
 
 
 class LayerNorm(_Norm):
@@ -161,7 +155,7 @@ class LayerNorm(_Norm):
                  bias: bool = True, device: Any = None, dtype: Any = None):
         given = normalized_shape
         sizes = given if isinstance(given, (tuple, list)) else (given,)
-        shape = tuple([as_int("LayerNorm", "normalized_shape", n, 1, 2**31) for n in sizes])
+        shape = as_ints("LayerNorm", "normalized_shape", sizes, 1, 2**31)
         super().__init__(shape, eps, elementwise_affine, bias, device, dtype)
         self.normalized_shape, self.elementwise_affine = shape, elementwise_affine
 

@@ -1,15 +1,11 @@
 """`Parameter`, and the checks of what layers make parameters of."""
 
-from __future__ import annotations
-
 from typing import Any
 
-from ..arrays.devices import usable_device
+from ..arrays import usable_device
 from ..autograd import Variable
 from ..ops.arguments import as_dtype
 from ..tensor import Tensor
-
-__all__ = ["Parameter"]
 
 
 class Parameter(Tensor):
@@ -33,7 +29,7 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Parameter":
         copy: Any = super().__deepcopy__(memo)
         copy.grad = None  # PyTorch copies the gradient of a tensor, but not that of a parameter
         return copy

@@ -1,17 +1,14 @@
 """Limits for gradients, and all parameters as one vector."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 
 from .. import creation
-from ..arrays.devices import array_module
+from ..arrays import array_module
 from ..autograd.grad_mode import no_grad
 from ..ops import elementwise, reductions, shapes
 from ..ops.arguments import as_number, as_tensor
 from ..tensor import Tensor
-from .functional.activation import as_norm_order
 from .module import iterated
 
 Parameters = Tensor | Iterable[Tensor]
@@ -52,9 +49,8 @@ def clip_grad_norm_(parameters: Parameters, max_norm: float, norm_type: float = 
     >>> clip_grad_norm_(w, 1.0), w.grad
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
-    if not (isinstance(max_norm, float) and max_norm == math.inf):
-        as_number("clip_grad_norm_", "max_norm", max_norm, 0)
-    p = as_norm_order("clip_grad_norm_", "norm_type", norm_type)
+    max_norm = as_number("clip_grad_norm_", "max_norm", max_norm, 0, infinite=True)
+    p = as_number("clip_grad_norm_", "norm_type", norm_type, positive=True, infinite=True)
     gradients = _gradients("clip_grad_norm_", parameters)
     if not gradients:
         return creation.zeros(())
@@ -94,8 +90,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     as_tensor("vector_to_parameters", "vec", vec)
     sizes = [p.numel() for p in targets]
     if vec.shape != (sum(sizes),):
-        raise ValueError(
-            f"vector_to_parameters: the parameters have {sum(sizes)} elements, so vec must have "
-            f"shape ({sum(sizes)},); got {tuple(vec.shape)}")
+        raise ValueError(f"vector_to_parameters: the parameters have {sum(sizes)} elements, "
+            f"so vec must have shape ({sum(sizes)},); got {tuple(vec.shape)}")
     for p, part in zip(targets, shapes.split(vec, sizes), strict=True):
         p.copy_(shapes.reshape(part, p.shape))

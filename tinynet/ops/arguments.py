@@ -6,8 +6,6 @@ return the value in the form that the code behind them works with. A public func
 of others passes its own name down to a private core.
 """
 
-from __future__ import annotations
-
 import functools
 import operator
 from collections.abc import Callable, Sequence
@@ -17,8 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arrays.devices import array_module, device_of
-from ..arrays.random import Generator
+from ..arrays import array_module, device_of, Generator
 from ..autograd import Variable
 from .dtypes import KIND_RANK
 
@@ -62,21 +59,34 @@ def by_keyword(keyword: str) -> Callable[[_F], _F]:
 # ---------------------------------------------------------------------------- numbers and choices
 
 
-def as_number(function: str, name: str, value: Any, low: float = -inf, high: float = inf) -> Any:
-    """`value` as a Python int or float, finite and from `low` to `high`.
+def as_real(function: str, name: str, value: Any) -> Any:
+    """`value` as a Python int or float, which may be infinite or nan.
 
     A numpy scalar is converted, because a float64 one would turn float32 arrays into float64.
-    TypeError for what is no number (a bool is none), ValueError for one out of range.
+    TypeError for what is no number; a bool is none.
+    """
+    if isinstance(value, Variable):
+        raise TypeError(f"{function}: {name} must be a Python number: give tensor.item()")
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r:.60}")
+    return int(value) if isinstance(value, (int, np.integer)) else float(value)
+
+
+def as_number(function: str, name: str, value: Any, low: float = -inf, high: float = inf, *,
+              positive: bool = False, infinite: bool = False) -> Any:
+    """`value` as a Python int or float (see `as_real`), finite and from `low` to `high`.
+
+    With `positive` it must be above 0; with `infinite` it need not be finite, but nan is refused.
+    TypeError for what is no number, ValueError for one out of range.
     """
     if type(value) not in (int, float):  # fast path first: optimisers check numbers at every step
-        if isinstance(value, Variable):
-            raise TypeError(f"{function}: {name} must be a Python number: give tensor.item()")
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise TypeError(f"{function}: {name} must be a number, got {value!r:.60}")
-        value = int(value) if isinstance(value, (int, np.integer)) else float(value)
-    if not low <= value <= high or not isfinite(value):
+        value = as_real(function, name, value)
+    in_range = low <= value <= high and (value > 0 or not positive)
+    if not in_range or not (infinite or isfinite(value)):
         rule = f"from {low} to {high}" if high < inf else f"at least {low}"
         rule = "finite" if low == -inf else rule
+        if positive:
+            rule = "a positive number or inf" if infinite else "positive"
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
     return value
 
@@ -86,13 +96,17 @@ def as_probability(function: str, name: str, value: Any) -> float:
     return float(as_number(function, name, value, 0, 1))
 
 
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def as_int(function: str, name: str, value: Any, minimum: int | float = -inf,
            below: int | float = inf) -> int:
     """`value` as an int, at least `minimum` and less than `below`.
 
     TypeError for what is no integer (a bool is none), ValueError for one out of range.
     """
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+    if _is_integer(value):
         value = int(value)
     if type(value) is not int or not minimum <= value < below:
         rule = f" from {minimum} " + (f"to {below - 1}" if below < inf else "up")
@@ -100,6 +114,18 @@ def as_int(function: str, name: str, value: Any, minimum: int | float = -inf,
         error = ValueError if type(value) is int else TypeError
         raise error(f"{function}: {name} must be an int{rule}, got {value!r:.60}")
     return value
+
+
+def as_ints(function: str, name: str, value: Any, minimum: int | float = -inf,
+            below: int | float = inf, rule: str = "a tuple of ints") -> tuple[int, ...]:
+    """`value`, a tuple or list of what `as_int` takes, as a tuple of ints.
+
+    TypeError, which says `rule`, for anything else; ValueError for an int out of range.
+    """
+    is_sequence = isinstance(value, (tuple, list))
+    if not is_sequence or not all(map(_is_integer, value)):
+        raise TypeError(f"{function}: {name} must be {rule}, got {value!r}")
+    return tuple([as_int(function, name, n, minimum, below) for n in value])
 
 
 def as_bool(function: str, name: str, value: Any) -> bool:
@@ -112,7 +138,8 @@ def as_bool(function: str, name: str, value: Any) -> bool:
 def as_choice(function: str, name: str, value: Any, choices: Sequence[str]) -> str:
     """`value` if it is one of the strings `choices`; else ValueError."""
     if not isinstance(value, str) or value not in choices:
-        rule = " or ".join([", ".join(map(repr, choices[:-1])), repr(choices[-1])])
+        *others, last = map(repr, choices)
+        rule = f"{', '.join(others)} or {last}" if others else last
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
     return value
 
@@ -192,6 +219,15 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError(f"{name}: shapes {given} don't broadcast; {rule}") from None
 
 
+def two(function: str, name: str, value: Any,
+        rule: str = "an int or a pair (height, width)") -> Any:
+    """`value` for the height and for the width: a pair as it is, all but sequences twice."""
+    given = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(given) != 2:
+        raise ValueError(f"{function}: {name} must be {rule}, got {value!r:.60}")
+    return given
+
+
 def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     """`value`, an int or a pair of ints, as (for the height, for the width).
 
@@ -201,12 +237,15 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
         return value, value
     if type(value) is tuple and [type(n) is int and minimum <= n < 2**31 for n in value] == _BOTH:
         return value
-    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    is_single = isinstance(value, (tuple, list)) and len(value) == 1
+    given = two(function, name, value * 2 if is_single else value)
     try:
-        height, width = map(operator.index, given * 2 if len(given) == 1 else given)
-    except (TypeError, ValueError) as error:
-        rule = "an int or a pair " + ("of ints" if type(error) is TypeError else "(height, width)")
-        raise type(error)(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+        if bool in map(type, given):
+            raise TypeError  # though Python counts True as 1
+        height, width = map(operator.index, given)
+    except TypeError:
+        rule = "an int or a pair of ints"
+        raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
     if min(height, width) < minimum or max(height, width) >= 2**31:
         rule = f"at least {minimum}" if min(height, width) < minimum else "below 2**31"
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
@@ -254,6 +293,13 @@ def as_tensor_of(function: str, name: str, value: Any, kinds: str) -> Any:
     return value
 
 
+def check_shape(function: str, name: str, value: Any, shape: tuple[int, ...], what: str) -> None:
+    """Check that `value` is None, or a tensor of `shape`, which the error explains by `what`."""
+    if value is not None and as_tensor(function, name, value).array.shape != shape:
+        rule = f"must have shape {shape}, {what}"
+        raise ValueError(f"{function}: {name} {rule}; got {value.array.shape}")
+
+
 def as_floats(function: str, name: str, value: Any) -> Any:
     """`value` if it is a tensor of floats; else TypeError."""
     if as_tensor(function, name, value).array.dtype.kind != "f":
@@ -284,6 +330,13 @@ def as_list(function: str, name: str, values: Any) -> list[Any]:
     if not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0:
         raise TypeError(f"{function}: {name} must be a sequence, got {type(values).__name__}")
     return list(values)
+
+
+def as_function(function: str, name: str, value: Any, wanted: str = "a function") -> Any:
+    """`value` if it can be called; else TypeError, which says what is `wanted`."""
+    if not callable(value):
+        raise TypeError(f"{function}: {name} must be {wanted}, got {value!r:.80}")
+    return value
 
 
 def from_users_code(error: BaseException) -> bool:

@@ -1,7 +1,5 @@
 """Which dtype an operation computes in: PyTorch's rules, on numpy's dtypes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -7,8 +7,6 @@ So the primitives and the rules below see equal shapes and dtypes only.
 In a rule, ``g`` is the upstream gradient, ``y`` the result, and ``a`` and ``b`` are the inputs.
 """
 
-from __future__ import annotations
-
 import importlib
 import math
 import operator
@@ -17,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, on_device_of, computing
-from ..arrays.memory import scratch
+from ..arrays import array_module, computing, on_device_of, scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
 from .dtypes import result_type
 from .layout import map_in_memory_order
-from .operands import elementwise, named, number_for, rule, without_gradient
+from .operands import elementwise, named, number_for, rule
 from .shapes import fitted
 
 # ------------------------------------------------------------------------------------ arithmetic
@@ -31,8 +28,7 @@ from .shapes import fitted
 
 _add = rule("add", "", lambda xp, a, b: a + b, bools=True, a=lambda g: g, b=lambda g: g)
 _sub = rule("sub", "", lambda xp, a, b: a - b, a=lambda g: g, b=lambda g: -g)
-mul = rule(
-    "mul", "``input * other``, element by element.", lambda xp, a, b: a * b, bools=True,
+mul = rule("mul", "``input * other``, element by element.", lambda xp, a, b: a * b, bools=True,
     a=lambda g, b: g * b, b=lambda g, a: g * a)
 div = rule(  # not a / b, because numpy refuses to divide by the Python number 0
     "div", "``input / other``, element by element; integers become floats.",
@@ -141,8 +137,7 @@ def _sigmoid(xp: Any, a: Any) -> Any:
     return xp.where(a >= 0, 1.0, e) / (1.0 + e)
 
 
-sigmoid = rule(
-    "sigmoid", "``1 / (1 + exp(-input))``.", _sigmoid, floating=True,
+sigmoid = rule("sigmoid", "``1 / (1 + exp(-input))``.", _sigmoid, floating=True,
     a=lambda g, y: g * (y * (1.0 - y)))
 
 
@@ -197,9 +192,7 @@ def _erf(a: Any) -> Any:
 
 square = rule(
     "square", "``input * input``.", lambda xp, a: a * a, bools=True, a=lambda g, a: g * a * 2.0)
-reciprocal = rule(
-    "reciprocal", "``1 / input``.", lambda xp, a: xp.true_divide(1.0, a), floating=True,
-    a=lambda g, y: -g * y * y)
+reciprocal = _smooth("reciprocal", lambda g, y: -g * y * y, "``1 / input``.")
 rsqrt = rule(
     "rsqrt", "``1 / sqrt(input)``.", lambda xp, a: xp.true_divide(1.0, xp.sqrt(a)), floating=True,
     a=lambda g, y: -0.5 * g * y * y * y)
@@ -259,11 +252,9 @@ relu.derivatives(a=lambda g, y: gated(g, y))
 
 
 def _extremum(name: str, adjective: str) -> Any:
-    return rule(
-        name,
-        f"The {adjective} of two, element by element, nan if either is; "
-        "where they are equal each gets half of the gradient.",
-        lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
+    doc = (f"The {adjective} of two, element by element, nan if either is; where they are equal "
+        "each gets half of the gradient.")
+    return rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
         a=lambda g, y, a, b: _to_the_chosen(g, y, a, b),
         b=lambda g, y, a, b: _to_the_chosen(g, y, b, a))
 
@@ -322,11 +313,7 @@ def clamp(input: Any, min: float | None = None, max: float | None = None) -> Any
         min=None if min is None else kind(min), max=None if max is None else kind(max))
 
 
-@Primitive
-def _where(xp, condition, a, b):
-    return xp.where(condition, a, b)
-
-
+_where = Primitive(lambda xp, condition, a, b: xp.where(condition, a, b), name="where")
 _where.derivatives(
     condition=lambda g: g,  # never called: bools have no gradient
     a=lambda g, condition: _where(condition, g, 0.0),
@@ -346,21 +333,20 @@ def where(condition: Any, input: Any, other: Any) -> Any:
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value`, a number or a 0-d tensor, wherever the bool tensor `mask` holds."""
     as_tensor_of("masked_fill", "the mask", mask, "b")
-    value, dtype = as_operand("masked_fill", value, input), input.array.dtype
-    if not isinstance(value, Variable):
-        number = number_for("masked_fill", value, dtype)
-        value = input._make(on_device_of(input.array, number, dtype))
-    if value.array.ndim:
+    value = as_operand("masked_fill", value, input)
+    if isinstance(value, Variable) and value.array.ndim:
         given = f"shape {value.array.shape}"
         raise ValueError(f"masked_fill: the value must be a number or a 0-d tensor, got {given}")
-    return _chosen("masked_fill", mask, fitted(value, (), dtype), input)
+    return _chosen("masked_fill", mask, value, input, dtype=input.array.dtype)
 
 
-def _chosen(name: str, condition: Any, *operands: Any) -> Any:
+def _chosen(name: str, condition: Any, *operands: Any, dtype: Any = None) -> Any:
+    """The first operand where `condition` holds, else the second; in `dtype`, if that is given."""
     values = [as_operand(name, v, condition) for v in operands]
     arrays = [v.array for v in (condition, *values) if isinstance(v, Variable)]
     array_module(*arrays, function=name)
-    shape, dtype = broadcast_shape(name, *[a.shape for a in arrays]), result_type(*values)
+    shape = broadcast_shape(name, *[a.shape for a in arrays])
+    dtype = dtype or result_type(*values)
     for i, v in enumerate(values):
         if not isinstance(v, Variable):  # else numpy could not tell the dtype of two numbers
             v = condition._make(on_device_of(condition.array, number_for(name, v, dtype), dtype))
@@ -373,11 +359,8 @@ def _chosen(name: str, condition: Any, *operands: Any) -> Any:
 
 def _comparison(name: str, sign: str) -> Any:
     compare = getattr(operator, name)
-
-    def comparison(input: Any, other: Any) -> Any:
-        return without_gradient(name, lambda xp, a, b: compare(a, b), input, other, fit=False)
-
-    return named(comparison, name, f"``input {sign} other``, element by element: a bool tensor.")
+    doc = f"``input {sign} other``, element by element: a bool tensor."
+    return rule(name, doc, lambda xp, a, b: compare(a, b), bools=True, fit=False)
 
 
 eq, ne = _comparison("eq", "=="), _comparison("ne", "!=")
@@ -386,10 +369,8 @@ gt, ge = _comparison("gt", ">"), _comparison("ge", ">=")
 
 
 def _test(name: str, what: str) -> Any:
-    def test(input: Any) -> Any:
-        return without_gradient(name, lambda xp, a: getattr(xp, name)(a), input)
-
-    return named(test, name, f"Which elements are {what}: a bool tensor.")
+    doc = f"Which elements are {what}: a bool tensor."
+    return rule(name, doc, lambda xp, a: getattr(xp, name)(a), bools=True)
 
 
 isnan = _test("isnan", "not a number")
@@ -397,42 +378,28 @@ isinf = _test("isinf", "infinite")
 isfinite = _test("isfinite", "neither infinite nor nan")
 
 
-def _refuse_floats(name: str, *operands: Any) -> None:
-    for v in operands:
-        if isinstance(v, float) or (isinstance(v, Variable) and v.array.dtype.kind == "f"):
-            given = f"a tensor of {v.array.dtype}" if isinstance(v, Variable) else "float"
-            raise TypeError(f"{name}: expected bools or integers, got {given}")
+def _bitwise(name: str, formula: str, forward: Callable[..., Any]) -> Any:
+    return rule(name, f"``{formula}`` of bools or integers.", forward, bools=True, floats=False)
 
 
-def _bitwise(name: str, sign: str, compute: Callable[..., Any]) -> Any:
-    def bitwise(input: Any, other: Any) -> Any:
-        _refuse_floats(name, input, other)
-        return without_gradient(name, lambda xp, a, b: compute(a, b), input, other)
-
-    return named(bitwise, name, f"``input {sign} other`` of bools or integers.")
+bitwise_and = _bitwise("bitwise_and", "input & other", lambda xp, a, b: a & b)
+bitwise_or = _bitwise("bitwise_or", "input | other", lambda xp, a, b: a | b)
+bitwise_xor = _bitwise("bitwise_xor", "input ^ other", lambda xp, a, b: a ^ b)
+bitwise_not = _bitwise("bitwise_not", "~input", lambda xp, a: ~a)
 
 
-bitwise_and = _bitwise("bitwise_and", "&", operator.and_)
-bitwise_or = _bitwise("bitwise_or", "|", operator.or_)
-bitwise_xor = _bitwise("bitwise_xor", "^", operator.xor)
+def _logical(name: str, quantity: str, forward: Callable[..., Any]) -> Any:
+    of_bools = rule(name, "", forward, bools=True)
 
-
-def bitwise_not(input: Any) -> Any:
-    """``~input`` of bools or integers."""
-    _refuse_floats("bitwise_not", input)
-    return without_gradient("bitwise_not", lambda xp, a: ~a, input)
-
-
-def _logical(name: str, quantity: str, combine: Callable[..., Any]) -> Any:
     def logical(input: Any, other: Any) -> Any:
-        nonzero = [ne(as_tensor(name, *named), 0) for named in (("input", input), ("other", other))]
-        return without_gradient(name, lambda xp, a, b: combine(a, b), *nonzero)
+        return of_bools(
+            ne(as_tensor(name, "input", input), 0), ne(as_tensor(name, "other", other), 0))
 
     return named(logical, name, f"Whether {quantity} non-zero, element by element.")
 
 
-logical_and = _logical("logical_and", "both are", operator.and_)
-logical_or = _logical("logical_or", "at least one is", operator.or_)
+logical_and = _logical("logical_and", "both are", lambda xp, a, b: a & b)
+logical_or = _logical("logical_or", "at least one is", lambda xp, a, b: a | b)
 
 
 def logical_not(input: Any) -> Any:
@@ -440,30 +407,40 @@ def logical_not(input: Any) -> Any:
     return eq(as_tensor("logical_not", "input", input), 0)
 
 
+def _closeness(name: str) -> Callable[..., Any]:
+    compare = rule(name, "", lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), bools=True)
+
+    def closeness(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
+        for what, value in (("rtol", rtol), ("atol", atol)):
+            as_number(name, what, value, infinite=True)
+        return compare(input, other, limits=(rtol, atol, equal_nan))
+
+    return closeness
+
+
+_isclose, _allclose = _closeness("isclose"), _closeness("allclose")
+
+
 @of_tensor
 def isclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Where ``|input - other| <= atol + rtol * |other|``: a bool tensor."""
-    return _isclose("isclose", input, other, rtol, atol, equal_nan)
+    return _isclose(input, other, rtol, atol, equal_nan)
 
 
 @of_tensor
 def allclose(input, other, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds everywhere."""
-    return _everywhere(_isclose("allclose", input, other, rtol, atol, equal_nan))
+    return _everywhere(_allclose(input, other, rtol, atol, equal_nan))
 
 
-def _isclose(name: str, a: Any, b: Any, rtol: float, atol: float, equal_nan: bool) -> Variable:
-    for what, value in (("rtol", rtol), ("atol", atol)):
-        if not (type(value) is float and value == math.inf):
-            as_number(name, what, value)
-    return without_gradient(name, lambda xp, a, b: xp.isclose(a, b, rtol, atol, equal_nan), a, b)
+_equal = rule("equal", "", lambda xp, a, b: a == b, bools=True)
 
 
 @of_tensor
 def equal(input: Variable, other: Variable) -> bool:
     """Whether two tensors have the same shape and the same values."""
     same = input.array.shape == as_tensor("equal", "other", other).array.shape
-    return same and _everywhere(without_gradient("equal", lambda xp, a, b: a == b, input, other))
+    return same and _everywhere(_equal(input, other))
 
 
 def _everywhere(condition: Variable) -> bool:

@@ -6,16 +6,12 @@ to layer. Only the first layer and the flattening before a linear layer convert.
 depends on the order.
 """
 
-from __future__ import annotations
-
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..arrays.memory import empty, scratch
-from ..arrays.threads import by_shares
+from ..arrays import empty, parallel_slices, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
@@ -44,23 +40,19 @@ def batch_innermost(xp: Any, x: Any) -> Any:
 _FLAT = 1 << 16  # elements from which it pays to see an array as one long row
 
 
-@functools.lru_cache(maxsize=256)
-def _outermost_first(strides: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
-
-
 def map_in_memory_order(xp: Any, compute: Callable[..., Any], *arrays: Any) -> Any:
     """A new array that ``compute(*arrays, out)`` fills element by element.
 
     `arrays` have one shape; the result has the memory order of the first. Threads share large ones.
     """
     first = arrays[0]
-    if xp is np and first.size >= _FLAT:
-        order = _outermost_first(first.strides)
+    n = first.size
+    if xp is np and n >= _FLAT:
+        order = tuple(sorted(range(first.ndim), key=first.strides.__getitem__, reverse=True))
         if first.transpose(order).flags.c_contiguous:
             out = empty(np, first.shape, first.dtype, order)
             rows = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]
-            by_shares(np, out.size, out.size, lambda part: compute(*[row[part] for row in rows]))
+            parallel_slices(np, n, n, lambda part: compute(*[row[part] for row in rows]))
             return out
     out = xp.empty_like(first)
     compute(*arrays, out)

@@ -1,15 +1,12 @@
 """What element-wise operations do before they compute: operands get one shape and one dtype."""
 
-from __future__ import annotations
-
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..arrays.devices import array_module, computing
+from ..arrays import array_module
 from ..autograd import Primitive, Variable
 from .arguments import as_operand, broadcast_shape
 from .dtypes import default_dtype, result_type
@@ -58,18 +55,11 @@ def number_for(name: str, value: Any, dtype: Any) -> Any:
     if dtype.kind == "f":
         return float(value)
     if dtype.kind in "iu":
-        low, high = _limits(dtype)
-        if not low <= value <= high:
+        limits = np.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
             hint = "convert the tensor first, with .to(...)"
             raise ValueError(f"{name}: the number {value} does not fit into {dtype}; {hint}")
     return value
-
-
-@functools.cache
-def _limits(dtype: Any) -> tuple[int, int]:
-    """The least and the greatest integer of `dtype`."""
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)
 
 
 def named(operation: Any, name: str, doc: str | None) -> Any:
@@ -79,34 +69,42 @@ def named(operation: Any, name: str, doc: str | None) -> Any:
     return operation
 
 
-def elementwise(*, floating: bool = False, bools: bool = False) -> Callable[..., Any]:
+def elementwise(*, floating: bool = False) -> Callable[..., Any]:
     """Declare an element-wise operation of one or two operands by its function of arrays.
 
-    With `floating`, integers and bools become float32 first. Otherwise `bools` says whether the
-    operation takes bools.
+    It refuses bools, unless it is `floating`: integers and bools become float32 first then.
     """
-    return lambda forward: _declared(Primitive(forward), forward.__doc__, floating, bools)
+    return lambda forward: _declared(Primitive(forward), forward.__doc__, floating)
 
 
-def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, **derivatives) -> Any:
-    """Declare an element-wise operation in one call, with its derivatives by the input's name."""
-    operation = _declared(Primitive(forward, name=name), doc, floating, bools)
-    operation.derivatives(**derivatives)
+def rule(name: str, doc: str, forward: Any, *, floating=False, bools=False, floats=True, fit=True,
+         **derivatives) -> Any:
+    """Declare an element-wise operation in one call, with its derivatives by the input's name.
+
+    `bools` and `floats` say whether it takes these. An operation whose results are no floats has no
+    derivatives. `fit` as in `aligned`.
+    """
+    operation = _declared(Primitive(forward, name=name), doc, floating, bools, floats, fit)
+    if derivatives:
+        operation.derivatives(**derivatives)
     return operation
 
 
-def _declared(primitive: Primitive, doc: str | None, floating: bool, bools: bool) -> Any:
+def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fit=True) -> Any:
     def prepare_and_apply(*operands: Any, **constants: Any) -> Any:
-        if not floating and not bools:
+        if not (floating or bools):
             _refuse_bools(primitive.name, operands)
-        return primitive(*aligned(primitive.name, operands, floating), **constants)
+        if not floats:
+            _refuse_floats(primitive.name, operands)
+        return primitive(*aligned(primitive.name, operands, floating, fit), **constants)
 
     def of_one(input: Any, **constants: Any) -> Any:
-        ready = isinstance(input, Variable) and input.array.dtype.kind == "f"
+        ready = floats and isinstance(input, Variable) and input.array.dtype.kind == "f"
         return (primitive if ready else prepare_and_apply)(input, **constants)
 
     def of_two(input: Any, other: Any, **constants: Any) -> Any:
-        return (primitive if _alike(input, other) else prepare_and_apply)(input, other, **constants)
+        ready = floats and _alike(input, other)
+        return (primitive if ready else prepare_and_apply)(input, other, **constants)
 
     operation: Any = of_one if len(primitive.inputs) == 1 else of_two
     parameters = list(inspect.signature(operation).parameters.values())
@@ -122,12 +120,8 @@ def _refuse_bools(name: str, operands: tuple[Any, ...]) -> None:
         raise TypeError(f"{name}: bool tensors can't be computed with like this; {hint}")
 
 
-def without_gradient(name: str, forward: Any, *operands: Any, fit: bool = True) -> Any:
-    """The array function ``forward(xp, *arrays)`` of the aligned operands, outside the graph."""
-    if len(operands) == 1 or not _alike(*operands):
-        operands = aligned(name, operands, fit=fit)
-    arrays = [v.array if isinstance(v, Variable) else v for v in operands]
-    xp = array_module(*arrays, function=name)
-    like = next(v for v in operands if isinstance(v, Variable))
-    with computing(like.array):
-        return like._make(xp.asarray(forward(xp, *arrays)))
+def _refuse_floats(name: str, operands: tuple[Any, ...]) -> None:
+    for v in operands:
+        if isinstance(v, float) or (isinstance(v, Variable) and v.array.dtype.kind == "f"):
+            given = f"a tensor of {v.array.dtype}" if isinstance(v, Variable) else "float"
+            raise TypeError(f"{name}: expected bools or integers, got {given}")

@@ -1,13 +1,10 @@
 """Matrix products, and the linear layer made of one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ..arrays.memory import empty
-from ..arrays.threads import get_num_threads, parallel, pieces
+from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
 from .arguments import broadcast_shape
 from .dtypes import result_type
@@ -18,7 +15,7 @@ _BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread an
 _WORTH = 1 << 22  # multiplications that are worth handing to a thread of ours
 
 
-def _product(xp: Any, a: Any, b: Any, by_rows: bool = False) -> Any:
+def _product(xp: Any, a: Any, b: Any, *, by_rows: bool = False) -> Any:
     """``a @ b``; of large matrices, threads share the longer side of the result.
 
     If `a` lies column by column in memory, so does the result, unless `by_rows`: a batch that is
@@ -40,7 +37,7 @@ def _product(xp: Any, a: Any, b: Any, by_rows: bool = False) -> Any:
     return out
 
 
-_matmul = Primitive(lambda xp, a, b: _product(xp, a, b), name="matmul")
+_matmul = Primitive(_product, name="matmul")
 _matmul.derivatives(
     a=lambda g, b: _matmul(g, transpose(b, -1, -2)),  # (..., n, k) = (..., n, m) @ (..., m, k)
     b=lambda g, a: _matmul(transpose(a, -1, -2), g))  # (..., k, m) = (..., k, n) @ (..., n, m)

@@ -4,8 +4,6 @@ A primitive such as `_sum` takes ``dims``, a tuple of dimensions counted from th
 ``keepdim`` these stay in the result with size 1.
 """
 
-from __future__ import annotations
-
 import builtins
 import math
 from collections.abc import Callable
@@ -13,23 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays.devices import array_module, on_device_of, computing
+from ..arrays import array_module, computing
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
 from .elementwise import abs, eq, isnan, maximum, minimum, where
+from .indexing import along
 from .operands import aligned, named
 from .shapes import _expand, _reshape, fitted
 from .summing import total
 
 
-def _kept(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, ...]:
-    """`shape` with the size 1 at `dims`."""
-    return tuple([1 if d in dims else n for d, n in enumerate(shape)])
-
-
 def unreduced(g: Any, shape: tuple[int, ...], dims: tuple[int, ...]) -> Any:
     """`g`, of `shape` reduced over `dims` with or without keepdim, expanded to `shape` again."""
-    return _expand(_reshape(g, shape=_kept(shape, dims)), shape=shape)
+    if g.array.ndim:  # else it expands to any shape as it is
+        g = _reshape(g, shape=tuple([1 if d in dims else n for d, n in enumerate(shape)]))
+    return _expand(g, shape=shape)
 
 
 def _without(kept: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -97,15 +93,9 @@ def _mean(xp, a, *, dims, keepdim):
     return total(xp, a, dims, keepdim) / _count(a.shape, dims)
 
 
-@Primitive
-def _spread(xp, a, *, shape, dims):
-    # the adjoint: each element gets an equal part of the gradient of the mean
-    return xp.broadcast_to(a.reshape(_kept(shape, dims)) / _count(shape, dims), shape)
-
-
-_mean.derivatives(a=lambda g, a_shape, dims: _spread(g, shape=a_shape, dims=dims))
-_spread.derivatives(
-    a=lambda g, a_shape, dims: _reshape(_mean(g, dims=dims, keepdim=False), shape=a_shape))
+# each element gets an equal part of the gradient of the mean
+_mean.derivatives(
+    a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
 
 
 @of_tensor
@@ -150,22 +140,21 @@ def _variance(name: str, input, dim, unbiased, keepdim, correction) -> Any:
     dims = _dims(name, input, dim, keepdim)
     # of too few values, the variance is 0 / 0, a nan, as in PyTorch
     count = builtins.max(_count(input.array.shape, dims) - correction, 0.0)
-    return _without(moments(_widened(input), dims)[2], dims, keepdim) / count
+    return _without(centred(_widened(input), dims)[1], dims, keepdim) / count
 
 
-def moments(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """The mean of floats, `input` less the mean, and the sum of the squares of that difference.
+def centred(input: Any, dims: tuple[int, ...]) -> tuple[Any, Any]:
+    """`input` (floats) less its mean over `dims`, and the sum of the squares of that difference.
 
-    `dims` stay, with size 1.
+    `dims` stay in the sum, with size 1.
     """
     average = _average(input, dims, keepdim=True)
-    centred = input - average
-    squares = _sum(centred * centred, dims=dims, keepdim=True)
+    difference = input - average
+    squares = _sum(difference * difference, dims=dims, keepdim=True)
     if _far_from_zero(average.array, squares.array, _count(input.array.shape, dims)):
-        rest = _average(centred, dims, keepdim=True)
-        average, centred = average + rest, centred - rest
-        squares = _sum(centred * centred, dims=dims, keepdim=True)
-    return average, centred, squares
+        difference = difference - _average(difference, dims, keepdim=True)
+        squares = _sum(difference * difference, dims=dims, keepdim=True)
+    return difference, squares
 
 
 def _far_from_zero(average: Any, squares: Any, count: float) -> bool:
@@ -196,8 +185,7 @@ def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> 
     At 0 the gradient of the 2-norm is 0.
     """
     input = as_floating("norm", input)
-    if not isinstance(p, (int, float)) or not p > 0:
-        raise ValueError(f"norm: p must be a positive number or inf, got {p!r:.60}")
+    p = as_number("norm", "p", p, positive=True, infinite=True)
     dims = _dims("norm", input, dim, keepdim)
     if p == math.inf:
         return _extreme_over("norm", _amax, abs(input), dims, keepdim)
@@ -218,14 +206,17 @@ class MinMax(NamedTuple):
     indices: Any
 
 
-@Primitive
-def _amax(xp, a, *, dims, keepdim):
-    return a.max(axis=dims, keepdims=keepdim)
+def _extreme_and_index(name: str) -> tuple[Primitive, Primitive]:
+    """The primitives that find the extreme over some dims, and its first index along one dim."""
+    over = Primitive(
+        lambda xp, a, *, dims, keepdim: getattr(a, name)(axis=dims, keepdims=keepdim),
+        name=f"a{name}")
+    over.derivatives(a=_split_evenly)
 
+    def first_index(xp, a, *, dims, keepdim):
+        return getattr(xp, f"arg{name}")(a, axis=dims[0], keepdims=keepdim)
 
-@Primitive
-def _amin(xp, a, *, dims, keepdim):
-    return a.min(axis=dims, keepdims=keepdim)
+    return over, Primitive(first_index, name=f"arg{name}")
 
 
 def _split_evenly(g, y, a, dims):
@@ -235,18 +226,17 @@ def _split_evenly(g, y, a, dims):
     return unreduced(g, a.array.shape, dims) * ties / _sum(ties, dims=dims, keepdim=True)
 
 
-_amax.derivatives(a=_split_evenly)
-_amin.derivatives(a=_split_evenly)
+(_amax, _argmax), (_amin, _argmin) = _extreme_and_index("max"), _extreme_and_index("min")
 
 
 # one element of each line along `dim`
-pick = Primitive(lambda xp, a, *, indices, dim: xp.take_along_axis(a, indices, dim), name="pick")
+pick = Primitive(lambda xp, a, *, indices, dim: a[along(xp, indices, dim)], name="pick")
 
 
 @Primitive
 def unpick(xp, a, *, indices, dim, shape):
     out = xp.zeros(shape, a.dtype)
-    xp.put_along_axis(out, indices, a, dim)  # one index per line, so no element is written twice
+    out[along(xp, indices, dim)] = a  # one index per line: no element is written twice
     return out
 
 
@@ -255,37 +245,27 @@ pick.derivatives(
 unpick.derivatives(a=lambda g, indices, dim: pick(g, indices=indices, dim=dim))
 
 
-def _refuse_empty(name: str, input: Any, dims: tuple[int, ...]) -> None:
-    if 0 in [input.array.shape[d] for d in dims]:
-        shape = input.array.shape
+def _extreme_over(name: str, extreme: Primitive, input, dims: tuple[int, ...], keepdim) -> Any:
+    shape = input.array.shape
+    if 0 in [shape[d] for d in dims]:
         raise ValueError(f"{name}: shape {shape} has no element to choose from along dim {dims}")
-
-
-def _extreme_over(name: str, extreme: Primitive, input, dims, keepdim) -> Any:
-    _refuse_empty(name, input, dims)
     return extreme(input, dims=dims, keepdim=keepdim)
 
 
-def _arg_extreme(name: str, function: str, input: Any, dim: int) -> Any:
-    """The array of the first indices of the extremes along `dim`, which stays with size 1."""
-    _refuse_empty(name, input, (dim,))
-    with computing(input.array):
-        return getattr(array_module(input.array), function)(input.array, axis=dim, keepdims=True)
-
-
-def _extreme(name: str, over: Primitive, of_two: Callable[..., Any], input, dim, keepdim) -> Any:
+def _extreme(name: str, over, index, of_two: Callable[..., Any], input, dim, keepdim) -> Any:
     if isinstance(dim, Variable):
         return of_two(*aligned(name, (input, dim)))
     as_bool(name, "keepdim", keepdim)
+    ndim = input.array.ndim
     if dim is None:
-        return _extreme_over(name, over, input, as_dims(name, None, input.array.ndim), keepdim)
-    dim = as_dim(name, dim, input.array.ndim)
-    if input.array.ndim == 0:
-        return MinMax(input, input._make(on_device_of(input.array, 0, np.int64)))
-    indices = _arg_extreme(name, f"arg{name}", input, dim)
-    values = pick(input, indices=indices, dim=dim)
+        return _extreme_over(name, over, input, tuple(range(ndim)), keepdim)
+    dim = as_dim(name, dim, ndim)
+    if ndim == 0:
+        return MinMax(input, _index_of(name, index, input, None, False))
+    indices = _extreme_over(name, index, input, (dim,), True)
+    values = pick(input, indices=indices.array, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
-    found = values, input._make(indices.copy())
+    found = values, input._make(indices.array.copy())
     return MinMax(*[_without(tensor, (dim,), keepdim) for tensor in found])
 
 
@@ -300,7 +280,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     >>> tinynet.tensor([[1, 5], [7, 2]]).max(dim=1)
     MinMax(values=tensor([5, 7]), indices=tensor([1, 0]))
     """
-    return _extreme("max", _amax, maximum, input, dim, keepdim)
+    return _extreme("max", _amax, _argmax, maximum, input, dim, keepdim)
 
 
 @of_tensor
@@ -310,7 +290,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     The index along `dim` is the first of equal ones, and that one gets the gradient. With another
     tensor as `dim`: `minimum`.
     """
-    return _extreme("min", _amin, minimum, input, dim, keepdim)
+    return _extreme("min", _amin, _argmin, minimum, input, dim, keepdim)
 
 
 @of_tensor
@@ -325,17 +305,15 @@ def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return _extreme_over("amin", _amin, input, _dims("amin", input, dim, keepdim), keepdim)
 
 
-def _argument(name: str, input: Any, dim: Any, keepdim: bool) -> Any:
+def _index_of(name: str, index: Primitive, input: Any, dim: Any, keepdim: bool) -> Any:
     as_bool(name, "keepdim", keepdim)
     ndim = input.array.ndim
-    if dim is None:
+    dim = dim if dim is None else as_dim(name, dim, ndim)
+    if dim is None or not ndim:
         flat = _reshape(input, shape=(input.array.size,))
-        index = input._make(_arg_extreme(name, name, flat, 0))
-        return _reshape(index, shape=(1,) * ndim if keepdim else ())
-    dim = as_dim(name, dim, ndim)
-    if ndim == 0:
-        return input._make(on_device_of(input.array, 0, np.int64))
-    return _without(input._make(_arg_extreme(name, name, input, dim)), (dim,), keepdim)
+        found = _extreme_over(name, index, flat, (0,), True)
+        return _reshape(found, shape=(1,) * ndim if keepdim else ())
+    return _extreme_over(name, index, input, (dim,), keepdim)
 
 
 @of_tensor
@@ -344,7 +322,7 @@ def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
     Without `dim`, the index in the flattened tensor.
     """
-    return _argument("argmax", input, dim, keepdim)
+    return _index_of("argmax", _argmax, input, dim, keepdim)
 
 
 @of_tensor
@@ -353,16 +331,16 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
     Without `dim`, the index in the flattened tensor.
     """
-    return _argument("argmin", input, dim, keepdim)
+    return _index_of("argmin", _argmin, input, dim, keepdim)
 
 
 def _truth(name: str, which: str) -> Any:
+    found = Primitive(
+        lambda xp, a, *, dims, keepdim: getattr(a, name)(axis=dims, keepdims=keepdim), name=name)
+
     def truth(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         as_bool(name, "keepdim", keepdim)
-        array, dims = input.array, as_dims(name, dim, input.array.ndim)
-        with computing(array):
-            found = getattr(array, name)(axis=dims, keepdims=keepdim)
-            return input._make(array_module(array).asarray(found))
+        return found(input, dims=as_dims(name, dim, input.array.ndim), keepdim=keepdim)
 
     doc = f"Whether {which} element along `dim` (an int, several, or None for all) is non-zero."
     return of_tensor(named(truth, name, doc))

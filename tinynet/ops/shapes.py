@@ -7,13 +7,12 @@ A primitive such as `_reshape` takes a shape that is known to be right; the publ
 name checks its arguments first. Other operations of tinynet call the primitives.
 """
 
-from __future__ import annotations
-
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..arrays.devices import array_module
+from ..arrays import array_module
 from ..autograd import Primitive, Variable, cast
 from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
 from .dtypes import result_type
@@ -323,12 +322,11 @@ def split(tensor: Variable, split_size_or_sections: Any, dim: int = 0) -> tuple[
     dim, sections = _dim_to_cut("split", dim, tensor), split_size_or_sections
     size = tensor.array.shape[dim]
     if isinstance(sections, int):
-        return _pieces(tensor, dim, as_int("split", "the size of a piece", sections, 1))
+        return _equal_pieces(tensor, dim, as_int("split", "the size of a piece", sections, 1))
     sizes = as_shape("split", (sections,))
     if sum(sizes) != size or min(sizes, default=0) < 0:
         raise ValueError(f"split: sizes {list(sizes)} don't add up to the {size} of dim {dim}")
-    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    return tuple([_slices(tensor, dim, end - n, end) for end, n in zip(ends, sizes, strict=True)])
+    return _pieces(tensor, dim, itertools.accumulate(sizes))
 
 
 @of_tensor
@@ -339,7 +337,7 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """
     chunks = as_int("chunk", "the number of chunks", chunks, 1)
     dim = _dim_to_cut("chunk", dim, input)
-    return _pieces(input, dim, max(1, -(-input.array.shape[dim] // chunks)))
+    return _equal_pieces(input, dim, max(1, -(-input.array.shape[dim] // chunks)))
 
 
 @of_tensor
@@ -356,10 +354,14 @@ def _dim_to_cut(name: str, dim: Any, input: Variable) -> int:
     return as_dim(name, dim, input.array.ndim)
 
 
-def _pieces(input: Variable, dim: int, step: int) -> tuple[Any, ...]:
+def _equal_pieces(input: Variable, dim: int, step: int) -> tuple[Any, ...]:
     size = input.array.shape[dim]
-    starts = range(0, max(size, 1), step)  # of nothing, one empty piece
-    return tuple([_slices(input, dim, start, min(start + step, size)) for start in starts])
+    return _pieces(input, dim, [*range(step, size, step), size])  # of nothing, one empty piece
+
+
+def _pieces(input: Variable, dim: int, ends: Iterable[int]) -> tuple[Any, ...]:
+    """The pieces that `input` is cut into along `dim`: from 0 to the first end, and so on."""
+    return tuple([_slices(input, dim, *cut) for cut in itertools.pairwise([0, *ends])])
 
 
 @Primitive

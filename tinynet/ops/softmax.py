@@ -1,7 +1,5 @@
 """Softmax, its logarithm, log-sum-exp and cross-entropy."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -9,6 +7,7 @@ from ..autograd import Primitive, cast
 from .arguments import as_bool, as_dim, as_dims, of_tensor
 from .dtypes import default_dtype
 from .elementwise import exp, isfinite, log, where
+from .indexing import along
 from .reductions import _sum, as_floating, pick, sum, unreduced
 from .shapes import _reshape, unsqueeze
 from .summing import total
@@ -96,21 +95,11 @@ def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any)
 # ---------------------------------------------------------------------------------- cross-entropy
 
 
-def _places(xp: Any, classes: Any) -> tuple[Any, ...]:
-    """What indexes the scores (N, C, ...) of `classes` (N, ...).
-
-    (It takes less than half the time of take_along_axis.)
-    """
-    last, sizes = classes.ndim - 1, classes.shape
-    n, *others = [xp.arange(m).reshape(-1, *[1] * (last - d)) for d, m in enumerate(sizes)]
-    return n, classes, *others
-
-
 @Primitive
 def cross_entropy(xp, a, *, classes):
     # -log(softmax(a)) along dim 1, at one class per line: a (N, C, ...), classes (N, 1, ...)
     shifted = a - a.max(axis=1, keepdims=True)
-    return xp.log(total(xp, xp.exp(shifted), (1,), False)) - shifted[_places(xp, classes[:, 0])]
+    return xp.log(total(xp, xp.exp(shifted), (1,), False)) - shifted[along(xp, classes, 1)][:, 0]
 
 
 @Primitive

@@ -1,7 +1,5 @@
 """Sums that stay accurate for any number of summands and any order in memory."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -11,8 +11,6 @@ the value as a plain Python number, or raises an error. An optimiser applies the
 the options of its parameter groups, which may change between steps.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable
@@ -74,13 +72,6 @@ def _as_betas(owner: str, name: str, value: Any) -> tuple[Any, Any]:
         rule = "must be below 1, or the averages would never move"
         raise ValueError(f"{owner}: {name} {rule}; got {value!r}")
     return first, second
-
-
-def as_list(owner: str, name: str, value: Any) -> list[Any]:
-    """`value` as a list, or TypeError. What the user's iterator raises passes through."""
-    if not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0:
-        raise TypeError(f"{owner}: {name} must be a list, got {value!r:.60}")
-    return list(value)
 
 
 Number = Annotated[float, as_number]

@@ -1,16 +1,13 @@
 """`Descent`: what the optimisers of PyTorch share, and the arithmetic of their formulas."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arrays.memory import empty
+from ..arrays import empty, parallel_slices
 from ..tensor import Tensor
-from ..arrays.threads import by_shares
 from .declared import Rule
 from .optimizer import Optimizer
 
@@ -134,7 +131,7 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
         def part(s: slice) -> None:
             step(np, *[a.reshape(-1)[s] if isinstance(a, np.ndarray) else a for a in arguments])
 
-        by_shares(np, size, size, part, passes=4)
+        parallel_slices(np, size, size, part, passes=4)
 
     return shared
 

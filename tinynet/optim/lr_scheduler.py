@@ -13,8 +13,6 @@ called at the end of each epoch, after the optimiser's own. (If it is called aft
 Most schedulers multiply the present rates, so several can act on one optimiser: step each of them.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import types
@@ -22,7 +20,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from ..ops.arguments import as_choice, as_int
+from ..ops.arguments import as_choice, as_function, as_int
 from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by, checked
 from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Schedulers, per_group
 
@@ -30,11 +28,7 @@ __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "Lin
     "MultiStepLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
 
 
-def _as_function(owner: str, name: str, value: Any) -> Callable[[int], float]:
-    if not callable(value):
-        rule = "must be a function of the epoch, or a list of them"
-        raise TypeError(f"{owner}: {name} {rule}, got {value!r:.80}")
-    return value
+_of_epoch = by(as_function, "a function of the epoch, or a list of them")
 
 
 class LambdaLR(LRScheduler):
@@ -55,7 +49,7 @@ class LambdaLR(LRScheduler):
                  lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
                  last_epoch: Epoch = -1):
         owner, groups = type(self).__name__, optimizer.param_groups
-        self.lr_lambdas = per_group(owner, "lr_lambda", lr_lambda, groups, _as_function)
+        self.lr_lambdas = per_group(owner, "lr_lambda", lr_lambda, groups, _of_epoch)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:

@@ -1,10 +1,8 @@
 """`Optimizer`: parameter groups and their options, the step, and the state with saving and loading.
 
 All optimisers share this. What an optimiser does to one parameter is a few lines on arrays, in
-`sgd.py` and its neighbours.
+`formulas.py`.
 """
-
-from __future__ import annotations
 
 import copy
 import functools
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import enable_grad
-from ..arrays.devices import array_module, computing, device_of
+from ..arrays import array_module, computing, device_of, why_read_only
 from ..tensor import Tensor
 
 
@@ -257,15 +255,13 @@ def _check_parameter(what: str, p: Any, known: set[Tensor]) -> None:
     if not isinstance(p, Tensor):
         hint = "; give model.parameters(), not named_parameters()" if isinstance(p, tuple) else ""
         raise TypeError(f"{what} must be a tensor, got {type(p).__name__}{hint}")
-    array, problem = p.array, ""
+    problem = ""
     if not p.is_leaf:
         problem = "is no leaf: it was computed from other tensors; optimise those"
     elif not p.is_floating_point():
         problem = f"is {p.dtype}; only tensors of floats have gradients"
-    elif any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True)):
-        problem = "is expanded: elements share memory; give a copy, tensor.clone()"
-    elif isinstance(array, np.ndarray) and not array.flags.writeable:
-        problem = "shares a read-only array; give a copy, tensor.clone()"
+    elif problem := why_read_only(p.array):
+        problem += "; give a copy, tensor.clone()"
     elif p in known:
         problem = "is given twice; list each parameter once"
     if problem:

@@ -1,14 +1,12 @@
 """`LRScheduler`: what all schedulers share. It counts epochs, sets the rates, saves and loads."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from ..ops.arguments import as_int, as_number
-from .declared import Rule, as_list, by, checked
+from ..ops.arguments import as_int, as_list, as_number
+from .declared import Rule, by, checked
 from .optimizer import Optimizer
 
 

@@ -1,7 +1,5 @@
 """Images put together to one, and saved."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

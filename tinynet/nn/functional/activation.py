@@ -4,23 +4,18 @@ Activations are element-wise: any shape goes in, the same shape and dtype come o
 ``inplace=True`` the result is written into `input`, which must not be a leaf that requires grad.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module
+from ...arrays import array_module
 from ...ops import elementwise, products, reductions, shapes
 from ...ops import softmax as softmax_
-from ...ops.arguments import as_dims, as_floats, as_number, as_tensor, broadcast_shape, same_dtype
+from ...ops.arguments import (
+    as_choice, as_dims, as_floats, as_number, as_tensor, broadcast_shape, check_shape, same_dtype)
 from ...tensor import Tensor
-
-__all__ = [
-    "cosine_similarity", "elu", "gelu", "hardtanh", "leaky_relu", "linear", "log_softmax",
-    "normalize", "relu", "relu6", "sigmoid", "silu", "softmax", "softplus", "tanh"]
 
 
 def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tensor]) -> Tensor:
@@ -29,19 +24,6 @@ def _applied(name: str, input: Tensor, inplace: bool, f: Callable[[Tensor], Tens
     In place, `f` computes from a copy, because its derivatives may need the input as it was.
     """
     return input._replace(f(input.clone()), f"{name}_") if inplace else f(input)
-
-
-def _as_bound(function: str, name: str, value: Any) -> float:
-    """`value` as a number, which may be infinite."""
-    infinite = isinstance(value, float) and math.isinf(value)
-    return value if infinite else as_number(function, name, value)
-
-
-def as_norm_order(function: str, name: str, p: Any) -> float:
-    """`p` if it can be the p of a p-norm: a positive number or inf; else ValueError."""
-    if isinstance(p, bool) or not isinstance(p, (int, float)) or not p > 0:
-        raise ValueError(f"{function}: {name} must be a positive number or inf, got {p!r:.60}")
-    return p
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -80,8 +62,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Hendrycks & Gimpel 2016, arXiv 1606.08415.
     """
     as_floats("gelu", "input", input)
-    if approximate not in ("none", "tanh"):
-        raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r:.60}")
+    as_choice("gelu", "approximate", approximate, ("none", "tanh"))
     if input.dtype == np.float16:  # the cube of a half overflows from 40 on
         return gelu(input.float(), approximate).to(input.dtype)
     if approximate == "none":
@@ -104,7 +85,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     as_floats("softplus", "input", input)
     beta = float(as_number("softplus", "beta", beta))
     scaled = input * beta
-    is_linear = scaled > _as_bound("softplus", "threshold", threshold)
+    is_linear = scaled > as_number("softplus", "threshold", threshold, infinite=True)
     return elementwise.where(is_linear, input, elementwise.softplus(scaled) / beta)
 
 
@@ -120,9 +101,10 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0,
 def _hardtanh(name: str, input: Tensor, low: float, high: float, inplace: bool) -> Tensor:
     if as_tensor(name, "input", input).array.dtype == bool:
         raise TypeError(f"{name}: input must hold numbers, got bools; convert it with .float()")
-    if _as_bound(name, "min_val", low) > _as_bound(name, "max_val", high):
-        raise ValueError(
-            f"{name}: min_val must not be greater than max_val, got {low} and {high}")
+    low = as_number(name, "min_val", low, infinite=True)
+    high = as_number(name, "max_val", high, infinite=True)
+    if low > high:
+        raise ValueError(f"{name}: min_val must not be greater than max_val, got {low} and {high}")
     number = float if input.is_floating_point() else int
     bounds = {"min": number(low), "max": number(high)}
     return _applied(name, input, inplace, lambda x: elementwise.hardtanh(x, **bounds))
@@ -175,7 +157,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
 
 
 def _normalised(function: str, input: Tensor, p: float, dim: Any, eps: float) -> Tensor:
-    p, eps = as_norm_order(function, "p", p), as_number(function, "eps", eps, 0)
+    p = as_number(function, "p", p, positive=True, infinite=True)
+    eps = as_number(function, "eps", eps, 0)
     dims = as_dims(function, dim, input.ndim)
     return input / elementwise.clamp(reductions.norm(input, p, dims, keepdim=True), min=eps)
 
@@ -213,8 +196,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not shape or shape[-1] != C:
         raise ValueError(
             f"linear: input {shape} must end in the {C} features that weight {(O, C)} expects")
-    if bias is not None and as_tensor("linear", "bias", bias).array.shape != (O,):
-        raise ValueError(f"linear: bias must have shape ({O},), got {tuple(bias.shape)}")
+    check_shape("linear", "bias", bias, (O,), "one number per output")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     if len(shape) == 2:
         return products.linear(input, weight, bias)

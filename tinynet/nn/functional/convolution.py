@@ -1,18 +1,14 @@
 """Convolution and its relatives: the user's arguments, checked and turned into a `Geometry`."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 
 from ...ops import shapes
-from ...ops.arguments import as_floats, as_int, as_tensor, pair, same_dtype
+from ...ops.arguments import as_floats, as_int, as_tensor, check_shape, pair, same_dtype
 from ...ops.conv import plain
 from ...ops.conv.geometry import Geometry
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
-
-__all__ = ["conv2d", "conv_transpose2d", "fold", "unfold"]
 
 
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,
@@ -53,7 +49,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,
     _check_weight("conv2d", input, weight, bias, groups, "(O, C/groups, KH, KW)")
     (H, W), (KH, KW) = x.array.shape[2:], weight.array.shape[2:]
     stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
-    pads = _as_padding("conv2d", padding, (KH, KW), stride, dilation)
+    pads = as_padding("conv2d", padding, (KH, KW), stride, dilation)
     geometry = _geometry("conv2d", H, W, KH, KW, stride, pads, dilation, groups)
     return unbatched(plain.conv2d(x, weight, bias, geometry=geometry), was_unbatched)
 
@@ -175,22 +171,11 @@ def _check_weight(name: str, input: Any, weight: Any, bias: Any, groups: int, la
         given = f"input {tuple(input.shape)} has {input.shape[-3]} channels"
         rule = f"weight {shape} with groups={groups} expects {C}"
         raise ValueError(f"{name}: {given}, but {rule}")
-    if bias is not None and as_tensor(name, "bias", bias).array.shape != (O,):
-        rule = f"must have shape ({O},), one number per output channel"
-        raise ValueError(f"{name}: bias {rule}; got {tuple(bias.shape)}")
+    check_shape(name, "bias", bias, (O,), "one number per output channel")
     same_dtype(name, input=input, weight=weight, bias=bias)
 
 
-def same_padding(kernel_size: Any, dilation: Any) -> tuple[Any, Any]:
-    """The padding ((top, bottom), (left, right)) that keeps the size at stride 1.
-
-    An odd row or column goes to the bottom or right.
-    """
-    height, width = [d * (k - 1) for k, d in zip(kernel_size, dilation, strict=True)]
-    return (height // 2, height - height // 2), (width // 2, width - width // 2)
-
-
-def _as_padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -> Any:
+def as_padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any) -> Any:
     """`padding` as ((top, bottom), (left, right))."""
     if not isinstance(padding, str):
         ph, pw = pair(name, "padding", padding, 0)
@@ -198,10 +183,13 @@ def _as_padding(name: str, padding: Any, kernel: Any, stride: Any, dilation: Any
     if padding not in ("same", "valid"):
         rule = "must be an int, a pair, 'same' or 'valid'"
         raise ValueError(f"{name}: padding {rule}; got {padding!r}")
-    if padding == "same" and stride != (1, 1):
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if stride != (1, 1):
         way_out = f"which stride {stride} can't; use stride 1 or numbers"
         raise ValueError(f"{name}: padding='same' keeps the size, {way_out}")
-    return same_padding(kernel, dilation) if padding == "same" else ((0, 0), (0, 0))
+    height, width = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return (height // 2, height - height // 2), (width // 2, width - width // 2)
 
 
 def _window(name: str, size, kernel_size, dilation, padding, stride) -> Geometry:
@@ -218,8 +206,7 @@ def _geometry(name: str, *numbers: Any) -> Geometry:
     if geometry.OH < 1 or geometry.OW < 1:
         padded = [n + sum(p) for n, p in zip(geometry.size, geometry.padding, strict=True)]
         cover = [d * (k - 1) + 1 for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
-        raise ValueError(
-            f"{name}: the kernel covers {cover[0]} x {cover[1]} pixels (dilation "
+        raise ValueError(f"{name}: the kernel covers {cover[0]} x {cover[1]} pixels (dilation "
             f"{geometry.dilation}), more than the padded input's {padded[0]} x {padded[1]}; "
             "use more padding or a smaller kernel")
     return geometry

@@ -1,20 +1,14 @@
 """Dropout, of single elements and of whole channels."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays import gpu as kernels
-from ...arrays.devices import array_module, computing
-from ...arrays.random import Generator, default_generator
-from ...arrays.threads import by_shares
+from ...arrays import (array_module, computing, default_generator, Generator, gpu as kernels,
+    parallel_slices)
 from ...ops.arguments import as_floats, as_generator, as_probability, as_tensor
 from ...tensor import Tensor
-
-__all__ = ["dropout", "dropout2d"]
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False,
@@ -92,5 +86,5 @@ def keep_mask(xp: Any, seed: int, shape: tuple[int, ...], dtype: Any, dropped: i
         part = mask[4 * words.start : 4 * words.stop]
         xp.multiply(z.view(np.uint16)[: part.size] >= dropped, scale, part)
 
-    by_shares(xp, -(-mask.size // 4), mask.size, fill)
+    parallel_slices(xp, -(-mask.size // 4), mask.size, fill)
     return mask.reshape(shape)

@@ -1,19 +1,15 @@
 """Images made larger or smaller."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import on_device_of
-from ...ops.arguments import as_choice, as_floats, as_tensor, pair
-from ...ops.conv.windows import sum_windows
+from ...arrays import on_device_of
+from ...ops.arguments import as_choice, as_floats, as_number, as_tensor, pair, two
+from ...ops.conv.pooling import sum_windows
 from ...tensor import Tensor
 from .pooling import adaptive_avg_pool2d
-
-__all__ = ["interpolate"]
 
 _MODES = ("nearest", "nearest-exact", "bilinear", "area")
 
@@ -71,36 +67,29 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
             continue  # even if the factor is not 1, because the size was rounded
         if mode == "nearest" and new == 2 * old:
             factor = None  # as in PyTorch
-        if mode == "bilinear":
-            x = _blended(x, dim, new, factor, bool(align_corners))
+        # In float32 like PyTorch, because rounding decides between neighbours. But float64 images
+        # get float64 weights.
+        real = np.float64 if mode == "bilinear" and x.dtype == np.float64 else np.float32
+        places: Any = np.arange(new, dtype=real)  # of the new pixels, in old ones
+        if align_corners:
+            places = places * (real(old - 1) / real(new - 1) if new > 1 else real(0))
         else:
-            # in float32 like PyTorch, because rounding decides between neighbours
-            corners = np.arange(new, dtype=np.float32)
-            places = corners + np.float32(0.5) if mode == "nearest-exact" else corners
-            places = np.floor(places * _scale(old, new, factor, np.float32)).astype(np.int64)
-            x = _take(x, np.minimum(places, old - 1), dim)
+            places = places if mode == "nearest" else places + real(0.5)
+            places = places * (real(old) / real(new) if factor is None else real(1 / factor))
+        if mode == "bilinear":
+            x = _blended(x, dim, places if align_corners else places - real(0.5))
+        else:
+            x = _take(x, np.minimum(np.floor(places).astype(np.int64), old - 1), dim)
     return x
 
 
-def _scale(old: int, new: int, factor: Any, real: Any) -> Any:
-    """Old pixels per new pixel, as a number of the type `real`."""
-    return real(old) / real(new) if factor is None else real(1 / factor)
-
-
-def _blended(x: Tensor, dim: int, new: int, factor: Any, align_corners: bool) -> Tensor:
+def _blended(x: Tensor, dim: int, centres: np.ndarray) -> Tensor:
     """Each new pixel a weighted mean of the two old pixels around its centre along `dim`."""
-    old, real = x.shape[dim], np.float64 if x.dtype == np.float64 else np.float32
-    centres: Any = np.arange(new, dtype=real)
-    if align_corners:
-        centres = centres * (real(old - 1) / real(new - 1) if new > 1 else real(0))
-    else:
-        centres = (centres + real(0.5)) * _scale(old, new, factor, real) - real(0.5)
-        centres = np.maximum(centres, real(0))
-    low = np.minimum(centres.astype(np.int64), old - 1)
+    last, centres = x.shape[dim] - 1, np.maximum(centres, 0)
+    low = np.minimum(centres.astype(np.int64), last)
     weight = np.clip(centres - low, 0, 1).astype(x.dtype).reshape(-1, *[1] * (3 - dim))
     weight = Tensor._wrap(on_device_of(x.array, weight))
-    high = np.minimum(low + 1, old - 1)
-    return _take(x, low, dim) * (1.0 - weight) + _take(x, high, dim) * weight
+    return _take(x, low, dim) * (1.0 - weight) + _take(x, np.minimum(low + 1, last), dim) * weight
 
 
 def _take(x: Tensor, positions: np.ndarray, dim: int) -> Tensor:
@@ -116,14 +105,13 @@ def _output_size(shape: Any, size: Any, scale_factor: Any, recompute: Any) -> tu
         if recompute:
             rule = "goes with a scale_factor, not with a size"
             raise ValueError(f"interpolate: recompute_scale_factor=True {rule}")
-        if isinstance(size, (tuple, list)) and len(size) != 2:
-            rule = "an int or a pair (height, width)"
-            raise ValueError(f"interpolate: size must be {rule}, got {size!r}")
+        two("interpolate", "size", size)  # which refuses one size in a list
         return pair("interpolate", "size", size, 1), (None, None)
-    factors = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * 2
-    if [isinstance(f, (int, float)) and 0 < f < math.inf for f in factors] != [True, True]:
-        rule = "must be a positive number or a pair of them"
-        raise ValueError(f"interpolate: scale_factor {rule}, got {scale_factor!r}")
+    rule = "a positive number or a pair of them"
+    factors = [as_number("interpolate", "scale_factor", factor)
+               for factor in two("interpolate", "scale_factor", scale_factor, rule)]
+    if min(factors) <= 0:
+        raise ValueError(f"interpolate: scale_factor must be {rule}, got {scale_factor!r}")
     height, width = [math.floor(n * f) for n, f in zip(shape, factors, strict=True)]
     if not height or not width:
         result = f"leaves {height} x {width} pixels of {shape[0]} x {shape[1]}"

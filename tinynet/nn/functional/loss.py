@@ -4,32 +4,33 @@ The arguments after the tensors are given by name, because PyTorch still has two
 their places.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing
+from ...arrays import array_module, computing
 from ...ops import elementwise, reductions, shapes
 from ...ops import softmax as softmax_
 from ...ops.arguments import (
     as_floats, as_int, as_number, as_probability, as_reduction, as_tensor, broadcast_shape,
-    same_dtype)
+    check_shape, same_dtype)
 from ...tensor import Tensor
 
-__all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss",
-    "kl_div", "l1_loss", "mse_loss", "nll_loss", "one_hot", "smooth_l1_loss"]
 
+def _reduced(loss: Tensor, reduction: str, weight: Tensor | None = None,
+             by_weight: bool = False) -> Tensor:
+    """The mean of ``loss * weight``, its sum, or itself, as `reduction` says.
 
-def _reduced(loss: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
-    """The mean of ``loss * weight``, its sum, or itself, as `reduction` says."""
+    With `by_weight`, the mean is the sum divided by the sum of the weights.
+    """
     loss = loss if weight is None else loss * weight
     if reduction == "none":
         return loss
-    return reductions.mean(loss) if reduction == "mean" else reductions.sum(loss)
+    if reduction == "mean" and (weight is None or not by_weight):
+        return reductions.mean(loss)
+    total = reductions.sum(loss)
+    return total if reduction == "sum" else total / reductions.sum(weight)
 
 
 def _same_device(function: str, *tensors: Tensor | None) -> None:
@@ -69,9 +70,8 @@ def _check_classes(function: str, target: Tensor, classes: int, ignore_index: in
     outside = (array < 0) | (array >= classes)
     if outside.any() and (wrong := outside & (array != ignore_index)).any():
         place = tuple(np.argwhere(wrong)[0].tolist())
-        raise ValueError(
-            f"{function}: target{list(place)} is {array[place]}, but the {classes} classes are "
-            f"numbered 0 to {classes - 1}")
+        raise ValueError(f"{function}: target{list(place)} is {array[place]}, but the {classes} "
+            f"classes are numbered 0 to {classes - 1}")
 
 
 def _check_scores(function: str, input: Tensor) -> int:
@@ -86,7 +86,7 @@ def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor 
     """Class numbers of shape (N, ...) for scores (N, C, ...), or () for (C,)."""
     as_int(function, "ignore_index", ignore_index)
     dim = _check_scores(function, input)
-    shape, given = input.array.shape, target.array.shape
+    shape, given = input.array.shape, as_tensor(function, "target", target).array.shape
     wanted = shape[:1] + shape[2:] if dim else ()
     if given != wanted and (dim or given != (1,)):
         raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}")
@@ -102,10 +102,9 @@ def _check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor 
 
 
 def _check_weight(function: str, weight: Tensor | None, C: int) -> None:
-    if weight is not None and as_floats(function, "weight", weight).array.shape != (C,):
-        shape = weight.array.shape
-        raise ValueError(
-            f"{function}: weight must have shape ({C},), one number per class; got {shape}")
+    if weight is not None:
+        as_floats(function, "weight", weight)
+    check_shape(function, "weight", weight, (C,), "one number per class")
 
 
 def _check_constant(function: str, name: str, tensor: Tensor) -> None:
@@ -146,9 +145,7 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
             ignored.
     """
     as_reduction("nll_loss", reduction)
-    as_tensor("nll_loss", "target", target)
-    _check_targets("nll_loss", input, target, weight, ignore_index)
-    return _of_classes(_picked, input, target.long(), weight, ignore_index, reduction)
+    return _of_classes("nll_loss", _picked, input, target, weight, ignore_index, reduction)
 
 
 def _picked(logp: Tensor, *, classes: Any) -> Tensor:
@@ -156,9 +153,12 @@ def _picked(logp: Tensor, *, classes: Any) -> Tensor:
     return -shapes.reshape(reductions.pick(logp, indices=classes, dim=1), N, *places)
 
 
-def _of_classes(target_loss: Any, scores: Tensor, target: Tensor, weight: Tensor | None,
-                ignore_index: int, reduction: str, label_smoothing: float = 0.0) -> Tensor:
+def _of_classes(function: str, target_loss: Any, scores: Tensor, target: Tensor,
+                weight: Tensor | None, ignore_index: int, reduction: str,
+                label_smoothing: float = 0.0) -> Tensor:
     """The loss made of ``target_loss(scores, classes=...)``, one number per target (N, 1, ...)."""
+    _check_targets(function, scores, target, weight, ignore_index)
+    target = target.long()
     was_single = scores.ndim == 1
     if was_single:
         scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
@@ -212,13 +212,11 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, *
     if C == 0:
         raise ValueError(f"{name}: input {tuple(input.shape)} must have a class, in dim {dim}")
     if target.array.dtype.kind != "f" or target.array.shape != input.array.shape:
-        _check_targets(name, input, target, weight, ignore_index)
-        loss, target = softmax_.cross_entropy, target.long()
-        return _of_classes(loss, input, target, weight, ignore_index, reduction, smoothing)
+        return _of_classes(
+            name, softmax_.cross_entropy, input, target, weight, ignore_index, reduction, smoothing)
     if as_int(name, "ignore_index", ignore_index) >= 0:
-        raise ValueError(
-            f"{name}: ignore_index={ignore_index} names a class number, but the target holds "
-            "probabilities; leave it out")
+        raise ValueError(f"{name}: ignore_index={ignore_index} names a class number, but the "
+            "target holds probabilities; leave it out")
     _check_weight(name, weight, C)
     _same_device(name, input, target, weight)
     if smoothing:
@@ -236,37 +234,25 @@ def _column(weight: Tensor, ndim: int) -> Tensor:
 # ---------------------------------------------------------------------------- of pairs of numbers
 
 
-def _pair(function: str, input: Tensor, target: Tensor, reduction: str,
-          weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """`input` and `target`, checked and broadcast to one shape, the latter with a UserWarning."""
+def _difference(function: str, input: Tensor, target: Tensor, reduction: str,
+                weight: Tensor | None = None) -> Tensor:
+    """``input - target``, checked; with a UserWarning if one of them is broadcast."""
     as_reduction(function, reduction)
     as_tensor(function, "input", input), as_tensor(function, "target", target)
     kinds = {input.array.dtype.kind, target.array.dtype.kind}
     if "f" not in kinds or "b" in kinds:
-        raise TypeError(
-            f"{function}: input is {input.dtype} and target {target.dtype}; one must hold floats, "
-            "convert with .float()")
-    shape, other = input.array.shape, target.array.shape
-    if other != shape:
-        shape = broadcast_shape(function, shape, other)
+        raise TypeError(f"{function}: input is {input.dtype} and target {target.dtype}; "
+            "one must hold floats, convert with .float()")
+    given, other = input.array.shape, target.array.shape
+    shape = given if given == other else broadcast_shape(function, given, other)
     if weight is not None and as_tensor(function, "weight", weight).array.shape != shape:
-        given = weight.array.shape
-        raise ValueError(
-            f"{function}: weight must have the shape of the loss, {shape}; got {given}")
+        rule = f"must have the shape of the loss, {shape}"
+        raise ValueError(f"{function}: weight {rule}; got {weight.array.shape}")
     _same_device(function, input, target, weight)
-    if shape == other == input.array.shape:
-        return input, target
-    warnings.warn(
-        f"{function}: input {input.array.shape} and target {other} differ and are broadcast to "
-        f"{shape}; give them one shape", UserWarning, stacklevel=3)
-    return shapes.expand(input, shape), shapes.expand(target, shape)
-
-
-def _weighted(loss: Tensor, reduction: str, weight: Tensor | None) -> Tensor:
-    """As `_reduced`, but "mean" divides by the sum of the weights."""
-    if weight is None or reduction != "mean":
-        return _reduced(loss, reduction, weight)
-    return reductions.sum(loss * weight) / reductions.sum(weight)
+    if given != other:
+        warnings.warn(f"{function}: input {given} and target {other} differ and are broadcast to "
+            f"{shape}; give them one shape", UserWarning, stacklevel=3)
+    return input - target
 
 
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
@@ -279,9 +265,8 @@ def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
         weight: a factor for each element, in the shape of the loss; "mean" then divides by the sum
             of the weights.
     """
-    input, target = _pair("mse_loss", input, target, reduction, weight)
-    difference = input - target
-    return _weighted(difference * difference, reduction, weight)
+    difference = _difference("mse_loss", input, target, reduction, weight)
+    return _reduced(difference * difference, reduction, weight, by_weight=True)
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
@@ -290,8 +275,8 @@ def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
 
     Shapes and `weight` are those of `mse_loss`.
     """
-    input, target = _pair("l1_loss", input, target, reduction, weight)
-    return _weighted(elementwise.abs(input - target), reduction, weight)
+    difference = _difference("l1_loss", input, target, reduction, weight)
+    return _reduced(elementwise.abs(difference), reduction, weight, by_weight=True)
 
 
 @elementwise.elementwise()
@@ -301,9 +286,8 @@ def _huber(xp, difference, *, delta):
 
 
 # a parabola with straight continuations: its slope is the difference, limited to ±delta
-_huber.derivatives(
-    difference=lambda g, difference, delta: g * elementwise.hardtanh(
-        difference, min=-delta, max=delta))
+_huber.derivatives(difference=lambda g, difference, delta: (
+    g * elementwise.hardtanh(difference, min=-delta, max=delta)))
 
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
@@ -313,11 +297,9 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     Shapes are those of `mse_loss`, and so is `weight`, but that "mean" divides by the number of
     elements. ValueError unless `delta` is positive.
     """
-    if as_number("huber_loss", "delta", delta) <= 0:
-        raise ValueError(f"huber_loss: delta must be positive, got {delta}")
-    input, target = _pair("huber_loss", input, target, reduction, weight)
-    loss = _huber(input - target, delta=float(delta))
-    return _reduced(loss, reduction, weight)
+    delta = float(as_number("huber_loss", "delta", delta, positive=True))
+    difference = _difference("huber_loss", input, target, reduction, weight)
+    return _reduced(_huber(difference, delta=delta), reduction, weight)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
@@ -327,8 +309,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean",
     Girshick 2015, arXiv 1504.08083. ValueError for a negative `beta`.
     """
     beta = float(as_number("smooth_l1_loss", "beta", beta, 0))
-    input, target = _pair("smooth_l1_loss", input, target, reduction)
-    difference = input - target
+    difference = _difference("smooth_l1_loss", input, target, reduction)
     loss = _huber(difference, delta=beta) / beta if beta else elementwise.abs(difference)
     return _reduced(loss, reduction)
 
@@ -386,8 +367,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     same_dtype(name, input=input, target=target)
     for which, array in (("input", input.array), ("target", target.array)):
         if isinstance(array, np.ndarray) and not ((array >= 0) & (array <= 1)).all():
-            raise ValueError(
-                f"{name}: {which} must hold probabilities, from 0 to 1; "
+            raise ValueError(f"{name}: {which} must hold probabilities, from 0 to 1; "
                 f"got {array.min()} to {array.max()}")
     loss = _binary_cross_entropy(input, target)
     return _reduced(loss, reduction, weight)

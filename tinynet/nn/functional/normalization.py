@@ -1,21 +1,17 @@
 """Normalisation: values shifted and scaled to mean 0 and variance 1."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import computing
+from ...arrays import computing
 from ...autograd.grad_mode import no_grad
 from ...ops import elementwise, shapes
-from ...ops.arguments import as_floats, as_number, as_tensor, same_dtype
+from ...ops.arguments import as_floats, as_int, as_ints, as_number, check_shape, same_dtype
 from ...ops.conv import norms
 from ...ops.conv.channels import scale_channels
 from ...tensor import Tensor
-
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 
 
 def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
@@ -80,7 +76,8 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None,
     Wu & He 2018, arXiv 1803.08494.
     """
     C, shape = _channels("group_norm", input), tuple(input.shape)
-    if not isinstance(num_groups, int) or num_groups < 1 or C % num_groups:
+    num_groups = as_int("group_norm", "num_groups", num_groups)
+    if num_groups < 1 or C % num_groups:
         rule = f"must divide the {C} channels of input {shape}"
         raise ValueError(f"group_norm: num_groups {rule}, got {num_groups!r}")
     if input.numel() == num_groups:
@@ -108,10 +105,8 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
     Ba et al. 2016, arXiv 1607.06450.
     """
     as_floats("layer_norm", "input", input)
-    if not isinstance(normalized_shape, (tuple, list)):
-        rule = "must be a tuple of ints"
-        raise TypeError(f"layer_norm: normalized_shape {rule}, got {normalized_shape!r}")
-    shape, given = tuple(normalized_shape), tuple(input.shape)
+    shape = as_ints("layer_norm", "normalized_shape", normalized_shape)
+    given = tuple(input.shape)
     if not shape or given[-len(shape) :] != shape:
         rule = "must end in normalized_shape, at least one size"
         raise ValueError(f"layer_norm: input {given} {rule}; that is {shape}")
@@ -138,9 +133,7 @@ def _channels(function: str, input: Any) -> int:
 def _check_parameters(function: str, input: Tensor, shape: tuple[int, ...], what: str,
                       **given: Tensor | None) -> None:
     for name, tensor in given.items():
-        if tensor is not None and as_tensor(function, name, tensor).shape != shape:
-            rule = f"must have shape {shape}, {what}"
-            raise ValueError(f"{function}: {name} {rule}; got {tuple(tensor.shape)}")
+        check_shape(function, name, tensor, shape, what)
     same_dtype(function, input=input, **given)
 
 

@@ -1,14 +1,10 @@
 """Tensors made larger at their edges, or smaller."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ...ops import shapes
-from ...ops.arguments import as_choice, as_tensor
+from ...ops.arguments import as_choice, as_ints, as_real, as_tensor
 from ...tensor import Tensor
-
-__all__ = ["pad"]
 
 _MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -39,6 +35,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         rule = f"need an input with at least {len(pairs)} dims"
         raise ValueError(f"pad: {len(pairs)} pairs of sizes {rule}, got shape {tuple(input.shape)}")
     as_choice("pad", "mode", mode, _MODES)
+    fill = 0 if value is None else as_real("pad", "value", value)
     if mode != "constant":
         if value is not None:
             rule = f"takes its values from the input; value={value} has no meaning there"
@@ -53,18 +50,16 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     added = [(max(before, 0), max(after, 0)) for before, after in pairs[::-1]]
     if mode != "constant" or not any(map(any, added)):
         return input
-    if value is not None and not isinstance(value, (int, float)):  # may be infinite
-        raise TypeError(f"pad: value must be a number, got {type(value).__name__}")
-    return shapes.pad(input, [(0, 0)] * (input.ndim - len(added)) + added, value or 0)
+    return shapes.pad(input, [(0, 0)] * (input.ndim - len(added)) + added, fill)
 
 
 def _as_pairs(sizes: Any) -> list[tuple[int, int]]:
     """The pairs (before, after), the last dimension first."""
-    sequence = isinstance(sizes, (tuple, list)) and len(sizes) % 2 == 0
-    if not sequence or not all(isinstance(n, int) for n in sizes):
-        rule = "must be ints in pairs (left, right, top, bottom, ...)"
-        raise ValueError(f"pad: sizes {rule}, got {sizes!r}")
-    return list(zip(sizes[::2], sizes[1::2], strict=True))
+    rule = "ints in pairs (left, right, top, bottom, ...)"
+    ints = as_ints("pad", "sizes", sizes, rule=rule)
+    if len(ints) % 2:
+        raise ValueError(f"pad: sizes must be {rule}, got {sizes!r}")
+    return list(zip(ints[::2], ints[1::2], strict=True))
 
 
 def _pad_dim(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:

@@ -1,22 +1,17 @@
 """Pooling: the user's arguments, checked and turned into a `Geometry` or into windows."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, on_device_of, computing
+from ...arrays import array_module, computing, on_device_of
 from ...ops import indexing, reductions, shapes
-from ...ops.arguments import as_floats, pair
+from ...ops.arguments import as_floats, as_int, pair, two
 from ...ops.conv import pooling
 from ...ops.conv.geometry import Geometry
-from ...ops.conv.windows import sum_windows
 from ...ops.shapes import as_batch, unbatched
 from ...tensor import Tensor
-
-__all__ = ["adaptive_avg_pool2d", "adaptive_max_pool2d", "avg_pool2d", "max_pool2d"]
 
 
 def max_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
@@ -87,9 +82,8 @@ def avg_pool2d(input: Tensor, kernel_size: int | tuple[int, int],
     x, was_unbatched = as_batch("avg_pool2d", input)
     as_floats("avg_pool2d", "input", x)
     divisor = divisor_override
-    if divisor is not None and (not isinstance(divisor, int) or divisor == 0):
-        rule = "must be an int other than 0, or None"
-        raise ValueError(f"avg_pool2d: divisor_override {rule}; got {divisor!r}")
+    if divisor is not None and as_int("avg_pool2d", "divisor_override", divisor) == 0:
+        raise ValueError("avg_pool2d: divisor_override must be an int other than 0, or None; got 0")
     geometry = _as_geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     windows, counts = [], []
     for axis, (n, k) in enumerate(zip(geometry.size, geometry.kernel, strict=True)):
@@ -186,9 +180,9 @@ def _geometry(name: str, size, kernel, stride, pads, dilation, ceil_mode: bool) 
         cover = d * (k - 1) + 1
         room = n + 2 * p - cover  # for steps
         if n < 1 or room < (1 - s if ceil_mode else 0):
-            raise ValueError(
-                f"{name}: the window covers {cover} pixels, more than the padded input's "
-                f"{('height', 'width')[axis]} {n + 2 * p}; use more padding or a smaller kernel")
+            side = ("height", "width")[axis]
+            raise ValueError(f"{name}: the window covers {cover} pixels, more than the padded "
+                f"input's {side} {n + 2 * p}; use more padding or a smaller kernel")
         last = room // s  # step
         if ceil_mode and room % s and (last + 1) * s < n + p:
             last += 1
@@ -200,7 +194,7 @@ def _geometry(name: str, size, kernel, stride, pads, dilation, ceil_mode: bool) 
 def _window_means(x: Tensor, windows: Any, counts: Any, divisor: int | None = None) -> Tensor:
     """Sums over windows of rows and of columns, divided by their counts or by the divisor."""
     for dim, (starts, stops) in enumerate(windows, 2):
-        x = sum_windows(x, starts=starts, stops=stops, dim=dim)
+        x = pooling.sum_windows(x, starts=starts, stops=stops, dim=dim)
     areas = np.multiply.outer(*counts)
     if divisor is not None or (areas == areas[:1, :1]).all():
         return x / float(divisor or areas.flat[0]) if areas.size else x
@@ -216,12 +210,8 @@ def _adaptive(name: str, input: Any, output_size: Any) -> tuple[Tensor, bool, li
     as_floats(name, "input", x)
     if 0 in x.shape[1:]:
         raise ValueError(f"{name}: no size but N may be 0, got shape {tuple(input.shape)}")
-    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    if len(sizes) != 2:
-        rule = "an int or a pair (height, width)"
-        raise ValueError(f"{name}: output_size must be {rule}, got {output_size!r}")
     windows = []
-    for n, size in zip(x.shape[2:], sizes, strict=True):
+    for n, size in zip(x.shape[2:], two(name, "output_size", output_size), strict=True):
         size = n if size is None else pair(name, "output_size", size, 0)[0]
         o = np.arange(size)
         windows.append((o * n // max(size, 1), -(-(o + 1) * n // max(size, 1))))

@@ -1,11 +1,8 @@
 """One line for each channel, y = x * scale + shift, and the sums that are its adjoints."""
 
-from __future__ import annotations
-
 from typing import Any
 
-from ...arrays.memory import empty
-from ...arrays.threads import by_shares
+from ...arrays import empty, parallel_slices
 from ...autograd.engine import Primitive
 from ..layout import batch_innermost, channel_sums
 from ..shapes import expand, reshape
@@ -26,7 +23,7 @@ def lines(xp: Any, x: Any, scale: Any, shift: Any, offset: Any = None) -> Any:
         if shift is not None:
             xp.add(y[:, c], shift[c, None], out=y[:, c])
 
-    by_shares(xp, x.shape[1], x.size, compute, passes=3)
+    parallel_slices(xp, x.shape[1], x.size, compute, passes=3)
     return y
 
 
@@ -46,7 +43,7 @@ def sum_channels(xp, a, x):
     def compute(c: slice) -> None:
         sums[c] = channel_sums(xp, a[:, c], x if x is None else x[:, c])
 
-    by_shares(xp, a.shape[1], a.size, compute)
+    parallel_slices(xp, a.shape[1], a.size, compute)
     return sums
 
 

@@ -18,20 +18,16 @@ padding. Everything else is reduced to that by strided views, one axis at a time
 docs/convolution.md leads from the plain way to this one, with pictures.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...arrays.memory import scratch
-from ...arrays.threads import as_many_each, blas_architectures, get_num_threads, parallel, pieces
+from ...arrays import balanced_parts, blas_architectures, get_num_threads, parallel, pieces, scratch
 from ..layout import batch_innermost, empty_images
 from .geometry import Geometry
 
@@ -40,8 +36,7 @@ from .geometry import Geometry
 ALL = slice(None)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A correlation along one axis, of slices of the input and the taps, to a slice of the output.
 
     out[line.out][i] = sum_k kernel[line.taps][k] * inp[line.inp][i * stride + k * dilation - pad]
@@ -154,7 +149,7 @@ BLOCKED = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 # Elements of weight gradients, one per row of windows, that are summed at a time.
 BAND = 1 << 17
 # Where one way to the gradient of the input gets slower than another; see `input_grad`.
-GATHER_AT_MOST, FEW_CHANNELS, ADD_FROM = 1.5, 8, 4
+GATHER_AT_MOST, FEW_CHANNELS = 1.5, 8
 
 
 def _parts(multiplications: int, least: int, threads: int) -> int:
@@ -164,7 +159,7 @@ def _parts(multiplications: int, least: int, threads: int) -> int:
     """
     busy = max(1, min(threads, -(-multiplications // SHARE)))
     is_large = threads > 1 and multiplications >= 32 * threads * SHARE
-    return as_many_each(max(least, 2 * busy if is_large else busy), busy)
+    return balanced_parts(max(least, 2 * busy if is_large else busy), busy)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -338,9 +333,9 @@ def forward(x: Any, w: Any, b: Any, geo: Geometry) -> Any:
 def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
     """dx (N, C, H, W): the adjoint of x -> forward(x, w), applied to g (N, O, OH, OW).
 
-    There are three ways. A pixel of dx *gathers* what it gets from g: that is a correlation
+    There are two ways. A pixel of dx *gathers* what it gets from g: that is a correlation
     (`_adjoint_lines`). Or g *scatters*: each of its pixels is multiplied with all taps, and the
-    results are added to dx. Or it gathers along the width and scatters along the height.
+    results are added to dx.
     """
     O, C, KH, KW = w.shape
     M, (H, W), N = O // geo.groups, geo.size, g.shape[0]
@@ -356,48 +351,8 @@ def input_grad(g: Any, w: Any, geo: Geometry) -> Any:
         return dx
     if not (all_h and all_w):
         dx[...] = 0
-    # To scatter along the height saves BLAS from copying (KH - 1) * KW * M rows of windows once
-    # more, and costs KH * C rows of additions.
-    if (KH - 1) * KW * M >= ADD_FROM * KH * C and W * N >= FEW:
-        _scatter_rows(g, w, pixels, geo, lines_w)
-    else:
-        _correlate(g, w.swapaxes(1, 2), None, pixels, lines_h, lines_w)
+    _correlate(g, w.swapaxes(1, 2), None, pixels, lines_h, lines_w)
     return dx
-
-
-def _scatter_rows(g, w, dx, geo: Geometry, lines_w: list[Line]) -> None:
-    """dx (H, C, W, N) from g (OH, O, OW, N): gather along the width, scatter along the height.
-
-    Every row of windows of g makes KH rows, which are added to dx where they belong. BLAS copies
-    what it multiplies, so it copies a row of windows once here, and not once for each of KH taps.
-    """
-    groups, M, C, KH, _ = w.shape
-    H, OH, w = dx.shape[0], g.shape[0], w.transpose(0, 3, 2, 1, 4)  # (groups, KH, C, M, KW)
-    each_row = Line(ALL, ALL, ALL, 1, 1, 0)
-    work = []
-    for line in lines_w:
-        out = dx[:, :, line.out]
-        matrix = np.ascontiguousarray(w[..., line.taps]).reshape(groups, KH * C, -1)
-        _, _, width, N = out.shape
-        K, P = matrix.shape[2], width * N
-        memory = OH * groups * P * max(K, KH * C)
-        parts = _parts(OH * P * matrix.size, -(-memory // TILE), get_num_threads())
-        for cols, n in itertools.product(pieces(width, parts), pieces(N, -(-parts // width))):
-            work.append((g[..., n], out[:, :, cols, n], matrix, cols, line))
-
-    def task(i: int) -> None:
-        seen, out, matrix, cols, line = work[i]
-        out = out.reshape(H, groups, C, *out.shape[2:])
-        kernel = (1, matrix.shape[2] // M)
-        windows = _lower(seen, groups, slice(0, OH), cols, kernel, each_row, line, False)
-        made = scratch(np, "rows", (OH, *matrix.shape[:2], windows.shape[3]), g.dtype)
-        np.matmul(matrix, windows, out=made)
-        made = made.reshape(OH, groups, KH, *out.shape[2:])
-        out[...] = 0
-        for k, outputs, pixels in geo.taps_on_image(0):
-            np.add(out[pixels], made[outputs, :, k], out=out[pixels])
-
-    parallel(len(work), task)
 
 
 def _scatter(g, w, dx, geo: Geometry) -> None:

@@ -4,8 +4,6 @@ Size letters, here and in all of `ops`: N samples, C channels in, H x W pixels i
 OH x OW pixels out, KH x KW taps of the kernel.
 """
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -60,13 +58,6 @@ class Geometry:
     def OW(self) -> int:
         """Columns of the output."""
         return self.out(1)
-
-    def tap(self, kh: int, kw: int) -> tuple[slice, slice]:
-        """Rows and columns of the padded image that tap (kh, kw) reads, for all outputs."""
-        (sh, sw), (dh, dw) = self.stride, self.dilation
-        return (
-            slice(kh * dh, kh * dh + (self.OH - 1) * sh + 1, sh),
-            slice(kw * dw, kw * dw + (self.OW - 1) * sw + 1, sw))
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
     def taps_on_image(self, axis: int) -> list[Tap]:

@@ -7,20 +7,16 @@ single channels; one per sample in instance norm and group norm. In memory the b
 axis, and statistics are arrays (groups, 1) over all samples or (groups, N) per sample.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing
-from ...arrays.memory import empty, scratch
-from ...arrays.threads import by_shares
+from ...arrays import array_module, computing, empty, parallel_slices, scratch
 from ...autograd.engine import Primitive
 from ...autograd.grad_mode import is_grad_enabled
 from ..elementwise import rsqrt
 from ..layout import batch_innermost, channel_sums
-from ..reductions import mean, moments, sum
+from ..reductions import centred, mean, sum
 from ..shapes import reshape
 from ..summing import total
 from .channels import lines
@@ -90,7 +86,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
             average, variance = moments_of(_centred(xp, x, c, offset))
         remainder[c], var[c] = average, xp.maximum(variance, 0)
 
-    by_shares(xp, G, x.size, compute, passes=5)
+    parallel_slices(xp, G, x.size, compute, passes=5)
     needed = offset if xp is not np or offset.any() else None
     rstd = 1 / xp.sqrt(var + eps)
     return Statistics(offset + remainder, var, rstd, needed, remainder, size)
@@ -128,7 +124,7 @@ def _gradient_arrays(xp: Any, g: Any, x: Any, weight: Any, found: Statistics, gr
         xp.subtract(g[:, c], d, out=d)
         xp.multiply(d, scale[c, None], out=d)
 
-    by_shares(xp, groups, x.size, compute, passes=7)
+    parallel_slices(xp, groups, x.size, compute, passes=7)
     dx = dx.reshape(H, C, W, N).transpose(3, 1, 0, 2)
     return dx, sum_gy.sum(axis=1), sum_g.sum(axis=1)
 
@@ -138,7 +134,7 @@ def _gradient_formulas(g, x, weight, found: Statistics, groups: int, eps: float)
     N, C, H, W = x.array.shape
     x, g = [reshape(v, N, groups, C // max(groups, 1), H, W) for v in (x, g)]
     dims = (0, 2, 3, 4) if found.var.shape[1] == 1 else (2, 3, 4)
-    _, difference, squares = moments(x, dims)
+    difference, squares = centred(x, dims)
     rstd = rsqrt(squares / float(found.size) + eps)
     y = difference * rstd
     d_weight, d_bias = sum(g * y, (0, 2, 3, 4)), sum(g, (0, 2, 3, 4))

@@ -13,8 +13,6 @@ On the CPU the maps take the fast way, in `fast`, which gives the same numbers w
 all columns; the tests hold one against the other.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -33,15 +31,14 @@ def im2col(xp: Any, x: Any, geometry: Geometry) -> Any:
     """What every position of the kernel sees: (N, C, H, W) -> (C, KH, KW, OH, OW, N).
 
     It *gathers*: a pixel under several positions is read several times. One copy for each tap
-    serves all positions at once.
+    serves all positions at once. Where a tap lies on the padding, it sees 0.
     """
     N, C = x.shape[:2]
-    padded = pad(xp, x, geometry).transpose(1, 2, 3, 0)  # (C, H', W', N)
-    cols = xp.empty((C, geometry.KH, geometry.KW, geometry.OH, geometry.OW, N), x.dtype)
-    for kh in range(geometry.KH):
-        for kw in range(geometry.KW):
-            rows, columns = geometry.tap(kh, kw)
-            cols[:, kh, kw] = padded[:, rows, columns]
+    x = x.transpose(1, 2, 3, 0)
+    cols = xp.zeros((C, geometry.KH, geometry.KW, geometry.OH, geometry.OW, N), x.dtype)
+    for kh, out_rows, rows in geometry.taps_on_image(0):
+        for kw, out_columns, columns in geometry.taps_on_image(1):
+            cols[:, kh, kw, out_rows, out_columns] = x[:, rows, columns]
     return cols
 
 
@@ -53,30 +50,11 @@ def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
     positions gets the sum. Tap by tap no two positions meet the same pixel, so a plain ``+=`` on a
     slice loses nothing.
     """
-    C, N = cols.shape[0], cols.shape[-1]
-    (top, bottom), (left, right) = geometry.padding
-    H, W = geometry.H, geometry.W
-    padded = xp.zeros((C, H + top + bottom, W + left + right, N), cols.dtype)
-    for kh in range(geometry.KH):
-        for kw in range(geometry.KW):
-            rows, columns = geometry.tap(kh, kw)
-            padded[:, rows, columns] += cols[:, kh, kw]
-    return padded[:, top : top + H, left : left + W].transpose(3, 0, 1, 2)
-
-
-def pad(xp: Any, x: Any, geometry: Geometry, value: float = 0.0) -> Any:
-    """`x` (N, C, H, W) inside the padding of `geometry`, the batch innermost in memory.
-
-    Without padding it is `x` itself.
-    """
-    (top, bottom), (left, right) = geometry.padding
-    if not (top or bottom or left or right):
-        return x
-    N, C, H, W = x.shape
-    padded = xp.full((C, H + top + bottom, W + left + right, N), value, x.dtype)
-    padded = padded.transpose(3, 0, 1, 2)
-    padded[:, :, top : top + H, left : left + W] = x
-    return padded
+    x = xp.zeros((cols.shape[0], geometry.H, geometry.W, cols.shape[-1]), cols.dtype)
+    for kh, out_rows, rows in geometry.taps_on_image(0):
+        for kw, out_columns, columns in geometry.taps_on_image(1):
+            x[:, rows, columns] += cols[:, kh, kw, out_rows, out_columns]
+    return x.transpose(3, 0, 1, 2)
 
 
 # ----------------------------------------------------------------------------------- the plain trio
@@ -141,8 +119,7 @@ def conv2d_weight_grad(xp, x, dy, *, geometry):
 conv2d.derivatives(
     x=lambda g, w, geometry: conv2d_input_grad(g, w, geometry=geometry),
     w=lambda g, x, geometry: conv2d_weight_grad(x, g, geometry=geometry),
-    b=lambda g: sum_channels(g, None),  # one b for all positions and samples: a sum, not a mean
-)
+    b=lambda g: sum_channels(g, None))  # one b for all positions and samples: a sum, not a mean
 conv2d_input_grad.derivatives(  # its result has the shape of x, and so has g
     dy=lambda g, w, geometry: conv2d(g, w, None, geometry=geometry),
     w=lambda g, dy, geometry: conv2d_weight_grad(g, dy, geometry=geometry))

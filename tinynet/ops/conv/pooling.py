@@ -1,23 +1,18 @@
-"""Max-pooling: the largest value under each position of a window.
+"""Pooling: the largest value under each position of a window, and sums over windows.
 
 Size letters as in `geometry`; a window is a kernel without weights.
 """
-
-from __future__ import annotations
 
 import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays import gpu as kernels
-from ...arrays.memory import empty, scratch
-from ...arrays.threads import by_shares
+from ...arrays import constant, empty, gpu as kernels, parallel_slices, scratch
 from ...autograd.engine import Primitive
 from ..elementwise import bits_as_integers, copy_where
 from ..layout import batch_innermost
 from .geometry import Geometry, Tap
-from .plain import pad
 
 # ------------------------------------------------------------------------------ the largest values
 
@@ -46,7 +41,7 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
         _largest_along(xp, x[:, c], 0, down, lowest, columns)
         _largest_along(xp, columns, 2, along, lowest, y[:, c])
 
-    by_shares(xp, C, x.size, compute)
+    parallel_slices(xp, C, x.size, compute)
     return y.transpose(3, 1, 0, 2)
 
 
@@ -73,20 +68,22 @@ def _largest_along(xp: Any, x: Any, axis: int, taps: list[Tap], lowest: Any, out
 
 
 class _Window(NamedTuple):
-    """The taps of a window, each as two indices: of the outputs, and of the pixels they read."""
+    """The taps of a window: their numbers, row by row, the outputs, and the pixels they read."""
 
-    taps: list[tuple[Any, Any]]  # into (OH, C, OW, N) and into (H, C, W, N)
+    taps: list[tuple[int, Any, Any]]  # with indices into (OH, C, OW, N) and into (H, C, W, N)
     disjoint: bool  # no pixel is in two windows
     tiling: bool  # every pixel is in exactly one
 
 
 @functools.lru_cache(maxsize=256)
 def _window(geometry: Geometry) -> _Window:
-    down, along, every = geometry.taps_on_image(0), geometry.taps_on_image(1), slice(None)
-    taps = [((row.outputs, every, column.outputs), (row.pixels, every, column.pixels))
-            for row in down for column in along]
+    every = slice(None)
+    taps = [
+        (kh * geometry.KW + kw, (out_rows, every, out_columns), (rows, every, columns))
+        for kh, out_rows, rows in geometry.taps_on_image(0)
+        for kw, out_columns, columns in geometry.taps_on_image(1)]
     reads = np.zeros((geometry.H, 1, geometry.W), np.int64)  # how many windows read each pixel
-    for _, pixels in taps:
+    for _, _, pixels in taps:
         reads[pixels] += 1
     return _Window(taps, bool((reads <= 1).all()), bool((reads == 1).all()))
 
@@ -112,12 +109,12 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
         if seeking.any():  # nothing equals their maximum, so it is nan
             _to_nan(xp, dy[:, c], x[:, c], window, seeking, dx[:, c])
 
-    by_shares(xp, C, x.size, compute, passes=2)
+    parallel_slices(xp, C, x.size, compute, passes=2)
     return dx.transpose(3, 1, 0, 2)
 
 
 def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, dx: Any) -> None:
-    for outputs, pixels in window.taps:
+    for _, outputs, pixels in window.taps:
         still = seeking[outputs]
         found = scratch(xp, "mask", still.shape, np.dtype(bool))
         xp.equal(x[pixels], y[outputs], out=found)
@@ -132,7 +129,7 @@ def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, d
 
 
 def _to_nan(xp: Any, dy: Any, x: Any, window: _Window, seeking: Any, dx: Any) -> None:
-    for outputs, pixels in reversed(window.taps):
+    for _, outputs, pixels in reversed(window.taps):
         found = xp.isnan(x[pixels]) & seeking[outputs]
         seeking[outputs] ^= found
         dx[pixels] += xp.where(found, dy[outputs], 0)
@@ -144,16 +141,12 @@ def winning_taps(xp: Any, x: Any, y: Any, geometry: Geometry) -> Any:
 
     It is the first whose pixel equals the maximum, or the last that is nan.
     """
-    padded = pad(xp, x, geometry, _lowest(x.dtype))
-    # padding never wins, even if a pixel has the same value
-    real = pad(xp, xp.ones((1, 1, geometry.H, geometry.W), bool), geometry, False)
     winners = xp.zeros_like(y, dtype=np.int32 if geometry.KH * geometry.KW > 127 else np.int8)
-    for number in reversed(range(geometry.KH * geometry.KW)):  # so the first is written last
-        rows, columns = geometry.tap(*divmod(number, geometry.KW))
-        tap = padded[:, :, rows, columns]
+    x, y, out = [array.transpose(2, 1, 3, 0) for array in (x, y, winners)]
+    for number, outputs, pixels in reversed(_window(geometry).taps):  # so the first is written last
+        tap, found = x[pixels], out[outputs]
         # in a window with a nan no element equals the maximum, which is nan
-        wins = ((tap == y) & real[:, :, rows, columns]) | ((tap != tap) & (winners == 0))
-        xp.copyto(winners, number, where=wins)  # winners[wins] = number would make a GPU wait
+        xp.copyto(found, number, where=(tap == y[outputs]) | ((tap != tap) & (found == 0)))
     return winners
 
 
@@ -184,16 +177,60 @@ def _scatter(xp, dy, *, maxima):
 def _gather(xp, dx, *, maxima):
     # the adjoint of `_scatter`: for each window, what dx has at its largest pixel
     x, y, geometry = maxima
-    winners, padded = winning_taps(xp, x, y, geometry), pad(xp, dx, geometry)
-    out = xp.zeros_like(y, dtype=dx.dtype)
-    for number in range(geometry.KH * geometry.KW):
-        rows, columns = geometry.tap(*divmod(number, geometry.KW))
-        out += xp.where(winners == number, padded[:, :, rows, columns], 0)
-    return out
+    winners, dx = [a.transpose(2, 1, 3, 0) for a in (winning_taps(xp, x, y, geometry), dx)]
+    out = xp.zeros(winners.shape, dx.dtype)
+    for number, outputs, pixels in _window(geometry).taps:
+        out[outputs] += xp.where(winners[outputs] == number, dx[pixels], 0)
+    return out.transpose(3, 1, 0, 2)
 
 
 # where the largest values are is constant as far as derivatives are concerned
-max_pool2d.derivatives(
-    x=lambda g, y, x, geometry: _scatter(g, maxima=(x.array, y.array, geometry)))
+max_pool2d.derivatives(x=lambda g, y, x, geometry: _scatter(g, maxima=(x.array, y.array, geometry)))
 _scatter.derivatives(dy=lambda g, maxima: _gather(g, maxima=maxima))
 _gather.derivatives(dx=lambda g, maxima: _scatter(g, maxima=maxima))
+
+
+# -------------------------------------------------------------------------------- sums over windows
+# Average pooling and interpolation are made of these. The windows only move forward: none starts or
+# stops before the previous one. So the windows that hold a given element are neighbours, in other
+# words a window of windows. Therefore the adjoint of such a sum is such a sum again: one primitive
+# is its own derivative, to every order.
+
+
+@Primitive
+def sum_windows(xp, x, *, starts, stops, dim):
+    # Element o of the result is the sum of x[starts[o]:stops[o]] along dim 2 or 3 of (N, C, H, W).
+    # Add the first elements of all windows at once, then the second of those that have two, ...
+    x = batch_innermost(xp, x)  # (H, C, W, N)
+    along = (slice(None),) * (0 if dim == 2 else 2)
+    out = xp.empty([*x.shape[: len(along)], len(starts), *x.shape[len(along) + 1 :]], x.dtype)
+    if (starts == stops).any():
+        out.fill(0)  # because an empty window has no first element
+    for tap in range((stops - starts).max(initial=0)):
+        reached = np.flatnonzero(stops - starts > tap)
+        read, into = [(*along, _index(xp, places)) for places in (starts[reached] + tap, reached)]
+        found = x[read] if isinstance(read[-1], slice) else x.take(read[-1], axis=len(along))
+        if tap == 0:
+            out[into] = found
+        else:
+            out[into] += found
+    return out.transpose(3, 1, 0, 2)
+
+
+def _index(xp: Any, positions: np.ndarray) -> Any:
+    """`positions` as an index: a slice, which copies nothing, if they are evenly spaced."""
+    steps = np.diff(positions)
+    step = int(steps[0]) if len(steps) else 1
+    if step > 0 and (steps == step).all():
+        return slice(int(positions[0]), int(positions[-1]) + 1, step)
+    return constant(xp, positions)
+
+
+def _adjoint(g, x_shape, starts, stops, dim):
+    # element i is in the windows from the first that stops behind it to the last that has started
+    i = np.arange(x_shape[dim])
+    first, behind = [np.searchsorted(ends, i, side="right") for ends in (stops, starts)]
+    return sum_windows(g, starts=first, stops=behind, dim=dim)
+
+
+sum_windows.derivatives(x=_adjoint)

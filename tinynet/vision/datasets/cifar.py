@@ -1,7 +1,5 @@
 """CIFAR-10 and -100: the archive is read in memory, and its pickles with four allowed names."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import math

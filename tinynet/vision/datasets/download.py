@@ -4,8 +4,6 @@ pooch does the work: it downloads over HTTP, checks the SHA-256 and shows a prog
 comes with ``pip install 'tinynet-cnn[examples]'`` and is imported when a download is wanted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib

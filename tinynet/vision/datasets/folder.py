@@ -1,7 +1,5 @@
 """Data sets of a user's own images in folders, and one of made-up images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.random import Generator
+from ...arrays import Generator
 from ...data.dataset import Dataset
 from ...ops.arguments import as_int
 from ..transforms.functional import pillow, to_tensor

@@ -1,7 +1,5 @@
 """`Images` with labels in memory, and `ImageSet`, which finds the files of published ones."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

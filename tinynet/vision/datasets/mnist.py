@@ -5,8 +5,6 @@ magic number 0x0800 + d and the sizes, and then the bytes themselves, last dimen
 gzip around it is optional.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import math

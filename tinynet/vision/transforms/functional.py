@@ -5,8 +5,6 @@ An image is a PIL image or a tensor (..., H, W), mostly (C, H, W); a tensor may 
 does the pixels of PIL images. No gradient flows through a transform: its result is data.
 """
 
-from __future__ import annotations
-
 import enum
 import importlib
 import math
@@ -16,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.devices import array_module, computing, on_device_of
+from ...arrays import array_module, computing, on_device_of
 from ...creation import from_numpy
 from ...nn.functional import interpolate
 from ...ops.arguments import as_choice, as_int, as_number

@@ -11,8 +11,6 @@ the generator that `tinynet.manual_seed` seeds. The same seed does the same on e
 No gradient flows through a transform: its result is data.
 """
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -21,8 +19,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...arrays.devices import array_module, on_device_of
-from ...arrays.random import Generator, default_generator, drawing_from
+from ...arrays import (
+    array_module, default_generator, drawing_from, Generator, on_device_of)
 from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
 from ...ops.arguments import as_choice, as_list, as_probability

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from . import creation, nn
-from .arrays.random import default_generator
-from .autograd.grad_mode import no_grad
-from .ops.arguments import as_shape
-from .tensor import Tensor
+from .. import creation, nn
+from ..arrays import default_generator
+from ..autograd.grad_mode import no_grad
+from ..ops.arguments import as_shape
+from ..tensor import Tensor
 
 
 @dataclasses.dataclass
