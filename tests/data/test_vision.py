@@ -154,8 +154,6 @@ def test_what_is_drawn_is_drawn_evenly():
         assert 0 <= top <= 9 - height and 0 <= left <= 7 - width
         assert 0.1 < height * width / 63 < 0.65 and 0.4 < width / height < 2.5
     assert len(set(parts)) > 60
-    angles = [RandomRotation.get_params((-30, 10)) for _ in range(500)]
-    assert -30 <= min(angles) < -28 and 8 < max(angles) <= 10
     wide = RandomResizedCrop((4, 4), (1, 1), (2, 2))  # can't be had: a middle part of that ratio
     middle = F.resize(F.crop(IMAGE, 2, 0, 4, 7), (4, 4))
     np.testing.assert_array_equal(np.asarray(wide(IMAGE)), np.asarray(middle))
@@ -397,7 +395,7 @@ def test_without_pillow_our_own_pipelines_work():
     assert said == [
         "tinynet.Size([1, 28, 28]) tinynet.Size([3, 1, 28, 28])",
         "tinynet.Size([1, 24, 24]) tinynet.Size([3, 1, 24, 24])",
-        "MNIST: PIL images need Pillow: pip install 'tinynet-cnn[vision]'",
+        "PIL images need Pillow: pip install 'tinynet-cnn[vision]'",
     ]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import (default_generator, Device, drawing_from, Generator, load_cupy, send,
     usable_device)
+from ..cuda import is_available
 from ..ops.arguments import as_bool, as_generator, as_int, as_number
 from ..tensor import Tensor
 from .dataset import (IterableDataset, default_collate, default_convert, fetch_batch, length_of,
@@ -109,7 +110,10 @@ class DataLoader:
             2 if prefetch_factor is None else prefetch_factor, 1)
         self.persistent_workers = as_bool(name, "persistent_workers", persistent_workers)
         self.worker_init_fn, self._workers = worker_init_fn, None
-        self.pin_memory = as_bool(name, "pin_memory", pin_memory) and _gpu_to_pin_for()
+        self.pin_memory = as_bool(name, "pin_memory", pin_memory)
+        if self.pin_memory and not is_available():
+            warnings.warn("DataLoader: pin_memory=True has no effect without a GPU", stacklevel=2)
+            self.pin_memory = False
         if sampler is None and not self._is_stream:
             sampler = (RandomSampler(dataset, generator=generator) if shuffle
                 else SequentialSampler(dataset))
@@ -291,16 +295,6 @@ class DataLoader:
 
 def get_worker_info() -> None:
     """None, as in PyTorch's main process: tinynet's workers are threads that share one data set."""
-
-
-def _gpu_to_pin_for() -> bool:
-    """Whether there is a GPU; warns if not."""
-    try:
-        load_cupy()
-    except RuntimeError as error:
-        warnings.warn(f"DataLoader: pin_memory has no effect: {error}", stacklevel=3)
-        return False
-    return True
 
 
 def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:

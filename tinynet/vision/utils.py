@@ -76,4 +76,4 @@ def save_image(tensor: Tensor | Sequence[Tensor], fp: Any, format: str | None = 
     """
     grid = make_grid(tensor, **options)
     pixels = (grid * 255 + 0.5).clamp(0, 255).numpy(force=True).astype("uint8")
-    pil_of("save_image", pixels).save(fp, format=format)
+    pil_of(pixels, "RGBA" if len(pixels) == 4 else "RGB").save(fp, format=format)

@@ -10,7 +10,7 @@ import numpy as np
 from ...arrays import Generator
 from ...data.dataset import Dataset
 from ...ops.arguments import as_int
-from ..transforms.functional import pillow, to_tensor
+from ..transforms.functional import pillow, to_pil_image, to_tensor
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "FakeData", "ImageFolder"]
 
@@ -89,7 +89,7 @@ class DatasetFolder(_Pictures):
 
 def default_loader(path: str) -> Any:
     """The file as a PIL image in RGB."""
-    with pillow("ImageFolder").open(path) as image:
+    with pillow("Image").open(path) as image:
         return image.convert("RGB")
 
 
@@ -138,5 +138,4 @@ class FakeData(_Pictures):
             raise IndexError(f"FakeData: index {index} is out of range for {self.size} images")
         random = Generator().manual_seed(index + self.random_offset).numpy
         pixels = random.integers(0, 256, self.image_size, np.uint8).transpose(1, 2, 0)
-        image = pillow("FakeData").fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-        return image, int(random.integers(self.num_classes))
+        return to_pil_image(pixels), int(random.integers(self.num_classes))

@@ -69,7 +69,7 @@ class Images(Dataset):
             if pixels.dtype != np.uint8:
                 rule = "a transform needs data of uint8, of which PIL images are made"
                 raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
-            image = pillow(type(self).__name__).fromarray(pixels)
+            image = pillow("Image").fromarray(pixels)
             image = (self.transform or ToTensor())(image)
         label = int(_array_of(self.targets)[rows])
         return image, label if self.target_transform is None else self.target_transform(label)

@@ -37,21 +37,17 @@ class InterpolationMode(enum.Enum):
     HAMMING = "hamming"
     LANCZOS = "lanczos"
 
-    def __repr__(self) -> str:
-        return str(self.value)
-
 
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 _EXACT = {"nearest-exact": "nearest"}  # Pillow's nearest is the exact one
 
 
-def pillow(function: str, module: str = "Image") -> Any:
+def pillow(module: str) -> Any:
     """A module of Pillow; RuntimeError says how to install it if it is missing."""
     try:
         return importlib.import_module(f"PIL.{module}")
     except ImportError as error:
-        way_out = "pip install 'tinynet-cnn[vision]'"
-        raise RuntimeError(f"{function}: PIL images need Pillow: {way_out}") from error
+        raise RuntimeError("PIL images need Pillow: pip install 'tinynet-cnn[vision]'") from error
 
 
 def is_pil(image: Any) -> bool:
@@ -73,17 +69,34 @@ def as_image(function: str, image: Any) -> Any:
     return image
 
 
-def on_array(image: Tensor, change: Callable[[Any], Any]) -> Tensor:
-    """``change(batch)`` of the array (N, C, H, W) of `image`, in the dimensions of `image`."""
-    array = image.array
-    single = array.ndim < 4
-    with computing(array):
-        batch = array.reshape((1,) * (4 - array.ndim) + array.shape if single
-            else (-1, *array.shape[-3:]))
-        changed = array_module(array).ascontiguousarray(change(batch))
-        kept = changed.shape[4 - array.ndim:] if single else (*array.shape[:-3], *changed.shape[1:])
-        changed = changed.reshape(kept)
-        return Tensor._wrap(changed if changed is not array else array.copy())
+def on_array(img: Any, change: Callable[[Any], Any]) -> Any:
+    """``change(batch)`` of the pixels (N, C, H, W) of `img`, as an image or tensor like `img`."""
+    pixels = pixels_of(img) if is_pil(img) else img.array
+    leading = pixels.shape[:-3]
+    with computing(pixels):
+        changed = array_module(pixels).ascontiguousarray(
+            change(pixels.reshape(-1, *([1] * (3 - pixels.ndim)), *pixels.shape[-3:])))
+        changed = changed.reshape(*leading, *changed.shape[2 if pixels.ndim == 2 else 1:])
+        if is_pil(img):
+            return pil_of(changed, img.mode, img.getpalette())
+        return Tensor._wrap(changed if changed is not img.array else changed.copy())
+
+
+def pixels_of(image: Any) -> np.ndarray:
+    """The pixels of a PIL image as an array (C, H, W)."""
+    pixels = np.array(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def pil_of(pixels: np.ndarray, mode: str, palette: Any = None) -> Any:
+    """The PIL image of pixels (C, H, W), in a mode of Pillow."""
+    if mode == "1":
+        return pillow("Image").fromarray(pixels[0])
+    size = pixels.shape[:0:-1]
+    image = pillow("Image").frombytes(mode, size, pixels.transpose(1, 2, 0).tobytes())
+    if palette is not None:
+        image.putpalette(palette)
+    return image
 
 
 def as_mode(function: str, interpolation: Any, *allowed: str) -> str:
@@ -96,7 +109,7 @@ def as_mode(function: str, interpolation: Any, *allowed: str) -> str:
 
 def _resample(function: str, interpolation: Any, *allowed: str) -> Any:
     mode = as_mode(function, interpolation, *allowed)
-    return pillow(function).Resampling[_EXACT.get(mode, mode).upper()]
+    return pillow("Image").Resampling[_EXACT.get(mode, mode).upper()]
 
 
 def as_sizes(name: str, what: str, value: Any, counts: tuple[int, ...], least: int) -> Any:
@@ -124,15 +137,12 @@ def numbers(name: str, what: str, value: Any, low: float = -math.inf,
 
 
 def _fill(name: str, image: Any, fill: Any) -> Any:
-    """`fill`, a number or one for each channel, as Pillow takes it or as an array (C, 1, 1)."""
+    """`fill`, a number or one for each channel, as one number for each channel."""
     values, channels = numbers(name, "fill", 0 if fill is None else fill), get_dimensions(image)[0]
     if len(values) not in (1, channels):
         given = f"{len(values)} numbers for {channels} channels"
         raise ValueError(f"{name}: fill must be a number or one for each channel, got {given}")
-    if not is_pil(image):
-        return np.array(values)[:, None, None]
-    whole = [value if image.mode == "F" else int(value) for value in values]
-    return tuple(whole * channels if len(whole) == 1 else whole) if channels > 1 else whole[0]
+    return values * channels if len(values) == 1 else values
 
 
 def get_dimensions(img: Any) -> list[int]:
@@ -150,12 +160,6 @@ def get_image_size(img: Any) -> list[int]:
 # ------------------------------------------------------------------------------------ conversions
 
 
-def as_pixels(image: Any) -> np.ndarray:
-    """The pixels of a PIL image as an array (C, H, W)."""
-    pixels = np.array(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
 def to_floats(pixels: Any) -> Any:
     """Bytes as float32 from 0.0 to 1.0."""
     return array_module(pixels).divide(pixels, np.float32(255), dtype=np.float32, order="C")
@@ -171,7 +175,7 @@ def to_tensor(pic: Any) -> Tensor:
              [1.0000, 0.4000]]])
     """
     if is_pil(pic):
-        pixels = as_pixels(pic) * np.uint8(255) if pic.mode == "1" else as_pixels(pic)
+        pixels = pixels_of(pic) * np.uint8(255) if pic.mode == "1" else pixels_of(pic)
     elif isinstance(pic, np.ndarray) and pic.ndim in (2, 3):
         pixels = pic[None] if pic.ndim == 2 else pic.transpose(2, 0, 1)
     else:
@@ -186,7 +190,7 @@ def pil_to_tensor(pic: Any) -> Tensor:
     """A PIL image as a tensor (C, H, W) of its pixels, mostly uint8 from 0 to 255."""
     if not is_pil(pic):
         raise TypeError(f"pil_to_tensor: expected a PIL image, got {type(pic).__name__}")
-    return from_numpy(np.ascontiguousarray(as_pixels(pic)))
+    return from_numpy(np.ascontiguousarray(pixels_of(pic)))
 
 
 _MODES = {"uint8": "L LA RGB RGBA".split(), "int16": ["I;16"], "int32": ["I"], "float32": ["F"]}
@@ -213,17 +217,11 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     if pixels.ndim != 3 or not 1 <= len(pixels) <= 4:
         rule = "an image has 2 or 3 dimensions and 1 to 4 channels"
         raise ValueError(f"{name}: {rule}, got shape {tuple(pic.shape)}")
-    known, channels = _MODES.get(str(pixels.dtype), []), pixels.shape[0]
+    known, channels = _MODES.get(str(pixels.dtype), []), len(pixels)
     if channels > len(known):
         raise TypeError(f"{name}: no PIL image has {channels} channels of {pixels.dtype}")
-    as_choice(name, "mode", mode or known[channels - 1], known[channels - 1:channels])
-    return pil_of(name, pixels)
-
-
-def pil_of(name: str, pixels: np.ndarray) -> Any:
-    """The PIL image of pixels (C, H, W)."""
-    channels_last = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
-    return pillow(name).fromarray(np.ascontiguousarray(channels_last))
+    return pil_of(pixels, as_choice(name, "mode", mode or known[channels - 1],
+        known[channels - 1:channels]))
 
 
 def normalize(tensor: Tensor, mean: float | Sequence[float], std: float | Sequence[float],
@@ -305,7 +303,7 @@ def resize(img: Any, size: int | Sequence[int], interpolation: Any = Interpolati
         floats = images if mode.startswith("nearest") else images.float()
         changed = interpolate(floats, sizes, mode=mode).array
     else:
-        how, make = _resample("resize", mode), pillow("resize").fromarray
+        how, make = _resample("resize", mode), pillow("Image").fromarray
         planes = img.numpy(force=True).reshape(-1, h, w).astype(np.float32)
         changed = np.array([np.asarray(make(plane).resize(sizes[::-1], how)) for plane in planes])
     changed = on_device_of(img.array, changed.reshape(*img.shape[:-2], *sizes))
@@ -343,42 +341,35 @@ def pad(img: Any, padding: int | Sequence[int], fill: Any = 0,
 
 def padded(name: str, img: Any, sides: Sequence[int], fill: Any, mode: str) -> Any:
     """`pad`, with (left, top, right, bottom) as `sides`."""
-    value, (left, top, right, bottom) = _fill(name, img, fill), sides
-    (_, h, w), both = get_dimensions(img), ((top, bottom), (left, right))
+    (_, h, w), (left, top, right, bottom) = get_dimensions(img), sides
+    both, values = ((top, bottom), (left, right)), np.array(_fill(name, img, fill))[:, None, None]
     if mode == "reflect" and (max(top, bottom) >= h or max(left, right) >= w):
         raise ValueError(f"{name}: images of {h} x {w} can't be reflected {both[0]} x {both[1]} "
             "pixels beyond their edges; pad less")
-    if not is_pil(img):
-        return on_array(img, lambda batch: _surrounded(batch, both, value, mode))
-    if mode == "constant":
-        return pillow(name, "ImageOps").expand(img, tuple(sides), value)
-    if img.mode in ("1", "P"):
-        raise ValueError(f"{name}: convert an image of mode {img.mode!r} to 'L' or 'RGB' first")
-    return pil_of(name, _surrounded(as_pixels(img)[None], both, 0, mode)[0])
+
+    def change(batch: Any) -> Any:
+        made = array_module(batch).pad(batch, ((0, 0), (0, 0), *both),
+            "edge" if mode == "constant" else mode)
+        if mode == "constant":
+            border = np.ones(made.shape[2:], bool)
+            border[top:top + h, left:left + w] = False
+            made = _filled(made, border, values)
+        return made
+
+    return on_array(img, change) if any(sides) else img
 
 
-def _surrounded(batch: Any, sides: Any, fill: Any, mode: str) -> Any:
-    """A batch (N, C, H, W) with pixels around; `fill` is a number or an array (C, 1, 1)."""
-    if not np.any(sides):
-        return batch
-    if mode != "constant":
-        return array_module(batch).pad(batch, ((0, 0), (0, 0), *sides), mode)
-    N, C, H, W = batch.shape
-    (top, bottom), (left, right) = sides
-    made = array_module(batch).empty((N, C, top + H + bottom, left + W + right), batch.dtype)
-    made[...] = on_device_of(batch, np.asarray(fill), batch.dtype)
-    made[:, :, top:top + H, left:left + W] = batch
-    return made
+def _filled(batch: Any, where: np.ndarray, values: np.ndarray) -> Any:
+    """A batch with the pixels `where` (..., H, W) set to the values (C, 1, 1)."""
+    values = on_device_of(batch, values, batch.dtype)
+    return array_module(batch).where(on_device_of(batch, where), values, batch)
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     """The part of an image whose top left pixel is (top, left); what lies outside is 0."""
-    if is_pil(as_image("crop", img)):
-        return img.crop((left, top, left + width, top + height))
-    _, h, w = get_dimensions(img)
+    _, h, w = get_dimensions(as_image("crop", img))
     sides = [max(0, side) for side in (-left, -top, left + width - w, top + height - h)]
-    top, left = top + sides[1], left + sides[0]
-    whole = padded("crop", img, sides, 0, "constant") if any(sides) else img
+    top, left, whole = top + sides[1], left + sides[0], padded("crop", img, sides, 0, "constant")
     return on_array(whole, lambda batch: batch[:, :, top:top + height, left:left + width])
 
 
@@ -400,16 +391,6 @@ def resized_crop(img: Any, top: int, left: int, height: int, width: int, size: i
     return resize(part, size, interpolation, antialias=antialias)
 
 
-LEFT_RIGHT = (..., slice(None, None, -1))  # of an array (..., H, W)
-TOP_BOTTOM = (..., slice(None, None, -1), slice(None))
-
-
-def _flipped(name: str, img: Any, method: str, part: Any) -> Any:
-    if is_pil(as_image(name, img)):
-        return img.transpose(getattr(pillow(name).Transpose, method))
-    return on_array(img, lambda batch: batch[part])
-
-
 def hflip(img: Any) -> Any:
     """Left and right exchanged.
 
@@ -417,12 +398,12 @@ def hflip(img: Any) -> Any:
     >>> hflip(tinynet.tensor([[[1, 2, 3]]]))
     tensor([[[3, 2, 1]]])
     """
-    return _flipped("hflip", img, "FLIP_LEFT_RIGHT", LEFT_RIGHT)
+    return on_array(as_image("hflip", img), lambda batch: batch[..., ::-1])
 
 
 def vflip(img: Any) -> Any:
     """Top and bottom exchanged."""
-    return _flipped("vflip", img, "FLIP_TOP_BOTTOM", TOP_BOTTOM)
+    return on_array(as_image("vflip", img), lambda batch: batch[..., ::-1, :])
 
 
 def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Tensor:
@@ -481,8 +462,7 @@ def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray, fill: Any) -> Any
     height, width = batch.shape[2:]
     outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
     pixels = pixels_at(batch, np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
-    fill = on_device_of(batch, np.asarray(fill), batch.dtype)
-    return array_module(batch).where(on_device_of(batch, outside[:, None]), fill, pixels)
+    return _filled(pixels, outside[:, None], np.array(fill)[:, None, None])
 
 
 def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
@@ -491,6 +471,12 @@ def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     image, rows, columns = (on_device_of(batch, index) for index in indices)
     # Indices on both sides of a slice bring the dims that they make to the front: (N, h, w, C).
     return batch[image, :, rows, columns].transpose(0, 3, 1, 2)
+
+
+def _colour(img: Any, values: Sequence[float]) -> Any:
+    """Values of the channels as Pillow takes them."""
+    whole = [value if img.mode == "F" else int(value) for value in values]
+    return tuple(whole) if len(whole) > 1 else whole[0]
 
 
 def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST,
@@ -514,7 +500,7 @@ def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, exp
     value = _fill(name, img, fill)
     if is_pil(img):
         how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
-        return img.rotate(angles[0], how, expand, center, fillcolor=value)
+        return img.rotate(angles[0], how, expand, center, fillcolor=_colour(img, value))
     mode, middle = as_mode(name, interpolation, "nearest", "bilinear"), np.array([w / 2, h / 2])
     about = middle if center is None else np.array(numbers(name, "center", center))
     matrices = [inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles]
@@ -555,8 +541,9 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], int
         matrices.append(inverse_matrix(angle, shift, scale, (along_x, *(along_y or [0])), about))
     if is_pil(img):
         how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
-        kind = pillow(name).Transform.AFFINE
-        return img.transform((w, h), kind, matrices[0].ravel().tolist(), how, fillcolor=value)
+        kind = pillow("Image").Transform.AFFINE
+        matrix = matrices[0].ravel().tolist()
+        return img.transform((w, h), kind, matrix, how, fillcolor=_colour(img, value))
     mode = as_mode(name, interpolation, "nearest", "bilinear")
     return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
 
@@ -597,7 +584,7 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 def _enhanced(name: str, img: Any, what: str, factor: float, enhancer: str) -> Any:
     (factor,) = numbers(name, what, factor, 0)
-    return getattr(pillow(name, "ImageEnhance"), enhancer)(_as_pil(name, img)).enhance(factor)
+    return getattr(pillow("ImageEnhance"), enhancer)(_as_pil(name, img)).enhance(factor)
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
@@ -623,4 +610,4 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
         return img
     hue, *others = img.convert("HSV").split()
     hue = hue.point([(h + int(shift * 255)) % 256 for h in range(256)])
-    return pillow("adjust_hue").merge("HSV", [hue, *others]).convert(img.mode)
+    return pillow("Image").merge("HSV", [hue, *others]).convert(img.mode)

@@ -109,7 +109,7 @@ class _Transform(FunctionModule):
     def __init_subclass__(cls, *, function: Callable[..., Any] | None = None, **others: Any):
         if function is not None:
             names = [name for name in inspect.signature(function).parameters if name != "drawn"]
-            others["arguments"] = " ".join(names[1:])
+            others.setdefault("arguments", " ".join(names[1:]))
             cls.__doc__ = cls.__doc__ or (inspect.getdoc(function) or "").partition("\n>>> ")[0]
         super().__init_subclass__(function=function, **others)
 
@@ -190,10 +190,7 @@ class _Random(_Transform):
         return changed[:img.shape[0]].reshape(*img.shape[:-3], *changed.shape[1:])
 
 
-def _flipped(img: Any, drawn: np.ndarray, p: float, function: Any, part: Any) -> Any:
-    if F.is_pil(img):
-        return function(img) if drawn[0, 0] < p else img
-
+def _hflipped(img: Any, drawn: np.ndarray, p: float = 0.5, part: Any = np.s_[..., ::-1]) -> Any:
     def change(batch: Any) -> Any:
         chosen = on_device_of(batch, (drawn[:, 0] < p)[:, None, None, None])
         return array_module(batch).where(chosen, batch[part], batch)
@@ -201,15 +198,11 @@ def _flipped(img: Any, drawn: np.ndarray, p: float, function: Any, part: Any) ->
     return F.on_array(img, change)
 
 
-def _hflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
-    return _flipped(img, drawn, p, F.hflip, F.LEFT_RIGHT)
-
-
 def _vflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
-    return _flipped(img, drawn, p, F.vflip, F.TOP_BOTTOM)
+    return _hflipped(img, drawn, p, np.s_[..., ::-1, :])
 
 
-class RandomHorizontalFlip(_Random, function=_hflipped):
+class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p"):
     """Left and right exchanged, with probability `p` for each image.
 
     >>> import tinynet
@@ -239,8 +232,8 @@ class RandomGrayscale(_Random, function=_greyed):
 def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
              padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
              fill: Any = 0, padding_mode: str = "constant") -> Any:
-    (height, width), (_, h, w) = (F.as_sizes("RandomCrop", "size", size, (1, 2), 1) * 2)[:2], (
-        F.get_dimensions(img))
+    height, width = (F.as_sizes("RandomCrop", "size", size, (1, 2), 1) * 2)[:2]
+    _, h, w = F.get_dimensions(img)
     left, top, right, bottom = F.as_padding("RandomCrop", 0 if padding is None else padding)
     # What is still missing after `padding` goes on both sides.
     more_h, more_w = max(0, height - h - top - bottom), max(0, width - w - left - right)
@@ -251,8 +244,6 @@ def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
     whole = F.padded("RandomCrop", img, sides, fill, padding_mode)
     _, h, w = F.get_dimensions(whole)
     places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
-    if F.is_pil(img):
-        return F.crop(whole, int(places[0, 0]), int(places[0, 1]), height, width)
     rows, columns = (place[:, None, None] for place in places.T)
     rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
     return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
@@ -312,11 +303,6 @@ class RandomRotation(_Random, function=_turned):
     """
 
     draws, of_batches = 1, True
-
-    @staticmethod
-    def get_params(degrees: tuple[float, float]) -> float:
-        """An angle, drawn from (from, to)."""
-        return float(_between(*degrees, default_generator.numpy.random()))
 
 
 def _moved(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
