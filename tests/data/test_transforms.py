@@ -438,6 +438,7 @@ def test_compose_refuses_what_can_not_be_called():
 def test_reprs():
     assert repr(Compose([RandomCrop(4, (1, 2)), RandomRotation(10)])) == (
         "Compose(\n    RandomCrop(size=4, padding=(1, 2), pad_if_needed=False, fill=0, "
-        "padding_mode='constant')\n    RandomRotation(degrees=10, interpolation=<InterpolationMode.NEAREST: 'nearest'>, "
-        "expand=False, center=None, fill=0)\n)"
+        "padding_mode='constant')\n    RandomRotation(degrees=10, "
+        "interpolation=<InterpolationMode.NEAREST: 'nearest'>, expand=False, center=None, "
+        "fill=0)\n)"
     )
