@@ -19,7 +19,7 @@ from .autograd.gradcheck import gradcheck
 from .creation import (arange, as_tensor, bernoulli, empty, empty_like, eye, from_dlpack,
     from_numpy, full, full_like, linspace, normal, ones, ones_like, rand, rand_like, randint,
     randint_like, randn, randn_like, randperm, tensor, zeros, zeros_like)
-from .ops.dtypes import result_type
+from .ops.arguments import result_type
 from .ops.elementwise import (abs, add, allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor,
     ceil, clamp, cos, div, eq, equal, erf, exp, expm1, floor, floor_divide, ge, gt, isclose,
     isfinite, isinf, isnan, le, log, log1p, logical_and, logical_not, logical_or, lt, masked_fill,

@@ -15,8 +15,7 @@ import numpy as np
 from .arrays import (as_device, computing, default_generator, device_of, Generator, module_on,
     to_device, usable_device)
 from .ops.arguments import (as_dtype, as_floats, as_generator, as_int, as_number, as_shape,
-    as_tensor as as_a_tensor, by_keyword, from_users_code)
-from .ops.dtypes import default_dtype
+    as_tensor as as_a_tensor, by_keyword, default_dtype, from_users_code)
 from .ops.operands import named
 from .tensor import Tensor
 

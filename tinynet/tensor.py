@@ -11,11 +11,9 @@ from . import autograd
 from .arrays import (array_module, as_device, computing, default_generator, Device, device_of,
     full_like, on_device_of, to_device, to_host)
 from .autograd import Node, Primitive, Recorded, Variable, cast
-from .ops import arguments, indexing, products, reductions, shapes
-from .ops import elementwise as each
-from .ops import softmax as softmaxes
-from .ops.arguments import as_dtype, as_number, as_operand
-from .ops.dtypes import default_dtype
+from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
+    softmax as softmaxes)
+from .ops.arguments import as_dtype, as_number, as_operand, default_dtype
 from .printing import format_tensor
 
 
@@ -37,9 +35,10 @@ class Size(tuple):
 def named_in(function: str, args: tuple[Any, ...], dtype: Any, device: Any) -> tuple[Any, Any]:
     """The dtype and the device that ``.to(*args)`` names: each by itself, or both by a tensor."""
     for position, argument in enumerate(args):
+        named = isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")
         if isinstance(argument, Variable) and len(args) == 1:
             device, dtype = device_of(argument.array), argument.array.dtype
-        elif isinstance(argument, Device) or _names_a_device(argument):
+        elif named or isinstance(argument, Device):
             device = argument
         elif position < 2 and not isinstance(argument, Variable):
             dtype = as_dtype(function, argument)
@@ -47,10 +46,6 @@ def named_in(function: str, args: tuple[Any, ...], dtype: Any, device: Any) -> t
             raise TypeError(
                 f"{function}: expected a dtype, a device or one tensor, got {argument!r:.60}")
     return dtype, device
-
-
-def _names_a_device(argument: Any) -> bool:
-    return isinstance(argument, str) and argument.partition(":")[0] in ("cpu", "cuda")
 
 
 def _checked(operation: Callable[..., Any]) -> Callable[..., Any]:

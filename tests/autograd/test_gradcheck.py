@@ -133,7 +133,7 @@ def test_it_works_under_no_grad():
         ({"order": 3}, ValueError, "order must be an int from 1 to 2, got 3"),
         ({"eps": 0.0}, ValueError, "eps must be positive"),
         ({"inputs": tinynet.ones(2)}, ValueError, "none of the inputs requires grad"),
-        ({"f": lambda x: 3.0}, TypeError, "f must return a tensor"),
+        ({"f": lambda x: 3.0}, TypeError, "what f returns must be a tensor, got float"),
         ({"f": lambda x: x > 0}, ValueError, "returns no floating tensor"),
     ],
 )

@@ -288,3 +288,11 @@ def test_random_fillers():
     assert -1 <= t.min().item() < -0.99
     assert 2.99 < t.max().item() < 3
     assert len(np.unique(t.numpy())) > 19_990  # drawn in double precision
+
+
+def test_what_flip_returns_shares_no_memory_with_its_input():
+    x = tinynet.tensor([1.0, 2.0, 3.0])
+    y = x.flip(0)
+    y += 10
+    assert x.tolist() == [1.0, 2.0, 3.0]
+    assert y.tolist() == [13.0, 12.0, 11.0]

@@ -310,6 +310,12 @@ def test_arguments_that_are_refused(options, message):
         DataLoader(Rows(), **options)
 
 
+def test_functions_are_functions():
+    for option in ("collate_fn", "worker_init_fn"):
+        with pytest.raises(TypeError, match=f"DataLoader: {option} must be a function, got 3"):
+            DataLoader(Rows(), **{option: 3})
+
+
 def test_arguments_stand_where_pytorch_has_them(torch):
     import inspect
 

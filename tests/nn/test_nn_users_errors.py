@@ -122,7 +122,7 @@ def test_nothing_is_added_when_an_iterable_fails():
         (lambda: nn.ModuleDict(5), "ModuleDict: expected a mapping .* or pairs of them, got int"),
         (lambda: nn.ModuleDict([nn.ReLU()]), r"ModuleDict: expected .* got ReLU\(\) among them"),
         (lambda: utils.clip_grad_norm_(5, 1.0), "clip_grad_norm_: expected parameters"),
-        (lambda: utils.parameters_to_vector([5]), "parameters_to_vector: expected .* got int"),
+        (lambda: utils.parameters_to_vector([5]), "parameters_to_vector: each .* must be a tensor"),
     ],
 )
 def test_what_cannot_be_iterated_over_is_refused_by_name(refused, message):

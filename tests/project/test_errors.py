@@ -313,7 +313,7 @@ CASES = [
         RuntimeError,
         "matmul: both tensors must have one dtype, got float32 and float64",
     ),
-    (lambda: X @ 2, TypeError, "matmul: expected tensors, got int"),
+    (lambda: X @ 2, TypeError, "matmul: other must be a tensor, got int"),
     (
         lambda: X @ T.tensor(1.0),
         ValueError,

@@ -21,7 +21,7 @@ ORDER = """
 arrays.devices arrays.random arrays.memory arrays.threads arrays.gpu arrays cuda
 autograd.grad_mode autograd.anomaly autograd.versions autograd.hooks autograd.requests
 autograd.engine autograd.primitives autograd.inplace autograd.recorded autograd
-ops.dtypes ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.operands ops.elementwise
+ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.operands ops.elementwise
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
 nn.functional nn.parameter nn.module nn distributed.parallel distributed nn.parallel

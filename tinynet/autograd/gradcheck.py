@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import computing, to_host
-from ..ops.arguments import as_function, as_int, as_number
+from ..ops.arguments import as_function, as_int, as_number, as_tensor
 from ..tensor import Tensor
 from .engine import grad
 from .grad_mode import enable_grad
@@ -58,8 +58,7 @@ def gradcheck(f: Callable[..., Any], inputs: Tensor | Sequence[Any], order: int 
     as_int("gradcheck", "order", order, 1, 3)
     as_function("gradcheck", "f", f, "a function of the inputs")
     as_number("gradcheck", "eps", eps, positive=True)
-    for name, value in (("atol", atol), ("rtol", rtol)):
-        as_number("gradcheck", name, value, 0)
+    as_number("gradcheck", "atol", atol, 0), as_number("gradcheck", "rtol", rtol, 0)
     given = as_list("gradcheck", "inputs", inputs)
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
@@ -90,11 +89,8 @@ def _upcast(x: Tensor) -> Tensor:
 
 def _outputs(result: Any) -> list[Tensor]:
     outputs = list(result) if isinstance(result, (tuple, list)) else [result]
-    for output in outputs:
-        if not isinstance(output, Tensor):
-            kind = type(output).__name__
-            raise TypeError(f"gradcheck: f must return a tensor or several, got {kind}")
-    return [output for output in outputs if output.is_floating_point()]
+    tensors = [as_tensor("gradcheck", "what f returns", output) for output in outputs]
+    return [tensor for tensor in tensors if tensor.is_floating_point()]
 
 
 class _Check:

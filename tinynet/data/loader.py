@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import (default_generator, Device, drawing_from, Generator, load_cupy, send,
     usable_device)
 from ..cuda import is_available
-from ..ops.arguments import as_bool, as_generator, as_int, as_number
+from ..ops.arguments import as_bool, as_function, as_generator, as_int, as_number
 from ..tensor import Tensor
 from .dataset import (IterableDataset, default_collate, default_convert, fetch_batch, length_of,
     map_items)
@@ -105,6 +105,9 @@ class DataLoader:
                 ("persistent_workers", persistent_workers)):
             if given and not num_workers:
                 raise ValueError(f"{name}: {option} is for workers; give num_workers too")
+        for option, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
+            if function is not None:
+                as_function(name, option, function)
         self.timeout = as_number(name, "timeout", timeout, 0)
         self.prefetch_factor = as_int(name, "prefetch_factor",
             2 if prefetch_factor is None else prefetch_factor, 1)

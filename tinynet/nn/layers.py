@@ -7,8 +7,7 @@ from .. import creation
 from ..ops import shapes
 from ..ops.arguments import as_choice, as_int, as_probability, pair
 from ..tensor import Tensor
-from . import functional as F
-from . import init
+from . import functional as F, init
 from .function_module import FunctionModule
 from .functional.convolution import as_padding
 from .module import Module

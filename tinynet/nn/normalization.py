@@ -8,8 +8,7 @@ from ..arrays import computing
 from ..ops import shapes
 from ..ops.arguments import as_int, as_ints, as_tensor
 from ..tensor import Tensor
-from . import functional as F
-from . import init
+from . import functional as F, init
 from .module import Module
 from .parameter import Parameter, factory_options
 
@@ -19,6 +18,7 @@ class _Norm(Module):
 
     weight: Parameter | None
     bias: Parameter | None
+    _shown: ClassVar[str]  # the attributes in the repr; those with "=" by name
 
     def __init__(self, shape: tuple[int, ...], eps: float, affine: bool, bias: bool, device, dtype):
         super().__init__()
@@ -27,6 +27,11 @@ class _Norm(Module):
         for name, wanted, make in (
             ("weight", affine, creation.ones), ("bias", affine and bias, creation.zeros)):
             self.register_parameter(name, Parameter(make(*shape, **options)) if wanted else None)
+
+    def extra_repr(self) -> str:
+        values = {**vars(self), "bias": self.bias is not None}
+        parts = [(word.rstrip("="), word) for word in self._shown.split()]
+        return ", ".join(f"{word if word != n else ''}{values[n]}" for n, word in parts)
 
     def reset_parameters(self) -> None:
         """Restore the initial values: weight 1, bias 0, no running averages."""
@@ -40,6 +45,7 @@ class _RunningNorm(_Norm):
     """Keeps running averages of mean and variance for evaluation, if `track_running_stats`."""
 
     _shapes: ClassVar[dict[int, str]]  # of the inputs, by number of dimensions
+    _shown = "num_features eps= momentum= affine= bias= track_running_stats="
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
                  affine: bool = True, track_running_stats: bool = True, device: Any = None,
@@ -71,11 +77,6 @@ class _RunningNorm(_Norm):
         if as_tensor(name, "input", input).array.ndim not in self._shapes:
             known = " or ".join(self._shapes.values())
             raise ValueError(f"{name}: input must be {known}, got shape {tuple(input.shape)}")
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
 
 
 class _BatchNorm(_RunningNorm):
@@ -151,6 +152,8 @@ class LayerNorm(_Norm):
     ``* weight + bias``, both of that shape and learned. See `functional.layer_norm`.
     """
 
+    _shown = "normalized_shape eps= elementwise_affine= bias="
+
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True,
                  bias: bool = True, device: Any = None, dtype: Any = None):
         given = normalized_shape
@@ -162,11 +165,6 @@ class LayerNorm(_Norm):
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}")
-
 
 class GroupNorm(_Norm):
     """Each group of channels of each sample shifted and scaled to mean 0 and variance 1.
@@ -175,6 +173,8 @@ class GroupNorm(_Norm):
     With `affine`, then ``* weight + bias``, both (num_channels,) and learned.
     See `functional.group_norm`.
     """
+
+    _shown = "num_groups num_channels eps= affine= bias="
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
                  device: Any = None, dtype: Any = None, *, bias: bool = True):
@@ -187,8 +187,3 @@ class GroupNorm(_Norm):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}")

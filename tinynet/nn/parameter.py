@@ -4,7 +4,7 @@ from typing import Any
 
 from ..arrays import usable_device
 from ..autograd import Variable
-from ..ops.arguments import as_dtype
+from ..ops.arguments import as_dtype, as_tensor
 from ..tensor import Tensor
 
 
@@ -18,8 +18,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Tensor, requires_grad: bool = True):
-        if not isinstance(data, Tensor):
-            raise TypeError(f"Parameter: expected a tensor, got {type(data).__name__}")
+        as_tensor("Parameter", "data", data)
         if requires_grad and not data.is_floating_point():
             raise RuntimeError(f"Parameter: only floats can require grad, data is {data.dtype}")
         Variable.__init__(self, data.array)

@@ -18,11 +18,8 @@ def _listed(function: str, parameters: Parameters) -> list[Tensor]:
     if isinstance(parameters, Tensor):
         return [parameters]
     expected = "parameters to be tensors, in a list or as model.parameters() gives them"
-    listed = list(iterated(function, parameters, expected))
-    for p in listed:
-        if not isinstance(p, Tensor):
-            raise TypeError(f"{function}: expected {expected}, got {type(p).__name__}")
-    return listed
+    listed = iterated(function, parameters, expected)
+    return [as_tensor(function, "each of parameters", p) for p in listed]
 
 
 def _gradients(function: str, parameters: Parameters) -> list[Tensor]:

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..arrays import array_module, computing, on_device_of, scratch
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor
-from .dtypes import result_type
+from .arguments import (as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor,
+    result_type)
 from .layout import map_in_memory_order
 from .operands import elementwise, named, number_for, rule
 from .shapes import fitted
@@ -411,8 +411,7 @@ def _closeness(name: str) -> Callable[..., Any]:
     compare = rule(name, "", lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), bools=True)
 
     def closeness(input: Any, other: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
-        for what, value in (("rtol", rtol), ("atol", atol)):
-            as_number(name, what, value, infinite=True)
+        as_number(name, "rtol", rtol, infinite=True), as_number(name, "atol", atol, infinite=True)
         return compare(input, other, limits=(rtol, atol, equal_nan))
 
     return closeness

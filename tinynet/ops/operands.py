@@ -8,8 +8,7 @@ import numpy as np
 
 from ..arrays import array_module
 from ..autograd import Primitive, Variable
-from .arguments import as_operand, broadcast_shape
-from .dtypes import default_dtype, result_type
+from .arguments import as_operand, broadcast_shape, default_dtype, result_type
 from .shapes import fitted
 
 

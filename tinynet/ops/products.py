@@ -6,8 +6,7 @@ import numpy as np
 
 from ..arrays import empty, get_num_threads, parallel, pieces
 from ..autograd import Primitive, Variable
-from .arguments import broadcast_shape
-from .dtypes import result_type
+from .arguments import as_tensor, broadcast_shape, result_type
 from .reductions import _sum
 from .shapes import _reshape, fitted, transpose
 
@@ -50,9 +49,7 @@ def matmul(input: Any, other: Any) -> Any:
     and that dimension is dropped from the result. More dimensions in front are batches, which
     broadcast. ValueError if the inner sizes differ.
     """
-    for v in (input, other):
-        if not isinstance(v, Variable):
-            raise TypeError(f"matmul: expected tensors, got {type(v).__name__}")
+    as_tensor("matmul", "input", input), as_tensor("matmul", "other", other)
     a, b = input.array.shape, other.array.shape
     _check_product(input, other)
     # a vector gets the dimension that the result drops again

@@ -14,8 +14,8 @@ from typing import Any
 
 from ..arrays import array_module
 from ..autograd import Primitive, Variable, cast
-from .arguments import as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor
-from .dtypes import result_type
+from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, by_keyword, of_tensor,
+    result_type)
 from .indexing import select
 from .summing import total
 
@@ -159,7 +159,7 @@ def t(input: Variable) -> Any:
     return _permute(input, dims=tuple(range(input.array.ndim))[::-1])
 
 
-_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims), name="flip")
+_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims).copy(), name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 

@@ -4,8 +4,7 @@ import math
 from typing import Any
 
 from ..autograd import Primitive, cast
-from .arguments import as_bool, as_dim, as_dims, of_tensor
-from .dtypes import default_dtype
+from .arguments import as_bool, as_dim, as_dims, default_dtype, of_tensor
 from .elementwise import exp, isfinite, log, where
 from .indexing import along
 from .reductions import _sum, as_floating, pick, sum, unreduced

@@ -3,49 +3,54 @@
 The classes of `tinynet.optim` write their arguments like this::
 
     class StepLR(LRScheduler):
-        @checked
         def __init__(self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative):
 
-`NotNegative` is a float to a type checker. To `checked` it is also a rule: a function that returns
+`NotNegative` is a float to a type checker. To `Declared` it is also a rule: a function that returns
 the value as a plain Python number, or raises an error. An optimiser applies the same rules again to
 the options of its parameter groups, which may change between steps.
 """
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar
 
 from ..ops.arguments import as_bool, as_int, as_number
 
 Rule = Callable[[str, str, Any], Any]  # (public name of the class, name of the argument, its value)
-_Init = TypeVar("_Init", bound=Callable[..., None])
 
 
-def checked(init: _Init) -> _Init:
-    """Let ``__init__`` receive the values that the rules in its signature return.
+class Declared:
+    """The base of classes whose ``__init__`` receives the values that the rules return.
 
-    Its attribute ``rules`` keeps the rules by the arguments' names. What the body of ``__init__``
-    raises passes through unchanged.
+    ``_rules`` keeps the rules by the arguments' names. A subclass whose ``__init__`` declares none
+    inherits those of its base. What the body of ``__init__`` raises passes through unchanged.
     """
-    signature = inspect.signature(init, eval_str=True)
-    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    rules = {n: hint.__metadata__[0] for n, hint in hints.items() if hasattr(hint, "__metadata__")}
 
-    @functools.wraps(init)
-    def checked_init(self: Any, *args: Any, **keywords: Any) -> None:
-        owner = type(self).__name__
-        try:
-            call = signature.bind(self, *args, **keywords)
-        except TypeError as error:  # an argument is missing, unknown or given twice
-            raise TypeError(f"{owner}: {error}") from None
-        for name, rule in rules.items():
-            if name in call.arguments:  # a default needs no check
-                call.arguments[name] = rule(owner, name, call.arguments[name])
-        init(*call.args, **call.kwargs)
+    _rules: ClassVar[Mapping[str, Rule]] = {}
 
-    vars(checked_init)["rules"] = rules
-    return cast(_Init, checked_init)
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        init = vars(cls).get("__init__", object.__init__)
+        signature = inspect.signature(init)
+        hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        rules = {n: h.__metadata__[0] for n, h in hints.items() if hasattr(h, "__metadata__")}
+        if not rules:
+            return
+
+        @functools.wraps(init)
+        def checked_init(self: Any, *args: Any, **keywords: Any) -> None:
+            owner = type(self).__name__
+            try:
+                call = signature.bind(self, *args, **keywords)
+            except TypeError as error:  # an argument is missing, unknown or given twice
+                raise TypeError(f"{owner}: {error}") from None
+            for name, rule in rules.items():
+                if name in call.arguments:  # a default needs no check
+                    call.arguments[name] = rule(owner, name, call.arguments[name])
+            init(*call.args, **call.kwargs)
+
+        cls._rules, cls.__init__ = rules, checked_init  # type: ignore[method-assign]  # wraps it
 
 
 # ------------------------------------------------------------------------------------------ rules

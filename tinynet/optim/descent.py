@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import empty, parallel_slices
 from ..tensor import Tensor
-from .declared import Rule
+from .declared import Declared
 from .optimizer import Optimizer
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -17,22 +17,19 @@ Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 _known_options = {"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"}
 
 
-class Descent(Optimizer):
+class Descent(Declared, Optimizer):
     """An optimiser that declares its options and goes down along the gradient, or up.
 
-    A subclass marks its ``__init__`` with `checked`. The arguments with rules are its options. They
-    include `lr`, `weight_decay` and `maximize`. Its `_update` is the formula. It gets the options
-    by name, except the last two: they have already changed the gradient.
+    The arguments of ``__init__`` that have rules are its options. They include `lr`,
+    `weight_decay` and `maximize`. Its `_update` is the formula. It gets the options by name, except
+    the last two: they have already changed the gradient.
     """
 
-    _rules: ClassVar[Mapping[str, Rule]]
     _decoupled: ClassVar[bool] = False  # whether weight decay bypasses the gradient, as in AdamW
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if rules := getattr(vars(cls).get("__init__"), "rules", None):
-            cls._rules = rules  # a user's subclass without `checked` inherits them instead
-            _known_options.update(rules)
+        _known_options.update(cls._rules)
 
     def _options(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The declared options among the `arguments` of ``__init__``."""
@@ -124,7 +121,8 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(step)
     def shared(xp: Any, *arguments: Any) -> None:
         size = arguments[0].size
-        if size < _LARGE or xp is not np or not all(map(_is_flat, arguments)):
+        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+        if size < _LARGE or xp is not np or not all(a.flags.c_contiguous for a in arrays):
             step(xp, *arguments)
             return
 
@@ -134,7 +132,3 @@ def in_shares(step: Callable[..., None]) -> Callable[..., None]:
         parallel_slices(np, size, size, part, passes=4)
 
     return shared
-
-
-def _is_flat(argument: Any) -> bool:
-    return not isinstance(argument, np.ndarray) or argument.flags.c_contiguous

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..arrays import empty, gpu as kernels
-from .declared import Betas, Flag, Fraction, NotNegative, Number, checked
+from .declared import Betas, Flag, Fraction, NotNegative, Number
 from .descent import Descent, Params, average, average_square, in_shares, over_root
 
 
@@ -48,7 +48,6 @@ class SGD(Descent):
     tensor([ 0.5000, -1.0000], requires_grad=True)
     """
 
-    @checked
     def __init__(self, params: Params, lr: NotNegative = 1e-3, momentum: NotNegative = 0,
                  dampening: Number = 0, weight_decay: NotNegative = 0, nesterov: Flag = False, *,
                  maximize: Flag = False):
@@ -94,7 +93,6 @@ class Adagrad(Descent):
     tensor([ 0.9000, -1.9000], requires_grad=True)
     """
 
-    @checked
     def __init__(self, params: Params, lr: NotNegative = 1e-2, lr_decay: NotNegative = 0,
                  weight_decay: NotNegative = 0, initial_accumulator_value: NotNegative = 0,
                  eps: NotNegative = 1e-10, *, maximize: Flag = False):
@@ -139,7 +137,6 @@ class RMSprop(Descent):
     tensor([ 0.9000, -1.9000], requires_grad=True)
     """
 
-    @checked
     def __init__(self, params: Params, lr: NotNegative = 1e-2, alpha: Fraction = 0.99,
                  eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, momentum: NotNegative = 0,
                  centered: Flag = False, *, maximize: Flag = False):
@@ -206,7 +203,6 @@ class Adam(Descent):
     tensor([ 0.9000, -1.9000], requires_grad=True)
     """
 
-    @checked
     def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
                  eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, amsgrad: Flag = False, *,
                  maximize: Flag = False):
@@ -241,7 +237,6 @@ class AdamW(Adam):
 
     _decoupled = True
 
-    @checked
     def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
                  eps: NotNegative = 1e-8, weight_decay: NotNegative = 1e-2, amsgrad: Flag = False,
                  *, maximize: Flag = False):

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from ..ops.arguments import as_choice, as_function, as_int
-from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by, checked
+from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by
 from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Schedulers, per_group
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR",
@@ -44,7 +44,6 @@ class LambdaLR(LRScheduler):
 
     _not_copied = ("optimizer", "lr_lambdas")
 
-    @checked
     def __init__(self, optimizer: AnOptimizer,
                  lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
                  last_epoch: Epoch = -1):
@@ -72,7 +71,6 @@ class LambdaLR(LRScheduler):
 class StepLR(LRScheduler):
     """The rate times `gamma` every `step_size` epochs."""
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative = 0.1,
                  last_epoch: Epoch = -1):
         self.step_size, self.gamma = step_size, gamma
@@ -85,7 +83,6 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """The rate times `gamma` at each epoch that `milestones` names; twice if it is named twice."""
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, milestones: Milestones, gamma: NotNegative = 0.1,
                  last_epoch: Epoch = -1):
         self.milestones, self.gamma = sorted(milestones), gamma
@@ -98,7 +95,6 @@ class MultiStepLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """The rate times `gamma` every epoch."""
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, gamma: NotNegative, last_epoch: Epoch = -1):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -114,7 +110,6 @@ class LinearLR(LRScheduler):
     are at most 1, so the schedule is a warm-up (the default) or a decay.
     """
 
-    @checked
     def __init__(self, optimizer: AnOptimizer,
                  start_factor: Annotated[float, by(above_0, 1)] = 1.0 / 3,
                  end_factor: Fraction = 1.0, total_iters: IntFrom1 = 5, last_epoch: Epoch = -1):
@@ -141,7 +136,6 @@ class CosineAnnealingLR(LRScheduler):
     https://arxiv.org/abs/1608.03983; there are no restarts here.
     """
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, T_max: Above0, eta_min: NotNegative = 0.0,
                  last_epoch: Epoch = -1):
         self.T_max, self.eta_min = T_max, eta_min
@@ -186,7 +180,6 @@ class OneCycleLR(LRScheduler):
     last.
     """
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, max_lr: PerGroup, total_steps: int | None = None,
                  epochs: int | None = None, steps_per_epoch: int | None = None,
                  pct_start: Fraction = 0.3,
@@ -274,7 +267,6 @@ class SequentialLR(LRScheduler):
 
     _not_copied = ("optimizer", "_schedulers")
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, schedulers: Schedulers, milestones: Milestones,
                  last_epoch: Epoch = -1):
         owner = type(self).__name__
@@ -344,7 +336,6 @@ class ReduceLROnPlateau(LRScheduler):
     [0.25]
     """
 
-    @checked
     def __init__(self, optimizer: AnOptimizer,
                  mode: Annotated[str, by(as_choice, ("min", "max"))] = "min",
                  factor: NotNegative = 0.1, patience: IntFrom0 = 10, threshold: NotNegative = 1e-4,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from ..ops.arguments import as_int, as_list, as_number
-from .declared import Rule, by, checked
+from .declared import Declared, Rule, by
 from .optimizer import Optimizer
 
 
@@ -37,7 +37,7 @@ def per_group(owner: str, name: str, value: Any, groups: Sequence[Any],
     return [rule(owner, name, v) for v in values]
 
 
-class LRScheduler:
+class LRScheduler(Declared):
     """The base of all schedulers.
 
     A subclass defines `get_lr`: the learning rates of the epoch `last_epoch`, one per group.
@@ -64,7 +64,6 @@ class LRScheduler:
     # What state_dict() leaves out of the attributes, or what a subclass saves in another form.
     _not_copied: ClassVar[tuple[str, ...]] = ("optimizer",)
 
-    @checked
     def __init__(self, optimizer: AnOptimizer, last_epoch: Epoch = -1):
         self.optimizer, self.last_epoch = optimizer, last_epoch
         if last_epoch == -1:

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import array_module
-from ...ops import elementwise, products, reductions, shapes
-from ...ops import softmax as softmax_
+from ...ops import elementwise, products, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
     as_choice, as_dims, as_floats, as_number, as_tensor, broadcast_shape, check_shape, same_dtype)
 from ...tensor import Tensor

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import array_module, computing
-from ...ops import elementwise, reductions, shapes
-from ...ops import softmax as softmax_
+from ...ops import elementwise, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
     as_floats, as_int, as_number, as_probability, as_reduction, as_tensor, broadcast_shape,
     check_shape, same_dtype)

@@ -23,7 +23,7 @@ from ...arrays import (
     array_module, default_generator, drawing_from, Generator, on_device_of)
 from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
-from ...ops.arguments import as_choice, as_list, as_probability
+from ...ops.arguments import as_choice, as_function, as_list, as_probability
 from ...ops.shapes import stack
 from ...tensor import Tensor
 from . import functional
@@ -47,7 +47,7 @@ class Compose:
     """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
-        self.transforms = _as_callables("Compose", "transforms", transforms)
+        self.transforms = _as_functions("Compose", "transforms", transforms)
 
     def __call__(self, img: Any) -> Any:
         for transform in self.transforms:
@@ -62,12 +62,9 @@ class Compose:
 # ---------------------------------------------------------------------------- checks of arguments
 
 
-def _as_callables(name: str, what: str, value: Any) -> list[Callable[[Any], Any]]:
-    functions = as_list(name, what, value)
-    for function in functions:
-        if not callable(function):
-            raise TypeError(f"{name}: expected functions of an image, got {function!r}")
-    return functions
+def _as_functions(name: str, what: str, value: Any) -> list[Callable[[Any], Any]]:
+    functions, wanted = as_list(name, what, value), "a function of an image"
+    return [as_function(name, f"each of {what}", function, wanted) for function in functions]
 
 
 def _as_range(name: str, what: str, value: Any, middle: float = 0,
@@ -99,7 +96,7 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "fill": numbers, "degrees": _as_range,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
     "shear": _as_shears,
-    "transforms": _as_callables, "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
+    "transforms": _as_functions, "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
     "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
 
 
@@ -144,7 +141,7 @@ class Grayscale(_Transform, function=F.rgb_to_grayscale): ...
 
 class Lambda(_Transform, function=_call):
     def _check(self) -> None:
-        _as_callables("Lambda", "lambd", [self.lambd])
+        as_function("Lambda", "lambd", self.lambd, "a function of an image")
 
 
 class Normalize(_Transform, function=F.normalize):
@@ -488,7 +485,7 @@ class RandomChoice(_Random, function=_one_of):
     draws = 1
 
     def _check(self) -> None:
-        count = len(_as_callables("RandomChoice", "transforms", self.transforms))
+        count = len(_as_functions("RandomChoice", "transforms", self.transforms))
         weights = numbers("RandomChoice", "p", [1] * count if self.p is None else self.p, 0)
         if len(weights) != count or not sum(weights):
             raise ValueError(f"RandomChoice: give a weight for each of {count}, got {self.p!r}")
@@ -520,8 +517,9 @@ def whole_batches(transform: Any) -> Callable[[Any], Tensor] | None:
 
     def change(pixels: Any) -> Tensor:
         draws = [getattr(step, "draws", 0) for step in steps]
-        drawn = default_generator.numpy.random((len(pixels), sum(draws)))
-        images = Tensor._wrap(pixels)
+        images, drawn = Tensor._wrap(pixels), np.empty((len(pixels), 0))
+        if any(draws):  # asking for the generator would seed it, which takes long
+            drawn = default_generator.numpy.random((len(pixels), sum(draws)))
         for step, end, count in zip(steps, np.cumsum(draws), draws, strict=True):
             if count:
                 images = step.change(images, drawn[:, end - count:end])
