@@ -16,6 +16,7 @@ from tinynet.utils.data import (
     Dataset,
     IterableDataset,
     RandomSampler,
+    Sampler,
     SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
@@ -332,6 +333,22 @@ def test_samples_without_batches_are_converted():
     assert found["y"][0].a.dtype == tinynet.float32
     (first, *_), = DataLoader([(np.zeros(3), 1)], None)
     assert isinstance(first, tinynet.Tensor)
+
+
+def test_classes_with_a_type_in_brackets():
+    class Numbers(Dataset[int]):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return index
+
+    class Backwards(Sampler[int]):
+        def __iter__(self):
+            return iter([2, 1, 0])
+
+    (batch,) = DataLoader(Numbers(), 3, sampler=Backwards())
+    assert batch.tolist() == [2, 1, 0]
 
 
 def test_data_sets_add_up():

@@ -164,6 +164,13 @@ def test_normalize(mean, std, dtype):
         np.testing.assert_allclose(y[:, channel], (x[:, channel] - m) / s, rtol=1e-6)
 
 
+def test_normalize_in_place():
+    x = tinynet.from_numpy(photos())
+    expected = Normalize(2, 3)(x).numpy()
+    assert Normalize(2, 3, inplace=True)(x) is x
+    np.testing.assert_array_equal(x.numpy(), expected)
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [

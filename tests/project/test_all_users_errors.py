@@ -277,7 +277,7 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "utils.data.DistributedSampler(dataset)": lambda e: data.DistributedSampler(
         FailingDataset(e, None), 1, 0
     ),
-    "utils.data.default_collate(samples)": lambda e: data.default_collate(FailingList(e)),
+    "utils.data.default_collate(batch)": lambda e: data.default_collate(FailingList(e)),
     "transforms.Compose(transforms)": lambda e: transforms.Compose([failing(e)])(
         tinynet.ones(1, 2, 2)
     ),

@@ -4,6 +4,7 @@ import bisect
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Dataset:
     an int64 array (B,) and returns these B samples as one batch. The one defined here fetches
     sample by sample and calls `default_collate`.
     """
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # Dataset[int], in annotations and as a base
 
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define __getitem__()")
@@ -88,15 +91,15 @@ class TensorDataset(Dataset):
     def __len__(self) -> int:
         return len(self.tensors[0])
 
-    def get_batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
+    def get_batch(self, indices: np.ndarray) -> list[Tensor]:
         """The rows at `indices`. For tensors on a GPU, the indices are uploaded once for all."""
         devices = {tensor.device for tensor in self.tensors}
         if devices == {Device("cpu")}:
-            return self[indices]
+            return list(self[indices])
         # Checked here, because a GPU would wrap an index out of range around silently.
         _within("TensorDataset", indices, len(self))
         rows = {device: creation.tensor(indices, device=device) for device in devices}
-        return tuple(tensor[rows[tensor.device]] for tensor in self.tensors)
+        return [tensor[rows[tensor.device]] for tensor in self.tensors]
 
 
 class Subset(Dataset):
@@ -196,37 +199,38 @@ def random_split(dataset: Dataset, lengths: Sequence[float],
     return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1])]
 
 
-def default_collate(samples: Sequence[Any]) -> Any:
+def default_collate(batch: Sequence[Any]) -> Any:
     """Put samples together to a batch.
 
     Numbers, arrays and tensors become tensors with a batch dimension in front. Tuples, lists and
-    dicts are put together item by item. Strings and bytes become a list. Python floats become
-    float64, as in PyTorch, so that no label loses digits.
+    dicts are put together item by item; a plain tuple becomes a list. Strings and bytes become a
+    list. Python floats become float64, as in PyTorch, so that no label loses digits.
 
     Raises:
         TypeError: samples of another type.
         ValueError: the samples differ in shape or in their number of items.
     """
-    if not len(samples):
+    if not len(batch):
         raise ValueError("default_collate: there are no samples to put together")
-    first = samples[0]
+    first = batch[0]
     if isinstance(first, (Tensor, np.ndarray, np.generic)):
-        if len(sizes := {tuple(np.shape(sample)) for sample in samples}) > 1:
+        if len(sizes := {tuple(np.shape(sample)) for sample in batch}) > 1:
             raise ValueError(f"default_collate: samples must have one shape, got {sorted(sizes)}")
         if isinstance(first, Tensor):
-            return shapes.stack(list(samples))
-        return creation.tensor(np.stack(samples))
+            return shapes.stack(list(batch))
+        return creation.tensor(np.stack(batch))
     if isinstance(first, (bool, int, float)):
-        has_float = any(isinstance(sample, float) for sample in samples)
-        return creation.tensor(samples, dtype=np.float64 if has_float else None)
+        has_float = any(isinstance(sample, float) for sample in batch)
+        return creation.tensor(batch, dtype=np.float64 if has_float else None)
     if isinstance(first, Mapping):
-        return {key: default_collate([sample[key] for sample in samples]) for key in first}
+        return {key: default_collate([sample[key] for sample in batch]) for key in first}
     if isinstance(first, (tuple, list)):
-        if any(len(sample) != len(first) for sample in samples):
+        if any(len(sample) != len(first) for sample in batch):
             raise ValueError("default_collate: samples must have the same number of items")
-        return sequence_like(first, [default_collate(c) for c in zip(*samples, strict=True)])
+        items = [default_collate(column) for column in zip(*batch, strict=True)]
+        return items if type(first) is tuple else sequence_like(first, items)
     if isinstance(first, (str, bytes)):
-        return list(samples)
+        return list(batch)
     raise TypeError(f"default_collate: can't put {type(first).__name__} samples into a batch")
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ __all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "Se
 
 class Sampler:
     """Base class of samplers: subclasses define ``__iter__``, over indices."""
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # Sampler[int], in annotations and as a base
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")

@@ -58,7 +58,7 @@ class Images(Dataset):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: Any) -> tuple[Any, Any]:
+    def __getitem__(self, index: Any) -> Any:
         rows = self._rows(index)
         if isinstance(rows, slice) or rows.ndim:
             return self.get_batch(np.arange(len(self))[rows])
@@ -74,14 +74,14 @@ class Images(Dataset):
         label = int(_array_of(self.targets)[rows])
         return image, label if self.target_transform is None else self.target_transform(label)
 
-    def get_batch(self, indices: np.ndarray) -> tuple[Any, Any]:
+    def get_batch(self, indices: np.ndarray) -> list[Any]:
         """The samples at `indices` as a batch: how `DataLoader` fetches it."""
         rows = self._rows(indices)
         if self.target_transform is not None or (images := self._whole_images(rows)) is None:
             return super().get_batch(rows)
         labels = _array_of(self.targets)
         labels = labels[rows] if isinstance(labels, np.ndarray) else [labels[row] for row in rows]
-        return images, from_numpy(np.array(labels, np.int64))
+        return [images, from_numpy(np.array(labels, np.int64))]
 
     def _whole_images(self, rows: np.ndarray) -> Tensor | None:
         """The images at `rows` after `transform`, if that can change whole batches."""

@@ -253,7 +253,9 @@ def normalized(name: str, tensor: Tensor, mean: Any, std: Any, inplace: bool) ->
         return changed
 
     result = on_array(tensor, change)
-    return tensor.detach().copy_(result) if inplace else result
+    if inplace:
+        tensor.detach().copy_(result)
+    return tensor if inplace else result
 
 
 def per_channel(name: str, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -348,9 +350,8 @@ def padded(name: str, img: Any, sides: Sequence[int], fill: Any, mode: str) -> A
             "pixels beyond their edges; pad less")
 
     def change(batch: Any) -> Any:
-        made = array_module(batch).pad(batch, ((0, 0), (0, 0), *both),
-            "edge" if mode == "constant" else mode)
-        if mode == "constant":
+        made = array_module(batch).pad(batch, ((0, 0), (0, 0), *both), mode)
+        if mode == "constant" and values.any():
             border = np.ones(made.shape[2:], bool)
             border[top:top + h, left:left + w] = False
             made = _filled(made, border, values)

@@ -93,10 +93,9 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "padding": lambda name, what, value: F.as_padding(name, 0 if value is None else value),
     "padding_mode": lambda name, what, value: as_choice(name, what, value, F.PADDING_MODES),
     "interpolation": lambda name, what, value: F.as_mode(name, value),
-    "fill": numbers, "degrees": _as_range,
+    "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
-    "shear": _as_shears,
-    "transforms": _as_functions, "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
+    "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
     "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
 
 
