@@ -261,6 +261,7 @@ PIPELINES = {
     "of tensors": Compose([ToTensor(), RandomHorizontalFlip(), RandomErasing(value="random"),
         RandomRotation(20, "bilinear"), Normalize((0.5, 0.4, 0.3), 0.2)]),
     "parts": Compose([ToTensor(), RandomResizedCrop(5), RandomAffine(9, (0.1, 0.2), shear=4)]),
+    "turned": Compose([RandomRotation(20, "bilinear"), ToTensor()]),
     "PIL": Compose([RandomRotation(20), ColorJitter(0.3, 0.3, 0.3, 0.1), Resize(5), ToTensor()]),
     "mixed": Compose([RandomApply([RandomRotation(20)]), RandomCrop(4), ToTensor()]),
     "own": noise,
@@ -283,6 +284,11 @@ def test_a_batch_is_its_items(name, channels, target):
     with drawing_from(generator):
         items = [data[i] for i in rows]
     end = generator.get_state()
+    with drawing_from(generator.manual_seed(2)):
+        for i, (image, label) in zip(rows, items, strict=True):  # as a program would do it
+            by_hand = (data.transform or ToTensor())(Image.fromarray(data.data[i]))
+            np.testing.assert_array_equal(np.asarray(image), np.asarray(by_hand))
+            assert label == (i if target is None else target(i))
     with drawing_from(generator.manual_seed(2)):
         images, labels = data.get_batch(np.array(rows))
     assert generator.get_state() == end, "as many numbers are drawn"
