@@ -20,9 +20,9 @@ from tqdm import tqdm
 import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
-from tinynet.datasets import CIFAR10
-from tinynet.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip
-from tinynet.utils.data import DataLoader, Dataset, Subset
+from tinynet.datasets import CIFAR10, Images
+from tinynet.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
+from tinynet.utils.data import DataLoader, Subset
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of all training pixels, by channel
 
@@ -72,7 +72,7 @@ class ResNet(nn.Module):
         return self.linear(x.mean((2, 3)))  # (N, 10)
 
 
-class StandIn(Dataset):
+class StandIn(Images):
     """Images of stripes in ten classes: five directions, in warm or cold colours.
 
     Phase, width, contrast and noise are drawn for each image. An accuracy on these shows that the
@@ -97,19 +97,8 @@ class StandIn(Dataset):
         colour = warm_and_cold[labels % 2][:, :, None, None]  # (N, 3, 1, 1)
         contrast = random.uniform(0.1, 0.3, (count, 1, 1, 1))
         noise = random.normal(0, 0.2, (count, 3, 32, 32))
-        pixels = (colour + contrast * stripes[:, None] + noise).clip(0, 1)
-        self.images = tinynet.tensor(pixels, dtype=tinynet.float32)
-        self.targets = tinynet.tensor(labels)
-        self.transform = None
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return self.transform(self.images[index]), self.targets[index]
-
-    def get_batch(self, indices):
-        return self[indices]
+        pixels = (colour + contrast * stripes[:, None] + noise).clip(0, 1) * 255
+        super().__init__(pixels.transpose(0, 2, 3, 1).astype(np.uint8), labels)
 
 
 def load(options):
@@ -164,8 +153,9 @@ def main():
     train, test = load(options)
     # No flips for the stand-in, because mirrored stripes lean the other way: another class.
     flip = [] if options.synthetic else [RandomHorizontalFlip()]
-    train.transform = Compose([RandomCrop(32, padding=4), *flip, Normalize(MEAN, STD)])
-    test.transform = Normalize(MEAN, STD)
+    as_input = [ToTensor(), Normalize(MEAN, STD)]
+    train.transform = Compose([RandomCrop(32, padding=4), *flip, *as_input])
+    test.transform = Compose(as_input)
     if options.limit is not None:
         train, test = (Subset(data, range(min(options.limit, len(data)))) for data in (train, test))
     train_loader = DataLoader(train, options.batch_size, shuffle=True, device=options.device)

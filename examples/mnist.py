@@ -13,10 +13,11 @@ import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
 from tinynet.datasets import MNIST
-from tinynet.transforms import Normalize
+from tinynet.transforms import Compose, Normalize, ToTensor
 from tinynet.utils.data import DataLoader
 
-normalise = Normalize(0.1307, 0.3081)  # mean and standard deviation of all training pixels
+# 0.1307 and 0.3081 are the mean and the standard deviation of all training pixels
+normalise = Compose([ToTensor(), Normalize(0.1307, 0.3081)])
 
 
 class Net(nn.Module):

@@ -14,7 +14,7 @@ import strict_cupy
 from real_cupy import REAL_CUPY
 
 import tinynet
-from tinynet.data.mnist import idx_header
+from tinynet.vision.datasets.mnist import idx_header
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def folder_of_digits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int,
     def make(training: int, test: int) -> Path:
         folder = tmp_path_factory.mktemp("digits")
         for train, name, count in ((True, "train", training), (False, "t10k", test)):
-            shipped = tinynet.datasets.MNIST(folder, train=train, download=False)
+            shipped = tinynet.datasets.MNIST(train=train, download=False)
             images, labels = (
                 shipped.data.array[:count],
                 shipped.targets.array[:count].astype(np.uint8),

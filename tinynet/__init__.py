@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 # Imported when somebody asks for them: importing tinynet should be quick, and files bring much of
 # the standard library along.
-_MODULES = {"datasets", "distributed", "explain", "transforms"}
+_MODULES = {"datasets", "distributed", "explain", "transforms", "vision"}
 _HOMES = {
     "Checkpoint": ".serialization", "load": ".serialization", "save": ".serialization",
     "summary": ".explain.summary"}

@@ -1,4 +1,3 @@
-"""Data sets to learn with: `MNIST`, `FashionMNIST` and `CIFAR10`; `tinynet.data` has the code."""
+"""Data sets to learn with, under torchvision's names; `tinynet.vision.datasets` has the code."""
 
-from .data.cifar import *
-from .data.mnist import *
+from .vision.datasets import *

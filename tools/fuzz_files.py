@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 
 import tinynet
-from tinynet.data.cifar import read_batch
-from tinynet.data.mnist import idx_header, read_idx
+from tinynet.vision.datasets.cifar import read_batch
+from tinynet.vision.datasets.mnist import idx_header, read_idx
 
 # The right files are below 20 kB. A gzip file of that size may hold a thousand times as much, and
 # a reader that believed a header would allocate up to its own limit, 256 MB.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynet.data.mnist import (
+from tinynet.vision.datasets.mnist import (
     MNIST_FILES,
     MNIST_SUBSET,
     IdxFile,

@@ -21,17 +21,21 @@ from hypothesis import strategies as st
 
 from cifar_batches import BATCHES, COUNT, FOLDER, LABELS, NAMES, PIXELS, published_pickle
 
-from tinynet.data import cifar, download, image_set
-from tinynet.data.cifar import read_batch
-from tinynet.data.download import Published
-from tinynet.datasets import CIFAR10
-from tinynet.transforms import Compose, Normalize, RandomCrop
+from tinynet.vision.datasets import cifar, download, image_set
+from tinynet.vision.datasets.cifar import read_batch
+from tinynet.vision.datasets.download import Published
+from tinynet.datasets import CIFAR10, CIFAR100
+from tinynet.transforms import ToTensor
 from tinynet.utils.data import DataLoader
 
 # pooch leaves the connection of a failed download to the garbage collector; see `mirror`.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning")
 
 MD5 = {name: hashlib.md5(content).hexdigest() for name, content in BATCHES.items()}
+
+
+def channels_last(pixels: np.ndarray) -> np.ndarray:
+    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
 def archive_of(files: dict[str, bytes]) -> bytes:
@@ -130,7 +134,7 @@ class Harm:
 def test_nothing_in_a_pickle_is_executed(tmp_path, protocol, where):
     good = {"data": PIXELS[0].reshape(COUNT, 3072), "labels": LABELS[0].tolist()}
     content = pickle.dumps({**good, where: Harm(tmp_path / "harm")}, protocol=protocol)
-    message = r"here: is not a batch of CIFAR-10 .* \(it asks for \w+\.mkdir, which no batch needs"
+    message = r"here: is not a batch of CIFAR .* \(it asks for \w+\.mkdir, which no batch needs"
     with pytest.raises(ValueError, match=message):
         read_batch(content, "here")
     assert not (tmp_path / "harm").exists()
@@ -266,7 +270,8 @@ def test_the_tables_are_complete():
     assert list(batches) == NAMES
     assert len(set(batches.values())) == 6
     assert all(len(digest) == 32 and int(digest, 16) for digest in batches.values())
-    assert len(CIFAR10.archive.sha256) == 64 and int(CIFAR10.archive.sha256, 16)
+    for published in (CIFAR10.archive, CIFAR100.archive):
+        assert len(published.sha256) == 64 and int(published.sha256, 16)
     assert len({mirror.split("/")[2] for mirror in CIFAR10.mirrors}) >= 2
     assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in CIFAR10.mirrors)
     assert len(CIFAR10.classes) == 10
@@ -285,8 +290,9 @@ def test_layouts_of_a_folder(tmp_path, capsys, layout, archive, train):
     fill(tmp_path / where, archive=archive)
     data = Tiny(tmp_path, train=train, download=False)
     pixels, labels = (PIXELS[:5], LABELS[:5]) if train else (PIXELS[5:], LABELS[5:])
-    np.testing.assert_array_equal(data.data.array, pixels.reshape(-1, 3, 32, 32))
-    np.testing.assert_array_equal(data.targets.array, labels.ravel())
+    np.testing.assert_array_equal(data.data, channels_last(pixels))
+    assert data.targets == labels.ravel().tolist()
+    assert data.class_to_idx["ship"] == 8
     part = "20 training" if train else "4 test"
     said = f"{part} images from {tmp_path / where} (root)"
     assert capsys.readouterr().err == f"Tiny: using {said}\n"
@@ -301,9 +307,8 @@ def tiny(tmp_path: Path) -> Tiny:
 def test_items_and_batches(tiny):
     image, label = tiny[6]
     assert (image.shape, image.dtype) == ((3, 32, 32), np.float32)
-    assert (label.shape, label.dtype) == ((), np.int64)
     np.testing.assert_array_equal(image.array, PIXELS[1, 2] / np.float32(255))
-    assert int(label) == LABELS[1, 2]
+    assert type(label) is int and label == LABELS[1, 2]
     images, labels = tiny.get_batch(np.array([6, 0, 19]))
     assert (images.shape, images.dtype) == ((3, 3, 32, 32), np.float32)
     np.testing.assert_array_equal(images.array[0], image.array)
@@ -312,30 +317,62 @@ def test_items_and_batches(tiny):
     with pytest.raises(IndexError, match="Tiny: index 20 is out of range for 20 images"):
         tiny[20]
     image.array[...] = 7
-    np.testing.assert_array_equal(tiny.data.array[6], PIXELS[1, 2])
+    np.testing.assert_array_equal(tiny.data[6], PIXELS[1, 2].transpose(1, 2, 0))
 
 
-def test_transforms_get_whole_batches(tmp_path):
-    transform = Compose([RandomCrop(32, padding=4), Normalize(0.5, 0.25)])
+def test_a_transform_gets_one_pil_image(tmp_path):
+    seen = []
+
+    def transform(image):
+        seen.append((image.mode, image.size, np.asarray(image).tobytes()))
+        return ToTensor()(image)
+
     data = Tiny(
         fill(tmp_path), transform=transform, target_transform=lambda y: y + 100, download=False
     )
-    shapes = [
-        (tuple(images.shape), labels.array.min() >= 100)
-        for images, labels in DataLoader(data, batch_size=8, shuffle=True)
+    batches = list(DataLoader(data, batch_size=8))
+    assert [tuple(images.shape) for images, _ in batches] == [(n, 3, 32, 32) for n in (8, 8, 4)]
+    assert [label for _, labels in batches for label in labels.tolist()] == [
+        label + 100 for label in data.targets
     ]
-    assert shapes == [((8, 3, 32, 32), True), ((8, 3, 32, 32), True), ((4, 3, 32, 32), True)]
-    with pytest.raises(ValueError, match="Tiny: transform returned .* for a batch of 2"):
-        Tiny(tmp_path, transform=lambda x: x[:1], download=False)[:2]
+    assert seen == [("RGB", (32, 32), pixels.tobytes()) for pixels in data.data]
+
+
+def test_an_archive_of_cifar_100(tmp_path, monkeypatch):
+    """`train` and `test` are one batch each, with fine labels of 100 classes."""
+    content = pickle.dumps(
+        {
+            b"data": PIXELS[0].reshape(COUNT, 3072),
+            b"fine_labels": [3, 99, 0, 7],
+            b"coarse_labels": [0] * 4,
+        }
+    )
+    for folder in ("cifar-100-python", "CIFAR100/cifar-100-python"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in ("train", "test"):
+            (tmp_path / folder / name).write_bytes(content)
+        monkeypatch.setitem(CIFAR100.test_batches, "test", hashlib.md5(content).hexdigest())
+        for part in (True, False):
+            data = CIFAR100(tmp_path, train=part, download=False)
+            np.testing.assert_array_equal(data.data, channels_last(PIXELS[0]))
+            assert data.targets == [3, 99, 0, 7]
+            assert data.source.endswith(f"{folder} (root)")
+    assert (len(CIFAR100.classes), CIFAR100.classes[99]) == (100, "worm")
+    assert CIFAR100.classes == sorted(set(CIFAR100.classes))
+    monkeypatch.setitem(CIFAR100.test_batches, "test", "0" * 32)
+    with pytest.raises(ValueError, match="has the size of the published test but not its content"):
+        CIFAR100(tmp_path, train=False, download=False)
 
 
 def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypatch):
     fill(cache / "CIFAR10", archive=True)
-    assert Tiny(tmp_path / "root", download=False).source.endswith("CIFAR10 (cache)")
+    assert Tiny(tmp_path / "root", download=True).source.endswith("CIFAR10 (cache)")
     monkeypatch.setenv("TINYNET_DATA", str(fill(tmp_path / "environment")))
-    assert Tiny(tmp_path / "root", download=False).source.endswith("environment (TINYNET_DATA)")
+    assert Tiny(tmp_path / "root", download=True).source.endswith("environment (TINYNET_DATA)")
+    with pytest.raises(RuntimeError, match="root .*root lacks cifar-10-python.tar.gz"):
+        Tiny(tmp_path / "root")
     fill(tmp_path / "root")
-    assert Tiny(tmp_path / "root", download=False).source.endswith("root (root)")
+    assert Tiny(tmp_path / "root").source.endswith("root (root)")
 
 
 @pytest.mark.parametrize(
@@ -346,7 +383,7 @@ def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypa
             "has the size of the published data_batch_3 but not its content: "
             f"MD5 .*, not {MD5[NAMES[2]]}",
         ),
-        (BATCHES["data_batch_3"][:999], "data_batch_3: is not a batch of CIFAR-10"),
+        (BATCHES["data_batch_3"][:999], "data_batch_3: is not a batch of CIFAR"),
         (
             published_pickle(PIXELS[2][:3], np.array([3, 4, 10])),
             "holds the label 10, but labels are 0 to 9",
@@ -409,10 +446,10 @@ def test_download_to_the_cache_and_then_no_more(mirror, cache, insist):
         mirrors = (mirror + "nowhere/", mirror)
 
     data = Mirrored(download=insist)
-    np.testing.assert_array_equal(data.data.array, PIXELS[:5].reshape(-1, 3, 32, 32))
+    np.testing.assert_array_equal(data.data, channels_last(PIXELS[:5]))
     assert data.source == f"20 training images, downloaded to {cache / 'CIFAR10'}"
     assert (cache / "CIFAR10" / ARCHIVE.name).read_bytes() == TAR
-    np.testing.assert_array_equal(Tiny(train=False, download=False).data.array, PIXELS[5])
+    np.testing.assert_array_equal(Tiny(train=False, download=False).data, channels_last(PIXELS[5]))
 
 
 def test_a_wrong_archive_is_not_kept(mirror, cache, tmp_path):

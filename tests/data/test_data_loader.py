@@ -163,6 +163,8 @@ def test_default_collate():
     assert batch["x"].tolist() == [[1.0, 1.0], [0.0, 0.0]]
     assert batch["x"].dtype == tinynet.float32
     assert [t.dtype for t in batch["n"]] == [tinynet.int64, tinynet.float64]
+    assert type(default_collate([(1, 2), (3, 4)])) is list  # as in PyTorch
+    assert type(next(iter(DataLoader(TensorDataset(tinynet.ones(2)))))) is list
     pair = default_collate([Pair(True, "a"), Pair(False, "b")])
     assert pair.a.dtype == tinynet.bool
     assert pair.b == ["a", "b"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet.data.mnist import idx_header
+from tinynet.vision.datasets.mnist import idx_header
 from tinynet.datasets import MNIST
 from tinynet.transforms import Compose
 from tinynet.utils.data import (

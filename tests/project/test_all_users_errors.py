@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from users_errors import ARGUMENTS, KINDS, failing, yielding
 
@@ -130,7 +132,20 @@ def with_state(thing: Any, error: Exception) -> None:
 
 
 def digits(**options: Any) -> None:
-    tinynet.datasets.MNIST("/nonexistent", download=False, **options)[0]
+    tinynet.datasets.MNIST(download=False, **options)[0]
+
+
+def folder(name: str, **options: Any) -> None:
+    """A sample of a data set without published files; the folders hold one text, a test."""
+    if name == "FakeData":
+        tinynet.datasets.FakeData(1, (1, 2, 2), **options)[0]
+    elif name == "Images":
+        tinynet.datasets.Images(np.zeros((1, 2, 2), np.uint8), [0], **options)[0]
+    else:
+        root = Path(__file__).parents[1]
+        options.setdefault("loader", lambda path: np.zeros((1, 1), np.uint8))
+        options.setdefault("is_valid_file", lambda path: path.endswith(".py"))
+        getattr(tinynet.datasets, name)(root, **options, allow_empty=True)[0]
 
 
 OPTIMIZERS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]
@@ -254,6 +269,13 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "utils.data.DataLoader(sampler)": lambda e: read(sampler=yielding(e, 0)),
     "utils.data.DataLoader(batch_sampler)": lambda e: read(batch_sampler=yielding(e, [0, 1])),
     "utils.data.DataLoader(collate_fn)": lambda e: read(collate_fn=failing(e)),
+    "utils.data.DataLoader(worker_init_fn)": lambda e: read(
+        worker_init_fn=failing(e), num_workers=1
+    ),
+    "utils.data.SubsetRandomSampler(indices)": lambda e: data.SubsetRandomSampler(FailingList(e)),
+    "utils.data.WeightedRandomSampler(weights)": lambda e: data.WeightedRandomSampler(
+        FailingList(e), 1
+    ),
     "utils.data.DataLoader.load_state_dict(state_dict)": lambda e: with_state(
         data.DataLoader(numbers()), e
     ),
@@ -274,13 +296,32 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "utils.data.DistributedSampler(dataset)": lambda e: data.DistributedSampler(
         FailingDataset(e, None), 1, 0
     ),
-    "utils.data.default_collate(samples)": lambda e: data.default_collate(FailingList(e)),
+    "utils.data.default_collate(batch)": lambda e: data.default_collate(FailingList(e)),
     "transforms.Compose(transforms)": lambda e: transforms.Compose([failing(e)])(
         tinynet.ones(1, 2, 2)
     ),
     "transforms.Compose(transforms), the list": lambda e: transforms.Compose(FailingList(e))(
         tinynet.ones(1, 2, 2)
     ),
+    "transforms.Lambda(lambd)": lambda e: transforms.Lambda(failing(e))(tinynet.ones(1, 2, 2)),
+    **{
+        f"transforms.{name}(transforms)": lambda e, name=name: getattr(transforms, name)(
+            [failing(e)], *([1.0] if name == "RandomApply" else [])
+        )(tinynet.ones(1, 2, 2))
+        for name in ("RandomApply", "RandomChoice", "RandomOrder")
+    },
+    **{
+        f"datasets.{name}({argument})": lambda e, name=name, argument=argument: folder(
+            name, **{argument: failing(e)}
+        )
+        for name, arguments in (
+            ("ImageFolder", ["transform", "target_transform", "loader", "is_valid_file"]),
+            ("DatasetFolder", ["transform", "target_transform", "loader", "is_valid_file"]),
+            ("FakeData", ["transform", "target_transform"]),
+            ("Images", ["transform", "target_transform"]),
+        )
+        for argument in arguments
+    },
     "datasets.MNIST(transform)": lambda e: digits(transform=failing(e)),
     "datasets.MNIST(target_transform)": lambda e: digits(target_transform=failing(e)),
 }
@@ -317,15 +358,21 @@ NUMBERS = {
     "tinynet.unflatten(sizes)", "tinynet.Tensor.unflatten(sizes)", "tinynet.Size(iterable)",
     "optim.lr_scheduler.OneCycleLR(max_lr)", "optim.lr_scheduler.OneCycleLR(base_momentum)",
     "optim.lr_scheduler.OneCycleLR(max_momentum)", "optim.lr_scheduler.ReduceLROnPlateau(min_lr)",
-    "transforms.Normalize(mean)", "transforms.Normalize(std)", "transforms.RandomCrop(size)",
-    "transforms.RandomCrop(padding)", "transforms.RandomRotation(degrees)",
+    *(f"transforms.{name}" for name in (
+        "CenterCrop(size)", "Normalize(mean)", "Normalize(std)", "Pad(padding)",
+        "RandomAffine(center)", "RandomAffine(degrees)", "RandomAffine(scale)",
+        "RandomAffine(translate)", "RandomChoice(p)", "RandomCrop(padding)", "RandomCrop(size)",
+        "RandomErasing(ratio)", "RandomErasing(scale)", "RandomResizedCrop(ratio)",
+        "RandomResizedCrop(scale)", "RandomResizedCrop(size)", "RandomRotation(center)",
+        "RandomRotation(degrees)", "Resize(size)")),
+    "datasets.DatasetFolder(extensions)",
 }  # fmt: skip
 TENSORS = {"utils.data.TensorDataset(tensors)"}
 GIVEN_BY_US = {"get_batch(indices)", "read(paths)"}  # by the loader, by the data set itself
 # CIFAR10 and FashionMNIST hand these on as MNIST does; the files of CIFAR10 don't ship
 AS_MNIST = {
     f"datasets.{name}({argument})"
-    for name in ("CIFAR10", "FashionMNIST")
+    for name in ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST")
     for argument in ("transform", "target_transform")
 }  # fmt: skip
 # What new operations are made of; errors there are errors of tinynet

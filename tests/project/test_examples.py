@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet.data import cifar, download, image_set
-from tinynet.data.mnist import MNIST_FILES, idx_header
+from tinynet.vision.datasets import cifar, download, image_set
+from tinynet.vision.datasets.mnist import MNIST_FILES, idx_header
 from tinynet.datasets import CIFAR10
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -26,7 +26,7 @@ ops.arguments ops.layout ops.summing ops.indexing ops.shapes ops.operands ops.el
 ops.reductions ops.softmax ops.products ops.conv.geometry ops.conv ops
 printing tensor creation autograd.gradcheck serialization distributed.group
 nn.functional nn.parameter nn.module nn distributed.parallel distributed nn.parallel
-optim data utils transforms datasets explain
+optim data utils vision.transforms vision.datasets vision transforms datasets explain
 """.split()
 
 

@@ -353,7 +353,7 @@ def test_a_pass_that_was_left_early_does_not_spoil_the_next():
 def test_a_sampler_with_a_generator_of_its_own():
     def loader():
         dataset = TensorDataset(tinynet.arange(9))
-        sampler = RandomSampler(dataset, tinynet.Generator().manual_seed(2))
+        sampler = RandomSampler(dataset, generator=tinynet.Generator().manual_seed(2))
         return DataLoader(dataset, batch_sampler=BatchSampler(sampler, 2, False))
 
     first = loader()

@@ -1,9 +1,10 @@
 """Data sets: a length, and samples by index."""
 
 import bisect
+import copy
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from ..ops import shapes
 from ..ops.arguments import as_list, as_number, as_random
 from ..tensor import Tensor
 
-__all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
+__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset",
+    "default_collate", "default_convert", "random_split"]
 
 
 def length_of(function: str, dataset: Any) -> int:
@@ -42,6 +44,8 @@ class Dataset:
     sample by sample and calls `default_collate`.
     """
 
+    __class_getitem__: Any = classmethod(GenericAlias)  # Dataset[int], in annotations and as a base
+
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define __getitem__()")
 
@@ -51,6 +55,23 @@ class Dataset:
     def get_batch(self, indices: np.ndarray) -> Any:
         """The samples at `indices`, as a batch."""
         return default_collate([self[int(i)] for i in indices])
+
+    def __add__(self, other: "Dataset") -> "ConcatDataset":
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """Base class of data that comes as a stream: subclasses define ``__iter__()`` over samples.
+
+    A `DataLoader` reads one stream, whatever its `num_workers`. (PyTorch reads one in each worker,
+    so that samples come several times unless the data set shares them out.)
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} does not define __len__()")
 
 
 class TensorDataset(Dataset):
@@ -70,15 +91,15 @@ class TensorDataset(Dataset):
     def __len__(self) -> int:
         return len(self.tensors[0])
 
-    def get_batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
+    def get_batch(self, indices: np.ndarray) -> list[Tensor]:
         """The rows at `indices`. For tensors on a GPU, the indices are uploaded once for all."""
         devices = {tensor.device for tensor in self.tensors}
         if devices == {Device("cpu")}:
-            return self[indices]
+            return list(self[indices])
         # Checked here, because a GPU would wrap an index out of range around silently.
         _within("TensorDataset", indices, len(self))
         rows = {device: creation.tensor(indices, device=device) for device in devices}
-        return tuple(tensor[rows[tensor.device]] for tensor in self.tensors)
+        return [tensor[rows[tensor.device]] for tensor in self.tensors]
 
 
 class Subset(Dataset):
@@ -86,7 +107,7 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray):
         size = length_of("Subset", dataset)
-        self.dataset, self.indices = dataset, _as_indices("Subset", indices)
+        self.dataset, self.indices = dataset, as_indices("Subset", indices)
         _within("Subset", self.indices, size)
 
     def __getitem__(self, index: Any) -> Any:
@@ -101,11 +122,20 @@ class Subset(Dataset):
 
 
 def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
-    """The samples at `indices` as a batch, also where the data set has no ``get_batch``."""
-    return getattr(dataset, "get_batch", partial(Dataset.get_batch, dataset))(indices)
+    """The samples at `indices` as a batch, by ``get_batch`` if `dataset` defines it.
+
+    A subclass that defines ``__getitem__`` anew means all its samples, so the ``get_batch`` of its
+    base class is not used.
+    """
+    for kind in type(dataset).__mro__:
+        if "get_batch" in vars(kind):
+            return dataset.get_batch(indices)
+        if "__getitem__" in vars(kind):
+            break
+    return default_collate([dataset[int(i)] for i in indices])
 
 
-def _as_indices(function: str, indices: Any) -> np.ndarray:
+def as_indices(function: str, indices: Any) -> np.ndarray:
     """`indices` as an int64 array (N,); TypeError unless they are a sequence of ints."""
     if isinstance(indices, Tensor):
         indices = indices.numpy(force=True)
@@ -169,36 +199,61 @@ def random_split(dataset: Dataset, lengths: Sequence[float],
     return [Subset(dataset, part) for part in parts]
 
 
-def default_collate(samples: Sequence[Any]) -> Any:
+def default_collate(batch: Sequence[Any]) -> Any:
     """Put samples together to a batch.
 
     Numbers, arrays and tensors become tensors with a batch dimension in front. Tuples, lists and
-    dicts are put together item by item. Strings and bytes become a list. Python floats become
-    float64, as in PyTorch, so that no label loses digits.
+    dicts are put together item by item; a plain tuple becomes a list. Strings and bytes become a
+    list. Python floats become float64, as in PyTorch, so that no label loses digits.
 
     Raises:
         TypeError: samples of another type.
         ValueError: the samples differ in shape or in their number of items.
     """
-    first = samples[0]
+    if not len(batch):
+        raise ValueError("default_collate: there are no samples to put together")
+    first = batch[0]
     if isinstance(first, (Tensor, np.ndarray, np.generic)):
-        if len(sizes := {tuple(np.shape(sample)) for sample in samples}) > 1:
+        if len(sizes := {tuple(np.shape(sample)) for sample in batch}) > 1:
             raise ValueError(f"default_collate: samples must have one shape, got {sorted(sizes)}")
         if isinstance(first, Tensor):
-            return shapes.stack(list(samples))
-        return creation.tensor(np.stack(samples))
+            return shapes.stack(list(batch))
+        return creation.tensor(np.stack(batch))
     if isinstance(first, (bool, int, float)):
-        has_float = any(isinstance(sample, float) for sample in samples)
-        return creation.tensor(samples, dtype=np.float64 if has_float else None)
+        has_float = any(isinstance(sample, float) for sample in batch)
+        return creation.tensor(batch, dtype=np.float64 if has_float else None)
     if isinstance(first, Mapping):
-        return {key: default_collate([sample[key] for sample in samples]) for key in first}
+        return {key: default_collate([sample[key] for sample in batch]) for key in first}
     if isinstance(first, (tuple, list)):
-        if any(len(sample) != len(first) for sample in samples):
+        if any(len(sample) != len(first) for sample in batch):
             raise ValueError("default_collate: samples must have the same number of items")
-        return sequence_like(first, [default_collate(c) for c in zip(*samples, strict=True)])
+        items = [default_collate(column) for column in zip(*batch, strict=True)]
+        return items if type(first) is tuple else sequence_like(first, items)
     if isinstance(first, (str, bytes)):
-        return list(samples)
+        return list(batch)
     raise TypeError(f"default_collate: can't put {type(first).__name__} samples into a batch")
+
+
+def default_convert(data: Any) -> Any:
+    """`data` with its arrays, in tuples, lists and dicts at any depth, as tensors."""
+    return map_items(data, lambda item: creation.tensor(item)
+        if isinstance(item, (np.ndarray, np.generic)) and item.dtype.kind in "biuf" else item)
+
+
+def map_items(batch: Any, change: Callable[[Any], Any]) -> Any:
+    """`batch` with ``change(item)`` for each item in its tuples, lists and dicts, at any depth.
+
+    Containers keep their class.
+    """
+    if isinstance(batch, Mapping):
+        changed = {key: map_items(value, change) for key, value in batch.items()}
+        # A copy keeps what the class needs beside the items, such as defaultdict's factory.
+        filled = copy.copy(batch) if isinstance(batch, MutableMapping) else {}
+        filled.update(changed)
+        return filled
+    if isinstance(batch, (tuple, list)):
+        return sequence_like(batch, [map_items(item, change) for item in batch])
+    return change(batch)
 
 
 def sequence_like(sequence: Any, items: list[Any]) -> Any:

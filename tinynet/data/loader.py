@@ -3,26 +3,31 @@
 import contextvars
 import copy
 import itertools
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..arrays import default_generator, Device, drawing_from, Generator, send, usable_device
-from ..ops.arguments import as_generator, as_int
+from ..arrays import (default_generator, Device, drawing_from, Generator, load_cupy, send,
+    usable_device)
+from ..cuda import is_available
+from ..ops.arguments import as_bool, as_function, as_generator, as_int, as_number
 from ..tensor import Tensor
-from .dataset import default_collate, length_of, sequence_like
+from .dataset import (IterableDataset, default_collate, default_convert, fetch_batch, length_of,
+    map_items)
 from .sampler import BatchSampler, DistributedSampler, RandomSampler, SequentialSampler
 
-__all__ = ["DataLoader"]
+__all__ = ["DataLoader", "get_worker_info"]
 
 
 class DataLoader:
     """Iterates over a data set in batches.
 
     Args:
-        dataset: a `Dataset`, or anything with a length that can be indexed.
+        dataset: a `Dataset`, or anything with a length that can be indexed, or an
+            `IterableDataset`.
         batch_size: samples in a batch; None gives the samples themselves.
         shuffle: a new order at each pass, drawn from `generator`.
         sampler: an iterable of indices, instead of `shuffle`.
@@ -32,11 +37,22 @@ class DataLoader:
             it is asked for. The batches and their order are the same for every number, also
             where the data set draws random numbers: while a batch is prepared, the default
             generator is one of its own, which depends on the loader's generator, the pass and
-            the number of the batch.
+            the number of the batch. (The generators of Python's `random` and of `numpy.random` are
+            shared by all threads, so with workers their numbers come in any order.)
         collate_fn: makes a batch of a list of samples. By default the data set's `get_batch`
             fetches whole batches, or `default_collate` puts the samples together.
+        pin_memory: put batches into page-locked memory, from which a GPU copies faster. Without a
+            GPU it does nothing, and warns.
         drop_last: leave out the last batch if it is incomplete.
+        timeout: with workers, the seconds to wait for a batch before a RuntimeError; 0 waits.
+        worker_init_fn: with workers, called with 0, 1, ... num_workers - 1 when they start, by the
+            thread that reads the batches; its seed, `tinynet.initial_seed`, is another each time.
+        multiprocessing_context: must be None, because workers are threads.
         generator: for `shuffle`; by default the one that `manual_seed` seeds.
+        prefetch_factor: the batches per worker that are prepared ahead, by default 2.
+        persistent_workers: keep the threads from one pass to the next.
+        pin_memory_device: "" or "cuda", which say the same.
+        in_order: must be True.
         device: where the tensors of a batch (in tuples, lists and dicts, at any depth) shall be;
             by default where the data set has them. For a GPU, batch i+1 is uploaded as a whole
             while the program works on batch i, and only the GPU waits for it.
@@ -50,13 +66,21 @@ class DataLoader:
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool = False,
+    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
                  sampler: Any = None, batch_sampler: Any = None, num_workers: int = 0,
-                 collate_fn: Callable[[list[Any]], Any] | None = None, drop_last: bool = False,
-                 generator: Generator | None = None, device: Any = None):
+                 collate_fn: Callable[[list[Any]], Any] | None = None, pin_memory: bool = False,
+                 drop_last: bool = False, timeout: float = 0,
+                 worker_init_fn: Callable[[int], Any] | None = None,
+                 multiprocessing_context: None = None, generator: Generator | None = None, *,
+                 prefetch_factor: int | None = None, persistent_workers: bool = False,
+                 pin_memory_device: str = "", in_order: bool = True, device: Any = None):
         name = "DataLoader"
         if batch_size is not None:
             batch_size = as_int(name, "batch_size", batch_size, 1)
+        self._is_stream = isinstance(dataset, IterableDataset)
+        if self._is_stream and (shuffle or sampler is not None or batch_sampler is not None):
+            rule = "leave shuffle, sampler and batch_sampler out"
+            raise ValueError(f"{name}: an IterableDataset has an order of its own; {rule}")
         if sampler is not None and shuffle:
             raise ValueError(f"{name}: give a sampler or shuffle=True, not both")
         decided = batch_size != 1 or shuffle or sampler is not None or drop_last
@@ -65,13 +89,39 @@ class DataLoader:
             raise ValueError(f"{name}: a batch_sampler decides {decisions}; leave those out")
         if batch_size is None and drop_last:
             raise ValueError(f"{name}: batch_size=None makes no batches; leave drop_last out")
-        length_of(name, dataset)
+        if not self._is_stream:
+            length_of(name, dataset)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers = as_int(name, "num_workers", num_workers, 0)
         self.collate_fn, self.generator = collate_fn, as_generator(name, generator)
         self.device = None if device is None else usable_device(name, device)
-        if sampler is None:
-            sampler = RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset)
+        for option, value, usual, why in (
+                ("multiprocessing_context", multiprocessing_context, None, "workers are threads"),
+                ("in_order", in_order, True, "batches always come in order"),
+                ("pin_memory_device", pin_memory_device or "cuda", "cuda", "only GPUs need it")):
+            if value != usual:
+                raise ValueError(f"{name}: {option}={value!r} can't be had, because {why}")
+        for option, given in (("timeout", timeout), ("prefetch_factor", prefetch_factor),
+                ("persistent_workers", persistent_workers)):
+            if given and not num_workers:
+                raise ValueError(f"{name}: {option} is for workers; give num_workers too")
+        for option, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
+            if function is not None:
+                as_function(name, option, function)
+        self.timeout = as_number(name, "timeout", timeout, 0)
+        self.prefetch_factor = as_int(name, "prefetch_factor",
+            2 if prefetch_factor is None else prefetch_factor, 1)
+        self.persistent_workers = as_bool(name, "persistent_workers", persistent_workers)
+        self.worker_init_fn, self._workers = worker_init_fn, None
+        self.pin_memory = as_bool(name, "pin_memory", pin_memory)
+        if self.pin_memory and not is_available():
+            warnings.warn("DataLoader: pin_memory=True has no effect without a GPU", stacklevel=2)
+            self.pin_memory = False
+        if sampler is None and not self._is_stream:
+            sampler = (RandomSampler(dataset, generator=generator) if shuffle
+                else SequentialSampler(dataset))
+        if self._is_stream:
+            sampler = dataset  # what follows counts and groups samples in place of their indices
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.sampler, self.batch_sampler = sampler, batch_sampler
@@ -97,6 +147,8 @@ class DataLoader:
         began, taken, indices = self._begin()
         one_by_one = itertools.starmap(self._prepare, indices)
         batches = self._prepared_ahead(indices) if self.num_workers else one_by_one
+        if self.pin_memory:
+            batches = (_map_tensors(batch, _pinned) for batch in batches)
         for number, batch in enumerate(_on_device(batches, self.device), start=taken + 1):
             self._position = {"generator": began, "batches": number}
             yield batch
@@ -140,37 +192,58 @@ class DataLoader:
         return began, taken, zip(generators, order, strict=False)
 
     def _prepare(self, generator: Generator, indices: Any) -> Any:
-        """The batch (or the sample) at `indices`; random numbers come from `generator`."""
+        """The batch (or the sample) at `indices`; random numbers come from `generator`.
+
+        Of a stream, `indices` are the samples themselves.
+        """
         with drawing_from(generator):
             if self.batch_sampler is None:
-                sample = self.dataset[int(indices)]
-                return sample if self.collate_fn is None else self.collate_fn(sample)
-            if self.collate_fn is None and hasattr(self.dataset, "get_batch"):
-                return self.dataset.get_batch(np.asarray(indices, np.int64))
-            return (self.collate_fn or default_collate)([self.dataset[int(i)] for i in indices])
+                sample = indices if self._is_stream else self.dataset[int(indices)]
+                return (self.collate_fn or default_convert)(sample)
+            if self._is_stream:
+                return (self.collate_fn or default_collate)(indices)
+            if self.collate_fn is None:
+                return fetch_batch(self.dataset, np.asarray(indices, np.int64))
+            return self.collate_fn([self.dataset[int(i)] for i in indices])
 
     def _prepared_ahead(self, batches: Iterator[tuple[Generator, Any]]) -> Iterator[Any]:
-        """Batches in order, while threads prepare up to ``2 * num_workers`` of the next."""
-        from concurrent.futures import Future, ThreadPoolExecutor  # slow to import
+        """Batches in order, while threads prepare the next ``prefetch_factor * num_workers``."""
+        from concurrent.futures import Future, ThreadPoolExecutor, wait  # slow to import
 
         # A thread starts with default grad modes; a copy of this context hands on the present.
         context = contextvars.copy_context()
         waiting: deque[Future[Any]] = deque()
-        with ThreadPoolExecutor(self.num_workers, "tinynet-data") as workers:
+        workers: Any = self._workers
+        if workers is None:
+            for number in range(self.num_workers if self.worker_init_fn else 0):
+                seed = (self._order_generator.initial_seed() + number) % 2**64
+                with drawing_from(Generator().manual_seed(seed)):
+                    self.worker_init_fn(number)  # type: ignore[misc]  # it is not None here
+            workers = ThreadPoolExecutor(self.num_workers, "tinynet-data")
+        self._workers = workers if self.persistent_workers else None
 
-            def submit(count: int) -> None:
-                for batch in itertools.islice(batches, count):
-                    waiting.append(workers.submit(context.copy().run, self._prepare, *batch))
+        def submit(count: int) -> None:
+            for batch in itertools.islice(batches, count):
+                waiting.append(workers.submit(context.copy().run, self._prepare, *batch))
 
-            try:
-                submit(2 * self.num_workers)
-                while waiting:
-                    batch = waiting.popleft().result()  # raises what was raised in the thread
-                    submit(1)
-                    yield batch
-            finally:
-                for future in waiting:
-                    future.cancel()
+        in_time = True
+        try:
+            submit(self.prefetch_factor * self.num_workers)
+            while waiting:
+                future = waiting.popleft()
+                in_time = not self.timeout or future in wait([future], self.timeout).done
+                if not in_time:
+                    raise RuntimeError(f"DataLoader: no batch came within {self.timeout} seconds; "
+                        "give a larger timeout, or 0 to wait")
+                batch = future.result()  # raises what was raised in the thread
+                submit(1)
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()
+            if not (self.persistent_workers and in_time):
+                self._workers = None
+                workers.shutdown(wait=in_time)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the latest pass stands: batches handed out, and how their order was drawn.
@@ -178,7 +251,7 @@ class DataLoader:
         Plain numbers, which `tinynet.save` can write. Batches prepared ahead do not count.
         """
         generator, batch_size = self._order_generator, self.batch_size
-        return {"samples": len(self.dataset),
+        return {"samples": None if self._is_stream else len(self.dataset),
             "batch_size": None if batch_size is None else batch_size * self._ranks,
             "pass": copy.deepcopy(self._position),
             "generator": None if generator is default_generator else generator.get_state()}
@@ -223,6 +296,10 @@ class DataLoader:
         self._position = self._resume_at = position
 
 
+def get_worker_info() -> None:
+    """None, as in PyTorch's main process: tinynet's workers are threads that share one data set."""
+
+
 def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
     """`items`, with `generator` as the default generator while each is made."""
     while True:
@@ -231,6 +308,22 @@ def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
         if not found:
             return
         yield found[0]
+
+
+def _map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
+    """`batch` with ``change(t)`` for each tensor t in its tuples, lists and dicts, at any depth."""
+    return map_items(batch, lambda item: change(item) if isinstance(item, Tensor) else item)
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    """A tensor on the CPU in page-locked memory, from which a GPU copies faster."""
+    if tensor.device.type != "cpu" or tensor.requires_grad:
+        return tensor
+    array = tensor.array
+    memory = load_cupy().cuda.alloc_pinned_memory(max(array.nbytes, 1))
+    copied = np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
+    copied[...] = array
+    return Tensor._wrap(copied)
 
 
 def _on_device(batches: Iterator[Any], device: Device | None) -> Iterator[Any]:
@@ -285,21 +378,3 @@ def _start_copy(batch: Any, device: Device) -> Callable[[], Any]:
             lambda t: Tensor._wrap(next(arrived)) if is_sent(t) else t.to(device))
 
     return finish
-
-
-def _map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
-    """`batch` with ``change(t)`` for each tensor t in its tuples, lists and dicts, at any depth.
-
-    Containers keep their class; anything else stays as it is.
-    """
-    if isinstance(batch, Tensor):
-        return change(batch)
-    if isinstance(batch, Mapping):
-        changed = {key: _map_tensors(value, change) for key, value in batch.items()}
-        # A copy keeps what the class needs beside the items, such as defaultdict's factory.
-        filled = copy.copy(batch) if isinstance(batch, MutableMapping) else {}
-        filled.update(changed)
-        return filled
-    if isinstance(batch, (tuple, list)):
-        return sequence_like(batch, [_map_tensors(item, change) for item in batch])
-    return batch

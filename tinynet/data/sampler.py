@@ -1,20 +1,24 @@
 """Samplers: iterables of indices, or of lists of them, that give the order of the samples."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
 
 from ..arrays import default_generator, Generator
-from ..ops.arguments import as_generator, as_int
-from .dataset import length_of
+from ..ops.arguments import as_bool, as_generator, as_int, as_list, as_number
+from .dataset import as_indices, length_of
 
-__all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler"]
+__all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler",
+    "SubsetRandomSampler", "WeightedRandomSampler"]
 
 
 class Sampler:
     """Base class of samplers: subclasses define ``__iter__``, over indices."""
+
+    __class_getitem__: Any = classmethod(GenericAlias)  # Sampler[int], in annotations and as a base
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
@@ -34,15 +38,87 @@ class SequentialSampler(Sampler):
 
 
 class RandomSampler(SequentialSampler):
-    """Every sample once, in an order that each pass draws anew."""
+    """Every sample once, in an order that each pass draws anew.
 
-    def __init__(self, data_source: Any, generator: Generator | None = None):
+    Args:
+        data_source: anything with a length that can be indexed.
+        replacement: draw each sample among all of them, so some come several times.
+        num_samples: how many to draw; by default as many as there are. Without `replacement` each
+            sample comes once before any comes again.
+        generator: where the order is drawn from; by default the one that `manual_seed` seeds.
+    """
+
+    def __init__(self, data_source: Any, replacement: bool = False, num_samples: int | None = None,
+                 generator: Generator | None = None):
         super().__init__(data_source)
+        self.replacement = as_bool("RandomSampler", "replacement", replacement)
         self.generator = as_generator("RandomSampler", generator)
+        self._count = num_samples
+        if num_samples is not None:
+            self._count = as_int("RandomSampler", "num_samples", num_samples, 1)
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples a pass has."""
+        return len(self.data_source) if self._count is None else self._count
 
     def __iter__(self) -> Iterator[int]:
-        generator = self.generator or default_generator
-        return iter(generator.numpy.permutation(len(self.data_source)))
+        numpy, size = (self.generator or default_generator).numpy, len(self.data_source)
+        if self.replacement:
+            return iter(numpy.integers(0, size, self.num_samples).tolist())
+        orders = (numpy.permutation(size).tolist() for _ in itertools.count() if size)
+        return itertools.islice(itertools.chain.from_iterable(orders), self.num_samples)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler):
+    """The given indices, each once, in an order that each pass draws anew."""
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        self.indices = as_indices("SubsetRandomSampler", indices)
+        self.generator = as_generator("SubsetRandomSampler", generator)
+
+    def __iter__(self) -> Iterator[int]:
+        numpy = (self.generator or default_generator).numpy
+        return iter(numpy.permutation(self.indices).tolist())
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler):
+    """Samples drawn with probabilities in proportion to weights.
+
+    Args:
+        weights: numbers from 0 up, one for each sample.
+        num_samples: how many to draw.
+        replacement: whether a sample may be drawn again.
+        generator: where the samples are drawn from; by default the one that `manual_seed` seeds.
+    """
+
+    def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True,
+                 generator: Generator | None = None):
+        name = "WeightedRandomSampler"
+        given = weights.tolist() if hasattr(weights, "tolist") else weights
+        self.weights = np.array([as_number(name, "each of weights", weight, 0)
+            for weight in as_list(name, "weights", given)], np.float64)
+        self.num_samples = as_int(name, "num_samples", num_samples, 1)
+        self.replacement = as_bool(name, "replacement", replacement)
+        self.generator = as_generator(name, generator)
+        positive = np.count_nonzero(self.weights)
+        if positive < (1 if replacement else num_samples):
+            rule = f"only {positive} weights are above 0"
+            raise ValueError(f"{name}: can't draw {num_samples} samples, because {rule}")
+
+    def __iter__(self) -> Iterator[int]:
+        numpy, shares = (self.generator or default_generator).numpy, self.weights
+        shares = shares / shares.sum()
+        return iter(numpy.choice(len(shares), self.num_samples, self.replacement, shares).tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
 
 
 class BatchSampler(Sampler):

