@@ -117,7 +117,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         flat = input.reshape(-1)
         value = median(flat.detach(), 0)[0]
-        return flat[(flat == value) | (flat.isnan() & value.isnan())].amax()
+        return flat[(flat == value) | (flat.isnan() & value.isnan())].max()
     size = input.shape[as_dim("median", dim, input.ndim)] if input.ndim else 1
     values, indices = [v if input.ndim else v.reshape(1) for v in sort(input, dim)]
     at = each.where(values.narrow(dim, size - 1, 1).isnan(), size - 1, (size - 1) // 2)

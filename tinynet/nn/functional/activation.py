@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compat import hint
+from ... import compat
 from ...arrays import array_module
 from ...ops import elementwise, products, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
@@ -208,7 +208,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     O, C = weight.array.shape
     if not shape or shape[-1] != C:
         raise ValueError(f"linear: input {shape} must end in the {C} features that weight {(O, C)} "
-            f"expects{hint('features', shape, O, C)}")
+            f"expects{compat.hint('features', shape, O, C)}")
     check_shape("linear", "bias", bias, (O,), "one number per output")
     same_dtype("linear", input=input, weight=weight, bias=bias)
     if len(shape) == 2:

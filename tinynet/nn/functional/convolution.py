@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from ...compat import hint
+from ... import compat
 from ...ops import shapes
 from ...ops.arguments import as_floats, as_int, as_tensor, check_shape, pair, same_dtype
 from ...ops.conv import plain
@@ -171,7 +171,7 @@ def _check_weight(name: str, input: Any, weight: Any, bias: Any, groups: int, la
     if (channels := input.array.shape[-3]) != C:
         given = f"input {tuple(input.shape)} has {channels} channels"
         rule = f"weight {shape} with groups={groups} expects {C}"
-        raise ValueError(f"{name}: {given}, but {rule}{hint('image', input.shape, C)}")
+        raise ValueError(f"{name}: {given}, but {rule}{compat.hint('image', input.shape, C)}")
     check_shape(name, "bias", bias, (O,), "one number per output channel")
     same_dtype(name, input=input, weight=weight, bias=bias)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...compat import hint
+from ... import compat
 from ...arrays import array_module, computing
 from ...ops import elementwise, reductions, shapes, softmax as softmax_
 from ...ops.arguments import (
@@ -106,7 +106,7 @@ def check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor |
     wanted = shape[:1] + shape[2:] if dim else ()
     if given != wanted and (dim or given != (1,)):
         raise ValueError(f"{function}: input {shape} needs a target of shape {wanted}, got {given}"
-            f"{hint('labels', shape, given)}")
+            f"{compat.hint('labels', shape, given)}")
     if target.array.dtype not in (np.int64, np.uint8):
         raise TypeError(
             f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; use .long()")
