@@ -9,6 +9,7 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
+import compat_operations
 import numpy as np
 import pytest
 from gpu_cases import CASES, On, batch_norm, named, on_device, seeded
@@ -119,6 +120,8 @@ SMALL = [
     named("binary_cross_entropy_with_logits", real(2, 3), positive(3, 2).T / 8),
     named("binary_cross_entropy", 0.2 + positive(2, 3) / 6, 0.1 + positive(3, 2).T / 8),
     named("kl_div", real(2, 3), positive(3, 2).T),
+    # the element-wise functions of compat
+    *[case for case in compat_operations.CASES if case.name in compat_operations.UNARY],
 ]  # fmt: skip
 
 

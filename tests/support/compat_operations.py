@@ -29,14 +29,14 @@ def _in_place(name, *args):
     return f
 
 
-_UNARY = {
+UNARY = {
     "log2": positive(3, 4), "log10": positive(3, 4), "exp2": real(3, 4), "tan": HALF, "asin": HALF,
     "acos": HALF, "atan": real(3, 4), "sinh": real(3, 4), "cosh": real(3, 4),
     "asinh": real(3, 4), "acosh": positive(3, 4) + 1.5, "atanh": HALF, "arcsin": HALF,
     "arctan": real(4), "absolute": real(4), "negative": real(4), "trunc": real(3, 4),
     "ravel": real(2, 3), "trace": real(3, 4), "count_nonzero": ties(3, 4),
 }  # fmt: skip
-CASES = [Case(name, lambda T, a, n=name: getattr(T, n)(a), (x,)) for name, x in _UNARY.items()]
+CASES = [Case(name, lambda T, a, n=name: getattr(T, n)(a), (x,)) for name, x in UNARY.items()]
 CASES += [Case(f"{n} of ints", lambda T, a, n=n: getattr(T, n)(a), (whole(4),), 0)
           for n in ("log2", "sinh", "trunc", "exp2")]  # fmt: skip
 

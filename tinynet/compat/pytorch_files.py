@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..arrays import as_device, to_host
+from ..nn import Module
 from ..tensor import Tensor
 from . import public
 from .types import _NAMES
@@ -87,7 +88,8 @@ def _moved(value: Any, device: Any) -> Any:
 
 def place(map_location: Any) -> Any:
     """The device that the argument of ``torch.load`` means, for tensors that come from the CPU."""
-    if callable(map_location):  # mostly: lambda storage, location: storage
+    is_function = callable(map_location) and not isinstance(map_location, (type, Module))
+    if is_function:  # mostly: lambda storage, location: storage
         storage = np.zeros(0)
         answer = map_location(storage, "cpu")
         if answer is not storage and answer is not None:
