@@ -20,6 +20,7 @@ def out(T, make):
 WORDS = [
     (lambda T, a: out(T, lambda c: T.add(a, a, alpha=2, out=c)), [[3, 6], [9, 12]]),
     (lambda T, a: out(T, lambda c: T.matmul(a, a, out=c)), [[7, 10], [15, 22]]),
+    (lambda T, a: out(T, lambda c: T.mm(a, a, out=c)), [[7, 10], [15, 22]]),
     (lambda T, a: out(T, lambda c: T.neg(a, out=c)), [[-1, -2], [-3, -4]]),
     (lambda T, a: out(T, lambda c: T.clamp(a, 2, 3, out=c)), [[2, 2], [3, 3]]),
     (lambda T, a: out(T, lambda c: T.cat([a[:1], a[:1]], out=c)), [[1, 2], [1, 2]]),

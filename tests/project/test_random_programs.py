@@ -83,7 +83,7 @@ def as_positions(name: str, array: Any, part: Any) -> Any:
 AS_PART = indexing._as_part
 
 # What PyTorch's answers find: each takes something back that was mended. (Gradients of extremes at
-# nan, and copies of contiguous(), need more programs than these; test_corners.py has them.)
+# nan, and copies of contiguous(), need more programs; test_operation_corners.py has them.)
 MENDED: dict[str, Callable[[], Change]] = {
     "flip gives a view": lambda: (
         shapes._flip, "forward", lambda xp, a, *, dims: xp.flip(a, dims)),

@@ -158,6 +158,11 @@ def parameters(value: Any) -> dict[str, inspect.Parameter] | None:
         found = dict(inspect.signature(value).parameters)
     except (TypeError, ValueError):
         return None
+    code = getattr(value, "__code__", None)
+    if code is not None and "respelled" in code.co_names:  # a wrapper of `ops`: see `words`
+        mode = {"rounding_mode"} if value.__name__ == "div" else set()
+        more = {"out"} | mode | ({"axis", "keepdims"} if "dim" in found else set())
+        found |= {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in more}
     return None if any(p.kind is p.VAR_KEYWORD for p in found.values()) else found
 
 

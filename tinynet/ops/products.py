@@ -64,6 +64,7 @@ def matmul(input: Any, other: Any) -> Any:
     return _reshaped(product, (*batch, *rows, *columns))
 
 
+@compat.by_other_words
 def mm(input: Any, mat2: Any) -> Any:
     """The product of two matrices, ``input @ mat2``: of nothing else, see `matmul`."""
     shapes = [as_tensor("mm", "an operand", v).array.shape for v in (input, mat2)]

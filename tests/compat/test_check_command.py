@@ -57,6 +57,9 @@ def test_names(program, expected):
 @pytest.mark.parametrize("program", [
     "import torch, torch.nn as nn\nnn.Conv2d(1, 2, 3)(torch.zeros(1, 1, 4, 4)).relu().sum().item()",
     "import torch\ntorch.nn.functional.relu(torch.randn(3)).t().T.mT.shape.numel()",
+    "import torch\ntorch.sum(x, axis=1, keepdims=True, out=y)",
+    "import torch\ntorch.div(x, y, rounding_mode='floor')",
+    "import torch\ntorch.mm(x, y, out=z)\ntorch.divide(x, y, out=z, rounding_mode='trunc')",
     "import torch\ntorch.Tensor.add, torch.nn.Module.train, torch.float32.itemsize",
     "import torch\ntorch.cuda(3), torch.random(x=3)",
     "import torch\ntorch.my_own = 3\nprint(torch.__version__, torch.version.cuda)",
