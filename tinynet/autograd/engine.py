@@ -20,7 +20,7 @@ import operator
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,7 @@ class Primitive:
 
     def __init__(self, forward: Callable[..., Any], *, name: str = "", view: bool = False):
         self.forward = forward
+        self.quiet_forward = np.errstate(all="ignore")(forward)  # quicker than a ``with`` block
         self.name = name or forward.__name__.strip("_")
         self.view = view
         code = forward.__code__
@@ -147,8 +148,9 @@ class Primitive:
             wanted = wanted or vertex is not None
         if xp is None:
             xp = array_module(*arrays, function=self.name)
-        if xp is np and (self.view or warnings_are_off()):
-            array = self.forward(xp, *arrays, **constants)
+        if xp is np:
+            forward = self.forward if self.view or warnings_are_off() else self.quiet_forward
+            array = forward(xp, *arrays, **constants)
         else:
             with computing(like.array):
                 array = self.forward(xp, *arrays, **constants)
@@ -284,8 +286,7 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
     arrived: dict[Any, Any] = {}
     while history:
         node = history.pop()  # the youngest: all that used its result has been visited
-        g = gradients.pop(node, None)
-        if g is None:
+        if (g := gradients.pop(node, None)) is None:
             continue
         if targets is not None and node in targets:
             arrived[node] = g
@@ -338,10 +339,9 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     """
     requests.refuse_create_graph(create_graph)
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
-    targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
 
-    def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
+    def deliver(leaf: Variable, g: Any, on_their_way: Collection[Any] = ()) -> None:
         same_order = g.array.strides == leaf.array.strides  # the optimiser reads both together
         free = same_order and requests.may_be_handed_out(g.array, handed_out, on_their_way)
         handed_out.add(id(g.array))
@@ -352,7 +352,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         callbacks = hooks.begin_pass()
         with no_grad():
             observer = hooks.Observer(bool(retain_graph), deliver)
-            for leaf, g in _walk(seeds, targets, observer).items():
+            for leaf, g in _walk(seeds, requests.leaves("backward", inputs), observer).items():
                 deliver(leaf, g)
             for callback in callbacks:
                 callback()

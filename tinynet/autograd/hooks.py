@@ -7,7 +7,7 @@ it to the other processes meanwhile.
 
 import contextvars
 import weakref
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -93,7 +93,7 @@ class Observer:
 
     def __init__(self, retain_graph: bool, deliver: Callable[..., None] | None = None):
         self.retain_graph, self.deliver = retain_graph, deliver
-        self.pending: Counter[Any] = Counter()  # gradients that a leaf with hooks will yet receive
+        self.pending: dict[Any, int] = {}  # gradients that a leaf with hooks will yet receive
 
     def begin(self, history: list[Any], wanted: set[Any] | None) -> None:
         """The walk will go through `history`, to vertices in `wanted`; None means to all."""
@@ -101,7 +101,7 @@ class Observer:
             if wanted is None or node in wanted:
                 for parent in node.parents:
                     if hooks_of(parent) and (wanted is None or parent in wanted):
-                        self.pending[parent] += 1
+                        self.pending[parent] = self.pending.get(parent, 0) + 1
 
     def visited(self, node: Any, g: Any, gradients: dict[Any, Any]) -> None:
         if node.retained is not None:
