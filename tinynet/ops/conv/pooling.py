@@ -120,9 +120,9 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
 
 def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, dx: Any) -> None:
     source, goal = bits_as_integers(dy), bits_as_integers(dx)
+    mask = scratch(xp, "mask", seeking.shape, np.dtype(bool))
     for _, outputs, pixels in window.taps:
-        still = seeking[outputs]
-        found = scratch(xp, "mask", still.shape, np.dtype(bool))
+        still, found = seeking[outputs], mask[outputs]
         xp.equal(x[pixels], y[outputs], out=found)
         xp.logical_and(found, still, out=found)
         xp.not_equal(still, found, out=still)
