@@ -118,8 +118,8 @@ class _Workers:
         """Limit BLAS to one thread, because its threads would compete with ours for the cores."""
         with self.lock:
             if self.regions == 0:
-                self.before = [get() for get, _ in _blas()]
-                for _, set_ in _blas():
+                self.limited = [(set_, n) for get, set_ in _blas() if (n := get()) > 1]
+                for set_, _ in self.limited:
                     set_(1)
             self.regions += 1
 
@@ -127,7 +127,7 @@ class _Workers:
         with self.lock:
             self.regions -= 1
             if self.regions == 0:
-                for (_, set_), before in zip(_blas(), self.before, strict=True):
+                for set_, before in self.limited:
                     set_(before)
 
 

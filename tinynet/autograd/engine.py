@@ -14,13 +14,14 @@ each node after all that used its result: the walk needs no recursion, and visit
 In-place changes and views are in `inplace`, hooks in `hooks`, the search for nans in `anomaly`.
 """
 
+import functools
 import inspect
 import itertools
 import operator
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,7 @@ class Primitive:
 
     def __init__(self, forward: Callable[..., Any], *, name: str = "", view: bool = False):
         self.forward = forward
+        self.quiet_forward = np.errstate(all="ignore")(forward)  # quicker than a ``with`` block
         self.name = name or forward.__name__.strip("_")
         self.view = view
         code = forward.__code__
@@ -117,7 +119,7 @@ class Primitive:
     def derivatives(self, *for_all: Callable[..., Any], **by_name: Callable[..., Any]) -> None:
         """Declare the derivatives: by the inputs' names, or one for an operation on ``*inputs``."""
         functions = for_all or [by_name[name] for name in self.inputs]
-        rules = [_Rule(self, function) for function in functions]
+        rules = [_Rule(self.inputs, function) for function in functions]
         self.rules = defaultdict(lambda: rules[0]) if for_all else rules
 
     def joint_derivative(self, function: Callable[..., Any]) -> None:
@@ -147,8 +149,9 @@ class Primitive:
             wanted = wanted or vertex is not None
         if xp is None:
             xp = array_module(*arrays, function=self.name)
-        if xp is np and (self.view or warnings_are_off()):
-            array = self.forward(xp, *arrays, **constants)
+        if xp is np:
+            forward = self.forward if self.view or warnings_are_off() else self.quiet_forward
+            array = forward(xp, *arrays, **constants)
         else:
             with computing(like.array):
                 array = self.forward(xp, *arrays, **constants)
@@ -167,36 +170,31 @@ class Primitive:
 class _Rule:
     """A derivative, and where each of its arguments comes from."""
 
-    def __init__(self, primitive: Primitive, function: Callable[..., Any]):
-        self.function = function
-        known = _sources(primitive.inputs)
-        self.sources = [known.get(n, ("constants", n)) for n in _parameters(function)]
-        self.keeps = [key for place, key in self.sources if place == "kept"]
+    def __init__(self, inputs: list[str], derivative: Callable[..., Any]):
+        self.derivative, names = derivative, _parameters(derivative)
+        positions = {"y": -1} | {name: i for i, name in enumerate(inputs)}
+        self.keeps = [positions[name] for name in names if name in positions]
+        # `which` is what the derivative is for: the position of one input, or one bool per input
+        known = {"g": "g", "i": "which", "wanted": "which", "shapes": "node.shapes"}
+        for name, i in positions.items():
+            known[name] = f"restore(node, {i}, g)"
+            known[f"{name}_shape"] = f"node.shapes[{i}]"
+            known[f"{name}_dtype"] = f"node.dtypes[{i}]"
+        self.arguments = [known.get(name, f"node.constants[{name!r}]") for name in names]
 
-    def __call__(self, node: "Node", g: Any, which: Any) -> Any:
-        arguments = []
-        for place, key in self.sources:
-            if place == "g":
-                arguments.append(g)
-            elif place == "kept":
-                arguments.append(restore(node, key, g))
-            elif place == "which":
-                arguments.append(which)
-            else:
-                arguments.append(getattr(node, place)[key])
-        return self.function(*arguments)
+    @functools.cached_property
+    def gradient(self) -> Callable[["Node", Any, Any], Any]:
+        """The derivative as a function ``gradient(node, g, which)``.
 
+        It is made from a line of Python, which is three times as fast as a loop over the arguments.
+        The line for ``lambda g, y, a_shape, dim: ...`` is::
 
-def _sources(inputs: list[str]) -> dict[str, tuple[str, Any]]:
-    """Where arguments of derivatives come from: an attribute of the node and a key in it, or g, or
-    what the derivative is for: the position of one input, or one bool per input."""
-    found: dict[str, tuple[str, Any]] = {
-        "g": ("g", None), "y": ("kept", -1), "i": ("which", None), "wanted": ("which", None),
-        "shapes": ("shapes", slice(None))}
-    for i, name in enumerate(inputs):
-        found[name] = "kept", i
-        found[f"{name}_shape"], found[f"{name}_dtype"] = ("shapes", i), ("dtypes", i)
-    return found
+            lambda node, g, which: derivative(
+                g, restore(node, -1, g), node.shapes[0], node.constants['dim'])
+        """
+        line = f"lambda node, g, which: derivative({', '.join(self.arguments)})"
+        known = {"derivative": self.derivative, "restore": restore}
+        return eval(compile(line, __file__, "eval"), known)
 
 
 # --------------------------------------------------------------------------------------- nodes
@@ -254,11 +252,11 @@ class Node:
         primitive = self.primitive
         if primitive.joint:
             wanted = tuple([i in positions for i in range(len(self.parents))])
-            joint = primitive.rules[0](self, g, wanted)
+            joint = primitive.rules[0].gradient(self, g, wanted)
             positions = [i for i in positions if joint[i] is not None]  # where something flows
         made = {}
         for i in positions:
-            gradient = joint[i] if primitive.joint else primitive.rules[i](self, g, i)
+            gradient = joint[i] if primitive.joint else primitive.rules[i].gradient(self, g, i)
             array = gradient.array
             if array.shape != self.shapes[i] or array.dtype != self.dtypes[i]:
                 raise RuntimeError(f"backward: a mistake in the primitive {primitive.name}: its "
@@ -342,7 +340,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
     handed_out = {id(seed.array) for _, seed in seeds}
 
-    def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
+    def deliver(leaf: Variable, g: Any, on_their_way: Collection[Any] = ()) -> None:
         same_order = g.array.strides == leaf.array.strides  # the optimiser reads both together
         free = same_order and requests.may_be_handed_out(g.array, handed_out, on_their_way)
         handed_out.add(id(g.array))

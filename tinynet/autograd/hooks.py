@@ -7,7 +7,7 @@ it to the other processes meanwhile.
 
 import contextvars
 import weakref
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -98,7 +98,7 @@ class Observer:
     def __init__(self, retain_graph: bool, handed_out: set[int],
                  deliver: Callable[..., None] | None = None):  # fmt: skip
         self.retain_graph, self.handed_out, self.deliver = retain_graph, handed_out, deliver
-        self.pending: Counter[Any] = Counter()  # gradients that a leaf with hooks will yet receive
+        self.pending: dict[Any, int] = {}  # gradients that a leaf with hooks will yet receive
 
     def begin(self, history: list[Any], wanted: set[Any] | None) -> None:
         """The walk will go through `history`, to vertices in `wanted`; None means to all."""
@@ -106,7 +106,7 @@ class Observer:
             if wanted is None or node in wanted:
                 for parent in node.parents:
                     if hooks_of(parent) and (wanted is None or parent in wanted):
-                        self.pending[parent] += 1
+                        self.pending[parent] = self.pending.get(parent, 0) + 1
 
     def changed(self, vertex: Any, g: Any) -> Any:
         """The gradient `g` of `vertex` after its hooks: of the class ``GradHooks``, in compat."""

@@ -82,7 +82,7 @@ class _Context:
         return [piece.reshape(shape).to(dtype)
                 for piece, (shape, dtype) in zip(pieces, self._out, strict=True)]
 
-    def __call__(self, node: Node, g: Any, wanted: tuple[bool, ...]) -> list[Any]:
+    def gradient(self, node: Node, g: Any, wanted: tuple[bool, ...]) -> list[Any]:
         """The gradients of the inputs from that of the vector."""
         parts, self._at_work = iter(self._cut(g)), (node, g)
         try:

@@ -21,11 +21,8 @@ def is_basic(index: tuple[Any, ...]) -> bool:
     return all(part is None or isinstance(part, (int, slice, type(...))) for part in index)
 
 
-def _view(xp, a, *, index):
-    return a[index if Ellipsis in index else (*index, ...)]  # without ..., one element is a copy
-
-
-select = Primitive(_view, name="select", view=True)  # x[index] for a basic index
+select = Primitive(  # x[index] for a basic index; without ..., one element would be a copy
+    lambda xp, a, *, index: a[index if ... in index else (*index, ...)], name="select", view=True)
 # (numpy would lay out x[:, [0, 1]] with the positions first)
 _index = Primitive(lambda xp, a, *, index: xp.asarray(a[index], order="C"), name="index")
 

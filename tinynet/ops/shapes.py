@@ -139,11 +139,8 @@ def unsqueeze(input: Variable, dim: int) -> Any:
 _permute = Primitive(lambda xp, a, *, dims: a.transpose(dims), name="permute", view=True)
 
 
-def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(range(len(order)), key=order.__getitem__))
-
-
-_permute.derivatives(a=lambda g, dims: _permute(g, dims=_inverse(dims)))
+_permute.derivatives(  # by the inverse order
+    a=lambda g, dims: _permute(g, dims=tuple(sorted(range(len(dims)), key=dims.__getitem__))))
 
 
 @of_numbers("dims")

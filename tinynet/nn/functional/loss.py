@@ -135,18 +135,17 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
 
     The weights are None if all are 1.
     """
-    xp = array_module(logp.array, target.array)
-    classes = target.array
-    ignored = classes == ignore_index
-    if xp is np and weight is None and not ignored.any():
+    xp, classes = array_module(logp.array, target.array), target.array
+    if xp is np and weight is None and not (classes == ignore_index).any():
         return classes.copy(), None  # copied, because backward needs the classes of this moment
-    C = logp.shape[1]
-    safe = xp.where(ignored, 0, classes)
-    out_of_range = (safe < 0) | (safe >= C)  # on a GPU such an index would silently wrap around
-    safe = safe % C
-    weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe]
-    weights = xp.where(ignored, xp.zeros_like(weights), weights)
-    return safe, xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
+    with computing(classes):
+        C, ignored = logp.shape[1], classes == ignore_index
+        safe = xp.where(ignored, 0, classes)
+        out_of_range = (safe < 0) | (safe >= C)  # on a GPU such an index would silently wrap around
+        safe = safe % C
+        weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe]
+        weights = xp.where(ignored, xp.zeros_like(weights), weights)
+        return safe, xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
@@ -180,10 +179,8 @@ def _of_classes(function: str, target_loss: Any, scores: Tensor, target: Tensor,
     was_single = scores.ndim == 1
     if was_single:
         scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
-    with computing(scores.array):
-        classes, weights = _class_weights(scores, target, weight, ignore_index)
-        classes = classes[:, None]
-    loss = target_loss(scores, classes=classes)
+    classes, weights = _class_weights(scores, target, weight, ignore_index)
+    loss = target_loss(scores, classes=classes[:, None])
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:

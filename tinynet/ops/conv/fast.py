@@ -193,6 +193,7 @@ def _overlay(memory, shape, strides, offset=0):
     return as_strided(memory, shape, strides)
 
 
+@functools.lru_cache(maxsize=1024)
 def _overlap(first: int, length: int, size: int) -> tuple[slice, slice]:
     """Which of `length` positions from `first` on lie in range(size): their numbers, and they.
 
@@ -262,7 +263,6 @@ def _multiply(matrix, windows, out) -> None:
     M = matrix.shape[1]
     blocks = BLOCKS if BLOCKED & blas_architectures() else ()
     block = next((n for n in blocks if P % n == 0 and 100 < M * K <= SMALL // n), P)
-
     if block < P:
         windows, out = [a.reshape(R, groups, -1, P // block, block).transpose(0, 3, 1, 2, 4)
                         for a in (windows, out)]
@@ -272,7 +272,7 @@ def _multiply(matrix, windows, out) -> None:
 def _channels(x, groups: int, some: slice):
     """The channels of x (H, C, W, N) that belong to some of its groups."""
     c = x.shape[1] // groups
-    return x[:, some.start * c : some.stop * c]
+    return x if groups == 1 else x[:, some.start * c : some.stop * c]
 
 
 def _tasks(x, y, groups: int, kernel: Any, h: Line, w: Line, ones: bool = False) -> Iterator[Any]:
@@ -310,8 +310,8 @@ def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
         windows = _gathered(rows)
         OH, O, width, N = out.shape
         R, groups, _, P = windows.shape
-        row_is_one_run = width == 1 or out.strides[2] == N * out.itemsize
-        direct = windows is rows and row_is_one_run  # the product can be written into `out`
+        # if a row of `out` is one run in memory, the product can be written there
+        direct = windows is rows and (width == 1 or out.strides[2] == N * out.itemsize)
         result = out if direct else scratch(np, "result", (R, O, OH // R, width, N), y.dtype)
         _multiply(matrix, windows, result.reshape(R, groups, M, P))
         if not direct:

@@ -34,34 +34,39 @@ def largest_of_windows(xp: Any, x: Any, geometry: Geometry, lowest: Any) -> Any:
     x = batch_innermost(xp, x)
     _, C, W, N = x.shape
     y = empty(xp, (geometry.OH, C, geometry.OW, N), x.dtype)
-    down, along = geometry.taps_on_image(0), geometry.taps_on_image(1)
+    down, along = _first_and_other_taps(geometry, 0), _first_and_other_taps(geometry, 1)
 
     def compute(c: slice) -> None:
         columns = scratch(xp, "rows", (geometry.OH, c.stop - c.start, W, N), x.dtype)
-        _largest_along(xp, x[:, c], 0, down, lowest, columns)
-        _largest_along(xp, columns, 2, along, lowest, y[:, c])
+        _largest_along(xp, x[:, c], 0, *down, lowest, columns)
+        _largest_along(xp, columns, 2, *along, lowest, y[:, c])
 
     parallel_slices(xp, C, x.size, compute)
     return y.transpose(3, 1, 0, 2)
 
 
-def _largest_along(xp: Any, x: Any, axis: int, taps: list[Tap], lowest: Any, out: Any) -> None:
+@functools.lru_cache(maxsize=256)
+def _first_and_other_taps(geometry: Geometry, axis: int) -> tuple[list[Tap], list[Tap]]:
+    """Two taps that reach all outputs along an axis, if there are two, and the others."""
+    taps, every = geometry.taps_on_image(axis), slice(0, geometry.out(axis))
+    first = [tap for tap in taps if tap.outputs == every][:2]
+    first = first if len(first) == 2 else []
+    return first, [tap for tap in taps if tap not in first]
+
+
+def _largest_along(xp, x, axis: int, first: list[Tap], others: list[Tap], lowest, out) -> None:
     """Write the largest of what the taps read along an axis of x (H, C, W, N) into `out`."""
 
     def at(part: slice) -> tuple[slice, ...]:
         return (*(slice(None),) * axis, part)
 
-    # Almost always two taps reach all outputs. Their maximum saves writing `lowest` first.
-    first = [tap for tap in taps if tap.outputs == slice(0, out.shape[axis])][:2]
-    if len(first) == 2:
+    if first:  # almost always: their maximum saves writing `lowest`
         xp.maximum(x[at(first[0].pixels)], x[at(first[1].pixels)], out=out)
     else:
-        first = []
         out[...] = lowest
-    for tap in taps:
-        if tap not in first:
-            part = out[at(tap.outputs)]
-            xp.maximum(part, x[at(tap.pixels)], out=part)
+    for tap in others:
+        part = out[at(tap.outputs)]
+        xp.maximum(part, x[at(tap.pixels)], out=part)
 
 
 # ---------------------------------------------------------------------- back to the largest values
@@ -114,17 +119,18 @@ def to_the_largest(xp: Any, dy: Any, x: Any, y: Any, geometry: Geometry) -> Any:
 
 
 def _to_equal(xp: Any, dy: Any, x: Any, y: Any, window: _Window, seeking: Any, dx: Any) -> None:
+    source, goal = bits_as_integers(dy), bits_as_integers(dx)
+    mask = scratch(xp, "mask", seeking.shape, np.dtype(bool))
     for _, outputs, pixels in window.taps:
-        still = seeking[outputs]
-        found = scratch(xp, "mask", still.shape, np.dtype(bool))
+        still, found = seeking[outputs], mask[outputs]
         xp.equal(x[pixels], y[outputs], out=found)
         xp.logical_and(found, still, out=found)
         xp.not_equal(still, found, out=still)
         if window.disjoint:
-            copy_where(xp, bits_as_integers(dy[outputs]), found, bits_as_integers(dx[pixels]))
+            copy_where(xp, source[outputs], found, goal[pixels])
         else:
             more = scratch(xp, "more", still.shape, dy.dtype)
-            copy_where(xp, bits_as_integers(dy[outputs]), found, bits_as_integers(more))
+            copy_where(xp, source[outputs], found, bits_as_integers(more))
             xp.add(dx[pixels], more, out=dx[pixels])
 
 
