@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from .download import DownloadError, Published, cache_folder, fetch
 
 __all__ = ["Images"]
 
+_DATA = Path(__file__).parents[2] / "_data"
+_PUBLISHED: dict[str, dict[str, Any]] = json.loads((_DATA / "published.json").read_text())
 _WAYS_OUT = ("For all images: "
     "root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True")
 
@@ -149,8 +152,13 @@ class ImageSet(Images):
             nor a subset.
     """
 
-    folders: tuple[str, ...]  # where in a folder the files may lie; downloads go to the first
-    mirrors: tuple[str, ...]  # addresses that a file's name is appended to
+    folders: Sequence[str]  # where in a folder the files may lie; downloads go to the first
+    mirrors: Sequence[str]  # addresses that a file's name is appended to
+
+    def __init_subclass__(cls, published: str = "") -> None:
+        """With `published`, take the class attributes of that name in published.json."""
+        for attribute, value in _PUBLISHED[published].items() if published else ():
+            setattr(cls, attribute, Published(*value) if attribute == "archive" else value)
 
     def published(self) -> list[Published]:
         """The files of this part as the mirrors offer them."""
