@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import math
 import os
 import pickle
 import tarfile
@@ -17,7 +16,7 @@ from .image_set import ImageSet
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
-_SHAPE = (3, 32, 32)  # of an image
+_SHAPE, _WIDTH = (3, 32, 32), 3072  # of an image
 _PUBLISHED_COUNT = 10_000  # images in each published batch
 
 
@@ -137,9 +136,8 @@ def _pixels(array: Any) -> np.ndarray:
     _, shape, dtype, columns_first, raw = array.state
     if not isinstance(dtype, _Described) or dtype.arguments[0] not in ("u1", b"u1"):
         raise ValueError('its "data" does not consist of unsigned bytes')
-    width = math.prod(_SHAPE)
-    if len(shape) != 2 or shape[1] != width or not 0 < len(raw) == shape[0] * width:
-        raise ValueError(f'its "data" is not an array (N, {width}): it says {shape}')
+    if len(shape) != 2 or shape[1] != _WIDTH or not 0 < len(raw) == shape[0] * _WIDTH:
+        raise ValueError(f'its "data" is not an array (N, {_WIDTH}): it says {shape}')
     pixels = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if columns_first else "C")
     return pixels.reshape(-1, *_SHAPE).copy()
 

@@ -15,7 +15,7 @@ from ... import distributed
 from ...creation import from_numpy
 from ...data.dataset import Dataset
 from ...tensor import Tensor
-from ..transforms.transforms import ToTensor, whole_batches
+from ..transforms.transforms import Function, ToTensor, whole_batches
 from ..transforms.functional import pillow
 from .download import DownloadError, Published, cache_folder, fetch
 
@@ -48,8 +48,8 @@ class Images(Dataset):
 
     classes: ClassVar[Sequence[str]] = ()
 
-    def __init__(self, data: Any, targets: Any, transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None):
+    def __init__(self, data: Any, targets: Any, transform: Function | None = None,
+                 target_transform: Function | None = None):
         self.data, self.targets = data, targets
         self.transform, self.target_transform = transform, target_transform
 
@@ -66,14 +66,13 @@ class Images(Dataset):
         if isinstance(rows, slice) or rows.ndim:
             return self.get_batch(np.arange(len(self))[rows])
         if (whole := self._whole_images(rows[None])) is not None:
-            image = whole[0]
+            image: Any = whole[0]
         else:
             pixels = np.asarray(_array_of(self.data)[rows])
             if pixels.dtype != np.uint8:
                 rule = "a transform needs data of uint8, of which PIL images are made"
                 raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
-            image = pillow("Image").fromarray(pixels)
-            image = (self.transform or ToTensor())(image)
+            image = (self.transform or ToTensor())(pillow("Image").fromarray(pixels))
         label = int(_array_of(self.targets)[rows])
         return image, label if self.target_transform is None else self.target_transform(label)
 
@@ -88,10 +87,8 @@ class Images(Dataset):
 
     def _whole_images(self, rows: np.ndarray) -> Tensor | None:
         """The images at `rows` after `transform`, if that can change whole batches."""
-        if (change := whole_batches(self.transform or ToTensor())) is None:
-            return None
-        pixels = _array_of(self.data)[rows]
-        if pixels.dtype != np.uint8:
+        change, pixels = whole_batches(self.transform or ToTensor()), _array_of(self.data)[rows]
+        if change is None or pixels.dtype != np.uint8:
             return None
         return change(pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2))
 
@@ -110,10 +107,10 @@ class Images(Dataset):
         if rows.dtype.kind not in "iu" or rows.ndim > 1:
             raise TypeError(f"{name}: the index is a {type(index).__name__} of shape {rows.shape} "
                 f"and type {rows.dtype}; expected integers, a slice or {count:,} bools")
-        for row in (rows.min(), rows.max()):
-            if not -count <= row < count:
-                raise IndexError(f"{name}: index {row} is out of range for {count:,} images")
+        for row in rows[(rows < -count) | (rows >= count)].flat:
+            raise IndexError(f"{name}: index {row} is out of range for {count:,} images")
         return rows
+
 
 class ImageSet(Images):
     """Base class of published data sets: looks for the files, and hands out `Images`.
@@ -181,8 +178,7 @@ class ImageSet(Images):
         return None
 
     def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
-                 transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None,
+                 transform: Function | None = None, target_transform: Function | None = None,
                  download: bool | None = None):
         name, nothing, function = type(self).__name__, type(None), "a function of an image, or None"
         expected: dict[str, tuple[Any, Any, str]] = {

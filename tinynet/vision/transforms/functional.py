@@ -382,9 +382,8 @@ def center_crop(img: Any, output_size: Sizes) -> Any:
     """The middle of an image: an int for a square, or (height, width); outside is 0."""
     height, width = as_pair("center_crop", "output_size", output_size)
     _, h, w = get_dimensions(as_image("center_crop", img))
-    more_h, more_w = max(0, height - h), max(0, width - w)
-    top = round((h + more_h - height) / 2) - more_h // 2
-    left = round((w + more_w - width) / 2) - more_w // 2
+    top, left = (round((old - new) / 2) if old >= new else -((new - old) // 2)
+        for old, new in ((h, height), (w, width)))
     return crop(img, top, left, height, width)
 
 
