@@ -107,9 +107,8 @@ class DataLoader:
         for option, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
             if function is not None:
                 as_function(name, option, function)
-        self.timeout = as_number(name, "timeout", timeout, 0)
-        self.prefetch_factor = as_int(name, "prefetch_factor",
-            2 if prefetch_factor is None else prefetch_factor, 1)
+        self.timeout, ahead = as_number(name, "timeout", timeout, 0), prefetch_factor
+        self.prefetch_factor = as_int(name, "prefetch_factor", 2 if ahead is None else ahead, 1)
         self.persistent_workers = as_bool(name, "persistent_workers", persistent_workers)
         self.worker_init_fn, self._workers = worker_init_fn, None
         self.pin_memory = as_bool(name, "pin_memory", pin_memory)

@@ -192,11 +192,11 @@ class ImageSet(Images):
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
         self.root = None if root is None else Path(root).expanduser()
         self.train = bool(train)
-        images, labels, self.source, because = self._load(download)
+        images, labels, source, because = self._load(download)
+        self.source, targets = f"{len(images):,} {source}", labels.astype(np.int64)
         grey = images.ndim == 3
         super().__init__(from_numpy(images) if grey else images,
-            from_numpy(labels.astype(np.int64)) if grey else labels.tolist(),
-            transform, target_transform)
+            from_numpy(targets) if grey else targets.tolist(), transform, target_transform)
         _say_once(f"{name}: using {self.source}{because}")
 
     def __repr__(self) -> str:
@@ -204,7 +204,7 @@ class ImageSet(Images):
 
     def _load(self, download: bool | None) -> tuple[np.ndarray, np.ndarray, str, str]:
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""
-        name, part = type(self).__name__, "training" if self.train else "test"
+        name, what = type(self).__name__, f"{'training' if self.train else 'test'} images"
         published, reasons = self.published(), list[str]()
         named = self.root is not None and not download  # then nothing else will do
         for place, folder in _places(self.root, only=named):
@@ -212,7 +212,7 @@ class ImageSet(Images):
             if paths := next(filter(None, in_each), None):
                 try:
                     images, labels = self.read(paths, exact=place == "cache")
-                    source = f"{len(images):,} {part} images from {paths[0].parent} ({place})"
+                    source = f"{what} from {paths[0].parent} ({place})"
                     return images, labels, source, _because(reasons)
                 except (ValueError, OSError) as error:
                     if place != "cache":
@@ -229,9 +229,8 @@ class ImageSet(Images):
                 raise DownloadError("download=True would fetch them")
             folder = (self.root or cache_folder()) / self.folders[0]
             paths = fetch(published, self.mirrors, folder, in_haste=not download)
-            images, labels = self.read(paths, exact=True)
-            source = f"{len(images):,} {part} images, downloaded to {folder}"
-            return images, labels, source, _because(reasons)
+            source = f"{what}, downloaded to {folder}"
+            return *self.read(paths, exact=True), source, _because(reasons)
         except DownloadError as error:
             because = f"{_because([*reasons, str(error)])}. {_WAYS_OUT}"
             if download:
@@ -239,7 +238,7 @@ class ImageSet(Images):
         if named or (found := self.shipped()) is None:
             raise RuntimeError(f"{name}: there are no files{because}")
         images, labels, total = found
-        source = f"{len(images):,} of the {total:,} {part} images, a subset that ships with tinynet"
+        source = f"of the {total:,} {what}, a subset that ships with tinynet"
         return images, labels, source, because
 
     def check_labels(self, labels: np.ndarray, where: str) -> None:

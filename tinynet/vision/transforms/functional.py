@@ -63,11 +63,11 @@ def as_image(function: str, image: Any) -> Any:
     if is_pil(image):
         return image
     if not isinstance(image, Tensor):
-        given = f"{type(image).__name__}; ToTensor makes a tensor of an array"
-        raise TypeError(f"{function}: expected a PIL image or a tensor of images, got {given}")
+        raise TypeError(f"{function}: expected a PIL image or a tensor of images, got "
+            f"{type(image).__name__}; ToTensor makes a tensor of an array")
     if image.ndim < 2:
-        rule = "expected images (N, C, H, W) or one image (C, H, W)"
-        raise ValueError(f"{function}: {rule}, got shape {tuple(image.shape)}")
+        raise ValueError(f"{function}: expected images (N, C, H, W) or one image (C, H, W), "
+            f"got shape {tuple(image.shape)}")
     return image
 
 
@@ -141,8 +141,8 @@ def _fill(name: str, image: Any, fill: Any) -> Any:
     """`fill`, a number or one for each channel, as one number for each channel."""
     values, channels = numbers(name, "fill", 0 if fill is None else fill), get_dimensions(image)[0]
     if len(values) not in (1, channels):
-        given = f"{len(values)} numbers for {channels} channels"
-        raise ValueError(f"{name}: fill must be a number or one for each channel, got {given}")
+        raise ValueError(f"{name}: fill must be a number or one for each channel, got "
+            f"{len(values)} numbers for {channels} channels")
     return values * channels if len(values) == 1 else values
 
 
@@ -244,13 +244,13 @@ def normalized(name: str, tensor: Tensor, mean: Any, std: Any, inplace: bool) ->
     """`normalize`."""
     if is_pil(as_image(name, tensor)) or tensor.dtype.kind != "f":
         given = "a PIL image" if is_pil(tensor) else f"images of {tensor.dtype}"
-        rule = "it takes floats, such as ToTensor() makes, or images.float() / 255"
-        raise TypeError(f"{name}: got {given}; {rule}")
+        raise TypeError(f"{name}: got {given}; it takes floats, such as ToTensor() makes, or "
+            "images.float() / 255")
     means, stds = per_channel(name, mean, std)
     count, channels = max(len(means), len(stds)), get_dimensions(tensor)[0]
     if count not in (1, channels):
-        many = f"{count} numbers are given as mean or std"
-        raise ValueError(f"{name}: the images have {channels} channels, but {many}")
+        raise ValueError(f"{name}: the images have {channels} channels, but {count} numbers are "
+            "given as mean or std")
 
     def change(batch: Any) -> Any:
         changed = batch - on_device_of(batch, means, batch.dtype)
@@ -270,8 +270,7 @@ def per_channel(name: str, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]
     if not stds.all():
         raise ValueError(f"{name}: no std may be 0, got {std!r}")
     if 1 != len(means) != len(stds) != 1:
-        given = f"{len(means)} means and {len(stds)} stds are given"
-        raise ValueError(f"{name}: {given}; give as many")
+        raise ValueError(f"{name}: {len(means)} means and {len(stds)} stds are given; give as many")
     return means, stds
 
 
@@ -551,16 +550,16 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], int
 
 def _as_pil(name: str, img: Any) -> Any:
     if not is_pil(img):
-        rule = "expected a PIL image; let colours change before ToTensor()"
-        raise TypeError(f"{name}: {rule}, got {type(img).__name__}")
+        raise TypeError(f"{name}: expected a PIL image; let colours change before ToTensor(), "
+            f"got {type(img).__name__}")
     return img
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """The brightness of a PIL image, in one channel or in 3 equal ones."""
     if num_output_channels not in (1, 3):
-        rule = f"num_output_channels must be 1 or 3, got {num_output_channels!r}"
-        raise ValueError(f"to_grayscale: {rule}")
+        raise ValueError("to_grayscale: num_output_channels must be 1 or 3, got "
+            f"{num_output_channels!r}")
     grey = _as_pil("to_grayscale", img).convert("L")
     return grey if num_output_channels == 1 else grey.convert("RGB")
 
