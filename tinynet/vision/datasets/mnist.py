@@ -198,7 +198,7 @@ class MNIST(ImageSet, published="MNIST"):
         return *self.read(paths, True, files), self._part(self.files)[0].length
 
     def read(self, paths: Sequence[Path], exact: bool,
-             files: Sequence[IdxFile] = ()) -> tuple[np.ndarray, np.ndarray]:
+             files: tuple[IdxFile, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
         both = zip(paths, files or self._part(self.files), strict=True)
         images, labels = (load_file(path, file, exact=exact) for path, file in both)
         if len(images) != len(labels):
