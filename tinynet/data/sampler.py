@@ -25,7 +25,7 @@ class Sampler:
 
 
 class _Ordered(Sampler):
-    """A sampler whose pass draws its whole order at once: `num_samples` indices."""
+    """A sampler that draws the whole order of a pass at once: `num_samples` indices."""
 
     generator: Generator | None = None
     num_samples: int
@@ -90,8 +90,10 @@ class SubsetRandomSampler(_Ordered):
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices = as_indices("SubsetRandomSampler", indices)
-        self.num_samples = len(self.indices)
         self.generator = as_generator("SubsetRandomSampler", generator)
+
+    def __len__(self) -> int:
+        return len(self.indices)
 
     def order(self, random: np.random.Generator) -> np.ndarray:
         return random.permutation(self.indices)

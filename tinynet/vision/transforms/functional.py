@@ -42,6 +42,9 @@ class InterpolationMode(enum.Enum):
 _PILLOW = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # by Pillow's numbers
 _AFFINE = 0  # Pillow's number of this way to transform
 Sizes = int | Sequence[int]
+Floats = float | Sequence[float]
+Pair = Sequence[float] | None
+NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
 
 
 def pillow(module: str) -> Any:
@@ -229,8 +232,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
         known[channels - 1:channels]))
 
 
-def normalize(tensor: Tensor, mean: float | Sequence[float], std: float | Sequence[float],
-              inplace: bool = False) -> Tensor:
+def normalize(tensor: Tensor, mean: Floats, std: Floats, inplace: bool = False) -> Tensor:
     """``(image - mean) / std``, of each channel by itself, of a tensor of floats.
 
     Args:
@@ -277,7 +279,7 @@ def per_channel(name: str, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]
 # --------------------------------------------------------------------------------- parts and sizes
 
 
-def resize(img: Any, size: Sizes, interpolation: Any = InterpolationMode.BILINEAR,
+def resize(img: Any, size: Sizes, interpolation: Any = BILINEAR,
            max_size: int | None = None, antialias: bool | None = True) -> Any:
     """The image with another number of pixels.
 
@@ -387,7 +389,7 @@ def center_crop(img: Any, output_size: Sizes) -> Any:
 
 
 def resized_crop(img: Any, top: int, left: int, height: int, width: int, size: Sizes,
-                 interpolation: Any = InterpolationMode.BILINEAR, antialias: Any = True) -> Any:
+                 interpolation: Any = BILINEAR, antialias: Any = True) -> Any:
     """`crop`, and then `resize`."""
     return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
 
@@ -485,8 +487,8 @@ def _warped(name: str, img: Any, matrices: Sequence[np.ndarray], size: tuple[int
     return on_array(img, lambda batch: warped(batch, matrices, size, mode, values))
 
 
-def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST,
-           expand: bool = False, center: Sequence[float] | None = None, fill: Any = None) -> Any:
+def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
+           expand: bool = False, center: Pair = None, fill: Any = None) -> Any:
     """The image turned anticlockwise by `angle` degrees.
 
     Args:
@@ -500,7 +502,7 @@ def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEARES
 
 
 def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, expand: bool,
-           center: Sequence[float] | None, fill: Any) -> Any:
+           center: Pair, fill: Any) -> Any:
     """`rotate`, with one angle or, for a batch of tensors, one for each image."""
     _, h, w = get_dimensions(as_image(name, img))
     middle = np.array([w / 2, h / 2])
@@ -517,8 +519,7 @@ def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, exp
 
 
 def affine(img: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
-           interpolation: Any = InterpolationMode.NEAREST, fill: Any = None,
-           center: Sequence[float] | None = None) -> Any:
+           interpolation: Any = NEAREST, fill: Any = None, center: Pair = None) -> Any:
     """The image sheared, turned clockwise by `angle` degrees, scaled, and then moved.
 
     Args:
@@ -530,7 +531,7 @@ def affine(img: Any, angle: float, translate: Sequence[float], scale: float, she
 
 
 def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], interpolation: Any,
-          fill: Any, center: Sequence[float] | None) -> Any:
+          fill: Any, center: Pair) -> Any:
     """`affine`, with one motion or, for a batch of tensors, one for each image."""
     _, h, w = get_dimensions(as_image(name, img))
     about, matrices = (w / 2, h / 2) if center is None else center, []

@@ -19,8 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...arrays import (
-    array_module, default_generator, drawing_from, Generator, on_device_of)
+from ...arrays import array_module, default_generator, drawing_from, Generator, on_device_of
 from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
 from ...ops.arguments import as_choice, as_function, as_list, as_probability
@@ -28,7 +27,8 @@ from ...ops.shapes import stack
 from ...tensor import Tensor
 from . import functional
 from . import functional as F
-from .functional import InterpolationMode, numbers, Sizes
+from .functional import (
+    BILINEAR, Floats, InterpolationMode, NEAREST, numbers, Pair, Sizes)
 
 Function = Callable[[Any], Any]
 
@@ -88,6 +88,10 @@ def _as_shears(name: str, what: str, value: Any) -> list[tuple[float, float]]:
     return [_as_range(name, what, part) for part in along]
 
 
+def _from_to(name: str, what: str, value: Any, least: float = 1e-9) -> tuple[float, float]:
+    return _as_range(name, what, as_list(name, what, value), least=least)
+
+
 _FACTOR = partial(_as_range, middle=1, least=0)
 # What is checked when a transform is made, by the name of the argument.
 _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
@@ -98,8 +102,8 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
     "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
-    "scale": lambda name, what, value: _as_range(name, what, [*(value or (1, 1))], least=0),
-    "ratio": lambda name, what, value: _as_range(name, what, [*value], least=1e-9),
+    "scale": lambda name, what, value: value is None or _from_to(name, what, value, 0),
+    "ratio": _from_to,
     "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
 
 
@@ -240,9 +244,8 @@ class RandomGrayscale(_Random, function=_greyed, draws=1):
     """The image in grey, in as many channels, with probability `p`."""
 
 
-def _cropped(img: Any, drawn: np.ndarray, size: Sizes,
-             padding: Sizes | None = None, pad_if_needed: bool = False,
-             fill: Any = 0, padding_mode: str = "constant") -> Any:
+def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = None,
+             pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant") -> Any:
     height, width = F.as_pair("RandomCrop", "size", size)
     _, h, w = F.get_dimensions(img)
     left, top, right, bottom = F.as_padding("RandomCrop", 0 if padding is None else padding)
@@ -290,9 +293,8 @@ def _between(low: float, high: float, drawn: Any) -> Any:
     return low + (high - low) * drawn
 
 
-def _turned(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
-            interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
-            center: Sequence[float] | None = None, fill: Any = 0) -> Any:
+def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = NEAREST,
+            expand: bool = False, center: Pair = None, fill: Any = 0) -> Any:
     angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
     return F.turned("RandomRotation", img, angles, interpolation, expand, center, fill)
 
@@ -312,10 +314,9 @@ class RandomRotation(_Random, function=_turned, draws=1, of_batches=True):
     """
 
 
-def _moved(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
-           translate: Sequence[float] | None = None, scale: Sequence[float] | None = None,
-           shear: Any = None, interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0,
-           center: Sequence[float] | None = None) -> Any:
+def _moved(img: Any, drawn: np.ndarray, degrees: Floats, translate: Pair = None, scale: Pair = None,
+           shear: Any = None, interpolation: Any = NEAREST, fill: Any = 0,
+           center: Pair = None) -> Any:
     name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
     right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
     ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
@@ -368,7 +369,7 @@ def _largest_part(h: int, w: int, ratio: Any) -> tuple[int, int, int, int]:
 
 def _resized(img: Any, drawn: np.ndarray, size: Sizes,
              scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
-             interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True) -> Any:
+             interpolation: Any = BILINEAR, antialias: bool | None = True) -> Any:
     _, h, w = F.get_dimensions(img)
     top, left, height, width = _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
     size = F.as_pair("RandomResizedCrop", "size", size)
@@ -445,8 +446,7 @@ class ColorJitter(_Random, function=_recoloured, draws=8):
     """
 
 
-def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function],
-             p: float = 0.5) -> Any:
+def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
     return Compose(transforms)(img) if drawn[0] < p else img
 
 
@@ -454,8 +454,7 @@ def _in_any_order(img: Any, drawn: np.ndarray, transforms: Sequence[Function]) -
     return Compose([transforms[k] for k in drawn.argsort()])(img)
 
 
-def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Function],
-            p: Sequence[float] | None = None) -> Any:
+def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: Pair = None) -> Any:
     weights = np.cumsum([1] * len(transforms) if p is None else p)
     return transforms[int(np.searchsorted(weights, drawn[0] * weights[-1], "right"))](img)
 
