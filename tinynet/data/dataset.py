@@ -24,10 +24,11 @@ def length_of(function: str, dataset: Any) -> int:
 
     What the data set's own ``__len__`` raises passes through.
     """
+    kind = dataset if isinstance(dataset, type) else type(dataset)
     indexable = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
-    if not indexable or isinstance(dataset, type) or getattr(dataset, "ndim", 1) == 0:
-        given = dataset.__name__ if isinstance(dataset, type) else type(dataset).__name__
-        raise TypeError(f"{function}: a data set has a length and can be indexed; got {given}")
+    if not indexable or kind is dataset or getattr(dataset, "ndim", 1) == 0:
+        rule = "a data set has a length and can be indexed"
+        raise TypeError(f"{function}: {rule}; got {kind.__name__}")
     return len(dataset)
 
 
@@ -137,9 +138,8 @@ def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
 
 def as_indices(function: str, indices: Any) -> np.ndarray:
     """`indices` as an int64 array (N,); TypeError unless they are a sequence of ints."""
-    if isinstance(indices, Tensor):
-        indices = indices.numpy(force=True)
-    items = indices if isinstance(indices, np.ndarray) else as_list(function, "indices", indices)
+    items = indices.numpy(force=True) if isinstance(indices, Tensor) else indices
+    items = items if isinstance(items, np.ndarray) else as_list(function, "indices", items)
     try:
         array = np.asarray(items)
     except ValueError:  # lists of different lengths
@@ -159,17 +159,17 @@ class ConcatDataset(Dataset):
         if not self.datasets:
             raise ValueError("ConcatDataset: datasets must hold at least one data set, got none")
         lengths = [length_of("ConcatDataset", dataset) for dataset in self.datasets]
-        self._ends = list(itertools.accumulate(lengths))
+        *self._starts, self._length = itertools.accumulate(lengths, initial=0)
 
     def __getitem__(self, index: int) -> Any:
         size = len(self)
         if not -size <= index < size:
             raise IndexError(f"ConcatDataset: index {index} is out of range for {size} samples")
-        number = bisect.bisect_right(self._ends, index % size)
-        return self.datasets[number][index % size - (self._ends[number - 1] if number else 0)]
+        number = bisect.bisect_right(self._starts, index % size) - 1
+        return self.datasets[number][index % size - self._starts[number]]
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return self._length
 
 
 def random_split(dataset: Dataset, lengths: Sequence[float],
@@ -187,16 +187,14 @@ def random_split(dataset: Dataset, lengths: Sequence[float],
     parts = as_list("random_split", "lengths", lengths)
     parts = [as_number("random_split", "each of lengths", part, 0) for part in parts]
     # Of a single sample, [1] is a number of samples and not a fraction.
-    if sum(parts) <= 1 and abs(sum(parts) - 1) < 1e-9 and total != 1:
-        sizes = [int(total * part) for part in parts]
-        for i in range(total - sum(sizes)):
-            sizes[i % len(sizes)] += 1
-    else:
-        sizes = [int(part) for part in parts]
+    fractions = sum(parts) <= 1 and abs(sum(parts) - 1) < 1e-9 and total != 1
+    sizes = [int(total * part if fractions else part) for part in parts]
+    for i in range(total - sum(sizes) if fractions else 0):
+        sizes[i % len(sizes)] += 1
     if sum(sizes) != total:
         raise ValueError(f"random_split: lengths {parts} don't add up to the {total} samples or 1")
-    parts = np.split(random.permutation(total), np.cumsum(sizes)[:-1])
-    return [Subset(dataset, part) for part in parts]
+    places = np.split(random.permutation(total), np.cumsum(sizes)[:-1])
+    return [Subset(dataset, place) for place in places]
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -216,16 +214,15 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, (Tensor, np.ndarray, np.generic)):
         if len(sizes := {tuple(np.shape(sample)) for sample in batch}) > 1:
             raise ValueError(f"default_collate: samples must have one shape, got {sorted(sizes)}")
-        if isinstance(first, Tensor):
-            return shapes.stack(list(batch))
-        return creation.tensor(np.stack(batch))
+        of_tensors = isinstance(first, Tensor)
+        return shapes.stack(list(batch)) if of_tensors else creation.tensor(np.stack(batch))
     if isinstance(first, (bool, int, float)):
         has_float = any(isinstance(sample, float) for sample in batch)
         return creation.tensor(batch, dtype=np.float64 if has_float else None)
     if isinstance(first, Mapping):
         return {key: default_collate([sample[key] for sample in batch]) for key in first}
     if isinstance(first, (tuple, list)):
-        if any(len(sample) != len(first) for sample in batch):
+        if len({*map(len, batch)}) > 1:
             raise ValueError("default_collate: samples must have the same number of items")
         items = [default_collate(column) for column in zip(*batch, strict=True)]
         return items if type(first) is tuple else sequence_like(first, items)
@@ -246,10 +243,9 @@ def map_items(batch: Any, change: Callable[[Any], Any]) -> Any:
     Containers keep their class.
     """
     if isinstance(batch, Mapping):
-        changed = {key: map_items(value, change) for key, value in batch.items()}
         # A copy keeps what the class needs beside the items, such as defaultdict's factory.
         filled = copy.copy(batch) if isinstance(batch, MutableMapping) else {}
-        filled.update(changed)
+        filled.update({key: map_items(value, change) for key, value in batch.items()})
         return filled
     if isinstance(batch, (tuple, list)):
         return sequence_like(batch, [map_items(item, change) for item in batch])

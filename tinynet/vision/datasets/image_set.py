@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +15,14 @@ from ... import distributed
 from ...creation import from_numpy
 from ...data.dataset import Dataset
 from ...tensor import Tensor
-from ..transforms.transforms import ToTensor, whole_batches
+from ..transforms.transforms import Function, ToTensor, whole_batches
 from ..transforms.functional import pillow
 from .download import DownloadError, Published, cache_folder, fetch
 
 __all__ = ["Images"]
 
+_DATA = Path(__file__).parents[2] / "_data"
+_PUBLISHED: dict[str, dict[str, Any]] = json.loads((_DATA / "published.json").read_text())
 _WAYS_OUT = ("For all images: "
     "root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True")
 
@@ -45,8 +48,8 @@ class Images(Dataset):
 
     classes: ClassVar[Sequence[str]] = ()
 
-    def __init__(self, data: Any, targets: Any, transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None):
+    def __init__(self, data: Any, targets: Any, transform: Function | None = None,
+                 target_transform: Function | None = None):
         self.data, self.targets = data, targets
         self.transform, self.target_transform = transform, target_transform
 
@@ -63,14 +66,13 @@ class Images(Dataset):
         if isinstance(rows, slice) or rows.ndim:
             return self.get_batch(np.arange(len(self))[rows])
         if (whole := self._whole_images(rows[None])) is not None:
-            image = whole[0]
+            image: Any = whole[0]
         else:
             pixels = np.asarray(_array_of(self.data)[rows])
             if pixels.dtype != np.uint8:
                 rule = "a transform needs data of uint8, of which PIL images are made"
                 raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
-            image = pillow("Image").fromarray(pixels)
-            image = (self.transform or ToTensor())(image)
+            image = (self.transform or ToTensor())(pillow("Image").fromarray(pixels))
         label = int(_array_of(self.targets)[rows])
         return image, label if self.target_transform is None else self.target_transform(label)
 
@@ -85,10 +87,8 @@ class Images(Dataset):
 
     def _whole_images(self, rows: np.ndarray) -> Tensor | None:
         """The images at `rows` after `transform`, if that can change whole batches."""
-        if (change := whole_batches(self.transform or ToTensor())) is None:
-            return None
-        pixels = _array_of(self.data)[rows]
-        if pixels.dtype != np.uint8:
+        change, pixels = whole_batches(self.transform or ToTensor()), _array_of(self.data)[rows]
+        if change is None or pixels.dtype != np.uint8:
             return None
         return change(pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2))
 
@@ -107,10 +107,10 @@ class Images(Dataset):
         if rows.dtype.kind not in "iu" or rows.ndim > 1:
             raise TypeError(f"{name}: the index is a {type(index).__name__} of shape {rows.shape} "
                 f"and type {rows.dtype}; expected integers, a slice or {count:,} bools")
-        for row in (rows.min(), rows.max()):
-            if not -count <= row < count:
-                raise IndexError(f"{name}: index {row} is out of range for {count:,} images")
+        for row in rows[(rows < -count) | (rows >= count)].flat:
+            raise IndexError(f"{name}: index {row} is out of range for {count:,} images")
         return rows
+
 
 class ImageSet(Images):
     """Base class of published data sets: looks for the files, and hands out `Images`.
@@ -149,8 +149,13 @@ class ImageSet(Images):
             nor a subset.
     """
 
-    folders: tuple[str, ...]  # where in a folder the files may lie; downloads go to the first
-    mirrors: tuple[str, ...]  # addresses that a file's name is appended to
+    folders: Sequence[str]  # where in a folder the files may lie; downloads go to the first
+    mirrors: Sequence[str]  # addresses that a file's name is appended to
+
+    def __init_subclass__(cls, published: str = "") -> None:
+        """With `published`, take the class attributes of that name in published.json."""
+        for attribute, value in _PUBLISHED[published].items() if published else ():
+            setattr(cls, attribute, Published(*value) if attribute == "archive" else value)
 
     def published(self) -> list[Published]:
         """The files of this part as the mirrors offer them."""
@@ -173,8 +178,7 @@ class ImageSet(Images):
         return None
 
     def __init__(self, root: str | os.PathLike[str] | None = None, train: bool = True,
-                 transform: Callable[[Any], Any] | None = None,
-                 target_transform: Callable[[Any], Any] | None = None,
+                 transform: Function | None = None, target_transform: Function | None = None,
                  download: bool | None = None):
         name, nothing, function = type(self).__name__, type(None), "a function of an image, or None"
         expected: dict[str, tuple[Any, Any, str]] = {
@@ -188,11 +192,11 @@ class ImageSet(Images):
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
         self.root = None if root is None else Path(root).expanduser()
         self.train = bool(train)
-        images, labels, self.source, because = self._load(download)
+        images, labels, source, because = self._load(download)
+        self.source, targets = f"{len(images):,} {source}", labels.astype(np.int64)
         grey = images.ndim == 3
         super().__init__(from_numpy(images) if grey else images,
-            from_numpy(labels.astype(np.int64)) if grey else labels.tolist(),
-            transform, target_transform)
+            from_numpy(targets) if grey else targets.tolist(), transform, target_transform)
         _say_once(f"{name}: using {self.source}{because}")
 
     def __repr__(self) -> str:
@@ -200,7 +204,7 @@ class ImageSet(Images):
 
     def _load(self, download: bool | None) -> tuple[np.ndarray, np.ndarray, str, str]:
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""
-        name, part = type(self).__name__, "training" if self.train else "test"
+        name, what = type(self).__name__, f"{'training' if self.train else 'test'} images"
         published, reasons = self.published(), list[str]()
         named = self.root is not None and not download  # then nothing else will do
         for place, folder in _places(self.root, only=named):
@@ -208,7 +212,7 @@ class ImageSet(Images):
             if paths := next(filter(None, in_each), None):
                 try:
                     images, labels = self.read(paths, exact=place == "cache")
-                    source = f"{len(images):,} {part} images from {paths[0].parent} ({place})"
+                    source = f"{what} from {paths[0].parent} ({place})"
                     return images, labels, source, _because(reasons)
                 except (ValueError, OSError) as error:
                     if place != "cache":
@@ -225,9 +229,8 @@ class ImageSet(Images):
                 raise DownloadError("download=True would fetch them")
             folder = (self.root or cache_folder()) / self.folders[0]
             paths = fetch(published, self.mirrors, folder, in_haste=not download)
-            images, labels = self.read(paths, exact=True)
-            source = f"{len(images):,} {part} images, downloaded to {folder}"
-            return images, labels, source, _because(reasons)
+            source = f"{what}, downloaded to {folder}"
+            return *self.read(paths, exact=True), source, _because(reasons)
         except DownloadError as error:
             because = f"{_because([*reasons, str(error)])}. {_WAYS_OUT}"
             if download:
@@ -235,7 +238,7 @@ class ImageSet(Images):
         if named or (found := self.shipped()) is None:
             raise RuntimeError(f"{name}: there are no files{because}")
         images, labels, total = found
-        source = f"{len(images):,} of the {total:,} {part} images, a subset that ships with tinynet"
+        source = f"of the {total:,} {what}, a subset that ships with tinynet"
         return images, labels, source, because
 
     def check_labels(self, labels: np.ndarray, where: str) -> None:

@@ -14,12 +14,12 @@ import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, ClassVar, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from .download import Published
-from .image_set import ImageSet
+from .image_set import _DATA, ImageSet
 
 __all__ = ["KMNIST", "MNIST", "FashionMNIST"]
 
@@ -111,11 +111,10 @@ def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
 
 def find_file(folder: Path, file: IdxFile) -> Path | None:
     """`file` in `folder`, plain or gzipped, or None. Archives also spell it images.idx3-ubyte."""
-    for name in (file.name, file.name.replace("-idx", ".idx")):
-        for path in (folder / name, folder / f"{name}.gz"):
-            if os.path.isfile(path):  # False for a closed folder, where Path.is_file() raises
-                return path
-    return None
+    names = file.name, file.name.replace("-idx", ".idx")
+    paths = [folder / f"{name}{ending}" for name in names for ending in ("", ".gz")]
+    # os.path.isfile is False for a closed folder, where Path.is_file() raises.
+    return next(filter(os.path.isfile, paths), None)
 
 
 def load_file(path: Path, file: IdxFile, *, exact: bool) -> np.ndarray:
@@ -135,17 +134,15 @@ def load_file(path: Path, file: IdxFile, *, exact: bool) -> np.ndarray:
 
 def four_files(data_set: str, train: int, test: int) -> tuple[IdxFile, ...]:
     """Training images and labels, then test images and labels, of so many images."""
-    return (IdxFile(data_set, "train-images-idx3-ubyte", train, (28, 28)),
-        IdxFile(data_set, "train-labels-idx1-ubyte", train, ()),
-        IdxFile(data_set, "t10k-images-idx3-ubyte", test, (28, 28)),
-        IdxFile(data_set, "t10k-labels-idx1-ubyte", test, ()))
+    kinds = ("images-idx3-ubyte", (28, 28)), ("labels-idx1-ubyte", ())
+    return tuple(IdxFile(data_set, f"{part}-{kind}", count, shape)
+        for part, count in (("train", train), ("t10k", test)) for kind, shape in kinds)
 
 
 MNIST_FILES = four_files("mnist", 60_000, 10_000)
 FASHION_FILES = four_files("fashion-mnist", 60_000, 10_000)
 KMNIST_FILES = four_files("kmnist", 60_000, 10_000)
 MNIST_SUBSET = four_files("mnist-subset", 10_000, 2_000)  # made by tools/make_mnist_subset.py
-_DATA = Path(__file__).parents[2] / "_data"
 _LINES = (_DATA / "sha256sums.txt").read_text().splitlines()
 SHA256 = {path: digest for digest, path in map(str.split, _LINES)}
 
@@ -158,7 +155,7 @@ def _renamed(old: str, new: str) -> Any:
     return property(get, doc=f"The old name of `{new}`.")
 
 
-class MNIST(ImageSet):
+class MNIST(ImageSet, published="MNIST"):
     """70,000 handwritten digits of 28 x 28 grey pixels: 60,000 to train with and 10,000 to test.
 
     ``dataset[i]`` is an image and its label, an int. Without a transform the image is a tensor,
@@ -178,11 +175,6 @@ class MNIST(ImageSet):
 
     files: tuple[IdxFile, ...] = MNIST_FILES
     subset: tuple[IdxFile, ...] = MNIST_SUBSET
-    folders: tuple[str, ...] = ("MNIST/raw", "mnist", ".")
-    mirrors: tuple[str, ...] = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "https://storage.googleapis.com/cvdf-datasets/mnist/")
-    classes: ClassVar = ["0 - zero", "1 - one", "2 - two", "3 - three", "4 - four",
-        "5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"]
 
     train_data, train_labels = _renamed("train_data", "data"), _renamed("train_labels", "targets")
     test_data, test_labels = _renamed("test_data", "data"), _renamed("test_labels", "targets")
@@ -198,18 +190,16 @@ class MNIST(ImageSet):
         paths = [find_file(place, file) for file in self._part(self.files)]
         return [path for path in paths if path] if all(paths) else []
 
-    def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
-        return self._read(paths, self._part(self.files), exact)
-
     def shipped(self) -> tuple[np.ndarray, np.ndarray, int] | None:
         if not self.subset:
             return None
         files = self._part(self.subset)
         paths = [_DATA / f"mnist-subset-{file.name}.gz" for file in files]
-        return *self._read(paths, files, exact=True), self._part(self.files)[0].length
+        return *self.read(paths, True, files), self._part(self.files)[0].length
 
-    def _read(self, paths: Sequence[Path], files: Sequence[IdxFile], exact: bool) -> Any:
-        both = zip(paths, files, strict=True)
+    def read(self, paths: Sequence[Path], exact: bool,
+             files: tuple[IdxFile, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+        both = zip(paths, files or self._part(self.files), strict=True)
         images, labels = (load_file(path, file, exact=exact) for path, file in both)
         if len(images) != len(labels):
             images_there = f"{paths[0]} holds {len(images):,} images"
@@ -218,7 +208,7 @@ class MNIST(ImageSet):
         return images, labels
 
 
-class FashionMNIST(MNIST):
+class FashionMNIST(MNIST, published="FashionMNIST"):
     """70,000 pictures of clothes in the format of MNIST, harder to tell apart.
 
     As `MNIST`, except that in a folder the files may lie directly, or under ``fashion-mnist/``,
@@ -229,18 +219,10 @@ class FashionMNIST(MNIST):
     MIT licence.
     """
 
-    files = FASHION_FILES
-    subset = ()
-    folders = ("FashionMNIST/raw", "fashion-mnist", "fashion_mnist", ".")
-    mirrors = (
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/")
-    classes: ClassVar = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+    files, subset = FASHION_FILES, ()
 
 
-class KMNIST(MNIST):
+class KMNIST(MNIST, published="KMNIST"):
     """70,000 handwritten characters of old Japanese in ten classes, in the format of MNIST.
 
     As `MNIST`, except that in a folder the files may lie directly, or under ``KMNIST/raw/`` or
@@ -250,8 +232,4 @@ class KMNIST(MNIST):
     https://arxiv.org/abs/1812.01718; CC BY-SA 4.0.
     """
 
-    files = KMNIST_FILES
-    subset = ()
-    folders = ("KMNIST/raw", "kmnist", ".")
-    mirrors = ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
-    classes: ClassVar = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+    files, subset = KMNIST_FILES, ()

@@ -10,6 +10,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,12 @@ class InterpolationMode(enum.Enum):
     LANCZOS = "lanczos"
 
 
-_PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-_EXACT = {"nearest-exact": "nearest"}  # Pillow's nearest is the exact one
+_PILLOW = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # by Pillow's numbers
+_AFFINE = 0  # Pillow's number of this way to transform
+Sizes = int | Sequence[int]
+Floats = float | Sequence[float]
+Pair = Sequence[float] | None
+NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
 
 
 def pillow(module: str) -> Any:
@@ -61,22 +66,21 @@ def as_image(function: str, image: Any) -> Any:
     if is_pil(image):
         return image
     if not isinstance(image, Tensor):
-        given = f"{type(image).__name__}; ToTensor makes a tensor of an array"
-        raise TypeError(f"{function}: expected a PIL image or a tensor of images, got {given}")
+        raise TypeError(f"{function}: expected a PIL image or a tensor of images, got "
+            f"{type(image).__name__}; ToTensor makes a tensor of an array")
     if image.ndim < 2:
-        rule = "expected images (N, C, H, W) or one image (C, H, W)"
-        raise ValueError(f"{function}: {rule}, got shape {tuple(image.shape)}")
+        raise ValueError(f"{function}: expected images (N, C, H, W) or one image (C, H, W), "
+            f"got shape {tuple(image.shape)}")
     return image
 
 
 def on_array(img: Any, change: Callable[[Any], Any]) -> Any:
     """``change(batch)`` of the pixels (N, C, H, W) of `img`, as an image or tensor like `img`."""
     pixels = pixels_of(img) if is_pil(img) else img.array
-    leading = pixels.shape[:-3]
     with computing(pixels):
-        changed = array_module(pixels).ascontiguousarray(
-            change(pixels.reshape(-1, *([1] * (3 - pixels.ndim)), *pixels.shape[-3:])))
-        changed = changed.reshape(*leading, *changed.shape[2 if pixels.ndim == 2 else 1:])
+        changed = change(pixels.reshape(-1, *([1] * (3 - pixels.ndim)), *pixels.shape[-3:]))
+        changed = array_module(pixels).ascontiguousarray(changed)
+        changed = changed.reshape(*pixels.shape[:-3], *changed.shape[2 if pixels.ndim == 2 else 1:])
         if is_pil(img):
             return pil_of(changed, img.mode, img.getpalette())
         return Tensor._wrap(changed if changed is not img.array else changed.copy())
@@ -102,14 +106,14 @@ def pil_of(pixels: np.ndarray, mode: str, palette: Any = None) -> Any:
 def as_mode(function: str, interpolation: Any, *allowed: str) -> str:
     """`interpolation`, an InterpolationMode, its value or Pillow's number, as a value."""
     value = getattr(interpolation, "value", interpolation)
-    value = _PILLOW.get(value, value) if isinstance(value, int) else value
+    value = _PILLOW[value] if isinstance(value, int) and 0 <= value < 6 else value
     modes = allowed or [mode.value for mode in InterpolationMode]
     return as_choice(function, "interpolation", value, modes)
 
 
 def _resample(function: str, interpolation: Any, *allowed: str) -> Any:
-    mode = as_mode(function, interpolation, *allowed)
-    return pillow("Image").Resampling[_EXACT.get(mode, mode).upper()]
+    mode = as_mode(function, interpolation, *allowed)  # Pillow's nearest is the exact one
+    return pillow("Image").Resampling[mode.removesuffix("-exact").upper()]
 
 
 def as_sizes(name: str, what: str, value: Any, counts: tuple[int, ...], least: int) -> Any:
@@ -130,8 +134,8 @@ def numbers(name: str, what: str, value: Any, low: float = -math.inf,
     if not len(several):
         raise ValueError(f"{name}: {what} must be a number, or one per channel, got {value!r}")
     for number in several:
-        is_number = isinstance(number, (int, float, np.integer, np.floating))
-        if not is_number or isinstance(number, bool) or not math.isfinite(number):
+        is_number = isinstance(number, Real) and not isinstance(number, bool)
+        if not is_number or not math.isfinite(number):
             raise TypeError(f"{name}: {what} must be a finite number, got {number!r}")
     return [as_number(name, what, number, low, high) for number in several]
 
@@ -140,9 +144,14 @@ def _fill(name: str, image: Any, fill: Any) -> Any:
     """`fill`, a number or one for each channel, as one number for each channel."""
     values, channels = numbers(name, "fill", 0 if fill is None else fill), get_dimensions(image)[0]
     if len(values) not in (1, channels):
-        given = f"{len(values)} numbers for {channels} channels"
-        raise ValueError(f"{name}: fill must be a number or one for each channel, got {given}")
+        raise ValueError(f"{name}: fill must be a number or one for each channel, got "
+            f"{len(values)} numbers for {channels} channels")
     return values * channels if len(values) == 1 else values
+
+
+def as_pair(name: str, what: str, value: Any) -> tuple[int, int]:
+    """`value`, an int or a pair, as (height, width)."""
+    return (as_sizes(name, what, value, (1, 2), 1) * 2)[:2]
 
 
 def get_dimensions(img: Any) -> list[int]:
@@ -179,7 +188,7 @@ def to_tensor(pic: Any) -> Tensor:
     elif isinstance(pic, np.ndarray) and pic.ndim in (2, 3):
         pixels = pic[None] if pic.ndim == 2 else pic.transpose(2, 0, 1)
     else:
-        given = f"{type(pic).__name__}{'' if np.ndim(pic) == 0 else f' of {np.ndim(pic)} dims'}"
+        given = f"{type(pic).__name__}{f' of {np.ndim(pic)} dims' if np.ndim(pic) else ''}"
         rule = "expected a PIL image or an array (H, W) or (H, W, C)"
         raise TypeError(f"to_tensor: {rule}, got {given}")
     is_bytes = pixels.dtype == np.uint8
@@ -204,16 +213,15 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     channels and the dtype: L, LA, RGB, RGBA, I;16, I or F.
     """
     name = "to_pil_image"
-    pixels: Any
-    if isinstance(pic, Tensor):
-        pixels = pic.numpy(force=True)
-        if pixels.dtype.kind == "f" and mode != "F":
-            pixels = (pixels * 255).astype(np.int64).astype(np.uint8)
-    elif isinstance(pic, np.ndarray):
-        pixels = pic.transpose(2, 0, 1) if pic.ndim == 3 else pic
-    else:
+    if not isinstance(pic, (Tensor, np.ndarray)):
         raise TypeError(f"{name}: expected a tensor or an array, got {type(pic).__name__}")
-    pixels = pixels[None] if pixels.ndim == 2 else pixels
+    pixels: Any = pic.numpy(force=True) if isinstance(pic, Tensor) else pic
+    if isinstance(pic, Tensor) and pixels.dtype.kind == "f" and mode != "F":
+        pixels = (pixels * 255).astype(np.int64).astype(np.uint8)
+    if pixels.ndim == 2:
+        pixels = pixels[None]
+    elif isinstance(pic, np.ndarray) and pixels.ndim == 3:
+        pixels = pixels.transpose(2, 0, 1)
     if pixels.ndim != 3 or not 1 <= len(pixels) <= 4:
         rule = "an image has 2 or 3 dimensions and 1 to 4 channels"
         raise ValueError(f"{name}: {rule}, got shape {tuple(pic.shape)}")
@@ -224,8 +232,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
         known[channels - 1:channels]))
 
 
-def normalize(tensor: Tensor, mean: float | Sequence[float], std: float | Sequence[float],
-              inplace: bool = False) -> Tensor:
+def normalize(tensor: Tensor, mean: Floats, std: Floats, inplace: bool = False) -> Tensor:
     """``(image - mean) / std``, of each channel by itself, of a tensor of floats.
 
     Args:
@@ -239,13 +246,13 @@ def normalized(name: str, tensor: Tensor, mean: Any, std: Any, inplace: bool) ->
     """`normalize`."""
     if is_pil(as_image(name, tensor)) or tensor.dtype.kind != "f":
         given = "a PIL image" if is_pil(tensor) else f"images of {tensor.dtype}"
-        rule = "it takes floats, such as ToTensor() makes, or images.float() / 255"
-        raise TypeError(f"{name}: got {given}; {rule}")
+        raise TypeError(f"{name}: got {given}; it takes floats, such as ToTensor() makes, or "
+            "images.float() / 255")
     means, stds = per_channel(name, mean, std)
     count, channels = max(len(means), len(stds)), get_dimensions(tensor)[0]
     if count not in (1, channels):
-        many = f"{count} numbers are given as mean or std"
-        raise ValueError(f"{name}: the images have {channels} channels, but {many}")
+        raise ValueError(f"{name}: the images have {channels} channels, but {count} numbers are "
+            "given as mean or std")
 
     def change(batch: Any) -> Any:
         changed = batch - on_device_of(batch, means, batch.dtype)
@@ -265,15 +272,14 @@ def per_channel(name: str, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]
     if not stds.all():
         raise ValueError(f"{name}: no std may be 0, got {std!r}")
     if 1 != len(means) != len(stds) != 1:
-        given = f"{len(means)} means and {len(stds)} stds are given"
-        raise ValueError(f"{name}: {given}; give as many")
+        raise ValueError(f"{name}: {len(means)} means and {len(stds)} stds are given; give as many")
     return means, stds
 
 
 # --------------------------------------------------------------------------------- parts and sizes
 
 
-def resize(img: Any, size: int | Sequence[int], interpolation: Any = InterpolationMode.BILINEAR,
+def resize(img: Any, size: Sizes, interpolation: Any = BILINEAR,
            max_size: int | None = None, antialias: bool | None = True) -> Any:
     """The image with another number of pixels.
 
@@ -326,8 +332,7 @@ def as_padding(name: str, padding: Any) -> tuple[int, ...]:
 PADDING_MODES = ("constant", "edge", "reflect", "symmetric")  # numpy's names too
 
 
-def pad(img: Any, padding: int | Sequence[int], fill: Any = 0,
-        padding_mode: str = "constant") -> Any:
+def pad(img: Any, padding: Sizes, fill: Any = 0, padding_mode: str = "constant") -> Any:
     """The image with pixels added around it.
 
     Args:
@@ -374,22 +379,19 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     return on_array(whole, lambda batch: batch[:, :, top:top + height, left:left + width])
 
 
-def center_crop(img: Any, output_size: int | Sequence[int]) -> Any:
+def center_crop(img: Any, output_size: Sizes) -> Any:
     """The middle of an image: an int for a square, or (height, width); outside is 0."""
-    height, width = (as_sizes("center_crop", "output_size", output_size, (1, 2), 1) * 2)[:2]
+    height, width = as_pair("center_crop", "output_size", output_size)
     _, h, w = get_dimensions(as_image("center_crop", img))
-    more_h, more_w = max(0, height - h), max(0, width - w)
-    top = round((h + more_h - height) / 2) - more_h // 2
-    left = round((w + more_w - width) / 2) - more_w // 2
+    top, left = (round((old - new) / 2) if old >= new else -((new - old) // 2)
+        for old, new in ((h, height), (w, width)))
     return crop(img, top, left, height, width)
 
 
-def resized_crop(img: Any, top: int, left: int, height: int, width: int, size: int | Sequence[int],
-                 interpolation: Any = InterpolationMode.BILINEAR,
-                 antialias: bool | None = True) -> Any:
+def resized_crop(img: Any, top: int, left: int, height: int, width: int, size: Sizes,
+                 interpolation: Any = BILINEAR, antialias: Any = True) -> Any:
     """`crop`, and then `resize`."""
-    part = crop(img, top, left, height, width)
-    return resize(part, size, interpolation, antialias=antialias)
+    return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
 
 
 def hflip(img: Any) -> Any:
@@ -415,8 +417,7 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
     if not isinstance(as_image("erase", img), Tensor):
         raise TypeError("erase: expected a tensor, got a PIL image; ToTensor() comes first")
     result = img.detach() if inplace else img.detach().clone()
-    value = v.to(img.device, img.dtype) if isinstance(v, Tensor) else v
-    result[..., i:i + h, j:j + w] = value
+    result[..., i:i + h, j:j + w] = v.to(img.device, img.dtype) if isinstance(v, Tensor) else v
     return result
 
 
@@ -474,14 +475,20 @@ def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     return batch[image, :, rows, columns].transpose(0, 3, 1, 2)
 
 
-def _colour(img: Any, values: Sequence[float]) -> Any:
-    """Values of the channels as Pillow takes them."""
-    whole = [value if img.mode == "F" else int(value) for value in values]
-    return tuple(whole) if len(whole) > 1 else whole[0]
+def _warped(name: str, img: Any, matrices: Sequence[np.ndarray], size: tuple[int, int],
+            interpolation: Any, fill: Any, by_pillow: Callable[..., Any]) -> Any:
+    """Images seen through their matrices; `by_pillow` does the same with a PIL image."""
+    values = _fill(name, img, fill)
+    if is_pil(img):
+        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
+        colour = values if img.mode == "F" else [int(value) for value in values]
+        return by_pillow(resample=how, fillcolor=tuple(colour) if len(colour) > 1 else colour[0])
+    mode = as_mode(name, interpolation, "nearest", "bilinear")
+    return on_array(img, lambda batch: warped(batch, matrices, size, mode, values))
 
 
-def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEAREST,
-           expand: bool = False, center: Sequence[float] | None = None, fill: Any = None) -> Any:
+def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
+           expand: bool = False, center: Pair = None, fill: Any = None) -> Any:
     """The image turned anticlockwise by `angle` degrees.
 
     Args:
@@ -495,14 +502,10 @@ def rotate(img: Any, angle: float, interpolation: Any = InterpolationMode.NEARES
 
 
 def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, expand: bool,
-           center: Sequence[float] | None, fill: Any) -> Any:
+           center: Pair, fill: Any) -> Any:
     """`rotate`, with one angle or, for a batch of tensors, one for each image."""
     _, h, w = get_dimensions(as_image(name, img))
-    value = _fill(name, img, fill)
-    if is_pil(img):
-        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
-        return img.rotate(angles[0], how, expand, center, fillcolor=_colour(img, value))
-    mode, middle = as_mode(name, interpolation, "nearest", "bilinear"), np.array([w / 2, h / 2])
+    middle = np.array([w / 2, h / 2])
     about = middle if center is None else np.array(numbers(name, "center", center))
     matrices = [inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles]
     if expand:
@@ -511,12 +514,12 @@ def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, exp
         half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
         w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
         matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
-    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
+    return _warped(name, img, matrices, (h, w), interpolation, fill,
+        lambda **options: img.rotate(angles[0], expand=expand, center=center, **options))
 
 
 def affine(img: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
-           interpolation: Any = InterpolationMode.NEAREST, fill: Any = None,
-           center: Sequence[float] | None = None) -> Any:
+           interpolation: Any = NEAREST, fill: Any = None, center: Pair = None) -> Any:
     """The image sheared, turned clockwise by `angle` degrees, scaled, and then moved.
 
     Args:
@@ -528,11 +531,10 @@ def affine(img: Any, angle: float, translate: Sequence[float], scale: float, she
 
 
 def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], interpolation: Any,
-          fill: Any, center: Sequence[float] | None) -> Any:
+          fill: Any, center: Pair) -> Any:
     """`affine`, with one motion or, for a batch of tensors, one for each image."""
     _, h, w = get_dimensions(as_image(name, img))
-    value, about = _fill(name, img, fill), (w / 2, h / 2) if center is None else center
-    matrices = []
+    about, matrices = (w / 2, h / 2) if center is None else center, []
     for angle, translate, scale, shear in motions:
         (angle,), (scale,) = numbers(name, "angle", angle), numbers(name, "scale", scale)
         (along_x, *along_y), shift = numbers(name, "shear", shear), [*translate]
@@ -540,13 +542,8 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], int
             rule = "translate must be two numbers, scale above 0 and shear one or two numbers"
             raise ValueError(f"{name}: {rule}, got {translate!r}, {scale!r} and {shear!r}")
         matrices.append(inverse_matrix(angle, shift, scale, (along_x, *(along_y or [0])), about))
-    if is_pil(img):
-        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
-        kind = pillow("Image").Transform.AFFINE
-        matrix = matrices[0].ravel().tolist()
-        return img.transform((w, h), kind, matrix, how, fillcolor=_colour(img, value))
-    mode = as_mode(name, interpolation, "nearest", "bilinear")
-    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, value))
+    return _warped(name, img, matrices, (h, w), interpolation, fill,
+        lambda **options: img.transform((w, h), _AFFINE, matrices[0].ravel().tolist(), **options))
 
 
 # ----------------------------------------------------------------------------------------- colours
@@ -554,16 +551,16 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], int
 
 def _as_pil(name: str, img: Any) -> Any:
     if not is_pil(img):
-        rule = "expected a PIL image; let colours change before ToTensor()"
-        raise TypeError(f"{name}: {rule}, got {type(img).__name__}")
+        raise TypeError(f"{name}: expected a PIL image; let colours change before ToTensor(), "
+            f"got {type(img).__name__}")
     return img
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """The brightness of a PIL image, in one channel or in 3 equal ones."""
     if num_output_channels not in (1, 3):
-        rule = f"num_output_channels must be 1 or 3, got {num_output_channels!r}"
-        raise ValueError(f"to_grayscale: {rule}")
+        raise ValueError("to_grayscale: num_output_channels must be 1 or 3, got "
+            f"{num_output_channels!r}")
     grey = _as_pil("to_grayscale", img).convert("L")
     return grey if num_output_channels == 1 else grey.convert("RGB")
 
@@ -583,25 +580,24 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     return on_array(img, change)
 
 
-def _enhanced(name: str, img: Any, what: str, factor: float, enhancer: str) -> Any:
-    (factor,) = numbers(name, what, factor, 0)
-    return getattr(pillow("ImageEnhance"), enhancer)(_as_pil(name, img)).enhance(factor)
+def _enhanced(what: str, enhancer: str, img: Any, factor: float) -> Any:
+    (factor,) = numbers(f"adjust_{what}", f"{what}_factor", factor, 0)
+    return getattr(pillow("ImageEnhance"), enhancer)(_as_pil(f"adjust_{what}", img)).enhance(factor)
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     """A PIL image, `brightness_factor` times as bright."""
-    name = "adjust_brightness"
-    return _enhanced(name, img, "brightness_factor", brightness_factor, "Brightness")
+    return _enhanced("brightness", "Brightness", img, brightness_factor)
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     """A PIL image with another contrast: 0 is all grey, 1 the image, 2 twice the contrast."""
-    return _enhanced("adjust_contrast", img, "contrast_factor", contrast_factor, "Contrast")
+    return _enhanced("contrast", "Contrast", img, contrast_factor)
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     """A PIL image with stronger colours: 0 is black and white, 1 the image, 2 twice as strong."""
-    return _enhanced("adjust_saturation", img, "saturation_factor", saturation_factor, "Color")
+    return _enhanced("saturation", "Color", img, saturation_factor)
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:

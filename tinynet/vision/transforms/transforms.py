@@ -19,8 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...arrays import (
-    array_module, default_generator, drawing_from, Generator, on_device_of)
+from ...arrays import array_module, default_generator, drawing_from, Generator, on_device_of
 from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
 from ...ops.arguments import as_choice, as_function, as_list, as_probability
@@ -28,7 +27,10 @@ from ...ops.shapes import stack
 from ...tensor import Tensor
 from . import functional
 from . import functional as F
-from .functional import InterpolationMode, numbers
+from .functional import (
+    BILINEAR, Floats, InterpolationMode, NEAREST, numbers, Pair, Sizes)
+
+Function = Callable[[Any], Any]
 
 __all__ = ["CenterCrop", "ColorJitter", "Compose", "Grayscale", "InterpolationMode", "Lambda",
     "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
@@ -46,7 +48,7 @@ class Compose:
     )
     """
 
-    def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
+    def __init__(self, transforms: Sequence[Function]):
         self.transforms = _as_functions("Compose", "transforms", transforms)
 
     def __call__(self, img: Any) -> Any:
@@ -62,7 +64,7 @@ class Compose:
 # ---------------------------------------------------------------------------- checks of arguments
 
 
-def _as_functions(name: str, what: str, value: Any) -> list[Callable[[Any], Any]]:
+def _as_functions(name: str, what: str, value: Any) -> list[Function]:
     functions, wanted = as_list(name, what, value), "a function of an image"
     return [as_function(name, f"each of {what}", function, wanted) for function in functions]
 
@@ -86,6 +88,10 @@ def _as_shears(name: str, what: str, value: Any) -> list[tuple[float, float]]:
     return [_as_range(name, what, part) for part in along]
 
 
+def _from_to(name: str, what: str, value: Any, least: float = 1e-9) -> tuple[float, float]:
+    return _as_range(name, what, as_list(name, what, value), least=least)
+
+
 _FACTOR = partial(_as_range, middle=1, least=0)
 # What is checked when a transform is made, by the name of the argument.
 _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
@@ -96,14 +102,25 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
     "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
+    "scale": lambda name, what, value: value is None or _from_to(name, what, value, 0),
+    "ratio": _from_to,
     "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
 
 
 class _Transform(FunctionModule):
-    """A function of an image as a transform, with the function's other arguments."""
+    """A function of an image as a transform, with the function's other arguments.
 
-    def __init_subclass__(cls, *, function: Callable[..., Any] | None = None, **others: Any):
+    A class with `draws` is random: the function takes an image and the numbers `drawn` for it; or,
+    with `of_batches`, an image or batch and the numbers (N, draws).
+    """
+
+    draws: int = 0  # how many numbers in [0, 1) decide what happens to an image
+    of_batches: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, function: Callable[..., Any] | None = None, draws: int = 0,
+                          of_batches: bool = False, **others: Any):
         if function is not None:
+            cls.draws, cls.of_batches = draws, of_batches
             names = [name for name in inspect.signature(function).parameters if name != "drawn"]
             others.setdefault("arguments", " ".join(names[1:]))
             cls.__doc__ = cls.__doc__ or (inspect.getdoc(function) or "").partition("\n>>> ")[0]
@@ -115,22 +132,34 @@ class _Transform(FunctionModule):
             if argument in self._constants:
                 check(name, argument, getattr(self, argument))
 
+    def change(self, images: Tensor, drawn: np.ndarray) -> Tensor:
+        """A batch of images changed as the rows of `drawn` (N, draws) say."""
+        return self(images)
+
 
 # ------------------------------------------------------------------------------- without a draw
 
 
-def _call(img: Any, lambd: Callable[[Any], Any]) -> Any:
+def _call(img: Any, lambd: Function) -> Any:
     """A function of a user's own as a transform."""
     return lambd(img)
 
 
-def _middle(img: Any, size: int | Sequence[int]) -> Any:
+def _middle(img: Any, size: Sizes) -> Any:
     """The middle of an image: an int for a square, or (height, width); outside is 0."""
     return F.center_crop(img, size)
 
 
-class ToTensor(_Transform, function=F.to_tensor): ...
-class PILToTensor(_Transform, function=F.pil_to_tensor): ...
+class ToTensor(_Transform, function=F.to_tensor):
+    def change(self, images: Tensor, drawn: np.ndarray) -> Tensor:
+        return Tensor._wrap(F.to_floats(images.array))
+
+
+class PILToTensor(_Transform, function=F.pil_to_tensor):
+    def change(self, images: Tensor, drawn: np.ndarray) -> Tensor:
+        return images
+
+
 class ToPILImage(_Transform, function=F.to_pil_image): ...
 class Resize(_Transform, function=F.resize): ...
 class CenterCrop(_Transform, function=_middle): ...
@@ -155,15 +184,11 @@ class Normalize(_Transform, function=F.normalize):
 
 
 class _Random(_Transform):
-    """Base class: `draws` numbers in [0, 1) decide what happens to an image.
+    """Base class of random transforms.
 
-    They are drawn image by image. So a transform does the same to the images of a batch as to one
-    image after the other, and so do several transforms. The function takes an image and the numbers
-    `drawn` for it; or, with `of_batches`, an image or batch and the numbers (N, draws).
+    The numbers are drawn image by image. So a transform does the same to the images of a batch as
+    to one image after the other, and so do several transforms.
     """
-
-    draws: int
-    of_batches: ClassVar = False
 
     def forward(self, img: Any) -> Any:  # type: ignore[override]  # takes one
         single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
@@ -198,7 +223,7 @@ def _vflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
     return _hflipped(img, drawn, p, np.s_[..., ::-1, :])
 
 
-class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p"):
+class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p", draws=1, of_batches=True):
     """Left and right exchanged, with probability `p` for each image.
 
     >>> import tinynet
@@ -206,29 +231,22 @@ class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p"):
     tensor([[[3, 2, 1]]])
     """
 
-    draws, of_batches = 1, True
 
-
-class RandomVerticalFlip(_Random, function=_vflipped):
+class RandomVerticalFlip(_Random, function=_vflipped, draws=1, of_batches=True):
     """Top and bottom exchanged, with probability `p` for each image."""
-
-    draws, of_batches = 1, True
 
 
 def _greyed(img: Any, drawn: np.ndarray, p: float = 0.1) -> Any:
     return F.rgb_to_grayscale(img, F.get_dimensions(img)[0]) if drawn[0] < p else img
 
 
-class RandomGrayscale(_Random, function=_greyed):
+class RandomGrayscale(_Random, function=_greyed, draws=1):
     """The image in grey, in as many channels, with probability `p`."""
 
-    draws = 1
 
-
-def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
-             padding: int | Sequence[int] | None = None, pad_if_needed: bool = False,
-             fill: Any = 0, padding_mode: str = "constant") -> Any:
-    height, width = (F.as_sizes("RandomCrop", "size", size, (1, 2), 1) * 2)[:2]
+def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = None,
+             pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant") -> Any:
+    height, width = F.as_pair("RandomCrop", "size", size)
     _, h, w = F.get_dimensions(img)
     left, top, right, bottom = F.as_padding("RandomCrop", 0 if padding is None else padding)
     # What is still missing after `padding` goes on both sides.
@@ -245,7 +263,7 @@ def _cropped(img: Any, drawn: np.ndarray, size: int | Sequence[int],
     return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
 
 
-class RandomCrop(_Random, function=_cropped):
+class RandomCrop(_Random, function=_cropped, draws=2, of_batches=True):
     """A part of each image, of the same size and at a place drawn for it.
 
     Args:
@@ -263,8 +281,6 @@ class RandomCrop(_Random, function=_cropped):
     tinynet.Size([10, 3, 2, 3])
     """
 
-    draws, of_batches = 2, True
-
     @staticmethod
     def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """A part of an image, drawn: its first row and column, height and width."""
@@ -277,14 +293,13 @@ def _between(low: float, high: float, drawn: Any) -> Any:
     return low + (high - low) * drawn
 
 
-def _turned(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
-            interpolation: Any = InterpolationMode.NEAREST, expand: bool = False,
-            center: Sequence[float] | None = None, fill: Any = 0) -> Any:
+def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = NEAREST,
+            expand: bool = False, center: Pair = None, fill: Any = 0) -> Any:
     angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
     return F.turned("RandomRotation", img, angles, interpolation, expand, center, fill)
 
 
-class RandomRotation(_Random, function=_turned):
+class RandomRotation(_Random, function=_turned, draws=1, of_batches=True):
     """Each image turned by an angle drawn for it.
 
     Args:
@@ -298,13 +313,10 @@ class RandomRotation(_Random, function=_turned):
              [1, 3]]])
     """
 
-    draws, of_batches = 1, True
 
-
-def _moved(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
-           translate: Sequence[float] | None = None, scale: Sequence[float] | None = None,
-           shear: Any = None, interpolation: Any = InterpolationMode.NEAREST, fill: Any = 0,
-           center: Sequence[float] | None = None) -> Any:
+def _moved(img: Any, drawn: np.ndarray, degrees: Floats, translate: Pair = None, scale: Pair = None,
+           shear: Any = None, interpolation: Any = NEAREST, fill: Any = 0,
+           center: Pair = None) -> Any:
     name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
     right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
     ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
@@ -317,7 +329,7 @@ def _moved(img: Any, drawn: np.ndarray, degrees: float | Sequence[float],
     return F.moved(name, img, motions, interpolation, fill, center)
 
 
-class RandomAffine(_Random, function=_moved):
+class RandomAffine(_Random, function=_moved, draws=6, of_batches=True):
     """Each image turned, moved, scaled and sheared as drawn for it.
 
     Args:
@@ -328,8 +340,6 @@ class RandomAffine(_Random, function=_moved):
             ranges (from, to, from, to) along x and y.
         interpolation, fill, center: as for `functional.affine`.
     """
-
-    draws, of_batches = 6, True
 
 
 _ATTEMPTS = 10
@@ -357,23 +367,16 @@ def _largest_part(h: int, w: int, ratio: Any) -> tuple[int, int, int, int]:
     return (h - height) // 2, (w - width) // 2, height, width
 
 
-def _resized(img: Any, drawn: np.ndarray, size: int | Sequence[int],
+def _resized(img: Any, drawn: np.ndarray, size: Sizes,
              scale: Sequence[float] = (0.08, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3),
-             interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True) -> Any:
+             interpolation: Any = BILINEAR, antialias: bool | None = True) -> Any:
     _, h, w = F.get_dimensions(img)
     top, left, height, width = _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
-    size = (F.as_sizes("RandomResizedCrop", "size", size, (1, 2), 1) * 2)[:2]
+    size = F.as_pair("RandomResizedCrop", "size", size)
     return F.resized_crop(img, top, left, height, width, size, interpolation, antialias)
 
 
-class _WithParts(_Random):
-    def _check(self) -> None:
-        super()._check()
-        for what, least in (("scale", 0), ("ratio", 1e-9)):
-            _as_range(type(self).__name__, what, [*getattr(self, what)], least=least)
-
-
-class RandomResizedCrop(_WithParts, function=_resized):
+class RandomResizedCrop(_Random, function=_resized, draws=4 * _ATTEMPTS):
     """A part of each image, drawn for it, in a given size.
 
     Args:
@@ -384,8 +387,6 @@ class RandomResizedCrop(_WithParts, function=_resized):
 
     If ten parts do not fit into the image, the largest middle part with a ratio in range is taken.
     """
-
-    draws = 4 * _ATTEMPTS
 
     @staticmethod
     def get_params(img: Any, scale: Sequence[float],
@@ -411,7 +412,7 @@ def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] 
     return F.erase(img, top, left, height, width, what, inplace)
 
 
-class RandomErasing(_WithParts, function=_erased):
+class RandomErasing(_Random, function=_erased, draws=2 + 4 * _ATTEMPTS):
     """A part of each image of a tensor overwritten, with probability `p`.
 
     Args:
@@ -422,22 +423,20 @@ class RandomErasing(_WithParts, function=_erased):
         inplace: write into the tensor that was given.
     """
 
-    draws = 2 + 4 * _ATTEMPTS
-
 
 def _recoloured(img: Any, drawn: np.ndarray, brightness: Any = 0, contrast: Any = 0,
                 saturation: Any = 0, hue: Any = 0) -> Any:
-    given = {"brightness": (brightness, 1), "contrast": (contrast, 1),
-        "saturation": (saturation, 1), "hue": (hue, 0)}
+    given = [("brightness", brightness, 1, 0), ("contrast", contrast, 1, 0),
+        ("saturation", saturation, 1, 0), ("hue", hue, 0, -0.5)]
     for k in drawn[:4].argsort():
-        what, (value, middle) = [*given.items()][k]
-        low, high = _as_range("ColorJitter", what, value, middle, 0 if middle else -0.5)
+        what, value, middle, least = given[k]
+        low, high = _as_range("ColorJitter", what, value, middle, least)
         if not low == high == middle:  # else nothing would change
             img = getattr(F, f"adjust_{what}")(img, _between(low, high, float(drawn[4 + k])))
     return img
 
 
-class ColorJitter(_Random, function=_recoloured):
+class ColorJitter(_Random, function=_recoloured, draws=8):
     """The colours of each PIL image changed as drawn for it, in an order drawn too.
 
     Args:
@@ -446,28 +445,22 @@ class ColorJitter(_Random, function=_recoloured):
         hue: a number up to 0.5, for moves between -hue and hue, or (from, to).
     """
 
-    draws = 8
 
-
-def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]],
-             p: float = 0.5) -> Any:
+def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
     return Compose(transforms)(img) if drawn[0] < p else img
 
 
-def _in_any_order(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]]) -> Any:
+def _in_any_order(img: Any, drawn: np.ndarray, transforms: Sequence[Function]) -> Any:
     return Compose([transforms[k] for k in drawn.argsort()])(img)
 
 
-def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Callable[[Any], Any]],
-            p: Sequence[float] | None = None) -> Any:
+def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: Pair = None) -> Any:
     weights = np.cumsum([1] * len(transforms) if p is None else p)
     return transforms[int(np.searchsorted(weights, drawn[0] * weights[-1], "right"))](img)
 
 
-class RandomApply(_Random, function=_perhaps):
+class RandomApply(_Random, function=_perhaps, draws=1):
     """A list of transforms, all applied with probability `p` or none."""
-
-    draws = 1
 
 
 class RandomOrder(_Random, function=_in_any_order):
@@ -478,10 +471,8 @@ class RandomOrder(_Random, function=_in_any_order):
         self.draws = len(self.transforms)
 
 
-class RandomChoice(_Random, function=_one_of):
+class RandomChoice(_Random, function=_one_of, draws=1):
     """One of a list of transforms, drawn for each image, with probabilities as the weights `p`."""
-
-    draws = 1
 
     def _check(self) -> None:
         count = len(_as_functions("RandomChoice", "transforms", self.transforms))
@@ -498,34 +489,31 @@ _OF_TENSORS = {*_OF_BYTES, Normalize, RandomAffine, RandomErasing, RandomResized
     RandomRotation, Resize}
 
 
+def _flat(transform: Any) -> list[Any]:
+    if type(transform) is not Compose:
+        return [transform]
+    return [step for part in transform.transforms for step in _flat(part)]
+
+
 def whole_batches(transform: Any) -> Callable[[Any], Tensor] | None:
     """What `transform` does to PIL images, as a function of their pixels, uint8 (N, C, H, W).
 
     The result has the same bits as the transform of each image by itself, and draws the same
     numbers in the same order. None unless all transforms are of this file and can be used so.
     """
-    steps, todo = list[Any](), [transform]
-    while todo:
-        step = todo.pop(0)
-        todo[:0] = step.transforms if type(step) is Compose else []
-        steps += [step] if type(step) is not Compose else []
+    steps = _flat(transform)
     kinds = [type(step) for step in steps]
     made = next((place for place, kind in enumerate(kinds) if kind in _TO_TENSORS), -1)
     if made < 0 or not {*kinds[:made]} <= _OF_BYTES or not {*kinds[made + 1:]} <= _OF_TENSORS:
         return None
 
     def change(pixels: Any) -> Tensor:
-        draws = [getattr(step, "draws", 0) for step in steps]
+        ends = np.cumsum([step.draws for step in steps])
         images, drawn = Tensor._wrap(pixels), np.empty((len(pixels), 0))
-        if any(draws):  # asking for the generator would seed it, which takes long
-            drawn = default_generator.numpy.random((len(pixels), sum(draws)))
-        for step, end, count in zip(steps, np.cumsum(draws), draws, strict=True):
-            if count:
-                images = step.change(images, drawn[:, end - count:end])
-            elif type(step) is ToTensor:
-                images = Tensor._wrap(F.to_floats(images.array))
-            elif type(step) is not PILToTensor:
-                images = step(images)
+        if ends[-1]:  # asking for the generator would seed it, which takes long
+            drawn = default_generator.numpy.random((len(pixels), ends[-1]))
+        for step, end in zip(steps, ends, strict=True):
+            images = step.change(images, drawn[:, end - step.draws:end])
         return images
 
     return change
