@@ -1,4 +1,4 @@
-"""`formula` declares a function by what it computes; annotations say how to check arguments."""
+"""Functions declared by what they compute; annotations say how to check the arguments."""
 
 import functools
 import inspect
@@ -11,6 +11,7 @@ from ..nn.functional.activation import applied
 from ..nn.functional.loss import as_reduction, reduced
 from ..ops.arguments import as_bool, as_floats, as_int, as_number, as_tensor, broadcast_shape
 from ..tensor import Tensor
+from . import public
 
 _LOSS = {"size_average": None, "reduce": None, "reduction": "mean"}  # PyTorch's places
 
@@ -21,52 +22,55 @@ def _target(function: str, name: str, value: Any) -> Tensor:
     return as_floats(function, name, value.float() if is_whole else value)
 
 
-def _or_none(function: str, name: str, value: Any) -> Any:
-    return value if value is None else as_floats(function, name, value)
-
-
 # What an argument's annotation demands. All others are left to the formula.
 _CHECKS: dict[Any, Callable[[str, str, Any], Any]] = {
-    Tensor: as_floats, Tensor | None: _or_none, float: as_number, bool: as_bool,
+    Tensor: as_floats, float: as_number, bool: as_bool,
     int: functools.partial(as_int, minimum=1, below=2**31)}
 
 
-def formula(*, inplace: bool = False, loss: bool = False, one_shape: bool = False) -> Any:
-    """Declare a function of tensors, which must be on one device, by its formula.
+def declare(names: dict[str, Any], inplace: str = "", apart: str = "") -> list[str]:
+    """Declare the functions of a file, which the dict `names` holds, by their formulas.
+
+    Each gets checks of its arguments; its tensors must be on one device. The formula of a loss
+    gives one number per sample; the function gets a `reduction`.
 
     Args:
-        inplace: the function gets an argument `inplace`.
-        loss: the formula gives one number per sample; the function gets a `reduction`.
-        one_shape: the tensors must broadcast to one shape.
+        inplace: the functions that get an argument `inplace`.
+        apart: those whose tensors need not broadcast to one shape.
+
+    Returns the ``__all__`` of the file.
     """
+    for name in public(names):
+        more = _LOSS if name.endswith("_loss") else {"inplace": False} if (
+            name in inplace.split()) else {}
+        names[name] = _declared(names[name], more, name not in apart.split())
+    return public(names)
 
-    def declare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        name, own = function.__name__, inspect.signature(function).parameters
-        more = {"inplace": False} if inplace else _LOSS if loss else {}
-        signature = inspect.Signature([*own.values(), *[
-            inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-            for n, default in more.items() if n not in own]])
 
-        @functools.wraps(function)
-        def checked(*arguments: Any, **options: Any) -> Tensor:
-            given = bind(name, signature, arguments, options)
-            beside = {n: given.pop(n) for n in more}
-            for key, value in given.items():
-                kind = own[key].annotation
-                check = _target if (key, kind) == ("target", Tensor) else _CHECKS.get(kind)
-                given[key] = check(name, key, value) if check else value
-            tensors = [v for v in given.values() if isinstance(v, Tensor)]
-            array_module(*[t.array for t in tensors], function=name)
-            if one_shape:
-                broadcast_shape(name, *[t.array.shape for t in tensors])
-            if loss:
-                reduction = as_reduction(name, **beside)
-                return reduced(function(**given), reduction)
-            if inplace and as_bool(name, "inplace", beside["inplace"]):
-                return applied(name, given.pop("input"), True, lambda x: function(x, **given))
-            return function(**given)
+def _declared(function: Callable[..., Any], more: dict[str, Any], one_shape: bool) -> Any:
+    """`function`, checked, with the arguments `more`."""
+    name, own = function.__name__, inspect.signature(function).parameters
+    signature = inspect.Signature([*own.values(), *[
+        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+        for n, default in more.items() if n not in own]])
 
-        checked.__signature__ = signature  # type: ignore[attr-defined]
-        return checked
+    @functools.wraps(function)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        given = bind(name, signature, arguments, options)
+        beside = {n: given.pop(n) for n in more}
+        for key, value in given.items():
+            kind = own[key].annotation
+            check = _target if (key, kind) == ("target", Tensor) else _CHECKS.get(kind)
+            given[key] = check(name, key, value) if check else value
+        arrays = [v.array for v in given.values() if isinstance(v, Tensor)]
+        array_module(*arrays, function=name)
+        if one_shape:
+            broadcast_shape(name, *[a.shape for a in arrays])
+        if "reduction" in more:
+            return reduced(function(**given), as_reduction(name, **beside))
+        if more and as_bool(name, "inplace", beside["inplace"]):
+            return applied(name, given.pop("input"), True, lambda x: function(x, **given))
+        return function(**given)
 
-    return declare
+    checked.__signature__ = signature  # type: ignore[attr-defined]
+    return checked

@@ -9,12 +9,13 @@ import numpy as np
 from .. import creation
 from ..nn.functional import avg_pool2d, interpolate, pad
 from ..nn.functional.pooling import averages
-from ..ops import elementwise, indexing
+from ..ops import indexing
 from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
+from ..ops.elementwise import hardtanh, where
 from ..ops.shapes import as_batch, unbatched
 from ..tensor import Tensor
-from . import public
-from .declared import formula
+from .declared import declare
+from .functions import scatter
 
 # ------------------------------------------------------------------------------ pixels rearranged
 
@@ -28,7 +29,6 @@ def _cut(name: str, input: Tensor, *divisors: int) -> list[int]:
     return [*input.shape[:-3], *[n // d for n, d in zip(last, divisors, strict=True)]]
 
 
-@formula()
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., C·r², H, W) -> (..., C, H·r, W·r): each r² channels become r x r pixels.
 
@@ -40,7 +40,6 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return x.reshape(*N, C, H * r, W * r)
 
 
-@formula()
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(..., C, H·r, W·r) -> (..., C·r², H, W), the reverse of `pixel_shuffle`."""
     r = downscale_factor
@@ -49,7 +48,6 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return x.reshape(*N, C * r * r, H, W)
 
 
-@formula()
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """(..., C, H, W) with the channels of the groups interleaved. Zhang et al. 2017, ShuffleNet."""
     *N, C, H, W = _cut("channel_shuffle", input, groups, 1, 1)
@@ -66,7 +64,6 @@ def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: st
 # ---------------------------------------------------------------------------------------- pooling
 
 
-@formula()
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75,
                         k: float = 1.0) -> Tensor:
     """``input / (k + alpha * mean) ** beta``, the mean over squares of `size` channels around.
@@ -81,7 +78,6 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     return input / (means * alpha + k) ** beta
 
 
-@formula()
 def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None,
               ceil_mode: bool = False) -> Tensor:
     """``sum(input ** p) ** (1 / p)`` under each position of a window, p = `norm_type`.
@@ -95,7 +91,6 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = N
     return (means.sign() * means.abs().relu() * float(size)) ** (1.0 / norm_type)
 
 
-@formula()
 def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = None,
                  padding: Any = 0, output_size: Any = None) -> Tensor:
     """Zeros with the largest values put back where `max_pool2d` found them.
@@ -120,14 +115,12 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
         if len(wanted) < 2 or [w for w, n, step in pairs if abs(w - n) >= step]:
             raise ValueError(f"{name}: output_size {wanted} must be less than a stride from {size}")
         size = wanted
-    (N, C, *_), pixels, places = x.shape, math.prod(size), indices.array
+    pixels, places = math.prod(size), indices.array
     if isinstance(places, np.ndarray) and ((places < 0) | (places >= pixels)).any():
         raise ValueError(f"{name}: indices must be from 0 to {pixels - 1}, for {size} pixels")
-    flat = creation.zeros(N * C, pixels, dtype=x.dtype, device=x.device)
-    rows = creation.arange(N * C, device=x.device).unsqueeze(1)
-    shape = (N * C, math.prod(x.shape[2:]))
-    flat[rows, indices.long().reshape(shape)] = x.reshape(shape)
-    return unbatched(flat.reshape(N, C, *size), was_unbatched)
+    zeros = creation.zeros(*x.shape[:2], pixels, dtype=x.dtype, device=x.device)
+    y = scatter(zeros, 2, indices.reshape(x.shape).flatten(2).long(), x.flatten(2))
+    return unbatched(y.unflatten(2, size), was_unbatched)
 
 
 # --------------------------------------------------------------------------------------- sampling
@@ -140,7 +133,6 @@ def _corners(name: str, align_corners: Any) -> bool:
     return as_bool(name, "align_corners", align_corners)
 
 
-@formula()
 def affine_grid(theta: Tensor, size: Any, align_corners: Any = None) -> Tensor:
     """Where the pixels of an image of `size` (N, C, H, W) lie after an affine map: (N, H, W, 2).
 
@@ -160,7 +152,6 @@ def affine_grid(theta: Tensor, size: Any, align_corners: Any = None) -> Tensor:
     return places.reshape(N, H, W, 2)
 
 
-@formula()
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
                 align_corners: Any = None) -> Tensor:
     """`input` (N, C, H, W) read at the places `grid` (N, OH, OW, 2): (N, C, OH, OW).
@@ -185,14 +176,14 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     y, x = [(grid[..., i] + 1.0) * ((n - 1) / 2) if corners else
             ((grid[..., i] + 1.0) * n - 1.0) / 2.0 for i, n in ((1, H), (0, W))]
     if padding_mode == "border":
-        y, x = [elementwise.hardtanh(t, min=0.0, max=n - 1.0) for t, n in ((y, H), (x, W))]
+        y, x = [hardtanh(t, min=0.0, max=n - 1.0) for t, n in ((y, H), (x, W))]
 
     def read(row: Tensor, column: Tensor) -> Tensor:
         inside = (row >= 0) & (row < H) & (column >= 0) & (column < W)
-        index = elementwise.where(inside, row * W + column, 0.0).long()
+        index = where(inside, row * W + column, 0.0).long()
         index = index.reshape(N, 1, OH * OW).expand(N, C, OH * OW)
         found = indexing.gather(input.flatten(2), 2, index).reshape(N, C, OH, OW)
-        return elementwise.where(inside.unsqueeze(1), found, 0.0)
+        return where(inside.unsqueeze(1), found, 0.0)
 
     if mode == "nearest":
         return read(y.detach().round(), x.detach().round())
@@ -203,4 +194,4 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     return parts[0] + parts[1] + parts[2] + parts[3]
 
 
-__all__ = public(globals())
+__all__ = declare(globals(), apart="max_unpool2d affine_grid grid_sample")
