@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd import Primitive
-from ..ops import shapes
+from ..ops.shapes import cat
 from ..tensor import Tensor
 from . import public
 
@@ -23,19 +23,18 @@ def _through(values: tuple[Any, ...], see: Callable[[Any], Any]) -> tuple[Any, .
     All tensors that require grad go through one vector, because their gradients must meet. `see`
     gets a tuple of gradients, None for other values, and returns one.
     """
-    places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
-    sizes = [values[i].numel() for i in places]
+    wanted = [isinstance(v, Tensor) and v.requires_grad for v in values]
+    tensors = [v for v, is_wanted in zip(values, wanted, strict=True) if is_wanted]
 
     def cut(vector: Any) -> tuple[Any, ...]:
-        parts: list[Any] = [None] * len(values)
-        for i, part in zip(places, shapes.split(vector, sizes), strict=True):
-            parts[i] = shapes.reshape(part, values[i].shape).to(values[i].dtype)
-        return tuple(parts)
+        parts = zip(tensors, vector.split([v.numel() for v in tensors]), strict=True)
+        shaped = iter([part.reshape(v.shape).to(v.dtype) for v, part in parts])
+        return tuple([next(shaped) if is_wanted else None for is_wanted in wanted])
 
     def join(parts: Any) -> Any:
-        return shapes.cat([shapes.reshape(parts[i], -1) for i in places])
+        return cat([v.reshape(-1) for v, is_wanted in zip(parts, wanted, strict=True) if is_wanted])
 
-    if not places:
+    if not tensors:
         return values
     made = cut(_watched(join(values), see=lambda g: join(see(cut(g))).to(g.dtype)))
     return tuple([v if part is None else part for v, part in zip(values, made, strict=True)])

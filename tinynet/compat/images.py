@@ -54,13 +54,6 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     return input.reshape(*N, groups, C, H, W).transpose(-4, -3).reshape(input.shape)
 
 
-def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-             align_corners: bool | None = None) -> Tensor:
-    """`interpolate` by its older name, with a warning."""
-    warnings.warn("upsample: deprecated; use interpolate", stacklevel=2)
-    return interpolate(input, size, scale_factor, mode, align_corners)
-
-
 # ---------------------------------------------------------------------------------------- pooling
 
 
@@ -194,4 +187,11 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     return parts[0] + parts[1] + parts[2] + parts[3]
 
 
-__all__ = declare(globals(), apart="max_unpool2d affine_grid grid_sample")
+__all__ = [*declare(globals(), apart="max_unpool2d affine_grid grid_sample"), "upsample"]
+
+
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+             align_corners: bool | None = None) -> Tensor:
+    """`interpolate` by its older name, with a warning."""
+    warnings.warn("upsample: deprecated; use interpolate", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)
