@@ -13,6 +13,7 @@ from ..ops.arguments import as_bool, as_floats, as_int, as_number, as_tensor, br
 from ..tensor import Tensor
 from . import public
 
+_IN_PLACE = {"inplace": False}
 _LOSS = {"size_average": None, "reduce": None, "reduction": "mean"}  # PyTorch's places
 
 
@@ -28,6 +29,13 @@ _CHECKS: dict[Any, Callable[[str, str, Any], Any]] = {
     int: functools.partial(as_int, minimum=1, below=2**31)}
 
 
+def require(holds: bool, name: str, rule: str, *tensors: Any) -> None:
+    """ValueError, which shows the shapes of `tensors`, unless the rule holds."""
+    if not holds:
+        given = " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
+        raise ValueError(f"{name}: {rule}; got shape{'s' * (len(tensors) > 1)} {given}")
+
+
 def declare(names: dict[str, Any], inplace: str = "", apart: str = "") -> list[str]:
     """Declare the functions of a file, which the dict `names` holds, by their formulas.
 
@@ -41,8 +49,7 @@ def declare(names: dict[str, Any], inplace: str = "", apart: str = "") -> list[s
     Returns the ``__all__`` of the file.
     """
     for name in public(names):
-        more = _LOSS if name.endswith("_loss") else {"inplace": False} if (
-            name in inplace.split()) else {}
+        more = _LOSS if name.endswith("_loss") else _IN_PLACE if name in inplace.split() else {}
         names[name] = _declared(names[name], more, name not in apart.split())
     return public(names)
 

@@ -16,7 +16,7 @@ from ..ops.arguments import as_int, as_number, as_tensor_of
 from ..ops.elementwise import clamp, expm1, minimum, softplus, where
 from ..ops.operands import named
 from ..tensor import Tensor
-from .declared import declare
+from .declared import declare, require
 
 # ------------------------------------------------------------------------------------ activations
 
@@ -92,9 +92,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     arXiv 1502.01852.
     """
     C = input.shape[1] if input.ndim > 1 else 1
-    if weight.ndim > 1 or weight.numel() not in (1, C):
-        raise ValueError(f"prelu: weight must hold 1 slope, or {C}, one per channel; "
-            f"got shape {tuple(weight.shape)}")
+    rule = f"weight must hold 1 slope, or {C}, one per channel"
+    require(weight.ndim < 2 and weight.numel() in (1, C), "prelu", rule, weight)
     slopes = weight.reshape(-1, *[1] * (input.ndim - 2)) if input.ndim else weight.sum()
     return where(input > 0, input, input * slopes)
 
@@ -105,8 +104,7 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
     The row `padding_idx`, which may be negative, gets no gradient. IndexError for a row that there
     is not.
     """
-    if weight.ndim != 2:
-        raise ValueError(f"embedding: weight must be (count, D), got shape {tuple(weight.shape)}")
+    require(weight.ndim == 2, "embedding", "weight must be (count, D)", weight)
     rows, N = as_tensor_of("embedding", "input", input, "iu").array, weight.shape[0]
     if isinstance(rows, np.ndarray) and ((rows < 0) | (rows >= N)).any():
         raise IndexError(f"embedding: input must hold rows from 0 to {N - 1}, got {rows!r:.60}")
@@ -162,11 +160,10 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor,
     `cos` is the cosine of the angle between rows of `input1` and `input2`, (N, D), with a target of
     shape (N,); or (D,) with a target of shape ().
     """
-    shape = input1.shape
-    if input2.shape != shape or target.shape != shape[:-1] or len(shape) not in (1, 2):
-        given = f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
-        raise ValueError("cosine_embedding_loss: input1 and input2 must be (N, D) and target (N,), "
-            f"or (D,) and (); got {given}")
+    fits = input1.ndim in (1, 2) and input1.shape == input2.shape
+    rule = "input1 and input2 must be (N, D) and target (N,), or (D,) and ()"
+    require(fits and target.shape == input1.shape[:-1], "cosine_embedding_loss", rule, input1,
+        input2, target)
     squares = [x.square().sum(-1) + 1e-12 for x in (input1, input2)]
     cos = (input1 * input2).sum(-1) / (squares[0] * squares[1]).sqrt()
     apart = where(target == -1, clamp(cos - margin, min=0.0), 0.0)

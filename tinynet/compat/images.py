@@ -14,7 +14,7 @@ from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
 from ..ops.elementwise import hardtanh, where
 from ..ops.shapes import as_batch, unbatched
 from ..tensor import Tensor
-from .declared import declare
+from .declared import declare, require
 from .functions import scatter
 
 # ------------------------------------------------------------------------------ pixels rearranged
@@ -22,11 +22,10 @@ from .functions import scatter
 
 def _cut(name: str, input: Tensor, *divisors: int) -> list[int]:
     """The sizes of (..., C, H, W), the last three divided by `divisors`."""
-    last = input.shape[-3:]
-    if input.ndim < 3 or any(n % d for n, d in zip(last, divisors, strict=True)):
-        rule = f"must be (..., C, H, W), with sizes that {divisors} divide"
-        raise ValueError(f"{name}: input {rule}; got shape {tuple(input.shape)}")
-    return [*input.shape[:-3], *[n // d for n, d in zip(last, divisors, strict=True)]]
+    sizes = list(zip(input.shape[-3:], divisors, strict=False))
+    rule = f"input must be (..., C, H, W), with sizes that {divisors} divide"
+    require(len(sizes) == 3 and not any(n % d for n, d in sizes), name, rule, input)
+    return [*input.shape[:-3], *[n // d for n, d in sizes]]
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
@@ -63,9 +62,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
     `input` is (N, C, ...). Krizhevsky et al. 2012, ImageNet classification.
     """
-    if input.ndim < 3:
-        given = f"got shape {tuple(input.shape)}"
-        raise ValueError(f"local_response_norm: input must be (N, C, ...), {given}")
+    require(input.ndim > 2, "local_response_norm", "input must be (N, C, ...)", input)
     squares = pad((input * input).unsqueeze(1).flatten(3), (0, 0, size // 2, (size - 1) // 2))
     means = avg_pool2d(squares, (size, 1), 1).reshape(input.shape)
     return input / (means * alpha + k) ** beta
@@ -95,9 +92,8 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
     """
     name = "max_unpool2d"
     x, was_unbatched = as_batch(name, input)
-    if as_tensor_of(name, "indices", indices, "iu").shape != input.shape:
-        given = f"{tuple(indices.shape)} and {tuple(input.shape)}"
-        raise ValueError(f"{name}: indices and input must have one shape; got {given}")
+    fits = as_tensor_of(name, "indices", indices, "iu").shape == input.shape
+    require(fits, name, "indices and input must have one shape", indices, input)
     kernel, pads = pair(name, "kernel_size", kernel_size, 1), pair(name, "padding", padding, 0)
     steps = kernel if stride is None else pair(name, "stride", stride, 1)
     size = tuple([(n - 1) * s + k - 2 * p
@@ -134,9 +130,8 @@ def affine_grid(theta: Tensor, size: Any, align_corners: Any = None) -> Tensor:
     """
     sizes = as_ints("affine_grid", "size", tuple(size) if isinstance(size, list) else size, 1)
     corners = _corners("affine_grid", align_corners)
-    if len(sizes) != 4 or theta.shape != (sizes[0], 2, 3):
-        given = f"got {sizes} and {tuple(theta.shape)}"
-        raise ValueError(f"affine_grid: size must be (N, C, H, W) and theta (N, 2, 3); {given}")
+    rule = f"size {sizes} must be (N, C, H, W), and theta (N, 2, 3)"
+    require(len(sizes) == 4 and theta.shape == (sizes[0], 2, 3), "affine_grid", rule, theta)
     N, _, H, W = sizes
     lines = [np.linspace(-1, 1, n) * (n > 1 if corners else (n - 1) / n) for n in (H, W)]
     y, x = np.meshgrid(*lines, indexing="ij")
@@ -162,9 +157,8 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     as_choice(name, "padding_mode", padding_mode, ("zeros", "border"))
     corners = _corners(name, align_corners)
     fits = input.ndim == grid.ndim == 4 and grid.shape[::3] == (input.shape[0], 2)
-    if not fits or 0 in input.shape[1:]:
-        given = f"got {tuple(input.shape)} and {tuple(grid.shape)}"
-        raise ValueError(f"{name}: input must be (N, C, H, W), grid (N, OH, OW, 2); {given}")
+    rule = "input must be (N, C, H, W), grid (N, OH, OW, 2)"
+    require(fits and 0 not in input.shape[1:], name, rule, input, grid)
     (N, C, H, W), (OH, OW) = input.shape, grid.shape[1:3]
     y, x = [(grid[..., i] + 1.0) * ((n - 1) / 2) if corners else
             ((grid[..., i] + 1.0) * n - 1.0) / 2.0 for i, n in ((1, H), (0, W))]
