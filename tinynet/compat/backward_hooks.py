@@ -40,17 +40,14 @@ def _through(values: tuple[Any, ...], see: Callable[[Any], Any]) -> tuple[Any, .
     return tuple([v if part is None else part for v, part in zip(values, made, strict=True)])
 
 
-class Watch:
-    """One call of a module with hooks, each with whether it is called first, with the outputs."""
+def watched(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
+    """The inputs of a call of a module with hooks, watched, and what watches its result."""
+    hooks = list(module._backward_hooks.values())  # each with whether it is called first
+    of_outputs: Any = None
 
-    def __init__(self, module: Any, hooks: list[tuple[Callable[..., Any], bool]]):
-        self.module, self.hooks = module, hooks
-        self.of_outputs: Any = None
-        self.without_grad: tuple[Any, ...] = ()  # for inputs of which none requires grad
-
-    def _call(self, is_first: bool, gradients: Any, *others: Any) -> Any:
-        for hook in [hook for hook, first in self.hooks if first == is_first]:
-            answer = hook(self.module, gradients, *others)
+    def call(is_first: bool, gradients: Any, *others: Any) -> Any:
+        for hook in [hook for hook, first in hooks if first == is_first]:
+            answer = hook(module, gradients, *others)
             answer = (answer,) if isinstance(answer, Tensor) else answer
             wanted = [getattr(g, "shape", None) for g in gradients]
             if answer is not None and [getattr(g, "shape", None) for g in answer] != wanted:
@@ -59,27 +56,26 @@ class Watch:
             gradients = gradients if answer is None else answer
         return gradients
 
-    def enter(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The inputs, watched."""
-        watched = _through(inputs, lambda gs: self._call(False, gs, self.of_outputs))
-        self.without_grad = (None,) * len(inputs) if watched is inputs else ()
-        return watched
+    inside = _through(inputs, lambda gradients: call(False, gradients, of_outputs))
+    without_grad = (None,) * len(inputs) if inside is inputs else ()
 
-    def leave(self, result: Any) -> Any:
-        """The result, a tensor or several, watched."""
-        def see(gradients: Any) -> Any:
-            self.of_outputs = self._call(True, gradients)
-            if self.without_grad:  # no gradient arrives there, so the hooks are called here
-                self._call(False, self.without_grad, self.of_outputs)
-            return self.of_outputs
+    def see(gradients: Any) -> Any:
+        nonlocal of_outputs
+        of_outputs = call(True, gradients)
+        if without_grad:  # no gradient arrives at the inputs, so the hooks are called here
+            call(False, without_grad, of_outputs)
+        return of_outputs
 
+    def leave(result: Any) -> Any:
         if isinstance(result, Tensor):
             return _through((result,), see)[0]
         if not isinstance(result, (tuple, list)):
             given = type(result).__name__
-            raise TypeError(f"{type(self.module).__name__}: with hooks on gradients, forward must "
+            raise TypeError(f"{type(module).__name__}: with hooks on gradients, forward must "
                 f"return a tensor or several, got {given}")
         return type(result)(_through(tuple(result), see))
+
+    return inside, leave
 
 
 __all__ = public(globals())
