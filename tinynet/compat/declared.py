@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from ..arrays import array_module
 from ..nn.function_module import bind
@@ -23,7 +23,10 @@ def _target(function: str, name: str, value: Any) -> Tensor:
     return as_floats(function, name, value.float() if is_whole else value)
 
 
-# What an argument's annotation demands. All others are left to the formula.
+Target = Annotated[Tensor, _target]
+Power = Annotated[float, functools.partial(as_number, positive=True, infinite=True)]  # of a norm
+# What an argument's annotation demands, if it doesn't say itself, as those above do. All others are
+# left to the formula.
 _CHECKS: dict[Any, Callable[[str, str, Any], Any]] = {
     Tensor: as_floats, float: as_number, bool: as_bool,
     int: functools.partial(as_int, minimum=1, below=2**31)}
@@ -57,7 +60,11 @@ def declare(names: dict[str, Any], inplace: str = "", apart: str = "") -> list[s
 def _declared(function: Callable[..., Any], more: dict[str, Any], one_shape: bool) -> Any:
     """`function`, checked, with the arguments `more`."""
     name, own = function.__name__, inspect.signature(function).parameters
-    signature = inspect.Signature([*own.values(), *[
+    checks = {n: getattr(p.annotation, "__metadata__", [_CHECKS.get(p.annotation)])[0]
+              for n, p in own.items()}
+    plain = [p.replace(annotation=getattr(p.annotation, "__origin__", p.annotation))
+             for p in own.values()]
+    signature = inspect.Signature([*plain, *[
         inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
         for n, default in more.items() if n not in own]])
 
@@ -66,9 +73,7 @@ def _declared(function: Callable[..., Any], more: dict[str, Any], one_shape: boo
         given = bind(name, signature, arguments, options)
         beside = {n: given.pop(n) for n in more}
         for key, value in given.items():
-            kind = own[key].annotation
-            check = _target if (key, kind) == ("target", Tensor) else _CHECKS.get(kind)
-            given[key] = check(name, key, value) if check else value
+            given[key] = checks[key](name, key, value) if checks[key] else value
         arrays = [v.array for v in given.values() if isinstance(v, Tensor)]
         array_module(*arrays, function=name)
         if one_shape:

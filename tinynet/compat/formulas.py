@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..nn import functional as F
-from ..ops import indexing, reductions
-from ..ops.arguments import as_int, as_number, as_tensor_of
+from ..ops import indexing
+from ..ops.arguments import as_int, as_tensor_of
 from ..ops.elementwise import clamp, expm1, minimum, softplus, where
 from ..ops.operands import named
+from ..optim.declared import NotNegative
 from ..tensor import Tensor
-from .declared import declare, require
+from .declared import declare, Power, require, Target
 
 # ------------------------------------------------------------------------------------ activations
 
@@ -74,9 +75,8 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return where(input.abs() <= lambd, 0.0, input)
 
 
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: NotNegative = 0.5) -> Tensor:
     """`input` moved towards 0 by `lambd`, which is not negative; 0 if it is nearer than that."""
-    as_number("softshrink", "lambd", lambd, 0)
     return where(input.abs() <= lambd, 0.0, input - input.sign() * lambd)
 
 
@@ -118,7 +118,7 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
 # ----------------------------------------------------------------------------------------- losses
 
 
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor,
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Target,
                         margin: float = 0.0) -> Tensor:
     """``max(0, margin - target * (input1 - input2))``; `target` is 1 where input1 ranks higher.
 
@@ -127,18 +127,18 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor,
     return clamp(margin - target * (input1 - input2), min=0.0)
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0) -> Tensor:
+def hinge_embedding_loss(input: Tensor, target: Target, margin: float = 1.0) -> Tensor:
     """`input`, a distance, where `target` is 1, and ``max(0, margin - input)`` where it is -1."""
     far = where(target != 1, clamp(margin - input, min=0.0), 0.0)
     return far + where(target != -1, input, 0.0)
 
 
-def soft_margin_loss(input: Tensor, target: Tensor) -> Tensor:
+def soft_margin_loss(input: Tensor, target: Target) -> Tensor:
     """``log(1 + exp(-target * input))`` for targets 1 and -1."""
     return softplus(-target * input)
 
 
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+def poisson_nll_loss(input: Tensor, target: Target, log_input: bool = True, full: bool = False,
                      size_average: bool | None = None, eps: float = 1e-8) -> Tensor:
     """``exp(input) - target * input``: the negative log-likelihood of Poisson counts `target`.
 
@@ -153,7 +153,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     return loss
 
 
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor,
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Target,
                           margin: float = 0.0) -> Tensor:
     """``1 - cos`` where `target` is 1, ``max(0, cos - margin)`` where it is -1.
 
@@ -170,25 +170,19 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor,
     return where(target == 1, 1.0 - cos, apart)
 
 
-def _distance(name: str, x1: Tensor, x2: Tensor, p: Any, eps: float,
-              keepdim: bool = False) -> Tensor:
-    p = as_number(name, "p", p, positive=True, infinite=True)
-    return reductions.norm(x1 - x2 + eps, p, -1, keepdim)
-
-
-def pairwise_distance(x1: Tensor, x2: Tensor, p: Any = 2.0, eps: float = 1e-6,
+def pairwise_distance(x1: Tensor, x2: Tensor, p: Power = 2.0, eps: float = 1e-6,
                       keepdim: bool = False) -> Tensor:
     """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
-    return _distance("pairwise_distance", x1, x2, p, eps, keepdim)
+    return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0,
-                        p: Any = 2.0, eps: float = 1e-6, swap: bool = False) -> Tensor:
+                        p: Power = 2.0, eps: float = 1e-6, swap: bool = False) -> Tensor:
     """``max(0, margin + d(anchor, positive) - d(anchor, negative))``, d = `pairwise_distance`.
 
     With `swap`, the smaller of d(anchor, negative) and d(positive, negative). Balntas et al. 2016.
     """
-    distance = functools.partial(_distance, "triplet_margin_loss", p=p, eps=eps)
+    distance = functools.partial(pairwise_distance, p=p, eps=eps)
     near, far = distance(anchor, positive), distance(anchor, negative)
     far = minimum(far, distance(positive, negative)) if swap else far
     return clamp(margin + near - far, min=0.0)

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -115,25 +115,26 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
 # --------------------------------------------------------------------------------------- sampling
 
 
-def _corners(name: str, align_corners: Any) -> bool:
-    if align_corners is None:
-        warnings.warn(f"{name}: align_corners is False by default; say which", stacklevel=4)
-        return False
-    return as_bool(name, "align_corners", align_corners)
+def _corners(function: str, name: str, value: Any) -> bool:
+    if value is None:
+        warnings.warn(f"{function}: {name} is False by default; say which", stacklevel=3)
+    return value is not None and as_bool(function, name, value)
 
 
-def affine_grid(theta: Tensor, size: Any, align_corners: Any = None) -> Tensor:
+Corners = Annotated[bool | None, _corners]
+
+
+def affine_grid(theta: Tensor, size: Any, align_corners: Corners = None) -> Tensor:
     """Where the pixels of an image of `size` (N, C, H, W) lie after an affine map: (N, H, W, 2).
 
     `theta` is (N, 2, 3): (x, y) = theta @ (column, row, 1). Columns and rows go from -1 to 1, the
     centres of the outer pixels with `align_corners`, else the edges of the image.
     """
     sizes = as_ints("affine_grid", "size", tuple(size) if isinstance(size, list) else size, 1)
-    corners = _corners("affine_grid", align_corners)
     rule = f"size {sizes} must be (N, C, H, W), and theta (N, 2, 3)"
     require(len(sizes) == 4 and theta.shape == (sizes[0], 2, 3), "affine_grid", rule, theta)
     N, _, H, W = sizes
-    lines = [np.linspace(-1, 1, n) * (n > 1 if corners else (n - 1) / n) for n in (H, W)]
+    lines = [np.linspace(-1, 1, n) * (n > 1 if align_corners else (n - 1) / n) for n in (H, W)]
     y, x = np.meshgrid(*lines, indexing="ij")
     pixels = np.stack([x, y, np.ones_like(x)], -1).reshape(H * W, 3).astype(theta.dtype)
     places = creation.tensor(pixels, device=theta.device) @ theta.transpose(1, 2)
@@ -141,7 +142,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: Any = None) -> Tensor:
 
 
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
-                align_corners: Any = None) -> Tensor:
+                align_corners: Corners = None) -> Tensor:
     """`input` (N, C, H, W) read at the places `grid` (N, OH, OW, 2): (N, C, OH, OW).
 
     Args:
@@ -155,12 +156,11 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     name = "grid_sample"
     as_choice(name, "mode", mode, ("bilinear", "nearest"))
     as_choice(name, "padding_mode", padding_mode, ("zeros", "border"))
-    corners = _corners(name, align_corners)
     fits = input.ndim == grid.ndim == 4 and grid.shape[::3] == (input.shape[0], 2)
     rule = "input must be (N, C, H, W), grid (N, OH, OW, 2)"
     require(fits and 0 not in input.shape[1:], name, rule, input, grid)
     (N, C, H, W), (OH, OW) = input.shape, grid.shape[1:3]
-    y, x = [(grid[..., i] + 1.0) * ((n - 1) / 2) if corners else
+    y, x = [(grid[..., i] + 1.0) * ((n - 1) / 2) if align_corners else
             ((grid[..., i] + 1.0) * n - 1.0) / 2.0 for i, n in ((1, H), (0, W))]
     if padding_mode == "border":
         y, x = [hardtanh(t, min=0.0, max=n - 1.0) for t, n in ((y, H), (x, W))]
