@@ -1,5 +1,6 @@
 """Layers that small networks seldom need; `tinynet.nn` looks them up here."""
 
+import operator
 from types import ModuleType
 from typing import Any
 
@@ -110,9 +111,7 @@ class Embedding(Module):
 class _OfParameters:
     """What makes a container of modules one of parameters; tensors become parameters."""
 
-    @property
-    def _held(self: Any) -> dict[str, Any]:
-        return self._parameters
+    _held = property(operator.attrgetter("_parameters"))
 
     def _add(self: Any, name: str, value: Any) -> None:
         is_plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
