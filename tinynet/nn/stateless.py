@@ -64,6 +64,7 @@ class _Loss(FunctionModule):
 
     _others: tuple[str, ...] = ()  # reductions besides none, mean and sum
     size_average = reduce = None
+    reduction: str
 
     def _check(self) -> None:
         older = self.size_average, self.reduce
