@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd import Primitive
-from ..ops import shapes
+from ..ops.shapes import cat
 from ..tensor import Tensor
 from . import public
 
@@ -23,35 +23,31 @@ def _through(values: tuple[Any, ...], see: Callable[[Any], Any]) -> tuple[Any, .
     All tensors that require grad go through one vector, because their gradients must meet. `see`
     gets a tuple of gradients, None for other values, and returns one.
     """
-    places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
-    sizes = [values[i].numel() for i in places]
+    wanted = [isinstance(v, Tensor) and v.requires_grad for v in values]
+    tensors = [v for v, is_wanted in zip(values, wanted, strict=True) if is_wanted]
 
     def cut(vector: Any) -> tuple[Any, ...]:
-        parts: list[Any] = [None] * len(values)
-        for i, part in zip(places, shapes.split(vector, sizes), strict=True):
-            parts[i] = shapes.reshape(part, values[i].shape).to(values[i].dtype)
-        return tuple(parts)
+        parts = zip(tensors, vector.split([v.numel() for v in tensors]), strict=True)
+        shaped = iter([part.reshape(v.shape).to(v.dtype) for v, part in parts])
+        return tuple([next(shaped) if is_wanted else None for is_wanted in wanted])
 
     def join(parts: Any) -> Any:
-        return shapes.cat([shapes.reshape(parts[i], -1) for i in places])
+        return cat([v.reshape(-1) for v, is_wanted in zip(parts, wanted, strict=True) if is_wanted])
 
-    if not places:
+    if not tensors:
         return values
     made = cut(_watched(join(values), see=lambda g: join(see(cut(g))).to(g.dtype)))
     return tuple([v if part is None else part for v, part in zip(values, made, strict=True)])
 
 
-class Watch:
-    """One call of a module with hooks, each with whether it is called first, with the outputs."""
+def watched(module: Any, inputs: tuple[Any, ...]) -> tuple[Any, Callable[[Any], Any]]:
+    """The inputs of a call of a module with hooks, watched, and what watches its result."""
+    hooks = list(module._backward_hooks.values())  # each with whether it is called first
+    of_outputs: Any = None
 
-    def __init__(self, module: Any, hooks: list[tuple[Callable[..., Any], bool]]):
-        self.module, self.hooks = module, hooks
-        self.of_outputs: Any = None
-        self.without_grad: tuple[Any, ...] = ()  # for inputs of which none requires grad
-
-    def _call(self, is_first: bool, gradients: Any, *others: Any) -> Any:
-        for hook in [hook for hook, first in self.hooks if first == is_first]:
-            answer = hook(self.module, gradients, *others)
+    def call(is_first: bool, gradients: Any, *others: Any) -> Any:
+        for hook in [hook for hook, first in hooks if first == is_first]:
+            answer = hook(module, gradients, *others)
             answer = (answer,) if isinstance(answer, Tensor) else answer
             wanted = [getattr(g, "shape", None) for g in gradients]
             if answer is not None and [getattr(g, "shape", None) for g in answer] != wanted:
@@ -60,27 +56,26 @@ class Watch:
             gradients = gradients if answer is None else answer
         return gradients
 
-    def enter(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The inputs, watched."""
-        watched = _through(inputs, lambda gs: self._call(False, gs, self.of_outputs))
-        self.without_grad = (None,) * len(inputs) if watched is inputs else ()
-        return watched
+    inside = _through(inputs, lambda gradients: call(False, gradients, of_outputs))
+    without_grad = (None,) * len(inputs) if inside is inputs else ()
 
-    def leave(self, result: Any) -> Any:
-        """The result, a tensor or several, watched."""
-        def see(gradients: Any) -> Any:
-            self.of_outputs = self._call(True, gradients)
-            if self.without_grad:  # no gradient arrives there, so the hooks are called here
-                self._call(False, self.without_grad, self.of_outputs)
-            return self.of_outputs
+    def see(gradients: Any) -> Any:
+        nonlocal of_outputs
+        of_outputs = call(True, gradients)
+        if without_grad:  # no gradient arrives at the inputs, so the hooks are called here
+            call(False, without_grad, of_outputs)
+        return of_outputs
 
+    def leave(result: Any) -> Any:
         if isinstance(result, Tensor):
             return _through((result,), see)[0]
         if not isinstance(result, (tuple, list)):
             given = type(result).__name__
-            raise TypeError(f"{type(self.module).__name__}: with hooks on gradients, forward must "
+            raise TypeError(f"{type(module).__name__}: with hooks on gradients, forward must "
                 f"return a tensor or several, got {given}")
         return type(result)(_through(tuple(result), see))
+
+    return inside, leave
 
 
 __all__ = public(globals())

@@ -2,33 +2,32 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from .. import creation
 from ..nn.functional import avg_pool2d, interpolate, pad
 from ..nn.functional.pooling import averages
-from ..ops import elementwise, indexing
+from ..ops import indexing
 from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
+from ..ops.elementwise import hardtanh, where
 from ..ops.shapes import as_batch, unbatched
 from ..tensor import Tensor
-from . import public
-from .declared import formula
+from .declared import declare, require
+from .functions import scatter
 
 # ------------------------------------------------------------------------------ pixels rearranged
 
 
 def _cut(name: str, input: Tensor, *divisors: int) -> list[int]:
     """The sizes of (..., C, H, W), the last three divided by `divisors`."""
-    last = input.shape[-3:]
-    if input.ndim < 3 or any(n % d for n, d in zip(last, divisors, strict=True)):
-        rule = f"must be (..., C, H, W), with sizes that {divisors} divide"
-        raise ValueError(f"{name}: input {rule}; got shape {tuple(input.shape)}")
-    return [*input.shape[:-3], *[n // d for n, d in zip(last, divisors, strict=True)]]
+    sizes = list(zip(input.shape[-3:], divisors, strict=False))
+    rule = f"input must be (..., C, H, W), with sizes that {divisors} divide"
+    require(len(sizes) == 3 and not any(n % d for n, d in sizes), name, rule, input)
+    return [*input.shape[:-3], *[n // d for n, d in sizes]]
 
 
-@formula()
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., C·r², H, W) -> (..., C, H·r, W·r): each r² channels become r x r pixels.
 
@@ -40,7 +39,6 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return x.reshape(*N, C, H * r, W * r)
 
 
-@formula()
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(..., C, H·r, W·r) -> (..., C·r², H, W), the reverse of `pixel_shuffle`."""
     r = downscale_factor
@@ -49,39 +47,27 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return x.reshape(*N, C * r * r, H, W)
 
 
-@formula()
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """(..., C, H, W) with the channels of the groups interleaved. Zhang et al. 2017, ShuffleNet."""
     *N, C, H, W = _cut("channel_shuffle", input, groups, 1, 1)
     return input.reshape(*N, groups, C, H, W).transpose(-4, -3).reshape(input.shape)
 
 
-def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
-             align_corners: bool | None = None) -> Tensor:
-    """`interpolate` by its older name, with a warning."""
-    warnings.warn("upsample: deprecated; use interpolate", stacklevel=2)
-    return interpolate(input, size, scale_factor, mode, align_corners)
-
-
 # ---------------------------------------------------------------------------------------- pooling
 
 
-@formula()
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75,
                         k: float = 1.0) -> Tensor:
     """``input / (k + alpha * mean) ** beta``, the mean over squares of `size` channels around.
 
     `input` is (N, C, ...). Krizhevsky et al. 2012, ImageNet classification.
     """
-    if input.ndim < 3:
-        given = f"got shape {tuple(input.shape)}"
-        raise ValueError(f"local_response_norm: input must be (N, C, ...), {given}")
+    require(input.ndim > 2, "local_response_norm", "input must be (N, C, ...)", input)
     squares = pad((input * input).unsqueeze(1).flatten(3), (0, 0, size // 2, (size - 1) // 2))
     means = avg_pool2d(squares, (size, 1), 1).reshape(input.shape)
     return input / (means * alpha + k) ** beta
 
 
-@formula()
 def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None,
               ceil_mode: bool = False) -> Tensor:
     """``sum(input ** p) ** (1 / p)`` under each position of a window, p = `norm_type`.
@@ -95,7 +81,6 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = N
     return (means.sign() * means.abs().relu() * float(size)) ** (1.0 / norm_type)
 
 
-@formula()
 def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = None,
                  padding: Any = 0, output_size: Any = None) -> Tensor:
     """Zeros with the largest values put back where `max_pool2d` found them.
@@ -107,9 +92,8 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
     """
     name = "max_unpool2d"
     x, was_unbatched = as_batch(name, input)
-    if as_tensor_of(name, "indices", indices, "iu").shape != input.shape:
-        given = f"{tuple(indices.shape)} and {tuple(input.shape)}"
-        raise ValueError(f"{name}: indices and input must have one shape; got {given}")
+    fits = as_tensor_of(name, "indices", indices, "iu").shape == input.shape
+    require(fits, name, "indices and input must have one shape", indices, input)
     kernel, pads = pair(name, "kernel_size", kernel_size, 1), pair(name, "padding", padding, 0)
     steps = kernel if stride is None else pair(name, "stride", stride, 1)
     size = tuple([(n - 1) * s + k - 2 * p
@@ -120,49 +104,45 @@ def max_unpool2d(input: Tensor, indices: Any, kernel_size: Any, stride: Any = No
         if len(wanted) < 2 or [w for w, n, step in pairs if abs(w - n) >= step]:
             raise ValueError(f"{name}: output_size {wanted} must be less than a stride from {size}")
         size = wanted
-    (N, C, *_), pixels, places = x.shape, math.prod(size), indices.array
+    pixels, places = math.prod(size), indices.array
     if isinstance(places, np.ndarray) and ((places < 0) | (places >= pixels)).any():
         raise ValueError(f"{name}: indices must be from 0 to {pixels - 1}, for {size} pixels")
-    flat = creation.zeros(N * C, pixels, dtype=x.dtype, device=x.device)
-    rows = creation.arange(N * C, device=x.device).unsqueeze(1)
-    shape = (N * C, math.prod(x.shape[2:]))
-    flat[rows, indices.long().reshape(shape)] = x.reshape(shape)
-    return unbatched(flat.reshape(N, C, *size), was_unbatched)
+    zeros = creation.zeros(*x.shape[:2], pixels, dtype=x.dtype, device=x.device)
+    y = scatter(zeros, 2, indices.reshape(x.shape).flatten(2).long(), x.flatten(2))
+    return unbatched(y.unflatten(2, size), was_unbatched)
 
 
 # --------------------------------------------------------------------------------------- sampling
 
 
-def _corners(name: str, align_corners: Any) -> bool:
-    if align_corners is None:
-        warnings.warn(f"{name}: align_corners is False by default; say which", stacklevel=4)
-        return False
-    return as_bool(name, "align_corners", align_corners)
+def _corners(function: str, name: str, value: Any) -> bool:
+    if value is None:
+        warnings.warn(f"{function}: {name} is False by default; say which", stacklevel=3)
+    return value is not None and as_bool(function, name, value)
 
 
-@formula()
-def affine_grid(theta: Tensor, size: Any, align_corners: Any = None) -> Tensor:
+Corners = Annotated[bool | None, _corners]
+
+
+def affine_grid(theta: Tensor, size: Any, align_corners: Corners = None) -> Tensor:
     """Where the pixels of an image of `size` (N, C, H, W) lie after an affine map: (N, H, W, 2).
 
     `theta` is (N, 2, 3): (x, y) = theta @ (column, row, 1). Columns and rows go from -1 to 1, the
     centres of the outer pixels with `align_corners`, else the edges of the image.
     """
     sizes = as_ints("affine_grid", "size", tuple(size) if isinstance(size, list) else size, 1)
-    corners = _corners("affine_grid", align_corners)
-    if len(sizes) != 4 or theta.shape != (sizes[0], 2, 3):
-        given = f"got {sizes} and {tuple(theta.shape)}"
-        raise ValueError(f"affine_grid: size must be (N, C, H, W) and theta (N, 2, 3); {given}")
+    rule = f"size {sizes} must be (N, C, H, W), and theta (N, 2, 3)"
+    require(len(sizes) == 4 and theta.shape == (sizes[0], 2, 3), "affine_grid", rule, theta)
     N, _, H, W = sizes
-    lines = [np.linspace(-1, 1, n) * (n > 1 if corners else (n - 1) / n) for n in (H, W)]
+    lines = [np.linspace(-1, 1, n) * (n > 1 if align_corners else (n - 1) / n) for n in (H, W)]
     y, x = np.meshgrid(*lines, indexing="ij")
     pixels = np.stack([x, y, np.ones_like(x)], -1).reshape(H * W, 3).astype(theta.dtype)
     places = creation.tensor(pixels, device=theta.device) @ theta.transpose(1, 2)
     return places.reshape(N, H, W, 2)
 
 
-@formula()
 def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
-                align_corners: Any = None) -> Tensor:
+                align_corners: Corners = None) -> Tensor:
     """`input` (N, C, H, W) read at the places `grid` (N, OH, OW, 2): (N, C, OH, OW).
 
     Args:
@@ -176,23 +156,21 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     name = "grid_sample"
     as_choice(name, "mode", mode, ("bilinear", "nearest"))
     as_choice(name, "padding_mode", padding_mode, ("zeros", "border"))
-    corners = _corners(name, align_corners)
     fits = input.ndim == grid.ndim == 4 and grid.shape[::3] == (input.shape[0], 2)
-    if not fits or 0 in input.shape[1:]:
-        given = f"got {tuple(input.shape)} and {tuple(grid.shape)}"
-        raise ValueError(f"{name}: input must be (N, C, H, W), grid (N, OH, OW, 2); {given}")
+    rule = "input must be (N, C, H, W), grid (N, OH, OW, 2)"
+    require(fits and 0 not in input.shape[1:], name, rule, input, grid)
     (N, C, H, W), (OH, OW) = input.shape, grid.shape[1:3]
-    y, x = [(grid[..., i] + 1.0) * ((n - 1) / 2) if corners else
+    y, x = [(grid[..., i] + 1.0) * ((n - 1) / 2) if align_corners else
             ((grid[..., i] + 1.0) * n - 1.0) / 2.0 for i, n in ((1, H), (0, W))]
     if padding_mode == "border":
-        y, x = [elementwise.hardtanh(t, min=0.0, max=n - 1.0) for t, n in ((y, H), (x, W))]
+        y, x = [hardtanh(t, min=0.0, max=n - 1.0) for t, n in ((y, H), (x, W))]
 
     def read(row: Tensor, column: Tensor) -> Tensor:
         inside = (row >= 0) & (row < H) & (column >= 0) & (column < W)
-        index = elementwise.where(inside, row * W + column, 0.0).long()
+        index = where(inside, row * W + column, 0.0).long()
         index = index.reshape(N, 1, OH * OW).expand(N, C, OH * OW)
         found = indexing.gather(input.flatten(2), 2, index).reshape(N, C, OH, OW)
-        return elementwise.where(inside.unsqueeze(1), found, 0.0)
+        return where(inside.unsqueeze(1), found, 0.0)
 
     if mode == "nearest":
         return read(y.detach().round(), x.detach().round())
@@ -203,4 +181,11 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     return parts[0] + parts[1] + parts[2] + parts[3]
 
 
-__all__ = public(globals())
+__all__ = [*declare(globals(), apart="max_unpool2d affine_grid grid_sample"), "upsample"]
+
+
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+             align_corners: bool | None = None) -> Tensor:
+    """`interpolate` by its older name, with a warning."""
+    warnings.warn("upsample: deprecated; use interpolate", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)

@@ -5,19 +5,10 @@ import warnings
 from typing import Any
 
 from ..nn import init
-from ..ops.arguments import as_choice
-from ..tensor import Tensor
 
-
-def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    """Fan in and fan out of a weight; the name is PyTorch's."""
-    return init._fans("_calculate_fan_in_and_fan_out", tensor)
-
-
-def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
-    """One of the two, as `mode` says: "fan_in" or "fan_out"; the name is PyTorch's."""
-    as_choice("_calculate_correct_fan", "mode", mode, ("fan_in", "fan_out"))
-    return init._fans("_calculate_correct_fan", tensor)[mode == "fan_out"]
+# Fan in and fan out of a weight; and one of the two, as "fan_in" or "fan_out" says.
+_calculate_fan_in_and_fan_out = functools.partial(init._fans, "_calculate_fan_in_and_fan_out")
+_calculate_correct_fan = functools.partial(init._fan, "_calculate_correct_fan")
 
 
 def _older(name: str) -> Any:

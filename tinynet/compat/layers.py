@@ -1,5 +1,6 @@
 """Layers that small networks seldom need; `tinynet.nn` looks them up here."""
 
+import operator
 from types import ModuleType
 from typing import Any
 
@@ -17,59 +18,42 @@ from . import formulas, images, public
 
 # -------------------------------------------------------------------------------------- functions
 
-
-class CELU(FunctionModule, function=formulas.celu): ...
-class SELU(FunctionModule, function=formulas.selu): ...
-class Mish(FunctionModule, function=formulas.mish): ...
-class Hardsigmoid(FunctionModule, function=formulas.hardsigmoid): ...
-class Hardswish(FunctionModule, function=formulas.hardswish): ...
-class Softsign(FunctionModule, function=formulas.softsign): ...
-class LogSigmoid(FunctionModule, function=formulas.logsigmoid): ...
-class Tanhshrink(FunctionModule, function=formulas.tanhshrink): ...
-class Hardshrink(FunctionModule, function=formulas.hardshrink): ...
-class Softshrink(FunctionModule, function=formulas.softshrink): ...
-class Threshold(FunctionModule, function=formulas.threshold): ...
+# Layers by the classes they are made from. Each calls the function of its name, without capitals.
+_LAYERS = {
+    FunctionModule: """CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink
+        Hardshrink Softshrink Threshold PixelShuffle PixelUnshuffle ChannelShuffle
+        LocalResponseNorm Unfold Fold""",
+    _Loss: """MarginRankingLoss HingeEmbeddingLoss CosineEmbeddingLoss SoftMarginLoss
+        PoissonNLLLoss TripletMarginLoss""",
+    _Pool2d: "LPPool2d"}
+_FUNCTIONS = {name.replace("_", ""): getattr(room, name)
+              for room in (F, formulas, images) for name in room.__all__ if name[-1] != "_"}
+for _base, _names in _LAYERS.items():
+    for _name in _names.split():
+        globals()[_name] = type(_name, (_base,), {}, function=_FUNCTIONS[_name.lower()])
 
 
 class Softmax2d(FunctionModule, function=F.softmax, arguments="", dim=-3):
     """`Softmax` over the channels of (N, C, H, W) or (C, H, W)."""
 
 
-class MarginRankingLoss(_Loss, function=formulas.margin_ranking_loss): ...
-class HingeEmbeddingLoss(_Loss, function=formulas.hinge_embedding_loss): ...
-class CosineEmbeddingLoss(_Loss, function=formulas.cosine_embedding_loss): ...
-class SoftMarginLoss(_Loss, function=formulas.soft_margin_loss): ...
-class PoissonNLLLoss(_Loss, function=formulas.poisson_nll_loss): ...
-class TripletMarginLoss(_Loss, function=formulas.triplet_margin_loss): ...
 class PairwiseDistance(FunctionModule, function=formulas.pairwise_distance, shows=""): ...
 
 
-class PixelShuffle(FunctionModule, function=images.pixel_shuffle): ...
-class PixelUnshuffle(FunctionModule, function=images.pixel_unshuffle): ...
-class ChannelShuffle(FunctionModule, function=images.channel_shuffle): ...
-class LocalResponseNorm(FunctionModule, function=images.local_response_norm): ...
-class LPPool2d(_Pool2d, function=images.lp_pool2d): ...
-class Unfold(FunctionModule, function=F.unfold): ...
-class Fold(FunctionModule, function=F.fold): ...
-
-
 class MaxUnpool2d(_Pool2d, function=images.max_unpool2d, arguments="kernel_size stride padding"):
-    def forward(self, *tensors: Any, **named: Any) -> Any:
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         """Takes what the pool returned, and perhaps the size of its input."""
-        if len(tensors) == 3:
-            named["output_size"] = tensors[2]
-        return super().forward(*tensors[:2], **named)
+        return super().forward(input, indices, output_size=output_size)
 
 
-_SIZES = "size scale_factor"
-
-
-class UpsamplingNearest2d(Upsample, function=F.interpolate, arguments=_SIZES, mode="nearest"):
+class UpsamplingNearest2d(
+    Upsample, function=F.interpolate, arguments="size scale_factor", mode="nearest"):
     """`Upsample` with mode "nearest"."""
 
 
 class UpsamplingBilinear2d(
-    Upsample, function=F.interpolate, arguments=_SIZES, mode="bilinear", align_corners=True):
+    Upsample, function=F.interpolate, arguments="size scale_factor", mode="bilinear",
+    align_corners=True):
     """`Upsample` with mode "bilinear" and ``align_corners=True``."""
 
 
@@ -127,9 +111,7 @@ class Embedding(Module):
 class _OfParameters:
     """What makes a container of modules one of parameters; tensors become parameters."""
 
-    @property
-    def _held(self: Any) -> dict[str, Any]:
-        return self._parameters
+    _held = property(operator.attrgetter("_parameters"))
 
     def _add(self: Any, name: str, value: Any) -> None:
         is_plain = isinstance(value, Tensor) and not isinstance(value, Parameter)

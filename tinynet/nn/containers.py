@@ -12,12 +12,8 @@ from .module import Module, iterated
 class _Container(Module):
     """Holds modules by name."""
 
-    @property
-    def _held(self) -> dict[str, Any]:
-        return self._modules
-
-    def _add(self, name: str, value: Any) -> None:
-        self.add_module(name, value)
+    _held = property(operator.attrgetter("_modules"))
+    _add = Module.add_module
 
     def __len__(self) -> int:
         return len(self._held)
@@ -49,9 +45,6 @@ class _Numbered(_Container):
         del modules[index if isinstance(index, slice) else self._as_position(index, len(self))]
         self._renumber(modules)
 
-    def __iadd__(self, modules: Iterable[Module]) -> Any:
-        return self.extend(modules)
-
     def __add__(self, modules: Iterable[Module]) -> Any:
         return type(self)().extend(self).extend(modules)
 
@@ -71,6 +64,8 @@ class _Numbered(_Container):
         for module in list(iterated(type(self).__name__, modules, "a sequence of modules")):
             self.append(module)
         return self
+
+    __iadd__ = extend
 
     def insert(self, index: int, module: Module) -> Any:
         """Put a module before position `index`; returns self."""

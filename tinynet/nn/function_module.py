@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ..tensor import Tensor
 from .module import Module
 
 # How the parameters of a function in `functional` are dealt with, by name: FORWARD are given to
@@ -63,7 +62,7 @@ class FunctionModule(Module):
     def _check(self) -> None:
         """Check or convert the attributes of a new layer; most leave this to the first call."""
 
-    def forward(self, *tensors: Tensor, **named: Tensor) -> Any:
+    def forward(self, *tensors: Any, **named: Any) -> Any:
         constants = {name: getattr(self, name) for name in self._constants}
         return type(self)._function(*tensors, **constants, **named)
 

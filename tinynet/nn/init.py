@@ -142,6 +142,12 @@ def _fans(function: str, tensor: Tensor) -> tuple[int, int]:
     return shape[1] * taps, shape[0] * taps
 
 
+def _fan(function: str, tensor: Tensor, mode: str) -> int:
+    """One of the two, as `mode` says: "fan_in" or "fan_out"."""
+    as_choice(function, "mode", mode, ("fan_in", "fan_out"))
+    return _fans(function, tensor)[mode == "fan_out"]
+
+
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
                      nonlinearity: str = "leaky_relu", generator: Source = None) -> Tensor:
     """Uniform around 0 with standard deviation gain / sqrt(fan).
@@ -161,8 +167,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in",
 
 def _kaiming(function: str, tensor: Tensor, slope: float, mode: str, nonlinearity: str,
              factor: float) -> float:
-    as_choice(function, "mode", mode, ("fan_in", "fan_out"))
-    fan = _fans(function, tensor)[mode == "fan_out"]
+    fan = _fan(function, tensor, mode)
     return factor * _gain(function, nonlinearity, slope) / math.sqrt(fan)
 
 

@@ -81,16 +81,15 @@ class Module:
                 inputs, options = changed
             elif changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
-        watch, hooks = None, list(self._backward_hooks.values())
-        if hooks:
-            watch = compat.lookup("tinynet.nn.Module", "Watch")(self, hooks)
-            inputs = watch.enter(inputs)
+        leave = None  # what watches the result, for hooks on gradients
+        if self._backward_hooks:
+            inputs, leave = compat.lookup("tinynet.nn.Module", "watched")(self, inputs)
         result = self.forward(*inputs, **options)
         for hook, with_kwargs in list(self._hooks.values()):
             given = (inputs, options, result) if with_kwargs else (inputs, result)
             changed = hook(self, *given)
             result = result if changed is None else changed
-        return result if watch is None else watch.leave(result)
+        return leave(result) if leave else result
 
     def register_forward_pre_hook(self, hook: Callable[..., Any], *, prepend: bool = False,
                                   with_kwargs: bool = False) -> RemovableHandle:

@@ -134,9 +134,7 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = N
     Without `dim`, it warns and takes 0 for 0, 1 and 3 dimensions, and 1 for others, as PyTorch
     does. With `dtype`, `input` is converted first.
     """
-    dim = implied_dim("softmax", input) if dim is None else dim
-    as_tensor("softmax", "input", input)
-    return softmax_.softmax(input, dim, dtype=dtype)
+    return softmax_.softmax(input, _dim_of_softmax("softmax", input, dim), dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None = None) -> Tensor:
@@ -144,15 +142,15 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: np.dtype | None
 
     `dim` and `dtype` are those of `softmax`.
     """
-    dim = implied_dim("log_softmax", input) if dim is None else dim
-    as_tensor("log_softmax", "input", input)
-    return softmax_.log_softmax(input, dim, dtype=dtype)
+    return softmax_.log_softmax(input, _dim_of_softmax("log_softmax", input, dim), dtype=dtype)
 
 
-def implied_dim(name: str, input: Tensor) -> int:
-    """The `dim` that PyTorch takes where none is given, with a warning."""
-    dim = 0 if as_tensor(name, "input", input).ndim in (0, 1, 3) else 1
-    warnings.warn(f"{name}: say which dim adds up to 1; dim={dim} is taken here", stacklevel=3)
+def _dim_of_softmax(name: str, input: Tensor, dim: int | None) -> int:
+    """`dim`, or the one that PyTorch takes where none is given, with a warning."""
+    ndim = as_tensor(name, "input", input).array.ndim
+    if dim is None:
+        dim = 0 if ndim in (0, 1, 3) else 1
+        warnings.warn(f"{name}: say which dim adds up to 1; dim={dim} is taken here", stacklevel=3)
     return dim
 
 

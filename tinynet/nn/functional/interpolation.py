@@ -81,38 +81,30 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
             places = places * (real(old) / real(new) if factor is None else real(1 / factor))
         if mode in _SMOOTH:
             centres = places if align_corners else places - real(0.5)
-            x = _blended(x, dim, (_linear if mode == "bilinear" else _cubic)(centres))
+            x = _blended(x, dim, centres, mode == "bicubic")
         else:
             x = _take(x, np.minimum(np.floor(places).astype(np.int64), old - 1), dim)
     return x.clone() if x is input else x
 
 
-def _linear(centres: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The two old pixels around each centre, with their weights."""
-    centres = np.maximum(centres, 0)
+def _blended(x: Tensor, dim: int, centres: np.ndarray, cubic: bool) -> Tensor:
+    """Each new pixel the weighted sum of old ones around its centre; beyond the edge, the edge."""
+    centres = centres if cubic else np.maximum(centres, 0)
     low = np.floor(centres)
-    return [(low, 1 - (centres - low)), (low + 1, centres - low)]
-
-
-def _cubic(centres: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The four old pixels around each centre, with the weights of Keys 1981, a = -0.75."""
-    low = np.floor(centres)
-    found = []
-    for step in (-1, 0, 1, 2):
-        d = np.abs(centres - low - step)
-        near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
-        found.append((low + step, np.where(d <= 1, near, far)))
-    return found
-
-
-def _blended(x: Tensor, dim: int, taps: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
-    """Each new pixel the weighted sum of old pixels along `dim`; beyond the edge, the edge."""
+    part = centres - low
+    taps = {n: _cubic(np.abs(part - n)) for n in range(-1, 3)} if cubic else {0: 1 - part, 1: part}
     parts = []
-    for positions, weights in taps:
-        places = np.clip(positions, 0, x.shape[dim] - 1).astype(np.int64)
+    for step, weights in taps.items():
+        places = np.clip(low + step, 0, x.shape[dim] - 1).astype(np.int64)
         column = weights.astype(x.dtype).reshape(-1, *[1] * (3 - dim))
         parts.append(_take(x, places, dim) * Tensor._wrap(on_device_of(x.array, column)))
     return functools.reduce(operator.add, parts)
+
+
+def _cubic(d: np.ndarray) -> np.ndarray:
+    """The weights of pixels at the distances `d`: Keys 1981, a = -0.75."""
+    near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
+    return np.where(d <= 1, near, far)
 
 
 def _take(x: Tensor, positions: np.ndarray, dim: int) -> Tensor:

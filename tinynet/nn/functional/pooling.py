@@ -230,8 +230,6 @@ def _adaptive(name: str, input: Any, output_size: Any) -> tuple[Tensor, bool, li
         for n, size in zip(x.shape[2:], two(name, "output_size", output_size), strict=True)]
     if 0 in x.shape[2:] and (sizes != [1, 1] or name == "adaptive_max_pool2d"):
         raise ValueError(f"{name}: no size but N and C may be 0, got shape {tuple(input.shape)}")
-    windows = []
-    for n, size in zip(x.shape[2:], sizes, strict=True):
-        o = np.arange(size)
-        windows.append((o * n // max(size, 1), -(-(o + 1) * n // max(size, 1))))
+    lines = zip(map(np.arange, sizes), sizes, x.shape[2:], strict=True)
+    windows = [(o * n // max(size, 1), -(-(o + 1) * n // max(size, 1))) for o, size, n in lines]
     return x, was_unbatched, windows
