@@ -176,7 +176,7 @@ class Normalize(_Transform, function=F.normalize):
     def _check(self) -> None:
         F.per_channel("Normalize", self.mean, self.std)
 
-    def forward(self, tensor: Tensor) -> Tensor:  # type: ignore[override]  # takes one
+    def forward(self, tensor: Tensor) -> Tensor:
         return F.normalized("Normalize", tensor, self.mean, self.std, self.inplace)
 
 
@@ -190,7 +190,7 @@ class _Random(_Transform):
     to one image after the other, and so do several transforms.
     """
 
-    def forward(self, img: Any) -> Any:  # type: ignore[override]  # takes one
+    def forward(self, img: Any) -> Any:
         single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
         count = 1 if single else math.prod(img.shape[:-3])
         return self.change(img, default_generator.numpy.random((count, self.draws)))
