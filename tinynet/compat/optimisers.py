@@ -148,7 +148,7 @@ class LBFGS(Descent):
                  max_eval: int | None = None, tolerance_grad: NotNegative = 1e-7,
                  tolerance_change: NotNegative = 1e-9, history_size: IntFrom0 = 100,
                  line_search_fn: Annotated[None, _no_search] = None):
-        most = max_iter * 5 // 4 if max_eval is None else as_int("LBFGS", "max_eval", max_eval, 0)
+        most = max_iter * 5 // 4 if max_eval is None else max_eval
         super().__init__(params, {**self._options(locals()), "max_eval": most})
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS: all parameters must be in one group")
@@ -163,59 +163,55 @@ class LBFGS(Descent):
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Make up to `max_iter` iterations; returns the loss before them."""
-        group = self._checked("LBFGS.step", self.param_groups[0])
-        lr, small = group["lr"], group["tolerance_change"]
-        params = self.param_groups[0]["params"]
-        memory = self.state[params[0]]
+        options = self._checked("LBFGS.step", self.param_groups[0])
+        params, small = self.param_groups[0]["params"], options["tolerance_change"]
         with enable_grad():
             first = closure()
         loss, evaluations = float(first), 1
         with no_grad():
             g = self._flat_grad()
-            if float(g.abs().max()) <= group["tolerance_grad"]:
+            if float(g.abs().max()) <= options["tolerance_grad"]:
                 return first
-            for i in range(group["max_iter"]):
-                memory["n_iter"] = memory.get("n_iter", 0) + 1
-                t = lr
-                if memory["n_iter"] == 1:
-                    memory.update(d=-g, ys=[], ss=[], scale=1.0)
-                    t = min(1.0, 1.0 / float(g.abs().sum())) * lr
-                else:
-                    self._remember(memory, g, group["history_size"])
-                memory.update(g=g.clone(), t=t)
-                d, before = memory["d"], loss
+            for left in reversed(range(options["max_iter"])):
+                d, t = self._next(self.state[params[0]], g, options["lr"], options["history_size"])
                 if float(g @ d) > -small:
                     break
                 for p, part in zip(params, d.split([p.numel() for p in params]), strict=True):
                     p += t * part.reshape(p.shape)
-                if i + 1 == group["max_iter"]:
+                if not left:
                     break
+                before = loss
                 with enable_grad():
                     loss = float(closure())
                 g, evaluations = self._flat_grad(), evaluations + 1
-                if (evaluations >= group["max_eval"] or float((d * t).abs().max()) <= small
-                        or float(g.abs().max()) <= group["tolerance_grad"]
+                if (evaluations >= options["max_eval"] or float((d * t).abs().max()) <= small
+                        or float(g.abs().max()) <= options["tolerance_grad"]
                         or abs(loss - before) < small):
                     break
         return first
 
     @staticmethod
-    def _remember(memory: dict[str, Any], g: Any, most: int) -> None:
-        """Take the last change into the estimate, and find the new direction."""
-        y, s = g - memory["g"], memory["d"] * memory["t"]
-        ys, ss = memory["ys"], memory["ss"]
-        if (curvature := float(y @ s)) > 1e-10:
-            ys.append(y), ss.append(s)
-            del ys[:-most], ss[:-most]
-            memory["scale"] = curvature / float(y @ y)
-        q, alphas = -g, []
-        for y, s in zip(ys[::-1], ss[::-1], strict=True):
-            alphas.append((s @ q) / (y @ s))
-            q = q - alphas[-1] * y
-        q = q * memory["scale"]
-        for y, s, alpha in zip(ys, ss, alphas[::-1], strict=True):
-            q = q + s * (alpha - (y @ q) / (y @ s))
-        memory["d"] = q
+    def _next(memory: dict[str, Any], g: Any, lr: Any, most: int) -> tuple[Any, Any]:
+        """The next direction, and how far to go. The last change is taken into the estimate."""
+        if "d" not in memory:  # the first step
+            d, t = -g, min(1.0, 1.0 / float(g.abs().sum())) * lr
+            memory.update(changes=[], scale=1.0)
+        else:
+            changes, alphas = memory["changes"], []
+            y, s = g - memory["g"], memory["d"] * memory["t"]
+            if (curvature := float(y @ s)) > 1e-10:
+                changes.append((y, s))
+                del changes[:-most]
+                memory["scale"] = curvature / float(y @ y)
+            d, t = -g, lr
+            for y, s in changes[::-1]:
+                alphas.append((s @ d) / (y @ s))
+                d = d - alphas[-1] * y
+            d = d * memory["scale"]
+            for (y, s), alpha in zip(changes, alphas[::-1], strict=True):
+                d = d + s * (alpha - (y @ d) / (y @ s))
+        memory.update(g=g.clone(), d=d, t=t)
+        return d, t
 
 
 __all__ = public(globals())

@@ -73,7 +73,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch is not None and epoch < 0:
             raise ValueError(f"{type(self).__name__}.step: epoch must be from 0 up, got {epoch}")
         self._at = self._at + 1 if epoch is None else epoch
-        self.last_epoch = self.last_epoch + 1 if epoch is None else math.floor(epoch)
+        self.last_epoch = math.floor(self._at)
         self._step_count += 1
         self._set_lr(self.get_lr())
 
