@@ -21,6 +21,7 @@ from . import public
 from .types import _NAMES
 
 _STORAGES = {name.replace("Tensor", "Storage"): dtype for dtype, name in _NAMES.items()}
+_STORAGES["BFloat16Storage"] = np.dtype(np.uint16)  # the upper halves of float32
 
 
 class _Unpickler(pickle.Unpickler):
@@ -38,7 +39,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(io.BytesIO(self.read("data.pkl")))
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and (name in _STORAGES or name == "BFloat16Storage"):
+        if module == "torch" and name in _STORAGES:
             return name
         known = {"collections.OrderedDict": OrderedDict, "torch.Size": lambda sizes: tuple(sizes),
             "torch._utils._rebuild_tensor_v2": self._rebuilt,
@@ -52,9 +53,9 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         _, kind, key, _, count = pid
         if key not in self.storages:
-            bf16, own = kind == "BFloat16Storage", _STORAGES.get(kind, np.dtype(np.uint16))
-            data = np.frombuffer(bytearray(self.read(f"data/{key}")), own.newbyteorder(self.order))
-            if bf16:
+            dtype = _STORAGES[kind].newbyteorder(self.order)
+            data = np.frombuffer(bytearray(self.read(f"data/{key}")), dtype)
+            if kind == "BFloat16Storage":
                 warnings.warn("load: bfloat16 is read as float32, exactly", stacklevel=5)
                 data = (data.astype(np.uint32) << 16).view(np.float32)
             self.storages[key] = data.astype(data.dtype.newbyteorder("="), copy=False)
@@ -78,7 +79,8 @@ def place(map_location: Any) -> Any:
     """The device that the argument of ``torch.load`` means, for tensors that come from the CPU."""
     if callable(map_location) and not isinstance(map_location, (type, Module)):
         storage = np.zeros(0)  # mostly: lambda storage, location: storage
-        if not any(map_location(storage, "cpu") is answer for answer in (storage, None)):
+        answer = map_location(storage, "cpu")
+        if answer is not storage and answer is not None:
             raise ValueError("load: map_location as a function must return its storage; give a "
                 "device, such as 'cuda'")
         map_location = None
@@ -109,9 +111,6 @@ class _Name:
         """Never called: pickle wants it callable."""
 
 
-_REBUILD = _Name("torch._utils", "_rebuild_tensor_v2")
-
-
 class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told how to write a name
     dispatch: ClassVar[Any] = {
         **pickle._Pickler.dispatch, _Name: lambda self, name: self.write(name.code)}
@@ -134,7 +133,8 @@ class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told
             return NotImplemented
         array = self.storages.setdefault(id(obj.array), obj.array)
         steps = tuple(math.prod(array.shape[d + 1 :]) for d in range(array.ndim))
-        return _REBUILD, (array, 0, tuple(array.shape), steps, False, OrderedDict())
+        rebuild = _Name("torch._utils", "_rebuild_tensor_v2")
+        return rebuild, (array, 0, tuple(array.shape), steps, False, OrderedDict())
 
 
 def pytorch_bytes(obj: Any) -> bytes:
