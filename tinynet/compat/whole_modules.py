@@ -64,27 +64,28 @@ def restored(tree: Any, known: dict[int, Any] | None = None, homes: Any = ()) ->
     known = {} if known is None else known
     if isinstance(tree, (list, tuple)):
         return type(tree)(restored(v, known, homes) for v in tree)
-    if not isinstance(tree, dict) or tree.keys() != {_MARK}:
-        return {k: restored(v, known, homes) for k, v in tree.items()} if isinstance(
-            tree, dict) else tree
-    what, *data = tree[_MARK]
-    if what == "parameter":
-        known[data[0]] = Parameter(data[1], data[2])
-    elif what == "module":
-        known[data[0]] = _module(data[1], data[2], known, data[0])
-    elif what == "function":
-        found = _named(data[0])
-        home = data[0].partition(":")[0]
+    if not isinstance(tree, dict):
+        return tree
+    if tree.keys() != {_MARK}:
+        return {k: restored(v, known, homes) for k, v in tree.items()}
+    what, first, *data = tree[_MARK]
+    if what == "function":
+        found, home = _named(first), first.partition(":")[0]
         if not isinstance(found, types.FunctionType) or not (
                 home in homes or home.startswith("tinynet.")):
-            raise ValueError(f"the function {data[0]} is not one of tinynet, or of the file with "
+            raise ValueError(f"the function {first} is not one of tinynet, or of the file with "
                 "the module's class, imported by this program")
         return found
-    return known[data[0]] if what in ("again", "module", "parameter") else (
-        set(data[0]) if what == "set" else np.dtype(data[0]))
+    if what in ("set", "dtype"):
+        return set(first) if what == "set" else np.dtype(first)
+    if what == "parameter":
+        known[first] = Parameter(*data)
+    elif what == "module":
+        _module(known, first, *data)
+    return known[first]
 
 
-def _module(path: str, state: Any, known: dict[int, Any], number: int) -> Module:
+def _module(known: dict[int, Any], number: int, path: str, state: Any) -> None:
     kind = _named(path)
     if not isinstance(kind, type) or not issubclass(kind, Module):
         raise ValueError(f"it holds a module of the class {path}, which this program has not "
@@ -95,7 +96,6 @@ def _module(path: str, state: Any, known: dict[int, Any], number: int) -> Module
         if callable(getattr(kind, name, None)):
             raise ValueError(f"it would replace the method {name} of {path}")
         vars(module)[name] = value
-    return module
 
 
 __all__ = public(globals())

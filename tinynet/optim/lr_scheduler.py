@@ -148,11 +148,9 @@ class CosineAnnealingLR(LRScheduler):
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
             bases = zip(lrs, self.base_lrs, strict=False)
             return [lr + (base - eta_min) * rise for lr, base in bases]
-        ratio = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
-        return [ratio * (lr - eta_min) + eta_min for lr in lrs]
-
-    def _height(self, epoch: int) -> float:
-        return 1 + math.cos(math.pi * epoch / self.T_max)
+        now, before = (1 + math.cos(math.pi * epoch / self.T_max)
+                       for epoch in (self.last_epoch, self.last_epoch - 1))
+        return [now / before * (lr - eta_min) + eta_min for lr in lrs]
 
 
 class OneCycleLR(Cycle):
@@ -271,8 +269,8 @@ class SequentialLR(OfSchedulers):
         if sorted(self._milestones) != self._milestones:
             raise ValueError(f"{owner}: milestones must ascend, got {self._milestones}")
         for i, scheduler in enumerate(self._schedulers):
-            excluded = isinstance(scheduler, (ReduceLROnPlateau, SequentialLR))
-            if excluded or not isinstance(scheduler, LRScheduler):
+            if not isinstance(scheduler, LRScheduler) or isinstance(
+                    scheduler, (ReduceLROnPlateau, SequentialLR)):
                 rule = "must be a scheduler that steps without a value and is no SequentialLR"
                 raise TypeError(f"{owner}: scheduler {i} {rule}, got {type(scheduler).__name__}")
             if scheduler.optimizer is not optimizer:
