@@ -62,8 +62,8 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
     """
     global _options
     name = "set_printoptions"
-    if profile is not None:
-        as_choice(name, "profile", profile, tuple(PROFILES))
+    start = _options if profile is None else PROFILES[
+        as_choice(name, "profile", profile, tuple(PROFILES))]
     changes: dict[str, Any] = {"sci_mode": sci_mode}
     if sci_mode is not None:
         as_bool(name, "sci_mode", sci_mode)
@@ -73,7 +73,7 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
     for option, (value, least) in ints.items():
         if value is not None:
             changes[option] = as_int(name, option, value, least)
-    _options = (_options if profile is None else PROFILES[profile])._replace(**changes)
+    _options = start._replace(**changes)
 
 
 def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
@@ -114,12 +114,9 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     column = len(text) - (text.rfind("\n") + 1) + 2
     for suffix in first + last:
         length = len(suffix.replace("tinynet.", "torch."))
-        if column + len(", ") + length > _options.linewidth:
-            text += ",\n" + " " * len(PREFIX) + suffix
-            column = len(PREFIX) + length
-        else:
-            text += ", " + suffix
-            column += len(", ") + length
+        wrapped = column + len(", ") + length > _options.linewidth
+        text += (",\n" + " " * len(PREFIX) if wrapped else ", ") + suffix
+        column = length + (len(PREFIX) if wrapped else column + len(", "))
     return text + ")"
 
 
@@ -147,14 +144,11 @@ def _format_block(part: np.ndarray, cut: list[bool], write: Callable[[Any], str]
     items = [_format_block(inner, cut, write, width) for inner in part]
     if cut[axis]:
         items.insert(_options.edgeitems, " ..." if part.ndim == 1 else "...")
+    newlines = max(1, part.ndim - 1)  # a blank line between matrices, two between stacks of them
     if part.ndim == 1:
         per_line = max(1, (_options.linewidth - indent) // (width + len(", ")))
-        lines = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
-        newlines = 1
-    else:
-        lines = items
-        newlines = part.ndim - 1  # a blank line between matrices, two between stacks of them
-    return "[" + ("," + "\n" * newlines + " " * (indent + 1)).join(lines) + "]"
+        items = [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+    return "[" + ("," + "\n" * newlines + " " * (indent + 1)).join(items) + "]"
 
 
 def _choose_format(values: list) -> tuple[Callable[[Any], str], int]:
@@ -163,20 +157,13 @@ def _choose_format(values: list) -> tuple[Callable[[Any], str], int]:
         return str, max(len(str(value)) for value in values)
     # as in PyTorch, zeros and non-finite values don't count, even if they don't fit their column
     counted = [value for value in values if value != 0 and math.isfinite(value)]
-    whole = all(value.is_integer() for value in counted)
-    scientific = False
-    if counted:
-        sizes = [abs(value) for value in counted]
-        smallest, largest = min(sizes), max(sizes)
-        scientific = largest / smallest > 1000 or largest > 1e8 or smallest < 1e-4
-        if _options.sci_mode is not None:
-            scientific = _options.sci_mode
-    if scientific:
-        spec, point = f".{_options.precision}e", ""
-    elif whole:
+    smallest, largest = min(map(abs, counted), default=1), max(map(abs, counted), default=1)
+    scientific = largest / smallest > 1000 or largest > 1e8 or smallest < 1e-4
+    if counted and _options.sci_mode is not None:
+        scientific = _options.sci_mode
+    spec, point = f".{_options.precision}{'e' if scientific else 'f'}", ""
+    if not scientific and all(value.is_integer() for value in counted):
         spec, point = ".0f", "."  # the point says that 3. is a float
-    else:
-        spec, point = f".{_options.precision}f", ""
 
     def write(value: float) -> str:
         return format(value, spec) + (point if math.isfinite(value) else "")

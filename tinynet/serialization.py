@@ -49,10 +49,10 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
     """
     path = _writable("save", f)
     tensors: dict[str, np.ndarray] = {}
-    plain = compat.lookup(__name__, "described")(obj)
-    tree = _to_tree(plain, (), tensors)
+    tree = _to_tree(obj, (), tensors)
     if path.suffix in (".pt", ".pth") and _WHOLE not in json.dumps(tree):
-        return write_atomically(path, compat.lookup(__name__, "pytorch_bytes")(obj))
+        plain = _from_tree(tree, {name: Tensor._wrap(array) for name, array in tensors.items()})
+        return write_atomically(path, compat.lookup(__name__, "pytorch_bytes")(plain))
     text = json.dumps({_ENTRY: _VERSION, "sha256": _digest(tree, tensors), "tree": tree})
     write_atomically(path, _safetensors().save(tensors, {_ENTRY: text}))
 
@@ -277,33 +277,38 @@ def _digest(tree: Any, tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray]) -> Any:
+def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray],
+             known: Any = None) -> Any:
+    """`obj` as JSON can hold it, with names for its `tensors`. `known`: see `compat`'s `described`.
+    """
     where = ".".join(path)
     if len(path) > _DEEPEST:
         raise ValueError(f"save: the object is nested more than {_DEEPEST} deep, or contains "
             f"itself, at {where:.60}...")
-    if isinstance(obj, Tensor):
-        name = where or "tensor"
-        while name in tensors or name == "__metadata__":
-            name += "_"  # {"a.b": x, "a": {"b": y}} would give two tensors one name
-        tensors[name] = np.asarray(to_host(obj.array), order="C")
-        return {"tensor": name}
     if isinstance(obj, np.generic) and obj.dtype.kind in "biuf":
         obj = obj.item()
     if obj is None or isinstance(obj, (bool, int, str)):
         return obj
     if isinstance(obj, float):
         return {"float": obj.hex()}  # exact, and JSON knows no infinity
+    obj, known = compat.lookup(__name__, "described")(obj, known)
+    if isinstance(obj, Tensor):
+        name = where or "tensor"
+        while name in tensors or name == "__metadata__":
+            name += "_"  # {"a.b": x, "a": {"b": y}} would give two tensors one name
+        tensors[name] = np.asarray(to_host(obj.array), order="C")
+        return {"tensor": name}
     if isinstance(obj, (list, tuple)):
         kind = "list" if isinstance(obj, list) else "tuple"
-        return {kind: [_to_tree(item, (*path, str(i)), tensors) for i, item in enumerate(obj)]}
+        return {kind: [_to_tree(part, (*path, str(i)), tensors, known)
+                       for i, part in enumerate(obj)]}
     if isinstance(obj, Mapping):
         pairs = []
         for key, value in obj.items():
             if not isinstance(key, (str, int)) or isinstance(key, bool):
                 place = where or "the top level"
                 raise TypeError(f"save: keys must be strings or ints, got {key!r} in {place}")
-            pairs.append([key, _to_tree(value, (*path, str(key)), tensors)])
+            pairs.append([key, _to_tree(value, (*path, str(key)), tensors, known)])
         return {"dict": pairs}
     raise TypeError(
         f"save: {where or 'the object'} is a {type(obj).__name__}; only tensors, numbers, "

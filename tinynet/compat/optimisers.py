@@ -6,13 +6,12 @@ start as 0. Options have the rules of `optim.Adam`.
 
 import math
 from collections.abc import Callable
-from typing import Any
-
+from typing import Annotated, Any
 
 from ..autograd import enable_grad, no_grad
-from ..ops.arguments import as_int, as_number
+from ..ops.arguments import as_int
 from ..ops.shapes import cat
-from ..optim.declared import Betas, Flag, Fraction, NotNegative
+from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative
 from ..optim.descent import Descent, Params, average, average_square, over_root
 from ..optim.optimizer import Optimizer
 from . import public
@@ -65,6 +64,15 @@ class Adamax(Descent):
         p -= lr / (1 - betas[0] ** t) * m / u
 
 
+def _averages(self: Descent, xp: Any, p: Any, g: Any, state: Any, betas: Any) -> Any:
+    """The step's number, Adam's averages m and v at this step, and an array for scratch."""
+    m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
+    scratch = xp.empty_like(p)
+    average(xp, m, g, betas[0], scratch)
+    average_square(xp, v, g, betas[1], scratch)
+    return self._count(state), m, v, scratch
+
+
 class NAdam(Descent):
     """NAdam: Adam with Nesterov's look ahead. m and v are Adam's averages::
 
@@ -80,10 +88,7 @@ class NAdam(Descent):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, betas, eps, momentum_decay) -> None:
-        t, scratch = self._count(state), xp.empty_like(p)
-        m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
-        average(xp, m, g, betas[0], scratch)
-        average_square(xp, v, g, betas[1], scratch)
+        t, m, v, scratch = _averages(self, xp, p, g, state, betas)
         now, then = [betas[0] * (1 - 0.5 * 0.96 ** (k * momentum_decay)) for k in (t, t + 1)]
         product = state["mu_product"] = state.get("mu_product", 1.0) * now
         step = (1 - now) / (1 - product) * g + then / (1 - product * then) * m
@@ -109,10 +114,7 @@ class RAdam(Descent):
         super().__init__(params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, betas, eps) -> None:
-        t, scratch = self._count(state), xp.empty_like(p)
-        m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
-        average(xp, m, g, betas[0], scratch)
-        average_square(xp, v, g, betas[1], scratch)
+        t, m, v, scratch = _averages(self, xp, p, g, state, betas)
         rate, left = lr / (1 - betas[0] ** t), 1 - betas[1] ** t
         most = 2 / (1 - betas[1]) - 1
         rho = most - 2 * t * (1 - left) / left
@@ -123,7 +125,13 @@ class RAdam(Descent):
         p -= rate * r * math.sqrt(left) * over_root(xp, m, v, eps, scratch)
 
 
-class LBFGS(Optimizer):
+def _no_search(owner: str, name: str, value: Any) -> None:
+    if value is not None:
+        raise ValueError(f"{owner}: there is no line search {value!r}; use None, with a smaller lr "
+            "if the loss grows")
+
+
+class LBFGS(Descent):
     """L-BFGS: steps along an estimate of the inverse Hessian times the gradient.
 
     ``step(closure)`` needs the closure, which it calls up to `max_eval` times (by default 5/4 of
@@ -134,25 +142,20 @@ class LBFGS(Optimizer):
     The source is Nocedal and Wright, "Numerical Optimization", algorithm 7.4.
     """
 
-    def __init__(self, params: Params, lr: float = 1, max_iter: int = 20,
-                 max_eval: int | None = None, tolerance_grad: float = 1e-7,
-                 tolerance_change: float = 1e-9, history_size: int = 100,
-                 line_search_fn: Any = None):
-        if line_search_fn is not None:
-            raise ValueError(f"LBFGS: there is no line search {line_search_fn!r}; use None, with a "
-                "smaller lr if the loss grows")
+    _loaded = Optimizer._loaded  # its values have not the shapes of parameters
+
+    def __init__(self, params: Params, lr: NotNegative = 1, max_iter: IntFrom0 = 20,
+                 max_eval: int | None = None, tolerance_grad: NotNegative = 1e-7,
+                 tolerance_change: NotNegative = 1e-9, history_size: IntFrom0 = 100,
+                 line_search_fn: Annotated[None, _no_search] = None):
         most = max_iter * 5 // 4 if max_eval is None else max_eval
-        super().__init__(params, {"lr": lr, "max_iter": max_iter, "max_eval": most,
-            "tolerance_grad": tolerance_grad, "tolerance_change": tolerance_change,
-            "history_size": history_size, "line_search_fn": None})
+        super().__init__(params, {**self._options(locals()), "max_eval": most})
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS: all parameters must be in one group")
 
     def _checked(self, owner: str, options: Any) -> dict[str, Any]:
-        rules: dict[str, Any] = dict.fromkeys(("max_iter", "max_eval", "history_size"), as_int)
-        rules |= dict.fromkeys(("lr", "tolerance_grad", "tolerance_change"), as_number)
-        return {n: rules[n](owner, n, v, 0) if n in rules else v for n, v in options.items()
-                if n in self.defaults}
+        most = as_int(owner, "max_eval", options["max_eval"], 0)
+        return {**super()._checked(owner, options), "max_eval": most}
 
     def _flat_grad(self) -> Any:
         return cat([(p * 0 if p.grad is None else p.grad).reshape(-1)
@@ -160,59 +163,55 @@ class LBFGS(Optimizer):
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Make up to `max_iter` iterations; returns the loss before them."""
-        group = self._checked("LBFGS.step", self.param_groups[0])
-        lr, small = group["lr"], group["tolerance_change"]
-        params = self.param_groups[0]["params"]
-        memory = self.state[params[0]]
+        options = self._checked("LBFGS.step", self.param_groups[0])
+        params, small = self.param_groups[0]["params"], options["tolerance_change"]
         with enable_grad():
             first = closure()
         loss, evaluations = float(first), 1
         with no_grad():
             g = self._flat_grad()
-            if float(g.abs().max()) <= group["tolerance_grad"]:
+            if float(g.abs().max()) <= options["tolerance_grad"]:
                 return first
-            for i in range(group["max_iter"]):
-                memory["n_iter"] = memory.get("n_iter", 0) + 1
-                t = lr
-                if memory["n_iter"] == 1:
-                    memory.update(d=-g, ys=[], ss=[], scale=1.0)
-                    t = min(1.0, 1.0 / float(g.abs().sum())) * lr
-                else:
-                    self._remember(memory, g, group["history_size"])
-                memory.update(g=g.clone(), t=t)
-                d, before = memory["d"], loss
+            for left in reversed(range(options["max_iter"])):
+                d, t = self._next(self.state[params[0]], g, options["lr"], options["history_size"])
                 if float(g @ d) > -small:
                     break
                 for p, part in zip(params, d.split([p.numel() for p in params]), strict=True):
                     p += t * part.reshape(p.shape)
-                if i + 1 == group["max_iter"]:
+                if not left:
                     break
+                before = loss
                 with enable_grad():
                     loss = float(closure())
                 g, evaluations = self._flat_grad(), evaluations + 1
-                if (evaluations >= group["max_eval"] or float((d * t).abs().max()) <= small
-                        or float(g.abs().max()) <= group["tolerance_grad"]
+                if (evaluations >= options["max_eval"] or float((d * t).abs().max()) <= small
+                        or float(g.abs().max()) <= options["tolerance_grad"]
                         or abs(loss - before) < small):
                     break
         return first
 
     @staticmethod
-    def _remember(memory: dict[str, Any], g: Any, most: int) -> None:
-        """Take the last change into the estimate, and find the new direction."""
-        y, s = g - memory["g"], memory["d"] * memory["t"]
-        ys, ss = memory["ys"], memory["ss"]
-        if (curvature := float(y @ s)) > 1e-10:
-            ys.append(y), ss.append(s)
-            del ys[:-most], ss[:-most]
-            memory["scale"] = curvature / float(y @ y)
-        q, alphas = -g, []
-        for y, s in zip(ys[::-1], ss[::-1], strict=True):
-            alphas.append((s @ q) / (y @ s))
-            q = q - alphas[-1] * y
-        q = q * memory["scale"]
-        for y, s, alpha in zip(ys, ss, alphas[::-1], strict=True):
-            q = q + s * (alpha - (y @ q) / (y @ s))
-        memory["d"] = q
+    def _next(memory: dict[str, Any], g: Any, lr: Any, most: int) -> tuple[Any, Any]:
+        """The next direction, and how far to go. The last change is taken into the estimate."""
+        if "d" not in memory:  # the first step
+            d, t = -g, min(1.0, 1.0 / float(g.abs().sum())) * lr
+            memory.update(changes=[], scale=1.0)
+        else:
+            changes, alphas = memory["changes"], []
+            y, s = g - memory["g"], memory["d"] * memory["t"]
+            if (curvature := float(y @ s)) > 1e-10:
+                changes.append((y, s))
+                del changes[:-most]
+                memory["scale"] = curvature / float(y @ y)
+            d, t = -g, lr
+            for y, s in changes[::-1]:
+                alphas.append((s @ d) / (y @ s))
+                d = d - alphas[-1] * y
+            d = d * memory["scale"]
+            for (y, s), alpha in zip(changes, alphas[::-1], strict=True):
+                d = d + s * (alpha - (y @ d) / (y @ s))
+        memory.update(g=g.clone(), d=d, t=t)
+        return d, t
 
 
 __all__ = public(globals())

@@ -9,25 +9,25 @@ import pickle
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arrays import as_device, to_host
+from ..arrays import as_device, to_device
 from ..nn import Module
 from ..tensor import Tensor
 from . import public
 from .types import _NAMES
 
 _STORAGES = {name.replace("Tensor", "Storage"): dtype for dtype, name in _NAMES.items()}
+_STORAGES["BFloat16Storage"] = np.dtype(np.uint16)  # the upper halves of float32
 
 
 class _Unpickler(pickle.Unpickler):
     """Reads ``data.pkl``. ValueError for a name that isn't known, or what doesn't fit together."""
 
-    def __init__(self, archive: zipfile.ZipFile):
+    def __init__(self, archive: zipfile.ZipFile, device: Any):
         entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
         if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
             raise ValueError("it is compressed, which torch.save never does")
@@ -35,13 +35,14 @@ class _Unpickler(pickle.Unpickler):
         order = self.read("byteorder") if "byteorder" in entries else b"little"
         self.order: Any = ">" if order == b"big" else "<"
         self.storages: dict[str, np.ndarray] = {}
+        self.device = device
         super().__init__(io.BytesIO(self.read("data.pkl")))
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and (name in _STORAGES or name == "BFloat16Storage"):
+        if module == "torch" and name in _STORAGES:
             return name
         known = {"collections.OrderedDict": OrderedDict, "torch.Size": lambda sizes: tuple(sizes),
-            "torch._utils._rebuild_tensor_v2": lambda *args: _rebuilt(*args[:4]),
+            "torch._utils._rebuild_tensor_v2": self._rebuilt,
             "torch._utils._rebuild_parameter": lambda data, *_: data,
             "torch.device": lambda *args: ":".join(map(str, args))}
         if f"{module}.{name}" not in known:
@@ -52,9 +53,9 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         _, kind, key, _, count = pid
         if key not in self.storages:
-            bf16, own = kind == "BFloat16Storage", _STORAGES.get(kind, np.dtype(np.uint16))
-            data = np.frombuffer(bytearray(self.read(f"data/{key}")), own.newbyteorder(self.order))
-            if bf16:
+            dtype = _STORAGES[kind].newbyteorder(self.order)
+            data = np.frombuffer(bytearray(self.read(f"data/{key}")), dtype)
+            if kind == "BFloat16Storage":
                 warnings.warn("load: bfloat16 is read as float32, exactly", stacklevel=5)
                 data = (data.astype(np.uint32) << 16).view(np.float32)
             self.storages[key] = data.astype(data.dtype.newbyteorder("="), copy=False)
@@ -62,35 +63,22 @@ class _Unpickler(pickle.Unpickler):
             raise ValueError(f"storage {key} has {len(self.storages[key])} elements, not {count}")
         return self.storages[key]
 
-
-def _rebuilt(storage: np.ndarray, offset: int, shape: Any, strides: Any) -> Tensor:
-    """The part of a storage that is a tensor; tensors of one storage share its memory."""
-    numbers = (offset, *shape, *strides)
-    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    empty = 0 in shape
-    if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or math.prod(shape) > 2**60 or (
-            not empty and last >= len(storage)):
-        raise ValueError(f"a tensor of shape {shape} doesn't lie in its storage")
-    steps = [step * storage.itemsize for step in strides]
-    array = np.zeros(shape, storage.dtype) if empty else np.lib.stride_tricks.as_strided(
-        storage[offset:], shape, steps)
-    return Tensor._wrap(array)
-
-
-def _moved(value: Any, device: Any) -> Any:
-    """`value` with the tensors in it on `device`."""
-    if isinstance(value, dict):
-        return {key: _moved(item, device) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)([_moved(item, device) for item in value])
-    return value.to(device) if isinstance(value, Tensor) else value
+    def _rebuilt(self, storage: np.ndarray, offset: int, shape: Any, strides: Any, *_: Any) -> Any:
+        """The part of a storage that is a tensor; tensors of one storage share its memory."""
+        numbers, empty = (offset, *shape, *strides), 0 in shape
+        last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+        if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or (
+                math.prod(shape) > 2**60 or (not empty and last >= len(storage))):
+            raise ValueError(f"a tensor of shape {shape} doesn't lie in its storage")
+        array = np.zeros(shape, storage.dtype) if empty else np.lib.stride_tricks.as_strided(
+            storage[offset:], shape, [step * storage.itemsize for step in strides])
+        return Tensor._wrap(to_device(array, self.device, "load"))
 
 
 def place(map_location: Any) -> Any:
     """The device that the argument of ``torch.load`` means, for tensors that come from the CPU."""
-    is_function = callable(map_location) and not isinstance(map_location, (type, Module))
-    if is_function:  # mostly: lambda storage, location: storage
-        storage = np.zeros(0)
+    if callable(map_location) and not isinstance(map_location, (type, Module)):
+        storage = np.zeros(0)  # mostly: lambda storage, location: storage
         answer = map_location(storage, "cpu")
         if answer is not storage and answer is not None:
             raise ValueError("load: map_location as a function must return its storage; give a "
@@ -106,7 +94,7 @@ def read_pytorch(path: Path, device: Any) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _moved(_Unpickler(archive).load(), device)
+            return _Unpickler(archive, device).load()
     except OSError:
         raise
     except Exception as error:  # of zipfile, of pickle, or ours
@@ -123,9 +111,6 @@ class _Name:
         """Never called: pickle wants it callable."""
 
 
-_REBUILD = _Name("torch._utils", "_rebuild_tensor_v2")
-
-
 class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told how to write a name
     dispatch: ClassVar[Any] = {
         **pickle._Pickler.dispatch, _Name: lambda self, name: self.write(name.code)}
@@ -137,33 +122,26 @@ class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told
     def persistent_id(self, obj: Any) -> Any:
         if not isinstance(obj, np.ndarray):
             return None
-        key = [a is obj for a in self.storages.values()].index(True)
         if obj.dtype not in _NAMES:
             raise TypeError(f"save: torch.load reads no {obj.dtype}; give the file another ending")
         kind = _NAMES[obj.dtype].replace("Tensor", "Storage")
-        return "storage", _Name("torch", kind), str(key), "cpu", obj.size
+        key = str([*self.storages].index(id(obj)))
+        return "storage", _Name("torch", kind), key, "cpu", obj.size
 
     def reducer_override(self, obj: Any) -> Any:
         if not isinstance(obj, Tensor):
             return NotImplemented
-        array = self.storages.setdefault(id(obj.array), to_host(obj.array))
+        array = self.storages.setdefault(id(obj.array), obj.array)
         steps = tuple(math.prod(array.shape[d + 1 :]) for d in range(array.ndim))
-        return _REBUILD, (array, 0, tuple(array.shape), steps, False, OrderedDict())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return (list if isinstance(value, list) else tuple)(map(_plain, value))
-    return value.item() if isinstance(value, np.generic) else value
+        rebuild = _Name("torch._utils", "_rebuild_tensor_v2")
+        return rebuild, (array, 0, tuple(array.shape), steps, False, OrderedDict())
 
 
 def pytorch_bytes(obj: Any) -> bytes:
-    """`obj`, which `save` has checked, as a file that ``torch.load(weights_only=True)`` reads."""
+    """`obj`, plain data as `load` returns it, as a file of ``torch.load(weights_only=True)``."""
     stream, content = io.BytesIO(), io.BytesIO()
     pickler = _Pickler(stream)
-    pickler.dump(_plain(obj))
+    pickler.dump(obj)
     members = {"data.pkl": stream.getvalue(), "byteorder": b"little", "version": b"3\n"}
     for key, array in enumerate(pickler.storages.values()):
         members[f"data/{key}"] = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()

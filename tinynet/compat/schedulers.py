@@ -9,7 +9,7 @@ from ..ops.arguments import as_choice, as_int
 from ..optim.declared import Flag, IntFrom1, NotNegative, Number, by
 from ..optim.lr_scheduler import LambdaLR
 from ..optim.scheduler import (
-    AnOptimizer, Epoch, LRScheduler, PerGroup, Schedulers, per_group)
+    AnOptimizer, Cycle, Epoch, LRScheduler, OfSchedulers, PerGroup, Schedulers, per_group)
 from . import public
 
 _LRScheduler = LRScheduler
@@ -41,8 +41,7 @@ class PolynomialLR(LRScheduler):
 
     def __init__(self, optimizer: AnOptimizer, total_iters: IntFrom1 = 5, power: Number = 1.0,
                  last_epoch: Epoch = -1):
-        self.total_iters, self.power = total_iters, power
-        super().__init__(optimizer, last_epoch)
+        self._start(locals())
 
     def _factor(self) -> float:
         if self._beginning or not 0 < self.last_epoch <= self.total_iters:
@@ -60,8 +59,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def __init__(self, optimizer: AnOptimizer, T_0: IntFrom1, T_mult: IntFrom1 = 1,
                  eta_min: NotNegative = 0.0, last_epoch: Epoch = -1):
-        self.T_0, self.T_mult, self.eta_min, self._at = T_0, T_mult, eta_min, float(last_epoch)
-        super().__init__(optimizer, last_epoch)
+        self._at = float(last_epoch)
+        self._start(locals())
 
     def get_lr(self) -> list[Any]:
         at, length = self._at, self.T_0
@@ -74,12 +73,12 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch is not None and epoch < 0:
             raise ValueError(f"{type(self).__name__}.step: epoch must be from 0 up, got {epoch}")
         self._at = self._at + 1 if epoch is None else epoch
-        self.last_epoch = self.last_epoch + 1 if epoch is None else math.floor(epoch)
+        self.last_epoch = math.floor(self._at)
         self._step_count += 1
         self._set_lr(self.get_lr())
 
 
-class CyclicLR(LRScheduler):
+class CyclicLR(Cycle):
     """The rate goes from `base_lr` up to `max_lr` in `step_size_up` batches, and down again.
 
     `mode` says how the height changes: "triangular" not at all, "triangular2" halves it with every
@@ -97,19 +96,18 @@ class CyclicLR(LRScheduler):
                  scale_mode: Annotated[str, by(as_choice, ("cycle", "iterations"))] = "cycle",
                  cycle_momentum: Flag = True, base_momentum: PerGroup = 0.8,
                  max_momentum: PerGroup = 0.9, last_epoch: Epoch = -1):
-        groups, self.cycle_momentum = optimizer.param_groups, cycle_momentum
+        self._cycles(optimizer, cycle_momentum)
+        groups = optimizer.param_groups
         self.total_size = step_size_up + (step_size_down or step_size_up)
-        self.step_ratio, self.use_beta1 = step_size_up / self.total_size, "betas" in groups[0]
-        if cycle_momentum and not self.use_beta1 and "momentum" not in groups[0]:
-            raise ValueError("CyclicLR: the optimiser has neither momentum nor betas to cycle; say "
-                "cycle_momentum=False")
+        self.step_ratio = step_size_up / self.total_size
         self._of_batch = mode == "exp_range" if scale_fn is None else scale_mode == "iterations"
         self._height = scale_fn or {"triangular": lambda x: 1.0, "exp_range": lambda x: gamma**x,
             "triangular2": lambda x: 1 / 2.0 ** (x - 1)}[mode]
-        self.max_lrs, lows = [per_group("CyclicLR", "max_lr", max_lr, groups), per_group(
-            "CyclicLR", "base_lr", base_lr, groups)]
-        self.momenta = list(zip(per_group("CyclicLR", "base_momentum", base_momentum, groups),
-            per_group("CyclicLR", "max_momentum", max_momentum, groups), strict=True))
+        bounds = {"base_lr": base_lr, "max_lr": max_lr, "base_momentum": base_momentum,
+            "max_momentum": max_momentum}
+        lows, self.max_lrs, *momenta = [
+            per_group(type(self).__name__, name, bound, groups) for name, bound in bounds.items()]
+        self.momenta = list(zip(*momenta, strict=True))
         for group, lr in zip(groups, lows, strict=True) if last_epoch == -1 else ():
             group["lr"] = group["initial_lr"] = lr
         super().__init__(optimizer, last_epoch)
@@ -121,18 +119,14 @@ class CyclicLR(LRScheduler):
         part = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         part *= self._height(self.last_epoch if self._of_batch else cycle)
         for group, (low, high) in zip(self.optimizer.param_groups, self.momenta, strict=True):
-            momentum = high - (high - low) * part
             if self.cycle_momentum:
-                group |= {"betas": (momentum, *group["betas"][1:])} if self.use_beta1 else {
-                    "momentum": momentum}
+                self._set_momentum(group, high - (high - low) * part)
         return [low + (high - low) * part
                 for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
 
-class ChainedScheduler(LRScheduler):
+class ChainedScheduler(OfSchedulers):
     """Several schedulers over one optimiser, which step together."""
-
-    _not_copied = ("optimizer", "_schedulers")
 
     def __init__(self, schedulers: Schedulers, optimizer: Any = None):
         self._schedulers = list(schedulers)
@@ -146,14 +140,6 @@ class ChainedScheduler(LRScheduler):
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = self._current()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
-
-    def _load(self, state: dict[str, Any]) -> None:
-        for scheduler, saved in zip(self._schedulers, state.pop("_schedulers"), strict=True):
-            scheduler.load_state_dict(saved)
-        super()._load(state)
 
 
 __all__ = public(globals(), "_LRScheduler")

@@ -1,20 +1,18 @@
 """Saving a whole module: its class by name, and its attributes as data.
 
-`described` turns modules inside an object into dicts that `serialization` can save; `restored`
-makes modules of them. A class or function is looked up among the modules that the program has
+`described` makes of a module a dict that `serialization` can save; `restored` makes modules of such
+dicts. A class or function is looked up among the modules that the program has
 imported, and no code of it is called.
 """
 
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..nn import Module, Parameter
-from ..tensor import Tensor
 from . import public
 
 _MARK = "\0tinynet"  # the key of a dict that stands for something else: [what, its data]
@@ -36,39 +34,29 @@ def _named(path: str) -> Any:
     return found
 
 
-def described(obj: Any) -> Any:
-    """`obj` with dicts in place of the modules in it; itself if it is nested without end."""
-    try:
-        return _described(obj, None)
-    except RecursionError:
-        return obj
+_KINDS: list[tuple[Any, str, Any]] = [((set, frozenset), "set", sorted), (np.dtype, "dtype", str),
+    (types.FunctionType, "function", _name)]  # what stands for them is a name and data
 
 
-def _described(obj: Any, known: dict[int, int] | None) -> Any:
-    # `known` numbers what was met in a module
+def described(obj: Any, known: dict[int, int] | None) -> tuple[Any, dict[int, int] | None]:
+    """`obj`, or a dict that stands for it; and the numbers of what was met in a module, if in one.
+    """
     if isinstance(obj, Module) or (known is not None and isinstance(obj, Parameter)):
         known = {} if known is None else known
         if id(obj) in known:
-            return {_MARK: ["again", known[id(obj)]]}
+            return {_MARK: ["again", known[id(obj)]]}, known
         known[id(obj)] = number = len(known)
         if isinstance(obj, Parameter):
-            return {_MARK: ["parameter", number, obj.detach(), obj.requires_grad]}
+            return {_MARK: ["parameter", number, obj.detach(), obj.requires_grad]}, known
         state = {k: v for k, v in vars(obj).items() if not isinstance(v, OrderedDict) or v}
         if hooks := [k for k in state if k.endswith("_hooks")]:
             raise TypeError(f"save: {type(obj).__name__} has {hooks[0]}, which can't be saved; "
                 "remove them, or save the state_dict()")
-        return {_MARK: ["module", number, _name(type(obj)), _described(state, known)]}
-    if isinstance(obj, Mapping):
-        return {key: _described(value, known) for key, value in obj.items()}
-    if isinstance(obj, (list, tuple)):
-        return (list if isinstance(obj, list) else tuple)(_described(v, known) for v in obj)
-    if known is None or isinstance(obj, Tensor):
-        return obj
-    if isinstance(obj, (set, frozenset)):
-        return {_MARK: ["set", sorted(obj)]}
-    if isinstance(obj, np.dtype):
-        return {_MARK: ["dtype", str(obj)]}
-    return {_MARK: ["function", _name(obj)]} if isinstance(obj, types.FunctionType) else obj
+        return {_MARK: ["module", number, _name(type(obj)), state]}, known
+    for kind, name, data in _KINDS if known is not None else ():
+        if isinstance(obj, kind):
+            return {_MARK: [name, data(obj)]}, known
+    return obj, known
 
 
 def restored(tree: Any, known: dict[int, Any] | None = None, homes: Any = ()) -> Any:
@@ -76,27 +64,28 @@ def restored(tree: Any, known: dict[int, Any] | None = None, homes: Any = ()) ->
     known = {} if known is None else known
     if isinstance(tree, (list, tuple)):
         return type(tree)(restored(v, known, homes) for v in tree)
-    if not isinstance(tree, dict) or tree.keys() != {_MARK}:
-        return {k: restored(v, known, homes) for k, v in tree.items()} if isinstance(
-            tree, dict) else tree
-    what, *data = tree[_MARK]
-    if what == "parameter":
-        known[data[0]] = Parameter(data[1], data[2])
-    elif what == "module":
-        known[data[0]] = _module(data[1], data[2], known, data[0])
-    elif what == "function":
-        found = _named(data[0])
-        home = data[0].partition(":")[0]
+    if not isinstance(tree, dict):
+        return tree
+    if tree.keys() != {_MARK}:
+        return {k: restored(v, known, homes) for k, v in tree.items()}
+    what, first, *data = tree[_MARK]
+    if what == "function":
+        found, home = _named(first), first.partition(":")[0]
         if not isinstance(found, types.FunctionType) or not (
                 home in homes or home.startswith("tinynet.")):
-            raise ValueError(f"the function {data[0]} is not one of tinynet, or of the file with "
+            raise ValueError(f"the function {first} is not one of tinynet, or of the file with "
                 "the module's class, imported by this program")
         return found
-    return known[data[0]] if what in ("again", "module", "parameter") else (
-        set(data[0]) if what == "set" else np.dtype(data[0]))
+    if what in ("set", "dtype"):
+        return set(first) if what == "set" else np.dtype(first)
+    if what == "parameter":
+        known[first] = Parameter(*data)
+    elif what == "module":
+        _module(known, first, *data)
+    return known[first]
 
 
-def _module(path: str, state: Any, known: dict[int, Any], number: int) -> Module:
+def _module(known: dict[int, Any], number: int, path: str, state: Any) -> None:
     kind = _named(path)
     if not isinstance(kind, type) or not issubclass(kind, Module):
         raise ValueError(f"it holds a module of the class {path}, which this program has not "
@@ -107,7 +96,6 @@ def _module(path: str, state: Any, known: dict[int, Any], number: int) -> Module
         if callable(getattr(kind, name, None)):
             raise ValueError(f"it would replace the method {name} of {path}")
         vars(module)[name] = value
-    return module
 
 
 __all__ = public(globals())

@@ -53,6 +53,10 @@ class Declared:
 
         cls._rules, cls.__init__ = rules, checked_init  # type: ignore[method-assign]  # wraps it
 
+    def _options(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The declared ones among the `arguments` of ``__init__``."""
+        return {name: arguments[name] for name in self._rules if name in arguments}
+
 
 # ------------------------------------------------------------------------------------------ rules
 

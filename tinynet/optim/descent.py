@@ -31,10 +31,6 @@ class Descent(Declared, Optimizer):
         super().__init_subclass__(**options)
         _known_options.update(cls._rules)
 
-    def _options(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The declared options among the `arguments` of ``__init__``."""
-        return {name: arguments[name] for name in self._rules}
-
     def _checked(self, owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
         return {name: rule(owner, name, options[name]) for name, rule in self._rules.items()}
 

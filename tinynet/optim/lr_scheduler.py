@@ -23,7 +23,9 @@ from typing import Annotated, Any
 from .. import compat
 from ..ops.arguments import as_choice, as_function, as_int
 from .declared import Above0, Flag, Fraction, IntFrom0, IntFrom1, NotNegative, above_0, by
-from .scheduler import AnOptimizer, Epoch, LRScheduler, Milestones, PerGroup, Schedulers, per_group
+from .scheduler import (
+    AnOptimizer, Cycle, Epoch, LRScheduler, Milestones, OfSchedulers, PerGroup, Schedulers,
+    per_group)
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR",
     "MultiStepLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR", "StepLR"]
@@ -75,8 +77,7 @@ class StepLR(LRScheduler):
 
     def __init__(self, optimizer: AnOptimizer, step_size: IntFrom1, gamma: NotNegative = 0.1,
                  last_epoch: Epoch = -1):
-        self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer, last_epoch)
+        self._start(locals())
 
     def _factor(self) -> float:
         return self.gamma if self.last_epoch and self.last_epoch % self.step_size == 0 else 1
@@ -87,8 +88,8 @@ class MultiStepLR(LRScheduler):
 
     def __init__(self, optimizer: AnOptimizer, milestones: Milestones, gamma: NotNegative = 0.1,
                  last_epoch: Epoch = -1):
-        self.milestones, self.gamma = sorted(milestones), gamma
-        super().__init__(optimizer, last_epoch)
+        milestones = sorted(milestones)
+        self._start(locals())
 
     def _factor(self) -> float:
         return self.gamma ** self.milestones.count(self.last_epoch)
@@ -98,8 +99,7 @@ class ExponentialLR(LRScheduler):
     """The rate times `gamma` every epoch."""
 
     def __init__(self, optimizer: AnOptimizer, gamma: NotNegative, last_epoch: Epoch = -1):
-        self.gamma = gamma
-        super().__init__(optimizer, last_epoch)
+        self._start(locals())
 
     def _factor(self) -> float:
         return 1 if self._beginning else self.gamma
@@ -115,9 +115,7 @@ class LinearLR(LRScheduler):
     def __init__(self, optimizer: AnOptimizer,
                  start_factor: Annotated[float, by(above_0, 1)] = 1.0 / 3,
                  end_factor: Fraction = 1.0, total_iters: IntFrom1 = 5, last_epoch: Epoch = -1):
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = total_iters
-        super().__init__(optimizer, last_epoch)
+        self._start(locals())
 
     def _factor(self) -> float:
         epoch, rise = self.last_epoch, self.end_factor - self.start_factor
@@ -140,8 +138,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def __init__(self, optimizer: AnOptimizer, T_max: Above0, eta_min: NotNegative = 0.0,
                  last_epoch: Epoch = -1):
-        self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer, last_epoch)
+        self._start(locals())
 
     def get_lr(self) -> list[Any]:
         lrs, eta_min = self._current(), self.eta_min
@@ -151,14 +148,12 @@ class CosineAnnealingLR(LRScheduler):
             rise = (1 - math.cos(math.pi / self.T_max)) / 2
             bases = zip(lrs, self.base_lrs, strict=False)
             return [lr + (base - eta_min) * rise for lr, base in bases]
-        ratio = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
-        return [ratio * (lr - eta_min) + eta_min for lr in lrs]
-
-    def _height(self, epoch: int) -> float:
-        return 1 + math.cos(math.pi * epoch / self.T_max)
+        now, before = (1 + math.cos(math.pi * epoch / self.T_max)
+                       for epoch in (self.last_epoch, self.last_epoch - 1))
+        return [now / before * (lr - eta_min) + eta_min for lr in lrs]
 
 
-class OneCycleLR(LRScheduler):
+class OneCycleLR(Cycle):
     """One cycle: the rate goes up to `max_lr`, then down to almost 0; momentum the other way round.
 
     `step` is called after every batch, `total_steps` times in all. `epochs` and `steps_per_epoch`
@@ -197,11 +192,8 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"{owner}: got {said}; give either the first or the other two")
         self.total_steps = math.prod(as_int(owner, n, count, 1) for n, count in given.items())
         self.pct_start, self.anneal_strategy = pct_start, anneal_strategy
-        self.three_phase, self.cycle_momentum = three_phase, cycle_momentum
-        self.use_beta1 = "betas" in optimizer.defaults
-        if cycle_momentum and not self.use_beta1 and "momentum" not in optimizer.defaults:
-            problem = f"{type(optimizer).__name__} has neither momentum nor betas to cycle"
-            raise ValueError(f"{owner}: {problem}; say cycle_momentum=False")
+        self.three_phase = three_phase
+        self._cycles(optimizer, cycle_momentum)
         bounds = {"max_lr": max_lr}
         if cycle_momentum:
             bounds |= {"base_momentum": base_momentum, "max_momentum": max_momentum}
@@ -239,14 +231,11 @@ class OneCycleLR(LRScheduler):
         part = (step - first) / (last - first) if last != first else 1.0
         for group in groups if self.cycle_momentum else []:
             momentum = self._between(group[momentum_from], group[momentum_to], part)
-            if self.use_beta1:
-                group["betas"] = (momentum, group["betas"][1])
-            else:
-                group["momentum"] = momentum
+            self._set_momentum(group, momentum)
         return [self._between(group[lr_from], group[lr_to], part) for group in groups]
 
 
-class SequentialLR(LRScheduler):
+class SequentialLR(OfSchedulers):
     """One scheduler after the other: each epoch in `milestones` hands over to the next scheduler.
 
     The next scheduler starts from its base rates. All are made beforehand, over the same optimiser.
@@ -267,8 +256,6 @@ class SequentialLR(LRScheduler):
     [0.5, 0.75, 1.0, 0.5, 0.25]
     """
 
-    _not_copied = ("optimizer", "_schedulers")
-
     def __init__(self, optimizer: AnOptimizer, schedulers: Schedulers, milestones: Milestones,
                  last_epoch: Epoch = -1):
         owner = type(self).__name__
@@ -282,8 +269,8 @@ class SequentialLR(LRScheduler):
         if sorted(self._milestones) != self._milestones:
             raise ValueError(f"{owner}: milestones must ascend, got {self._milestones}")
         for i, scheduler in enumerate(self._schedulers):
-            excluded = isinstance(scheduler, (ReduceLROnPlateau, SequentialLR))
-            if excluded or not isinstance(scheduler, LRScheduler):
+            if not isinstance(scheduler, LRScheduler) or isinstance(
+                    scheduler, (ReduceLROnPlateau, SequentialLR)):
                 rule = "must be a scheduler that steps without a value and is no SequentialLR"
                 raise TypeError(f"{owner}: scheduler {i} {rule}, got {type(scheduler).__name__}")
             if scheduler.optimizer is not optimizer:
@@ -309,15 +296,6 @@ class SequentialLR(LRScheduler):
         else:
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
-
-    def state_dict(self) -> dict[str, Any]:
-        saved = [scheduler.state_dict() for scheduler in self._schedulers]
-        return {**super().state_dict(), "_schedulers": saved}
-
-    def _load(self, state: dict[str, Any]) -> None:
-        for scheduler, saved in zip(self._schedulers, state.pop("_schedulers"), strict=True):
-            scheduler.load_state_dict(saved)
-        super()._load(state)
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -349,9 +327,7 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"{owner}: {rule}; got {factor!r}")
         floors = per_group(owner, "min_lr", min_lr, optimizer.param_groups)
         self.min_lr = floors if isinstance(min_lr, (list, tuple)) else floors[0]
-        self.optimizer, self.mode, self.threshold_mode = optimizer, mode, threshold_mode
-        self.factor, self.threshold, self.eps = factor, threshold, eps
-        self.patience, self.cooldown = patience, cooldown
+        vars(self).update(self._options(locals()))
         self.last_epoch = self.num_bad_epochs = self.cooldown_counter = 0
         self.best = math.inf if mode == "min" else -math.inf
         self._last_lr = self._current()

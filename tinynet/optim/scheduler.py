@@ -3,7 +3,7 @@
 import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from .. import compat
 from ..ops.arguments import as_int, as_list, as_number
@@ -73,6 +73,14 @@ class LRScheduler(Declared):
         self._check_groups("initial_lr")
         self.base_lrs: list[Any] = [group["initial_lr"] for group in optimizer.param_groups]
         self._begin()
+
+    if TYPE_CHECKING:  # the attributes that `_start` sets
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _start(self, arguments: Mapping[str, Any]) -> None:
+        """``__init__`` of a subclass with these `arguments`, whose declared ones it keeps."""
+        vars(self).update(self._options(arguments))
+        LRScheduler.__init__(self, self.optimizer, self.last_epoch)
 
     def _check_groups(self, *names: str) -> None:
         """ValueError unless each group has these keys, which a new schedule has just set."""
@@ -165,3 +173,32 @@ class LRScheduler(Declared):
 
 
 Schedulers = Annotated[Sequence[LRScheduler], as_list]
+
+
+class OfSchedulers(LRScheduler):
+    """The base of schedulers that consist of others, ``_schedulers``."""
+
+    _not_copied = ("optimizer", "_schedulers")
+    _schedulers: list[LRScheduler]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def _load(self, state: dict[str, Any]) -> None:
+        for scheduler, saved in zip(self._schedulers, state.pop("_schedulers"), strict=True):
+            scheduler.load_state_dict(saved)
+        super()._load(state)
+
+
+class Cycle(LRScheduler):
+    """The base of schedules in which momentum, or Adam's first beta, goes against the rate."""
+
+    def _cycles(self, optimizer: Optimizer, momentum: bool) -> None:
+        self.cycle_momentum, self.use_beta1 = momentum, "betas" in optimizer.defaults
+        if momentum and not self.use_beta1 and "momentum" not in optimizer.defaults:
+            problem = f"{type(optimizer).__name__} has neither momentum nor betas to cycle"
+            raise ValueError(f"{type(self).__name__}: {problem}; say cycle_momentum=False")
+
+    def _set_momentum(self, group: dict[str, Any], momentum: float) -> None:
+        group |= {"betas": (momentum, group["betas"][1])} if self.use_beta1 else {
+            "momentum": momentum}
