@@ -118,13 +118,12 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         flat = input.reshape(-1)
         value = median(flat.detach(), 0)[0]
         return flat[(flat == value) | (flat.isnan() & value.isnan())].max()
-    if not input.ndim:
-        return sort(input, dim)
-    size = input.shape[as_dim("median", dim, input.ndim)]
-    values, indices = sort(input, dim)
+    size = input.shape[as_dim("median", dim, input.ndim)] if input.ndim else 1
+    values, indices = [v if input.ndim else v.reshape(1) for v in sort(input, dim)]
     at = each.where(values.narrow(dim, size - 1, 1).isnan(), size - 1, (size - 1) // 2)
     pair = values.gather(dim, at), indices.gather(dim, at)
-    return MinMax(*[v if keepdim else v.squeeze(dim) for v in pair])
+    return MinMax(*[v.reshape(()) if not input.ndim else v if keepdim else v.squeeze(dim)
+                    for v in pair])
 
 
 # ------------------------------------------------------------------------------------ rearranged
