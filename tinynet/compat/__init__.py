@@ -11,6 +11,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 # The files that hold names for a module, in order. A file's ``__all__`` says which.
@@ -33,18 +34,7 @@ ROOMS = {
 }
 
 # The methods of tensors: what `methods` holds, and functions with the tensor first.
-METHODS = """
-abs_ absolute acos acosh addcdiv addcdiv_ addcmul addcmul_ addmm addmm_ arccos arcsin arctan argsort
-asin asinh atan atanh bincount bmm byte ceil_ char clamp_max clamp_max_ clamp_min clamp_min_ clip_
-cos_ cosh count_nonzero cumprod cumsum cumsum_ diag diagonal divide divide_ dot element_size exp2
-expm1_ floor_ floor_divide_ greater greater_equal lerp lerp_ less less_equal log10 log10_ log1p_
-log2 log2_ log_ masked_select median multinomial multiply multiply_ mv negative new new_empty
-new_full new_ones new_tensor new_zeros nonzero not_equal outer prod ravel reciprocal_ register_hook
-remainder_ repeat_interleave resize_ roll rot90 round_ rsqrt_ scatter scatter_ scatter_add
-scatter_add_ short sign_ sin_ sinh sort square_ squeeze_ stride subtract subtract_ swapaxes swapdims
-t_ tan tan_ topk trace transpose_ tril tril_ triu triu_ true_divide trunc trunc_ type unique
-unsqueeze_
-"""
+METHODS = (Path(__file__).parent / "methods.txt").read_text("ascii").split()
 
 
 class Missing(AttributeError):
@@ -113,12 +103,12 @@ class _Later:
         self.owner, self.name = owner, name
 
     def __get__(self, tensor: Any, kind: type) -> Any:
-        for name in METHODS.split():
+        for name in METHODS:
             setattr(self.owner, name, lookup("tinynet.Tensor", name))
         return getattr(kind if tensor is None else tensor, self.name)
 
 
 def attach(tensor: type) -> None:
     """Give the class `Tensor` the methods of `METHODS`."""
-    for name in METHODS.split():
+    for name in METHODS:
         setattr(tensor, name, _Later(tensor, name))

@@ -337,8 +337,8 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *,
     return Tensor._wrap(order).to(input.device)
 
 
-def _places(name: str, input: Any, dim: int, index: Any) -> tuple[Any, ...]:
-    """The index with which one writes at the places that `index` names along `dim`."""
+def _scattered(name: str, input: Any, dim: int, index: Any, src: Any, add: bool) -> Any:
+    """`input` with `src` (or a number) written or added where `index` points to along `dim`."""
     dim = as_dim(name, dim, input.ndim)
     as_tensor_of(name, "the index", index, "iu")
     if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < input.shape[dim]:
@@ -348,40 +348,30 @@ def _places(name: str, input: Any, dim: int, index: Any) -> tuple[Any, ...]:
             index.shape[d] > n for d, n in enumerate(input.shape) if d != dim):
         raise ValueError(f"{name}: index {tuple(index.shape)} must have the dims of input "
             f"{tuple(input.shape)} and be no larger, but for dim {dim}")
-    with computing(input.array):
-        return along(array_module(input.array), index.array.copy(), dim)
-
-
-def _values(name: str, input: Any, index: Any, src: Any) -> Any:
-    """The part of `src` that `index` is for; a number everywhere."""
-    if not isinstance(src, Tensor):
-        return input.new_full(index.shape, src)
-    if src.dtype != input.dtype:
+    values = src if isinstance(src, Tensor) else input.new_full(index.shape, src)
+    if values.dtype != input.dtype:
         raise RuntimeError(f"{name}: src is {src.dtype}, but input {input.dtype}")
-    return src[tuple([slice(n) for n in index.shape])]
+    values = values[tuple([slice(n) for n in index.shape])]
+    with computing(input.array):
+        places = along(array_module(input.array), index.array.copy(), dim)
+    if add:
+        return input + _unindex(values, index=places, shape=input.array.shape)
+    return index_put(input, places, values)
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,
             reduce: str | None = None) -> Any:
     """`input` with ``out[index[i][j]][j] = src[i][j]`` (for dim 0); `reduce` may be "add"."""
-    as_choice("scatter", "reduce", reduce or "add", ("add",))
-    places = _places("scatter", input, dim, index)
-    values = _values("scatter", input, index, value if src is None else src)
-    if reduce:
-        return input + _unindex(values, index=places, shape=input.array.shape)
-    return index_put(input, places, values)
-
-
-def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
-    """`input` with ``out[index[i][j]][j] += src[i][j]`` (for dim 0)."""
-    places = _places("scatter_add", input, dim, index)
-    values = _values("scatter_add", input, index, src)
-    return input + _unindex(values, index=places, shape=input.array.shape)
+    add = as_choice("scatter", "reduce", reduce or "add", ("add",)) == reduce
+    return _scattered("scatter", input, dim, index, value if src is None else src, add)
 
 
 # ------------------------------------------------------------------------- formulas and old names
 
 for _name, _formula, _doc in (
+    ("scatter_add", lambda input, dim, index, src: _scattered(
+        "scatter_add", input, dim, index, src, True),
+     "`input` with ``out[index[i][j]][j] += src[i][j]`` (for dim 0)."),
     ("lerp", lambda input, end, weight: input + weight * (end - input), "From input to end."),
     ("addcmul", lambda input, tensor1, tensor2, *, value=1: input + tensor1 * tensor2 * value,
      "``input + value * tensor1 * tensor2``."),

@@ -140,9 +140,9 @@ def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHan
 
 
 # the methods that write the result of an operation into the tensor
-for _name in METHODS.split():
+for _name in METHODS:
     if _name.endswith("_") and _name not in globals():
         _operation = getattr(functions, _name[:-1], None) or getattr(Tensor, _name[:-1])
         _doc = f"`{_name[:-1]}` in place; returns self."
         globals()[_name] = functions.named(_in_place(_operation), _name, _doc)
-__all__ = [name for name in METHODS.split() if name in globals()]
+__all__ = [name for name in METHODS if name in globals()]
