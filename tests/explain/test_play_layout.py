@@ -120,9 +120,10 @@ def test_nothing_moves_while_stepping(tab):
             return [...document.querySelectorAll('.tn-modes button')].map(button => {
               button.click();
               const slider = document.querySelector('.tn-bar input[type=range]'), moved = new Set();
-              const before = [...document.querySelectorAll('.tn *')]
-                .filter(node => !node.closest(out) || node.matches('.tn-work td'))
-                .map(node => [node, ...box(node)]);
+              const nodes = [...document.querySelectorAll('.tn *')]
+                .filter(node => !node.closest(out) || node.matches('.tn-work td'));
+              nodes.forEach(box);  // what is folded away takes its place when it is first asked
+              const before = nodes.map(node => [node, ...box(node)]);
               for (let step = 0; step <= +slider.max; step++) {
                 slider.value = step;
                 slider.dispatchEvent(new Event('input'));
