@@ -96,6 +96,7 @@ def test_the_command_starts_from_the_same_numbers(play, tmp_path, capsys):
 
 
 @settings
+@pytest.mark.usefixtures("still")
 def test_with_all_ones_the_golden_tables_hold(play, setting):
     play.one(".tn-ones").click()
     for name, value in zip(("stride", "padding", "dilation"), setting, strict=True):
@@ -108,6 +109,7 @@ def test_with_all_ones_the_golden_tables_hold(play, setting):
         np.testing.assert_array_equal(play.grid(panel), values)
 
 
+@pytest.mark.usefixtures("still")
 def test_sliders_follow_each_other_and_every_place_is_right(tab):
     """A random walk of the sliders: all results stay those of the library."""
     open_inside(tab, tinynet.explain.conv2d(X, K, grad_out=G))
@@ -150,6 +152,7 @@ def test_sliders_follow_each_other_and_every_place_is_right(tab):
     assert len(seen) > 20
 
 
+@pytest.mark.usefixtures("still")
 def test_limits_follow_each_other(play):
     assert slide(play, "KH", 5)[0] == 5
     assert slide(play, "H", 1)[0] == 5  # no smaller than the kernel
@@ -269,6 +272,7 @@ def test_words_and_the_small_sum_follow_the_pointer(play):
     assert seen["coverage", "7"].startswith("Windows that read cell (1,1): 1.")
 
 
+@pytest.mark.usefixtures("still")
 def test_channels_add_up_on_the_stage(play):
     slide(play, "C", 2)
     slide(play, "bias", 0) if play.all('[data-set="bias"]') else play.one(".tn-bias").click()
@@ -286,6 +290,7 @@ def test_channels_add_up_on_the_stage(play):
     np.testing.assert_array_equal(play.grid("x"), other)
 
 
+@pytest.mark.usefixtures("still")
 def test_assigning_gives_the_wrong_gradient_on_purpose(play):
     play.press("4")
     play.one(".tn-assign").click()
@@ -358,8 +363,8 @@ def test_the_kernel_is_seen_turning_and_again(play):
         assert 2500 < speed * seen["now"] < 6000
 
 
+@pytest.mark.usefixtures("still")
 def test_without_motion_the_turn_is_four_still_pictures(tab):
-    tab.screen(prefers_reduced_motion="reduce")
     open_play(tab)
     tab.press("5", *[Keys.ARROW_RIGHT] * 12)
     taps = [(kh, kw) for kh in range(3) for kw in range(3)]
@@ -389,6 +394,7 @@ def test_without_motion_the_turn_is_four_still_pictures(tab):
 # -- links, presentation, speed --------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still")
 def test_the_address_follows_and_leads_back(play):
     play.press("5", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert address(play) == {"mode": "dx_gather", "step": "2", "lang": "en"}
@@ -493,9 +499,9 @@ def test_a_layer_opens_where_the_gradient_is_largest_and_names_relu(tab):
 
 
 @needs_axe
+@pytest.mark.usefixtures("still")
 def test_axe_finds_no_violation_in_what_one_can_open(tab):
     """In light and in dark."""
-    tab.screen(prefers_reduced_motion="reduce")
     found = []
 
     def look(name):

@@ -53,14 +53,14 @@ def test_the_committed_page_is_small():
 
 
 @needs_browser
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("options", ["", "#data=padded"], ids=["plain", "padded"])
 def test_grids_are_whole_on_the_first_screen(tab, options):
     """Also with padding 1 and 6 × 6 cells, the largest that must be seen without scrolling."""
     if options:
         numbers = ",".join(str(k % 5 - 1) for k in range(36))
         options = f"#data=x:1x1x6x6:{numbers};w:1x1x3x3:1,2,1,0,1,0,2,1,0;s:2;p:1"
-    tab.screen(*SIZES[0])
+    tab.resize(*SIZES[0])
     tab.open(PLAY, options)
     for size in SIZES:
         tab.resize(*size)
@@ -89,10 +89,10 @@ def test_grids_are_whole_on_the_first_screen(tab, options):
 
 
 @needs_browser
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("still")
 def test_cells_are_large_where_there_is_room(tab):
     found = {}
-    tab.screen(*SIZES[2])
+    tab.resize(*SIZES[2])
     tab.open(PLAY)
     for size in SIZES[:3]:
         tab.resize(*size)
@@ -106,9 +106,9 @@ def test_cells_are_large_where_there_is_room(tab):
 
 
 @needs_browser
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("still")
 def test_nothing_moves_while_stepping(tab):
-    tab.screen(*SIZES[0])
+    tab.resize(*SIZES[0])
     tab.open(PLAY)
     for size in SIZES:
         tab.resize(*size)
