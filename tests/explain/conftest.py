@@ -33,3 +33,10 @@ def quiet(tab):
         if event["method"] == "Network.requestWillBeSent"
     ]
     assert all(url.startswith(("file:", "data:", "about:")) for url in urls), urls
+
+
+@pytest.fixture
+def still(quiet):
+    """The same for a reader who wants no motion: colours change at once and not in many frames."""
+    quiet.screen(prefers_reduced_motion="reduce")
+    return quiet

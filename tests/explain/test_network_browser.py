@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from browser import needs_axe, needs_browser
 from readers import HOSTILE, images, models, plain
-from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 import tinynet
@@ -54,14 +53,14 @@ def page(tab):
 def reader(tab):
     """The page of the digit reader that is in docs/."""
     tab.screen(1366, 900)
-    tab.driver.get(PAGE.as_uri())
+    tab.open(PAGE)
     return tab
 
 
 def draw(tab, *strokes):
     pad = tab.one(".tn-pad")
     for first, *others in strokes:
-        hand = ActionChains(tab.driver, duration=5).move_to_element_with_offset(pad, *first)
+        hand = tab.hand().move_to_element_with_offset(pad, *first)
         hand.click_and_hold()
         for point in others:
             hand.move_to_element_with_offset(pad, *point)
@@ -259,24 +258,25 @@ def test_language_switch_changes_every_text(page):
     assert page.one("h1").text == TEXTS["network.title"][0]
 
 
-@pytest.mark.parametrize("width", [400, 700, 1024, 1366, 1920])
-def test_nothing_sticks_out_and_all_layers_are_in_one_row(reader, width):
-    reader.screen(width, 900)
+def test_nothing_sticks_out_and_all_layers_are_in_one_row(reader):
     reader.all(".tn-layer-head")[4].click()
     reader.script("document.querySelectorAll('details').forEach(d => { d.open = true })")
-    assert reader.script("return document.documentElement.scrollWidth") <= width
-    tops = {head.rect["y"] for head in reader.all(".tn-layer-head")}
-    assert len(tops) == (1 if width >= 1000 else 9)
+    for width in (400, 700, 1024, 1366, 1920):
+        reader.resize(width, 900)
+        wide, tops = reader.script(
+            "return [document.documentElement.scrollWidth, [...document.querySelectorAll("
+            "'.tn-layer-head')].map(head => head.getBoundingClientRect().y)]"
+        )
+        assert wide <= width
+        assert len(set(tops)) == (1 if width >= 1000 else 9), width
 
 
 def test_the_whole_network_is_on_the_first_screen(reader):
     for width, height in ((1366, 650), (1024, 650), (1920, 950)):
-        reader.screen(width, height)
-        bottoms = reader.driver.execute_async_script(
-            """const done = arguments[0], twice = next => requestAnimationFrame(() =>
-                requestAnimationFrame(next));
-            twice(() => done([...document.querySelectorAll('.tn-sheet-box canvas, .tn-bars')]
-                .map(node => node.getBoundingClientRect().bottom)))"""
+        reader.resize(width, height)
+        bottoms = reader.script(
+            """return [...document.querySelectorAll('.tn-sheet-box canvas, .tn-bars')]
+                .map(node => node.getBoundingClientRect().bottom)"""
         )
         assert len(bottoms) == 17
         assert max(bottoms) <= height, (width, height)
@@ -307,12 +307,10 @@ def test_without_javascript_the_stills_and_the_scores_stand_there(tab):
 
 
 @needs_axe
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation(page, scheme):
-    page.screen(prefers_color_scheme=scheme)
+def test_axe_finds_no_violation(page):
     page.all(".tn-layer-head")[4].click()
     page.script("document.querySelectorAll('details').forEach(d => { d.open = true })")
-    assert page.violations() == []
+    assert page.violations_light_and_dark() == []
 
 
 def test_every_layer_of_every_kind_can_be_looked_at(tab):

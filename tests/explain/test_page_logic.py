@@ -19,7 +19,7 @@ from tinynet.explain.convolution import PADDING_MODES
 from tinynet.explain.steps import MODES
 from tinynet.explain.texts import LANGUAGES, TEXTS
 
-pytestmark = [needs_browser, pytest.mark.usefixtures("quiet")]
+pytestmark = [needs_browser, pytest.mark.usefixtures("still")]
 COUNT = 48
 
 
@@ -198,10 +198,11 @@ def test_a_cropped_convolution_ends_at_the_numbers_of_the_whole(tab):
     random = np.random.default_rng(0)
     x, w = random.normal(size=(10, 10, 20, 25)), random.normal(size=(12, 10, 3, 3))
     cropped = [
-        tinynet.explain.conv2d(x, w, np.ones(12), padding=1, cell=cell, sample=9, stride=stride,
-                               padding_mode=mode, grad_out=None)
-        for cell, mode, stride in (((9, 12), "zeros", 1), ((0, 0), "reflect", 1),
-                                   ((5, 12), "circular", (2, 1)), ((2, 3), "replicate", (3, 2)))
+        tinynet.explain.conv2d(x[:samples], w, np.ones(12), padding=1, cell=cell,
+                               sample=samples - 1, stride=stride, padding_mode=mode, grad_out=None)
+        for cell, mode, stride, samples in (  # of ten samples the page holds some, of three all
+            ((9, 12), "zeros", 1, 10), ((0, 0), "reflect", 1, 3),
+            ((5, 12), "circular", (2, 1), 3), ((2, 3), "replicate", (3, 2), 3))
     ]  # fmt: skip
     cropped.append(tinynet.explain.conv2d(x, random.normal(size=(20, 5, 5, 5)), groups=2,
                                           padding=2, cell=(1, 23)))  # fmt: skip

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import needs_axe, needs_browser
 from explained import GOLDEN, K, X, matrix, settings
-from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from test_convolution_js import by_library
@@ -35,8 +33,7 @@ def play(tab):
 
 
 def open_play(tab, address=""):
-    tab.driver.get("about:blank")
-    tab.driver.get(PLAY.as_uri() + address)
+    tab.open(PLAY, address)
     return tab
 
 
@@ -54,8 +51,22 @@ def slide(tab, name, value):
 
 
 def address(tab):
-    time.sleep(0.3)
-    return dict(part.split("=", 1) for part in tab.driver.current_url.split("#")[1].split("&"))
+    """The address once the page has written it, 200 ms after the last change: its timer is older
+    than this one, so it comes first."""
+    hash_ = tab.driver.execute_async_script(
+        "const done = arguments[0]; setTimeout(() => done(location.hash), 200)"
+    )
+    return dict(part.split("=", 1) for part in hash_.removeprefix("#").split("&"))
+
+
+def follow(tab, address):
+    """Another address for the page that is shown; come back once it has followed."""
+    tab.driver.execute_async_script(
+        """const [address, done] = arguments;
+        addEventListener("hashchange", () => done(), { once: true });
+        location.hash = address""",
+        address,
+    )
 
 
 # -- numbers ---------------------------------------------------------------------------------------
@@ -85,18 +96,20 @@ def test_the_command_starts_from_the_same_numbers(play, tmp_path, capsys):
 
 
 @settings
+@pytest.mark.usefixtures("still")
 def test_with_all_ones_the_golden_tables_hold(play, setting):
     play.one(".tn-ones").click()
     for name, value in zip(("stride", "padding", "dilation"), setting, strict=True):
         assert slide(play, name, value)[0] == value
     y, dx, dw = (matrix(text) for text in GOLDEN[setting])
+    play.script("document.activeElement.blur()")
     for key, panel, values in (("1", "y", y), ("3", "dw", dw), ("4", "dx", dx), ("5", "dx", dx),
                                ("7", "dx", dx), ("8", "dw", dw)):  # fmt: skip
-        play.script("document.activeElement.blur()")
         play.press(key, Keys.END)
         np.testing.assert_array_equal(play.grid(panel), values)
 
 
+@pytest.mark.usefixtures("still")
 def test_sliders_follow_each_other_and_every_place_is_right(tab):
     """A random walk of the sliders: all results stay those of the library."""
     open_inside(tab, tinynet.explain.conv2d(X, K, grad_out=G))
@@ -139,6 +152,7 @@ def test_sliders_follow_each_other_and_every_place_is_right(tab):
     assert len(seen) > 20
 
 
+@pytest.mark.usefixtures("still")
 def test_limits_follow_each_other(play):
     assert slide(play, "KH", 5)[0] == 5
     assert slide(play, "H", 1)[0] == 5  # no smaller than the kernel
@@ -163,7 +177,7 @@ def test_limits_follow_each_other(play):
 def test_a_number_is_changed_by_mouse_and_everything_follows(play):
     play.press("4", Keys.END)
     play.cell("g", 0, 0).click()
-    ActionChains(play.driver).send_keys("5", Keys.ENTER).perform()
+    play.press("5", Keys.ENTER)
     changed = G.copy()
     changed[0, 0, 0, 0] = 5
     e = tinynet.explain.conv2d(X, K, grad_out=changed)
@@ -172,7 +186,7 @@ def test_a_number_is_changed_by_mouse_and_everything_follows(play):
     play.press(Keys.ESCAPE, "1", Keys.END)
     play.cell("x", 0, 0).click()
     field = play.one(".tn-editor input")
-    ActionChains(play.driver).send_keys("−2.5").perform()
+    play.press("−2.5")
     assert play.grid("x")[0, 0] == -2.5
     assert play.grid("y")[0, 0] == 6.5
     field.send_keys(Keys.ARROW_UP)
@@ -236,21 +250,21 @@ def test_words_and_the_small_sum_follow_the_pointer(play):
     play.press("4", Keys.END)
     assert "Cell (2,2): 3 → 4, contribution 4 of 4" in play.sentence()
     assert "is-focus" in play.cell("dx", 2, 2).get_attribute("class")
-    ActionChains(play.driver).move_to_element(play.cell("dx", 0, 2)).perform()
+    play.point_at(play.cell("dx", 0, 2))
     assert play.sentence().startswith("Which windows read cell (0,2)?")
     assert play.one(".tn-sums").text.split("\n") == [
         "dX(0,2) =", "1 from (0,0)", "+", "1 from (0,1)", "= 2",
     ]  # fmt: skip
-    ActionChains(play.driver).move_to_element(play.cell("w", 1, 1)).perform()
+    play.point_at(play.cell("w", 1, 1))
     assert play.sentence().startswith("Tap (1,1) = 1.")
-    ActionChains(play.driver).move_to_element(play.cell("g", 1, 0)).perform()
+    play.point_at(play.cell("g", 1, 0))
     assert "G[1,0] = 1" in play.sentence()
-    ActionChains(play.driver).move_to_element(play.one("h1")).perform()
+    play.point_at(play.one("h1"))
     assert "Cell (2,2): 3 → 4" in play.sentence()
     seen = {}
     for key, panel in (("1", "x"), ("2", "cols"), ("3", "dw"), ("7", "coverage"), ("8", "dw")):
         play.press(key)
-        ActionChains(play.driver).move_to_element(play.cell(panel, 1, 1)).perform()
+        play.point_at(play.cell(panel, 1, 1))
         seen[panel, key] = play.sentence()
     assert seen["x", "1"].startswith("x(1,1) = 1. Windows that read it: 1.")
     assert seen["cols", "2"].startswith("This is cell (0,3) of the input, 3: tap (0,1) of window")
@@ -258,6 +272,7 @@ def test_words_and_the_small_sum_follow_the_pointer(play):
     assert seen["coverage", "7"].startswith("Windows that read cell (1,1): 1.")
 
 
+@pytest.mark.usefixtures("still")
 def test_channels_add_up_on_the_stage(play):
     slide(play, "C", 2)
     slide(play, "bias", 0) if play.all('[data-set="bias"]') else play.one(".tn-bias").click()
@@ -275,16 +290,17 @@ def test_channels_add_up_on_the_stage(play):
     np.testing.assert_array_equal(play.grid("x"), other)
 
 
+@pytest.mark.usefixtures("still")
 def test_assigning_gives_the_wrong_gradient_on_purpose(play):
     play.press("4")
     play.one(".tn-assign").click()
     play.script("document.activeElement.blur()")
     play.press(Keys.END)
     wrong, right = play.grid("dx"), tinynet.explain.conv2d(X, K, grad_out=G).dx[0, 0]
-    marked = {
-        (int(cell.get_attribute("data-row")), int(cell.get_attribute("data-col")))
-        for cell in play.all(".is-wrong")
-    }
+    marked = set(map(tuple, play.script(
+        "return [...document.querySelectorAll('.is-wrong')].map(({ dataset }) =>"
+        " [+dataset.row, +dataset.col])"
+    )))  # fmt: skip
     assert marked == {tuple(place) for place in np.argwhere(wrong != right)}
     assert len(marked) > 5
     assert "overwritten" in play.sentence()
@@ -303,35 +319,52 @@ return [...document.querySelectorAll('.tn-tile')].map(node => {
 })"""
 
 
+PLACES = """
+const [panel, cells] = arguments;
+return cells.map(([row, col]) => {
+  const cell = document.querySelector(
+    `table[data-panel="${panel}"] td[data-row="${row}"][data-col="${col}"]`);
+  const { x, y, width, height } = cell.getBoundingClientRect();
+  return [x + width / 2, y + height / 2];
+})"""
+
+
 def places(tab, panel, cells):
-    found = []
-    for row, col in cells:
-        box = tab.script("return arguments[0].getBoundingClientRect()", tab.cell(panel, row, col))
-        found.append((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2))
-    return np.array(found)
+    return np.array(tab.script(PLACES, panel, cells))
+
+
+# clicks the button and notes the phases; 50 ms after the motion, the tiles and when that was
+WATCH_TURN = """
+const [time, done] = arguments, root = document.querySelector(".tn"), phases = [];
+const tiles = () => { TILES }, begin = performance.now();
+document.querySelector(".tn-turn").click();
+const look = () => {
+  const phase = root.dataset.turn, now = performance.now() - begin;
+  if (phase !== phases.at(-1)) phases.push(phase);
+  if (phase === undefined || now > 20000) done({ phases, now, tiles: null });
+  else if (phase === "lying" && now > time + 50) done({ phases, now, tiles: tiles() });
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look)""".replace("TILES", TILES)
 
 
 def test_the_kernel_is_seen_turning_and_again(play):
     play.press("5", *[Keys.ARROW_RIGHT] * 12)
     taps = [(kh, kw) for kh in range(3) for kw in range(3)]
-    for _ in range(2):
-        begin, phases = time.monotonic(), []
-        play.one(".tn-turn").click()
-        while (phase := play.one(".tn").get_attribute("data-turn")) is not None:
-            if phase not in phases:
-                phases.append(phase)
-            if time.monotonic() - begin > 3.1 and phase == "lying":
-                tiles = play.script(TILES)
-                lie = places(play, "spread", [(4 - kh, 4 - kw) for kh, kw in taps])
-                np.testing.assert_allclose([tile[1:] for tile in tiles], lie, atol=2)
-                play.press(Keys.ESCAPE)
-        assert phases == ["windows", "turning", "lying"]
-        assert 2.5 < time.monotonic() - begin < 6
-    assert not play.all(".tn-tile")
+    for speed in (1, 4):  # the second time four times as fast, as the page then plays all
+        Select(play.one(".tn-speed")).select_by_value(str(speed))
+        seen = play.driver.execute_async_script(WATCH_TURN, 3000 / speed)
+        assert seen["phases"] == ["windows", "turning", "lying"]
+        lie = places(play, "spread", [(4 - kh, 4 - kw) for kh, kw in taps])
+        np.testing.assert_allclose([tile[1:] for tile in seen["tiles"]], lie, atol=2)
+        play.press(Keys.ESCAPE)
+        assert play.one(".tn").get_attribute("data-turn") is None
+        assert not play.all(".tn-tile")
+        assert 2500 < speed * seen["now"] < 6000
 
 
+@pytest.mark.usefixtures("still")
 def test_without_motion_the_turn_is_four_still_pictures(tab):
-    tab.screen(prefers_reduced_motion="reduce")
     open_play(tab)
     tab.press("5", *[Keys.ARROW_RIGHT] * 12)
     taps = [(kh, kw) for kh in range(3) for kw in range(3)]
@@ -339,9 +372,11 @@ def test_without_motion_the_turn_is_four_still_pictures(tab):
     for k in range(4):
         tab.one(".tn-turn").click()
         assert tab.one(".tn-turn").text == f"Picture {k + 1} of 4"
-        first = tab.script(TILES)
-        time.sleep(0.2)
-        assert tab.script(TILES) == first  # nothing moves
+        first, later = tab.driver.execute_async_script(
+            f"""const done = arguments[0], tiles = () => {{ {TILES} }}, first = tiles();
+            setTimeout(() => done([first, tiles()]), 120)"""
+        )
+        assert later == first  # nothing moves
         seen.append((tab.one(".tn").get_attribute("data-turn"), [tile[1:] for tile in first]))
         assert bool(tab.all(".tn-thread")) == (k < 2)
     assert [phase for phase, _ in seen] == ["windows", "windows", "lying", "lying"]
@@ -359,6 +394,7 @@ def test_without_motion_the_turn_is_four_still_pictures(tab):
 # -- links, presentation, speed --------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still")
 def test_the_address_follows_and_leads_back(play):
     play.press("5", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert address(play) == {"mode": "dx_gather", "step": "2", "lang": "en"}
@@ -369,14 +405,12 @@ def test_the_address_follows_and_leads_back(play):
     link, sentence = address(play), play.sentence()
     assert link["lang"] == "zh"
     assert link["data"].endswith(";s:2")
-    url = play.driver.current_url
+    hash_ = play.script("return location.hash")
     open_play(play)
     assert "Window" in play.sentence()
-    play.driver.get("about:blank")
-    play.driver.get(url)
+    open_play(play, hash_)
     assert play.sentence() == sentence
-    play.script("location.hash = arguments[0]", "#mode=db&step=1&lang=en")
-    time.sleep(0.1)
+    follow(play, "#mode=db&step=1&lang=en")
     assert play.one(".tn").get_attribute("data-mode") == "db"
     assert play.one(".tn-where").text == "Step 2 of 4"
     for bad in ("#mode=none&step=x&lang=fr&tour=99&data=1", "#&&=", "#step=999", "#%"):
@@ -388,9 +422,7 @@ def test_the_address_follows_and_leads_back(play):
 
 def test_only_the_first_of_two_explainers_follows_the_address(tab):
     tab.show(tinynet.explain.conv2d(X, K), tinynet.explain.conv2d(X, K))
-    url = tab.driver.current_url
-    tab.driver.get("about:blank")
-    tab.driver.get(url + "#mode=dx&step=3")
+    tab.open(tab.file, "#mode=dx&step=3")
     assert [root.get_attribute("data-mode") for root in tab.all(".tn")] == ["dx", "forward"]
 
 
@@ -412,21 +444,31 @@ def test_presentation_shows_the_stage_and_the_sentence_alone(play):
     assert play.one(".tn-bar").is_displayed()
 
 
+# starts to play, which shows step 2 at once, and measures how long this step stays
+TIME_OF_A_STEP = """
+const done = arguments[0], root = document.querySelector(".tn");
+const reached = (step, then) => new MutationObserver((_, observer) => {
+  if (root.dataset.step === step) { observer.disconnect(); then(performance.now()); }
+}).observe(root, { attributeFilter: ["data-step"] });
+reached("1", begin => reached("2", end => done(end - begin)));
+document.querySelector(".tn-play").click()"""
+
+
 def test_speed_changes_how_fast_it_plays(play):
-    def time_of_three_steps():
-        play.press(Keys.HOME, " ")
-        begin = time.monotonic()
-        while play.one(".tn").get_attribute("data-step") != "4":
-            assert time.monotonic() - begin < 20
+    def time_of_a_step():
+        play.press(Keys.HOME)
+        duration = play.driver.execute_async_script(TIME_OF_A_STEP)
+        assert duration < 20_000
         play.press(" ")
-        return time.monotonic() - begin
+        assert play.one(".tn-play").text == "Play"
+        return duration
 
     Select(play.one(".tn-speed")).select_by_value("4")
     play.script("document.activeElement.blur()")
-    fast = time_of_three_steps()
+    fast = time_of_a_step()
     Select(play.one(".tn-speed")).select_by_value("1")
     play.script("document.activeElement.blur()")
-    assert time_of_three_steps() > 2 * fast
+    assert time_of_a_step() > 2 * fast
 
 
 # -- layers ----------------------------------------------------------------------------------------
@@ -449,7 +491,7 @@ def test_a_layer_opens_where_the_gradient_is_largest_and_names_relu(tab):
     assert tab.one(f'.tn-tabs [data-axis="o"][data-value="{o}"]').get_attribute(
         "aria-pressed") == "true"  # fmt: skip
     off = np.argwhere((e.g[1, o] == 0) & (e.y[1, o] < 0))[0]
-    ActionChains(tab.driver).move_to_element(tab.cell("g", *off)).perform()
+    tab.point_at(tab.cell("g", *off))
     assert "because ReLU was off" in tab.sentence()
     assert "ReLU" in tab.cell("g", *off).get_attribute("textContent")
     plain = tinynet.explain.layer(conv, x, lambda y: (y * y).sum())
@@ -457,28 +499,37 @@ def test_a_layer_opens_where_the_gradient_is_largest_and_names_relu(tab):
 
 
 @needs_axe
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_in_what_one_can_open(tab, scheme):
-    tab.screen(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+@pytest.mark.usefixtures("still")
+def test_axe_finds_no_violation_in_what_one_can_open(tab):
+    """In light and in dark."""
     found = []
+
+    def look(name):
+        found.extend((name, *violation) for violation in tab.violations_light_and_dark())
+
+    open_play(tab)
     for mode in MODES:
-        open_play(tab, f"#mode={mode}&step=3")
-        found += [(mode, *violation) for violation in tab.violations()]
-    open_play(tab, "#tour=7")
-    found += [("tour", *violation) for violation in tab.violations()]
+        follow(tab, f"#mode={mode}&step=3")
+        assert tab.one(".tn").get_attribute("data-mode") == mode
+        look(mode)
+    follow(tab, "#tour=7")
+    assert tab.one(".tn-tour").is_displayed()
+    look("tour")
     open_play(tab, "#mode=dx&step=99")
     tab.one(".tn-assign").click()
     tab.cell("g", 1, 1).click()
-    found += [("editor", *violation) for violation in tab.violations()]
+    assert tab.all(".tn-editor") and tab.all(".is-wrong")
+    look("editor")
     tab.press(Keys.ESCAPE)
     open_play(tab, "#mode=dx_gather&step=12")
     tab.one(".tn-turn").click()
-    found += [("turn", *violation) for violation in tab.violations()]
+    assert tab.all(".tn-tile")
+    look("turn")
     open_play(tab)
     slide(tab, "C", 2)
-    tab.screen(400, 800, prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
-    found += [("phone", *violation) for violation in tab.violations()]
+    tab.resize(400, 800)
+    look("phone")
     tab.press("p")
-    found += [("presentation", *violation) for violation in tab.violations()]
+    look("presentation")
     assert found == []
     assert TEXTS["presenting"][0] in tab.one("[role=status].tn-sr").get_attribute("textContent")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from browser import needs_browser
 from explained import K, X
-from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from test_page_logic import inside, open_inside
 
@@ -78,8 +77,7 @@ def test_every_stop_has_its_texts_and_no_more():
 
 @pytest.fixture
 def tour(tab):
-    tab.driver.get("about:blank")
-    tab.driver.get(PLAY.as_uri() + "#tour=1")
+    tab.open(PLAY, "#tour=1")
     return tab
 
 
@@ -90,35 +88,57 @@ def say(tab, text):
     return tab.one(".tn-verdict").text
 
 
+# answers as Enter does, one after the other: what is said to each, and how it looks
+SAY_ALL = """
+return arguments[0].map(text => {
+  document.querySelector(".tn-answer").value = text;
+  document.querySelector(".tn-try").click();
+  const verdict = document.querySelector(".tn-verdict");
+  return [verdict.checkVisibility() ? verdict.innerText : "", verdict.className];
+})"""
+
+# what stands on the screen at a stop; innerText is what is displayed
+SEEN = """
+const one = selector => document.querySelector(selector);
+const text = selector => one(selector).innerText;
+const box = selector => one(selector).getBoundingClientRect();
+return {
+  stop: text(".tn-stop b"), text: text(".tn-text"), ask: text(".tn-ask p"),
+  sentence: one(".tn-sentence").checkVisibility({ visibilityProperty: true }),
+  mode: one(".tn").dataset.mode, tour: box(".tn-tour").bottom, bar: box(".tn-bar").top,
+  masked: document.querySelectorAll(".is-masked").length, held: document.activeElement.className,
+}"""
+
+
 @needs_browser
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_whole_tour_by_keyboard(tab, lang):
     column = list(LANGUAGES).index(lang)
     tab.screen(1366, 650)
-    tab.driver.get("about:blank")
-    tab.driver.get(PLAY.as_uri() + f"#tour=1&lang={lang}")
+    tab.open(PLAY, f"#tour=1&lang={lang}")
     for k, right in enumerate(right_answers(), 1):
-        assert tab.one(".tn-stop b").text == TEXTS["tour.stop"][column].format(k=k, n=STOPS)
-        assert tab.one(".tn-text").text == TEXTS[f"tour.{k}.text"][column]
-        assert tab.one(".tn-ask p").text == TEXTS[f"tour.{k}.ask"][column]
-        assert not tab.one(".tn-sentence").is_displayed()  # it would tell
-        mode = tab.one(".tn").get_attribute("data-mode")
+        asked = tab.script(SEEN)
+        assert asked["stop"] == TEXTS["tour.stop"][column].format(k=k, n=STOPS)
+        assert asked["text"] == TEXTS[f"tour.{k}.text"][column]
+        assert asked["ask"] == TEXTS[f"tour.{k}.ask"][column]
+        assert not asked["sentence"]  # it would tell
         assert TEXTS[f"tour.{k}.hint"][column] in say(tab, "99")  # nobody's typical answer
-        if right != "2,2":
-            assert say(tab, "abc") == TEXTS["tour.number"][column]
-        for wrong, name in WRONG.get(k, {}).items():
-            assert say(tab, wrong) == TEXTS[f"tour.{k}.wrong.{name}"][column], (k, wrong)
-            assert "is-wrong" in tab.one(".tn-verdict").get_attribute("class")
-        assert tab.one(".tn").get_attribute("data-mode") == mode  # digits choose no mode
+        wrong = {} if right == "2,2" else {"abc": TEXTS["tour.number"][column]}
+        for text, name in WRONG.get(k, {}).items():
+            wrong[text] = TEXTS[f"tour.{k}.wrong.{name}"][column]
+        for text, (verdict, look) in zip(wrong, tab.script(SAY_ALL, [*wrong]), strict=True):
+            assert verdict == wrong[text], (k, text)
+            assert "is-wrong" in look, (k, text)
         verdict = say(tab, right)
         assert TEXTS[f"tour.{k}.why"][column] in verdict, (k, verdict)
         assert verdict.startswith(TEXTS["tour.right"][column].format(answer=right))
-        assert tab.one(".tn-sentence").is_displayed()
-        tour = tab.one(".tn-tour").rect
-        assert tour["y"] + tour["height"] <= tab.one(".tn-bar").rect["y"] + 1, k
-        assert not tab.all(".is-masked")
-        assert tab.script("return document.activeElement.className").startswith("tn-next")
+        seen = tab.script(SEEN)
+        assert seen["mode"] == asked["mode"]  # digits choose no mode
+        assert seen["sentence"]
+        assert seen["tour"] <= seen["bar"] + 1, k
+        assert seen["masked"] == 0
+        assert seen["held"].startswith("tn-next")
         tab.press(Keys.ENTER)
     assert not tab.one(".tn-tour").is_displayed()
     np.testing.assert_array_equal(tab.grid("x"), X)
@@ -130,7 +150,7 @@ def test_numbers_that_are_asked_for_are_hidden(tour):
     assert len(tour.all('table[data-panel="y"] .is-masked')) == 8
     assert tour.cell("y", 1, 0).text == "?"
     assert "18" not in tour.one(".tn-work").text
-    ActionChains(tour.driver).move_to_element(tour.cell("y", 1, 0)).perform()
+    tour.point_at(tour.cell("y", 1, 0))
     assert "18" not in tour.one(".tn-work").text
     tour.cell("x", 0, 0).click()  # no number can be changed while a question is open
     assert not tour.all(".tn-editor")
@@ -175,18 +195,26 @@ def test_the_tour_takes_the_lessons_numbers_also_on_other_pages(tab):
     assert tab.grid("x").shape == (12, 12)
 
 
+# passes over the stops one by one and measures what one sees at each
+STOPS_SEEN = """
+const box = node => node.getBoundingClientRect(), all = query =>
+    [...document.querySelectorAll(query)].filter(node => node.offsetParent).map(box);
+return Array.from({ length: arguments[0] }, (_, k) => {
+  document.querySelector(k ? ".tn-next" : ".tn-begin").click();
+  return [document.querySelector(".tn-stop progress").value,
+    Math.max(...all('.tn-work .tn-grid').map(({ bottom }) => bottom)),
+    all('.tn-tour')[0].bottom, all('.tn-bar')[0].top];
+})"""
+
+
 @needs_browser
-@pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("size", [(1920, 950), (1366, 650), (1024, 650), (400, 800)], ids=str)
-def test_a_stop_fits_on_the_screen(tab, size):
-    tab.screen(*size)
-    for k in range(1, STOPS + 1):
-        tab.driver.get("about:blank")
-        tab.driver.get(PLAY.as_uri() + f"#tour={k}")
-        grids, tour, bar = tab.script("""
-            const box = node => node.getBoundingClientRect(), all = query =>
-                [...document.querySelectorAll(query)].filter(node => node.offsetParent).map(box);
-            return [Math.max(...all('.tn-work .tn-grid').map(({ bottom }) => bottom)),
-                all('.tn-tour')[0].bottom, all('.tn-bar')[0].top]""")
-        assert grids <= bar + 1, k
-        assert tour <= bar + 1, k
+@pytest.mark.usefixtures("still")
+def test_a_stop_fits_on_the_screen(tab):
+    tab.open(PLAY)
+    for size in ((1920, 950), (1366, 650), (1024, 650), (400, 800)):
+        tab.resize(*size)
+        seen = tab.script(STOPS_SEEN, STOPS)
+        assert [k for k, *_ in seen] == list(range(1, STOPS + 1))
+        for k, grids, tour, bar in seen:
+            assert grids <= bar + 1, (size, k)
+            assert tour <= bar + 1, (size, k)

@@ -60,6 +60,7 @@ class Page:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
         self.file = folder / "page.html"
+        self.window, self.opened = None, 0
         self.driver.get(
             "about:blank"
         )  # leave the browser's own first page, which asks for this and that
@@ -68,33 +69,65 @@ class Page:
         return self.driver.execute_cdp_cmd(command, arguments)
 
     def screen(self, width=1280, height=900, **media):
-        self.cdp(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
+        """A window of this size and what the system says of colours and motion."""
+        media = {
+            "prefers_color_scheme": "light", "prefers_reduced_motion": "no-preference", **media,
+        }  # fmt: skip
+        before, self.window = self.window, (width, height, media)
+        if before is None or before[:2] != (width, height):
+            self.cdp(
+                "Emulation.setDeviceMetricsOverride",
+                width=width,
+                height=height,
+                deviceScaleFactor=1,
+                mobile=False,
+            )
+        if before is None or before[2] != media:
+            self.cdp(
+                "Emulation.setEmulatedMedia",
+                features=[
+                    {"name": name.replace("_", "-"), "value": value}
+                    for name, value in media.items()
+                ],
+            )
+
+    def resize(self, width, height):
+        """Another size for the page that is shown; come back once it has taken its new places."""
+        self.screen(width, height, **self.window[2])
+        size = self.driver.execute_async_script(
+            """const [width, height, done] = arguments, look = () => {
+                if (innerWidth === width && innerHeight === height) {
+                  requestAnimationFrame(() => requestAnimationFrame(() => done([width, height])));
+                } else setTimeout(look, 5);
+            };
+            look()""",
+            width,
+            height,
         )
-        self.cdp(
-            "Emulation.setEmulatedMedia",
-            features=[
-                {"name": name.replace("_", "-"), "value": value}
-                for name, value in {
-                    "prefers_color_scheme": "light",
-                    "prefers_reduced_motion": "no-preference",
-                    **media,
-                }.items()
-            ],
-        )
+        assert size == [width, height]
+
+    def open(self, path: Path, address: str = "") -> None:
+        """Load a page afresh, also if nothing but what follows the # has changed."""
+        self.opened += 1
+        self.driver.get(f"{path.as_uri()}?{self.opened}{address}")
 
     def show(self, *explanations) -> None:
         body = "\n".join(e.html() for e in explanations)
         self.file.write_text(page.document("test", "en", body), encoding="utf-8")
         self.driver.get(self.file.as_uri())
 
+    def hand(self) -> ActionChains:
+        """Mouse and keyboard; the pointer is there at once."""
+        return ActionChains(self.driver, duration=0)
+
     def press(self, *keys) -> None:
+        hand = self.hand()
         for key in keys:
-            ActionChains(self.driver).send_keys(key).perform()
+            hand.send_keys(key)
+        hand.perform()
+
+    def point_at(self, node) -> None:
+        self.hand().move_to_element(node).perform()
 
     def script(self, code: str, *arguments):
         return self.driver.execute_script(code, *arguments)
@@ -137,9 +170,26 @@ class Page:
 
     def violations(self) -> list[tuple[str, list[str]]]:
         """What axe-core finds: the rule and the first nodes that break it."""
-        self.script(AXE.read_text(encoding="utf-8"))
-        result = self.driver.execute_async_script("axe.run().then(arguments[0])")
+        if self.script("return typeof axe") == "undefined":
+            self.script(AXE.read_text(encoding="utf-8"))
         return [
-            (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
-            for rule in result["violations"]
+            (rule, nodes)
+            for rule, nodes in self.driver.execute_async_script(
+                """const done = arguments[0];
+                axe.run({ resultTypes: ["violations"] }).then(({ violations }) =>
+                    done(violations.map(({ id, nodes }) =>
+                        [id, nodes.slice(0, 3).map(({ html }) => html.slice(0, 120))])))"""
+            )
         ]
+
+    def violations_light_and_dark(self) -> list[tuple[str, str, list[str]]]:
+        """The same in light and in dark; the page should have no motion, or colours are halfway."""
+        width, height, media = self.window
+        found = []
+        for scheme in ("light", "dark"):
+            self.screen(width, height, **{**media, "prefers_color_scheme": scheme})
+            dark = self.script("return matchMedia('(prefers-color-scheme: dark)').matches")
+            assert dark == (scheme == "dark")
+            found += [(scheme, *violation) for violation in self.violations()]
+        self.screen(width, height, **media)
+        return found
