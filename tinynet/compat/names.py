@@ -6,8 +6,6 @@ says where tinynet keeps what lies elsewhere, and `missing.txt`, in groups, why 
 and what to use instead.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import operator as op
