@@ -132,12 +132,11 @@ class _Reader(ast.NodeVisitor):
         path = self._path(node.func)
         place, _, name = path.rpartition(".")
         if _is_pytorch(path):
-            known = None
             with contextlib.suppress(LookupError):
                 known = names.parameters(names.find(place, name))
-            for keyword in node.keywords if known is not None else ():
-                if keyword.arg is not None and keyword.arg not in (known or ()):
-                    self.found.add((keyword.lineno, names.message(path, keyword.arg)))
+                for keyword in node.keywords:
+                    if known is not None and keyword.arg and keyword.arg not in known:
+                        self.found.add((keyword.lineno, names.message(path, keyword.arg)))
             if names.refuses(place, name):
                 self.found.add((node.lineno, names.message(path)))
         elif isinstance(node.func, ast.Attribute) and self.is_torchs:
@@ -216,9 +215,6 @@ def _files(paths: Sequence[str]) -> Iterator[Path]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print what the files lack; the exit code is 1 if anything, 2 if a file can't be read."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(__doc__, file=sys.stdout if arguments else sys.stderr)
-        return 0 if arguments else 2
     warnings.simplefilter("ignore")  # of the program's string escapes
     trees, status, total = {}, 0, 0
     for path in _files(arguments):

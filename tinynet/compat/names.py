@@ -76,9 +76,8 @@ class Version(str):
 @cache
 def versions() -> dict[str, Version]:
     """What ``torch.__version__`` says: the version that was recorded, and that it is tinynet."""
-    words = recorded()["versions"]
     return {name: Version(f"{number[0]}+tinynet.{tinynet.__version__}")
-            for name, number in words.items() if number}
+            for name, number in recorded()["versions"].items() if number}
 
 
 # ------------------------------------------------------------------------------ what tinynet has
