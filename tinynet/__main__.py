@@ -21,11 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in COMMANDS:
         module, first, _ = COMMANDS[name]
-        command = importlib.import_module(f"tinynet.{module}")
-        if str(command.__doc__).startswith("usage: ") and rest[:1] in ([], ["-h"], ["--help"]):
-            print(command.__doc__, file=sys.stdout if rest else sys.stderr)
-            return 0 if rest else 2
-        return int(command.main([*first, *rest]))
+        return int(importlib.import_module(f"tinynet.{module}").main([*first, *rest]))
     if name in ("-h", "--help", "--version"):
         print(__version__ if name == "--version" else USAGE)
         return 0

@@ -215,6 +215,9 @@ def _files(paths: Sequence[str]) -> Iterator[Path]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print what the files lack; the exit code is 1 if anything, 2 if a file can't be read."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__, file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
     warnings.simplefilter("ignore")  # of the program's string escapes
     trees, status, total = {}, 0, 0
     for path in _files(arguments):

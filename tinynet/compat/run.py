@@ -80,7 +80,10 @@ def execute(path: str, source: bytes, arguments: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the program `arguments[0]`; its exit code is Python's. 2 if it can't be read."""
+    """Run a program; its exit code is Python's. 2 if there is no program or it can't be read."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__, file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
     path = arguments[0]
     try:
         source = Path(path).read_bytes()
