@@ -1,7 +1,5 @@
 """The command ``tinynet``, also as ``python -m tinynet``: its subcommands, each read when used."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Sequence
@@ -23,8 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if name in COMMANDS:
         module, first, _ = COMMANDS[name]
-        status: int = importlib.import_module(f"tinynet.{module}").main([*first, *rest])
-        return status
+        return int(importlib.import_module(f"tinynet.{module}").main([*first, *rest]))
     if name in ("-h", "--help", "--version"):
         print(__version__ if name == "--version" else USAGE)
         return 0

@@ -8,8 +8,6 @@ Names are followed through imports and assignments. A method is reported if neit
 another library's objects have one of that name. What a program guards by try or hasattr is not.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import json
@@ -31,6 +29,14 @@ def _own_nodes(scope: ast.AST) -> Iterator[Any]:
         yield child
         if not isinstance(child, _SCOPES):
             yield from _own_nodes(child)
+
+
+def _bound_by(node: ast.Import | ast.ImportFrom) -> list[tuple[str, str]]:
+    """The names that an import binds, each with the dotted path that it stands for."""
+    if isinstance(node, ast.ImportFrom):
+        module = f"{'.' * node.level}{node.module}"
+        return [(a.asname or a.name, f"{module}.{a.name}") for a in node.names]
+    return [(a.asname, a.name) if a.asname else (a.name.partition(".")[0],) * 2 for a in node.names]
 
 
 def _is_pytorch(path: str) -> bool:
@@ -59,8 +65,7 @@ class _Reader(ast.NodeVisitor):
         self.others = {*defined, *names.places()["shared"]}  # methods of other objects
         self.is_torchs = any(_is_pytorch(name) for n in ast.walk(tree)
                              if isinstance(n, ast.Import | ast.ImportFrom)
-                             for name in [*(a.name for a in n.names),
-                                          getattr(n, "module", None) or ""])
+                             for _, name in _bound_by(n))
         self.found: set[tuple[int, str]] = set()
         self.scopes: list[tuple[ast.AST, dict[str, str]]] = []
         self.guards: list[set[str]] = []  # the exceptions that each try around us catches
@@ -76,12 +81,8 @@ class _Reader(ast.NodeVisitor):
         bound = [(n.arg, "") for n in ast.walk(getattr(node, "args", node))
                  if isinstance(n, ast.arg)] if not isinstance(node, ast.Module) else []
         for child in _own_nodes(node):
-            if isinstance(child, ast.Import):
-                bound += [(a.asname or a.name.partition(".")[0],
-                           a.name if a.asname else a.name.partition(".")[0]) for a in child.names]
-            elif isinstance(child, ast.ImportFrom):
-                module = f"{'.' * child.level}{child.module}"
-                bound += [(a.asname or a.name, f"{module}.{a.name}") for a in child.names]
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                bound += _bound_by(child)
             elif isinstance(child, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler):
                 bound.append((str(child.name), ""))
             elif isinstance(child, ast.Assign):
@@ -131,12 +132,11 @@ class _Reader(ast.NodeVisitor):
         path = self._path(node.func)
         place, _, name = path.rpartition(".")
         if _is_pytorch(path):
-            known = None
             with contextlib.suppress(LookupError):
                 known = names.parameters(names.find(place, name))
-            for keyword in node.keywords if known is not None else ():
-                if keyword.arg is not None and keyword.arg not in (known or ()):
-                    self.found.add((keyword.lineno, names.message(path, keyword.arg)))
+                for keyword in node.keywords:
+                    if known is not None and keyword.arg and keyword.arg not in known:
+                        self.found.add((keyword.lineno, names.message(path, keyword.arg)))
             if names.refuses(place, name):
                 self.found.add((node.lineno, names.message(path)))
         elif isinstance(node.func, ast.Attribute) and self.is_torchs:
@@ -218,8 +218,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__, file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
-    warnings.simplefilter("ignore", SyntaxWarning)  # of the program's string escapes
-    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.simplefilter("ignore")  # of the program's string escapes
     trees, status, total = {}, 0, 0
     for path in _files(arguments):
         try:

@@ -1,7 +1,5 @@
 """Small private things of PyTorch's layers and optimizers that programs import."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
@@ -19,11 +17,4 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))
 
 
-class _Required:
-    """The default of an argument that must be given."""
-
-    def __repr__(self) -> str:
-        return "<required parameter>"
-
-
-required = _Required()
+required = object()  # the default of an argument that must be given

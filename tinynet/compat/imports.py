@@ -1,7 +1,5 @@
 """``import torch`` finds tinynet: a finder in front of Python's own, and the modules it makes."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib
@@ -27,14 +25,6 @@ class Stand(types.ModuleType):
     Reading a name that tinynet lacks is an AttributeError that says what to use instead. Setting
     one is too, because it would have no effect. Settings of tinynet's modules are passed on.
     """
-
-    def _fill(self) -> None:
-        """Keep what never changes, which makes reading it as fast as in any module."""
-        for name in names.names_of(self.__name__):
-            with contextlib.suppress(LookupError):
-                value = names.find(self.__name__, name)
-                if not isinstance(value, _SETTINGS):
-                    vars(self)[name] = value
 
     def __getattr__(self, name: str) -> Any:
         path = f"{self.__name__}.{name}"
@@ -83,8 +73,12 @@ class Finder(MetaPathFinder, Loader):
         return Stand(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        if isinstance(module, Stand):
-            module._fill()
+        """Keep what never changes, which makes reading it as fast as in any module."""
+        for name in names.names_of(module.__name__):
+            with contextlib.suppress(LookupError):
+                value = names.find(module.__name__, name)
+                if not isinstance(value, _SETTINGS):
+                    vars(module)[name] = value
 
 
 def install() -> None:

@@ -6,8 +6,6 @@ says where tinynet keeps what lies elsewhere, and `missing.txt`, in groups, why 
 and what to use instead.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import operator as op
@@ -78,9 +76,8 @@ class Version(str):
 @cache
 def versions() -> dict[str, Version]:
     """What ``torch.__version__`` says: the version that was recorded, and that it is tinynet."""
-    words = recorded()["versions"]
     return {name: Version(f"{number[0]}+tinynet.{tinynet.__version__}")
-            for name, number in words.items() if number}
+            for name, number in recorded()["versions"].items() if number}
 
 
 # ------------------------------------------------------------------------------ what tinynet has

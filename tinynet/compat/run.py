@@ -5,8 +5,6 @@ vision part. Nothing is installed or changed, and an installed PyTorch is not im
 `tinynet check train.py` lists what tinynet lacks without running the program.
 """
 
-from __future__ import annotations
-
 import builtins
 import os
 import sys

@@ -3,7 +3,6 @@
 from typing import Any
 
 from ..tensor import Tensor
-from . import public
 
 
 def _plain(value: Any) -> Any:
@@ -43,4 +42,4 @@ class SummaryWriter:
         self._writer.close()
 
 
-__all__ = public(globals())
+__all__ = ["SummaryWriter"]
