@@ -367,10 +367,11 @@ def test_an_archive_of_cifar_100(tmp_path, monkeypatch):
 def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypatch):
     fill(cache / "CIFAR10", archive=True)
     assert Tiny(tmp_path / "root", download=True).source.endswith("CIFAR10 (cache)")
-    monkeypatch.setenv("TINYNET_DATA", str(fill(tmp_path / "environment")))
-    assert Tiny(tmp_path / "root", download=True).source.endswith("environment (TINYNET_DATA)")
     with pytest.raises(RuntimeError, match="root .*root lacks cifar-10-python.tar.gz"):
         Tiny(tmp_path / "root")
+    monkeypatch.setenv("TINYNET_DATA", str(fill(tmp_path / "environment")))
+    assert Tiny(tmp_path / "root", download=True).source.endswith("environment (TINYNET_DATA)")
+    assert Tiny(tmp_path / "root").source.endswith("environment (TINYNET_DATA)")
     fill(tmp_path / "root")
     assert Tiny(tmp_path / "root").source.endswith("root (root)")
 

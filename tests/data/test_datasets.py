@@ -457,13 +457,15 @@ def test_the_order_is_root_then_environment_then_cache(tmp_path, cache, monkeypa
 def test_a_named_folder_without_the_files_is_an_error(tmp_path, cache, monkeypatch):
     """Neither the cache nor the subset stands in for images that somebody expects elsewhere."""
     fill(cache)
-    monkeypatch.setenv("TINYNET_DATA", str(cache))
     fill(tmp_path / "half")
     (tmp_path / "half" / f"{LABELS}.gz").unlink()
     for kind, folder, insist in itertools.product((Tiny, Shipped), ("half", "no"), (None, False)):
         lacks = f"root {tmp_path / folder} lacks {IMAGES}.gz or {LABELS}.gz"
         with pytest.raises(RuntimeError, match=f"there are no files, because {lacks}; download="):
             kind(tmp_path / folder, download=insist)
+    # but TINYNET_DATA does: so a program with a folder of its own finds what its user has
+    monkeypatch.setenv("TINYNET_DATA", str(fill(tmp_path / "environment")))
+    assert Tiny(tmp_path / "no").source.endswith("environment (TINYNET_DATA)")
 
 
 def test_why_an_earlier_place_is_not_used(tmp_path, cache, monkeypatch, capsys):

@@ -117,9 +117,9 @@ class ImageSet(Images):
 
     The first of these that has the files is used, and a line on stderr says which, and why:
 
-    1. the folder `root`. If it is given and lacks the files, that is an error, except with
-       ``download=True``;
-    2. the folder that the environment variable TINYNET_DATA names;
+    1. the folder `root`;
+    2. the folder that the environment variable TINYNET_DATA names. If a `root` is given and neither
+       has the files, that is an error, except with ``download=True``;
     3. the user's cache folder for tinynet;
     4. mirrors on the internet; the files go under `root`, or into the cache without a `root`;
     5. a subset that ships with tinynet, if there is one, but not with ``download=True``.
@@ -145,8 +145,8 @@ class ImageSet(Images):
     Raises:
         ValueError: a file in `root` or TINYNET_DATA is damaged or not what its name says. (In
             the cache such a file is replaced.)
-        RuntimeError: `root` lacks the files, ``download=True`` failed, or there are neither files
-            nor a subset.
+        RuntimeError: a `root` is given but the files are not there, ``download=True`` failed, or
+            there are neither files nor a subset.
     """
 
     folders: Sequence[str]  # where in a folder the files may lie; downloads go to the first
@@ -206,7 +206,7 @@ class ImageSet(Images):
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""
         name, what = type(self).__name__, f"{'training' if self.train else 'test'} images"
         published, reasons = self.published(), list[str]()
-        named = self.root is not None and not download  # then nothing else will do
+        named = self.root is not None and not download  # then the cache and the subset won't do
         for place, folder in _places(self.root, only=named):
             in_each = (self.files_in(folder / subfolder) for subfolder in self.folders)
             if paths := next(filter(None, in_each), None):
@@ -257,16 +257,17 @@ def _array_of(data: Any) -> Any:
 
 
 def _places(root: Path | None, only: bool) -> Iterator[tuple[str, Path]]:
-    """The folders to look into, in order, each with what it is called; `only` in `root`, or in all.
+    """The folders to look into, in order, each with what it is called.
+
+    With `only`, those that the user has named: not the cache.
     """
     if root is not None:
         yield "root", root
-    if only:
-        return
     if from_environment := os.environ.get("TINYNET_DATA"):
         yield "TINYNET_DATA", Path(from_environment).expanduser()
-    with contextlib.suppress(DownloadError):  # without platformdirs nothing was ever cached
-        yield "cache", cache_folder()
+    if not only:
+        with contextlib.suppress(DownloadError):  # without platformdirs nothing was ever cached
+            yield "cache", cache_folder()
 
 
 @functools.cache
