@@ -94,22 +94,27 @@ class Page:
     def resize(self, width, height):
         """Another size for the page that is shown; come back once it has taken its new places."""
         self.screen(width, height, **self.window[2])
-        size = self.driver.execute_async_script(
-            """const [width, height, done] = arguments, look = () => {
-                if (innerWidth === width && innerHeight === height) {
-                  requestAnimationFrame(() => requestAnimationFrame(() => done([width, height])));
-                } else setTimeout(look, 5);
-            };
+        self.driver.execute_async_script(
+            """const [width, height, done] = arguments, look = () =>
+                innerWidth === width && innerHeight === height ? done() : setTimeout(look, 5);
             look()""",
             width,
             height,
         )
-        assert size == [width, height]
+        self.settle()
+
+    def settle(self) -> None:
+        """Let two frames pass: a page takes its places, and ends what moves, in the first."""
+        self.driver.execute_async_script(
+            """const [done] = arguments;
+            requestAnimationFrame(() => requestAnimationFrame(() => done()))"""
+        )
 
     def open(self, path: Path, address: str = "") -> None:
         """Load a page afresh, also if nothing but what follows the # has changed."""
         self.opened += 1
         self.driver.get(f"{path.as_uri()}?{self.opened}{address}")
+        self.settle()
 
     def show(self, *explanations) -> None:
         body = "\n".join(e.html() for e in explanations)

@@ -131,13 +131,13 @@ def _check_constant(function: str, name: str, tensor: Tensor) -> None:
 
 def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
                    ignore_index: int) -> tuple[Any, Any]:
-    """For each target a class that is safe as an index, and its weight, which is 0 if ignored.
+    """For each target (N, ...) a class that is safe as an index, (N, 1, ...), and its weight.
 
-    The weights are None if all are 1.
+    The weights, (N, ...), are 0 for what is ignored, and None if all are 1.
     """
     xp, classes = array_module(logp.array, target.array), target.array
     if xp is np and weight is None and not (classes == ignore_index).any():
-        return classes.copy(), None  # copied, because backward needs the classes of this moment
+        return classes[:, None].copy(), None  # because backward needs the classes of this moment
     with computing(classes):
         C, ignored = logp.shape[1], classes == ignore_index
         safe = xp.where(ignored, 0, classes)
@@ -145,7 +145,8 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
         safe = safe % C
         weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe]
         weights = xp.where(ignored, xp.zeros_like(weights), weights)
-        return safe, xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
+        weights = xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
+        return safe[:, None], weights
 
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
@@ -180,7 +181,7 @@ def _of_classes(function: str, target_loss: Any, scores: Tensor, target: Tensor,
     if was_single:
         scores, target = shapes.unsqueeze(scores, 0), shapes.reshape(target, 1)
     classes, weights = _class_weights(scores, target, weight, ignore_index)
-    loss = target_loss(scores, classes=classes[:, None])
+    loss = target_loss(scores, classes=classes)
     if weights is not None:
         loss = loss * Tensor._wrap(weights)
     if label_smoothing:
