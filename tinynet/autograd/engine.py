@@ -177,9 +177,8 @@ class _Rule:
         # `which` is what the derivative is for: the position of one input, or one bool per input
         known = {"g": "g", "i": "which", "wanted": "which", "shapes": "node.shapes"}
         for name, i in positions.items():
-            known[name] = f"restore(node, {i}, g)"
-            known[f"{name}_shape"] = f"node.shapes[{i}]"
-            known[f"{name}_dtype"] = f"node.dtypes[{i}]"
+            known |= {name: f"restore(node, {i}, g)", f"{name}_shape": f"node.shapes[{i}]",
+                      f"{name}_dtype": f"node.dtypes[{i}]"}  # fmt: skip
         self.arguments = [known.get(name, f"node.constants[{name!r}]") for name in names]
 
     @functools.cached_property
@@ -206,7 +205,7 @@ class Node:
     """One application of a primitive: what the backward pass needs of it, and nothing else."""
 
     __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "time", "origin",
-                 "retained", "kept", "grad_hooks")  # fmt: skip
+                 "retained", "kept", "positions", "grad_hooks")  # fmt: skip
 
     def __init__(self, primitive: Primitive, constants: dict[str, Any], inputs: Sequence[Any],
                  parents: Sequence[Any], result: Variable):  # fmt: skip
@@ -222,8 +221,10 @@ class Node:
         self.time = next(_clock)
         self.retained: weakref.ref[Variable] | None = None  # whose .grad retain_grad() asked for
         self.kept: dict[int, Kept] | None = {}  # by position; None when freed
+        self.positions: list[int] = []  # of the inputs that a gradient is wanted for
         for i, parent in enumerate(parents):
             if parent is not None:
+                self.positions.append(i)
                 for position in primitive.rules[i].keeps:
                     if position not in self.kept:
                         v = result if position < 0 else inputs[position]
@@ -288,8 +289,8 @@ def _walk(seeds: list[tuple[Any, Any]], targets: set[Any] | None, observer: hook
         g = observer.changed(node, g) if hooks.in_use else g
         if targets is not None and node in targets:
             arrived[node] = g
-        positions = [i for i, parent in enumerate(node.parents)
-                     if parent is not None and (wanted is None or parent in wanted)]  # fmt: skip
+        positions = node.positions if wanted is None else [
+            i for i in node.positions if node.parents[i] in wanted]
         made = (anomaly if anomaly.watching else Node).gradients(node, g, positions)
         for i, gradient in made.items():
             parent = node.parents[i]
