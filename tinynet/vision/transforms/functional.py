@@ -205,7 +205,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     pixels: Any = pic.numpy(force=True) if isinstance(pic, Tensor) else pic
     if isinstance(pic, Tensor) and pixels.dtype.kind == "f" and mode != "F":
         pixels = (pixels * 255).astype(np.int64).astype(np.uint8)
-    if pixels.ndim == 2 or isinstance(pic, np.ndarray) and pixels.ndim == 3:
+    if pixels.ndim == 2 or (isinstance(pic, np.ndarray) and pixels.ndim == 3):
         pixels = pixels_of(pixels)
     if pixels.ndim != 3 or not 1 <= len(pixels) <= 4:
         rule = "an image has 2 or 3 dimensions and 1 to 4 channels"
