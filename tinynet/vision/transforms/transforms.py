@@ -25,8 +25,7 @@ from ...nn.function_module import FunctionModule
 from ...ops.arguments import as_choice, as_function, as_list, as_probability
 from ...ops.shapes import stack
 from ...tensor import Tensor
-from . import functional
-from . import functional as F
+from . import functional, functional as F
 from .functional import (
     BILINEAR, Floats, InterpolationMode, NEAREST, numbers, Pair, Sizes)
 
@@ -191,8 +190,8 @@ class _Random(_Transform):
     """
 
     def forward(self, img: Any) -> Any:
-        single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
-        count = 1 if single else math.prod(img.shape[:-3])
+        is_pil = F.is_pil(F.as_image(type(self).__name__, img))
+        count = 1 if is_pil else math.prod(img.shape[:-3])
         return self.change(img, default_generator.numpy.random((count, self.draws)))
 
     def change(self, img: Any, drawn: np.ndarray) -> Any:
@@ -211,19 +210,18 @@ class _Random(_Transform):
         return changed[:img.shape[0]].reshape(*img.shape[:-3], *changed.shape[1:])
 
 
-def _hflipped(img: Any, drawn: np.ndarray, p: float = 0.5, part: Any = np.s_[..., ::-1]) -> Any:
+def _flipped(img: Any, drawn: np.ndarray, p: float = 0.5, *, dim: int) -> Any:
     def change(batch: Any) -> Any:
-        chosen = on_device_of(batch, (drawn[:, 0] < p)[:, None, None, None])
-        return array_module(batch).where(chosen, batch[part], batch)
+        chosen, xp = on_device_of(batch, drawn[..., None, None] < p), array_module(batch)
+        return xp.where(chosen, xp.flip(batch, dim), batch)
 
     return F.on_array(img, change)
 
 
-def _vflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
-    return _hflipped(img, drawn, p, np.s_[..., ::-1, :])
+_FLIP: dict[str, Any] = {"function": _flipped, "arguments": "p", "draws": 1, "of_batches": True}
 
 
-class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p", draws=1, of_batches=True):
+class RandomHorizontalFlip(_Random, **_FLIP, dim=-1):
     """Left and right exchanged, with probability `p` for each image.
 
     >>> import tinynet
@@ -232,7 +230,7 @@ class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p", draws=1, 
     """
 
 
-class RandomVerticalFlip(_Random, function=_vflipped, draws=1, of_batches=True):
+class RandomVerticalFlip(_Random, **_FLIP, dim=-2):
     """Top and bottom exchanged, with probability `p` for each image."""
 
 
@@ -257,9 +255,8 @@ def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = N
     sides = (left + more_w, top + more_h, right + more_w, bottom + more_h)
     whole = F.padded("RandomCrop", img, sides, fill, padding_mode)
     _, h, w = F.get_dimensions(whole)
-    places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
-    rows, columns = (place[:, None, None] for place in places.T)
-    rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
+    tops, lefts = (drawn * (h - height + 1, w - width + 1)).astype(np.int64).T[..., None, None]
+    rows, columns = tops + np.arange(height)[:, None], lefts + np.arange(width)
     return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
 
 
