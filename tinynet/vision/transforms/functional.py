@@ -407,8 +407,8 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
 # ----------------------------------------------------------------------------------------- turning
 
 
-def inverse_matrix(angle: float, translate: Sequence[float], scale: float, shear: Sequence[float],
-                   center: Any) -> np.ndarray:
+def inverse_matrix(center: Any, angle: float, translate: Sequence[float], scale: float,
+                   shear: Sequence[float]) -> np.ndarray:
     """Where the pixels of an affine image come from: (x, y) = M[:, :2] @ (x', y') + M[:, 2].
 
     The image is sheared, turned clockwise by `angle` degrees and scaled about `center`, and then
@@ -453,18 +453,6 @@ def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     return batch[image, :, rows, columns].transpose(0, 3, 1, 2)
 
 
-def _warped(name: str, img: Any, matrices: Sequence[np.ndarray], size: tuple[int, int],
-            interpolation: Any, fill: Any, by_pillow: Callable[..., Any]) -> Any:
-    """Images seen through their matrices; `by_pillow` does the same with a PIL image."""
-    values = _fill(name, img, fill)
-    if is_pil(img):
-        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
-        colour = values if img.mode == "F" else [int(value) for value in values]
-        return by_pillow(resample=how, fillcolor=tuple(colour) if len(colour) > 1 else colour[0])
-    mode = as_mode(name, interpolation, "nearest", "bilinear")
-    return on_array(img, lambda batch: warped(batch, matrices, size, mode, values))
-
-
 def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
            expand: bool = False, center: Pair = None, fill: Any = None) -> Any:
     """The image turned anticlockwise by `angle` degrees.
@@ -475,25 +463,9 @@ def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
         center: the point (x, y) that stays; by default the middle.
         fill: the value of what comes from outside the image, or one for each channel.
     """
-    angles = numbers("rotate", "angle", angle)
-    return turned("rotate", img, angles, interpolation, expand, center, fill)
-
-
-def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, expand: bool,
-           center: Pair, fill: Any) -> Any:
-    """`rotate`, with one angle or, for a batch of tensors, one for each image."""
-    _, h, w = get_dimensions(as_image(name, img))
-    middle = np.array([w / 2, h / 2])
-    about = middle if center is None else np.array(numbers(name, "center", center))
-    matrices = [inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles]
-    if expand:
-        if len(angles) != 1:
-            raise ValueError(f"{name}: with expand=True the sizes differ; give one image at a time")
-        half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
-        w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
-        matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
-    return _warped(name, img, matrices, (h, w), interpolation, fill,
-        lambda **options: img.rotate(angles[0], expand=expand, center=center, **options))
+    (angle,) = numbers("rotate", "angle", angle)
+    motion = -angle, (0, 0), 1, (0, 0)
+    return moved("rotate", img, [motion], interpolation, fill, center, bool(expand))
 
 
 def affine(img: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
@@ -505,23 +477,40 @@ def affine(img: Any, angle: float, translate: Sequence[float], scale: float, she
         shear: degrees along x, or (along x, along y).
         interpolation, fill, center: as for `rotate`.
     """
-    return moved("affine", img, [(angle, translate, scale, shear)], interpolation, fill, center)
+    name, shears = "affine", numbers("affine", "shear", shear)
+    (angle,), (factor,) = numbers(name, "angle", angle), numbers(name, "scale", scale)
+    if len(numbers(name, "translate", [*translate])) != 2 or factor <= 0 or len(shears) > 2:
+        rule = "translate must be two numbers, scale above 0 and shear one or two numbers"
+        raise ValueError(f"{name}: {rule}, got {translate!r}, {scale!r} and {shear!r}")
+    motion = angle, [*translate], factor, (*shears, 0)[:2]
+    return moved(name, img, [motion], interpolation, fill, center)
 
 
-def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], interpolation: Any,
-          fill: Any, center: Pair) -> Any:
-    """`affine`, with one motion or, for a batch of tensors, one for each image."""
+def moved(name: str, img: Any, motions: Sequence[tuple[Any, ...]], interpolation: Any, fill: Any,
+          center: Pair, expand: bool | None = None) -> Any:
+    """`affine`, with one motion or, for a batch of tensors, one for each image.
+
+    With `expand`, True or False, it is `rotate`, which Pillow has too.
+    """
     _, h, w = get_dimensions(as_image(name, img))
-    about, matrices = (w / 2, h / 2) if center is None else center, []
-    for angle, translate, scale, shear in motions:
-        (angle,), (scale,) = numbers(name, "angle", angle), numbers(name, "scale", scale)
-        (along_x, *along_y), shift = numbers(name, "shear", shear), [*translate]
-        if len(numbers(name, "translate", shift)) != 2 or scale <= 0 or len(along_y) > 1:
-            rule = "translate must be two numbers, scale above 0 and shear one or two numbers"
-            raise ValueError(f"{name}: {rule}, got {translate!r}, {scale!r} and {shear!r}")
-        matrices.append(inverse_matrix(angle, shift, scale, (along_x, *(along_y or [0])), about))
-    return _warped(name, img, matrices, (h, w), interpolation, fill,
-        lambda **options: img.transform((w, h), _AFFINE, matrices[0].ravel().tolist(), **options))
+    middle, values = np.array([w / 2, h / 2]), _fill(name, img, fill)
+    about = middle if center is None else np.array(numbers(name, "center", center))
+    matrices = [inverse_matrix(about, *motion) for motion in motions]
+    if expand and len(motions) != 1:
+        raise ValueError(f"{name}: with expand=True the sizes differ; give one image at a time")
+    if is_pil(img):
+        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
+        colours = tuple(values if img.mode == "F" else map(int, values))
+        colour = colours if len(colours) > 1 else colours[0]
+        if expand is not None:
+            return img.rotate(-motions[0][0], how, expand, center, fillcolor=colour)
+        return img.transform((w, h), _AFFINE, matrices[0].ravel(), how, fillcolor=colour)
+    if expand:
+        half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
+        w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
+        matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
+    mode = as_mode(name, interpolation, "nearest", "bilinear")
+    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, values))
 
 
 # ----------------------------------------------------------------------------------------- colours

@@ -293,7 +293,8 @@ def _between(low: float, high: float, drawn: Any) -> Any:
 def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = NEAREST,
             expand: bool = False, center: Pair = None, fill: Any = 0) -> Any:
     angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
-    return F.turned("RandomRotation", img, angles, interpolation, expand, center, fill)
+    motions = [(-angle, (0, 0), 1, (0, 0)) for angle in angles]
+    return F.moved("RandomRotation", img, motions, interpolation, fill, center, bool(expand))
 
 
 class RandomRotation(_Random, function=_turned, draws=1, of_batches=True):
@@ -317,7 +318,7 @@ def _moved(img: Any, drawn: np.ndarray, degrees: Floats, translate: Pair = None,
     name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
     right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
     ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
-        _as_range(name, "scale", (1, 1) if scale is None else scale),
+        _as_range(name, "scale", (1, 1) if scale is None else scale, least=1e-9),
         *_as_shears(name, "shear", shear)]
     motions = []
     for row in drawn:
