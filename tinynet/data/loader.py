@@ -77,17 +77,19 @@ class DataLoader:
         name = "DataLoader"
         batch_size = None if batch_size is None else as_int(name, "batch_size", batch_size, 1)
         self._is_stream = isinstance(dataset, IterableDataset)
-        if self._is_stream and (shuffle or sampler is not None or batch_sampler is not None):
-            raise ValueError(f"{name}: an IterableDataset has an order of its own; "
-                "leave shuffle, sampler and batch_sampler out")
-        if sampler is not None and shuffle:
-            raise ValueError(f"{name}: give a sampler or shuffle=True, not both")
-        decided = batch_size != 1 or shuffle or sampler is not None or drop_last
-        if batch_sampler is not None and decided:
-            raise ValueError(f"{name}: a batch_sampler decides batch_size, shuffle, sampler and "
-                "drop_last; leave those out")
-        if batch_size is None and drop_last:
-            raise ValueError(f"{name}: batch_size=None makes no batches; leave drop_last out")
+
+        def refuse(wrong: Any, why: str) -> None:
+            if wrong:
+                raise ValueError(f"{name}: {why}")
+
+        ordered = shuffle or sampler is not None
+        refuse(self._is_stream and (ordered or batch_sampler is not None), "an IterableDataset has "
+            "an order of its own; leave shuffle, sampler and batch_sampler out")
+        refuse(sampler is not None and shuffle, "give a sampler or shuffle=True, not both")
+        refuse(batch_sampler is not None and (batch_size != 1 or ordered or drop_last),
+            "a batch_sampler decides batch_size, shuffle, sampler and drop_last; leave those out")
+        refuse(batch_size is None and drop_last,
+            "batch_size=None makes no batches; leave drop_last out")
         if not self._is_stream:
             length_of(name, dataset)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
@@ -98,12 +100,10 @@ class DataLoader:
                 ("multiprocessing_context", multiprocessing_context, None, "workers are threads"),
                 ("in_order", in_order, True, "batches always come in order"),
                 ("pin_memory_device", pin_memory_device or "cuda", "cuda", "only GPUs need it")):
-            if value != usual:
-                raise ValueError(f"{name}: {option}={value!r} can't be had, because {why}")
+            refuse(value != usual, f"{option}={value!r} can't be had, because {why}")
         for option, given in (("timeout", timeout), ("prefetch_factor", prefetch_factor),
                 ("persistent_workers", persistent_workers)):
-            if given and not num_workers:
-                raise ValueError(f"{name}: {option} is for workers; give num_workers too")
+            refuse(given and not num_workers, f"{option} is for workers; give num_workers too")
         for option, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
             if function is not None:
                 as_function(name, option, function)

@@ -81,8 +81,7 @@ class CIFAR10(ImageSet, published="CIFAR10"):
     def _contents(self, paths: Sequence[Path]) -> Iterator[tuple[str, str, bytes]]:
         """Each batch: its name, where it is, in words, and its bytes, 31 MB."""
         if paths[0].name != self.archive.name:
-            for path in paths:
-                yield path.name, str(path), path.read_bytes()
+            yield from ((path.name, str(path), path.read_bytes()) for path in paths)
             return
         content = paths[0].read_bytes()
         if (sha256 := hashlib.sha256(content).hexdigest()) != self.archive.sha256:

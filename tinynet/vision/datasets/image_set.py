@@ -63,8 +63,8 @@ class Images(Dataset):
 
     def __getitem__(self, index: Any) -> Any:
         rows = self._rows(index)
-        if isinstance(rows, slice) or rows.ndim:
-            return self.get_batch(np.arange(len(self))[rows])
+        if rows.ndim:
+            return self.get_batch(rows)
         if (whole := self._whole_images(rows[None])) is not None:
             image: Any = whole[0]
         else:
@@ -93,9 +93,9 @@ class Images(Dataset):
         return change(pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2))
 
     def _rows(self, index: Any) -> Any:
-        """`index` as numpy takes it, all within bounds: a slice, or integers () or (B,)."""
+        """`index` as integers () or (B,), all within bounds."""
         if isinstance(index, slice):
-            return index
+            return np.arange(len(self))[index]
         if type(index) is int and -len(self) <= index < len(self):  # fast path
             return np.array(index)
         name, count = type(self).__name__, len(self)
@@ -261,10 +261,9 @@ def _places(root: Path | None, only: bool) -> Iterator[tuple[str, Path]]:
 
     With `only`, those that the user has named: not the cache.
     """
-    if root is not None:
-        yield "root", root
-    if from_environment := os.environ.get("TINYNET_DATA"):
-        yield "TINYNET_DATA", Path(from_environment).expanduser()
+    for place, folder in ("root", root), ("TINYNET_DATA", os.environ.get("TINYNET_DATA")):
+        if folder:
+            yield place, Path(folder).expanduser()
     if not only:
         with contextlib.suppress(DownloadError):  # without platformdirs nothing was ever cached
             yield "cache", cache_folder()
