@@ -201,11 +201,10 @@ class DataLoader:
             if self.batch_sampler is None:
                 sample = indices if self._is_stream else self.dataset[int(indices)]
                 return (self.collate_fn or default_convert)(sample)
-            if self._is_stream:
-                return (self.collate_fn or default_collate)(indices)
-            if self.collate_fn is None:
+            if self.collate_fn is None and not self._is_stream:
                 return fetch_batch(self.dataset, np.asarray(indices, np.int64))
-            return self.collate_fn([self.dataset[int(i)] for i in indices])
+            samples = indices if self._is_stream else [self.dataset[int(i)] for i in indices]
+            return (self.collate_fn or default_collate)(samples)
 
     def _prepared_ahead(self, batches: Iterator[tuple[Generator, Any]]) -> Iterator[Any]:
         """Batches in order, while threads prepare the next ``prefetch_factor * num_workers``."""

@@ -211,9 +211,8 @@ class ImageSet(Images):
             in_each = (self.files_in(folder / subfolder) for subfolder in self.folders)
             if paths := next(filter(None, in_each), None):
                 try:
-                    images, labels = self.read(paths, exact=place == "cache")
                     source = f"{what} from {paths[0].parent} ({place})"
-                    return images, labels, source, _because(reasons)
+                    return *self.read(paths, exact=place == "cache"), source, _because(reasons)
                 except (ValueError, OSError) as error:
                     if place != "cache":
                         way_out = f"Replace or delete this file, or choose another {place}"
@@ -237,9 +236,8 @@ class ImageSet(Images):
                 raise RuntimeError(f"{name}: no download{because}") from error
         if named or (found := self.shipped()) is None:
             raise RuntimeError(f"{name}: there are no files{because}")
-        images, labels, total = found
-        source = f"of the {total:,} {what}, a subset that ships with tinynet"
-        return images, labels, source, because
+        total, source = found[2], f"{what}, a subset that ships with tinynet"
+        return *found[:2], f"of the {total:,} {source}", because
 
     def check_labels(self, labels: np.ndarray, where: str) -> None:
         """ValueError, which begins with `where`, if a label is the number of no class."""

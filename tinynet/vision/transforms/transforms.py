@@ -63,9 +63,12 @@ class Compose:
 # ---------------------------------------------------------------------------- checks of arguments
 
 
+_as_image_function = partial(as_function, wanted="a function of an image")
+
+
 def _as_functions(name: str, what: str, value: Any) -> list[Function]:
-    functions, wanted = as_list(name, what, value), "a function of an image"
-    return [as_function(name, f"each of {what}", function, wanted) for function in functions]
+    functions = as_list(name, what, value)
+    return [_as_image_function(name, f"each of {what}", function) for function in functions]
 
 
 def _as_range(name: str, what: str, value: Any, middle: float = 0,
@@ -99,6 +102,7 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "padding_mode": lambda name, what, value: as_choice(name, what, value, F.PADDING_MODES),
     "interpolation": lambda name, what, value: F.as_mode(name, value),
     "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
+    "lambd": _as_image_function,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
     "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
     "scale": lambda name, what, value: value is None or _from_to(name, what, value, 0),
@@ -164,11 +168,7 @@ class Resize(_Transform, function=F.resize): ...
 class CenterCrop(_Transform, function=_middle): ...
 class Pad(_Transform, function=F.pad): ...
 class Grayscale(_Transform, function=F.rgb_to_grayscale): ...
-
-
-class Lambda(_Transform, function=_call):
-    def _check(self) -> None:
-        as_function("Lambda", "lambd", self.lambd, "a function of an image")
+class Lambda(_Transform, function=_call): ...
 
 
 class Normalize(_Transform, function=F.normalize):
