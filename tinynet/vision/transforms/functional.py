@@ -295,8 +295,9 @@ def resize(img: Any, size: Sizes, interpolation: Any = BILINEAR,
     if mode.startswith("nearest") or not antialias:
         changed = interpolate(planes, sizes, mode=mode).array
     else:
-        images = map(pillow("Image").fromarray, planes.numpy(force=True)[:, 0])
-        changed = np.array([np.asarray(resize(image, sizes, mode)) for image in images])
+        how, make = _resample("resize", mode), pillow("Image").fromarray
+        changed = np.array([np.asarray(make(plane).resize(sizes[::-1], how))
+            for plane in planes.numpy(force=True)[:, 0]])
     changed = on_device_of(img.array, changed.reshape(*img.shape[:-2], *sizes))
     return Tensor._wrap(in_dtype(changed, img.dtype))
 
