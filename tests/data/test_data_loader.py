@@ -208,6 +208,21 @@ def test_what_a_sample_raises_is_raised_here(workers):
     assert data_threads() == []
 
 
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_what_a_sampler_raises_comes_after_the_batches_before_it(workers):
+    class Broken:
+        def __iter__(self):
+            yield from range(6)
+            raise KeyError("the sampler is broken")
+
+    seen = []
+    with pytest.raises(KeyError, match="the sampler is broken"):
+        for batch in DataLoader(Squares(9), 2, sampler=Broken(), num_workers=workers):
+            seen.append(batch[0].tolist())
+    assert seen == [[0, 1], [2, 3], [4, 5]]
+    assert data_threads() == []
+
+
 def test_breaking_off_leaves_no_thread():
     data = Squares(1000)
     for batch in DataLoader(data, batch_size=2, num_workers=2):

@@ -232,13 +232,14 @@ def test_images_there_and_back():
         (lambda: ColorJitter(hue=0.7), ValueError, "ColorJitter: hue must be from -0.5 to 0.5"),
         (lambda: ColorJitter(0.5)(tinynet.ones(3, 4, 4)), TypeError, r"change before ToTensor\(\)"),
         (lambda: RandomAffine(9, shear=(1, 2, 3)), ValueError, "RandomAffine: shear must be"),
+        (lambda: RandomAffine(9, scale=(0, 0))(IMAGE), ValueError, "RandomAffine: scale must be"),
         (lambda: F.affine(IMAGE, 0, (1,), 1, 0), ValueError, "affine: translate must be two"),
         (lambda: F.rotate(3, 4), TypeError, "rotate: expected a PIL image or a tensor"),
         (lambda: RandomRotation(9, expand=True)(tinynet.ones(2, 1, 4, 4)), ValueError,
          "RandomRotation: with expand=True the sizes differ; give one image at a time"),
         (lambda: Resize(4, bilinear=True), TypeError, "Resize: got an unexpected keyword"),
     ],
-    ids=range(29),
+    ids=range(30),
 )  # fmt: skip
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):

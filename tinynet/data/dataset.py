@@ -128,12 +128,10 @@ def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
     A subclass that defines ``__getitem__`` anew means all its samples, so the ``get_batch`` of its
     base class is not used.
     """
-    for kind in type(dataset).__mro__:
-        if "get_batch" in vars(kind):
-            return dataset.get_batch(indices)
-        if "__getitem__" in vars(kind):
-            break
-    return default_collate([dataset[int(i)] for i in indices])
+    names = (name for kind in type(dataset).__mro__ for name in ("get_batch", "__getitem__")
+        if name in vars(kind))
+    whole = next(names, None) == "get_batch"
+    return dataset.get_batch(indices) if whole else Dataset.get_batch(dataset, indices)
 
 
 def as_indices(function: str, indices: Any) -> np.ndarray:

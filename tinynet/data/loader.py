@@ -5,7 +5,7 @@ import copy
 import itertools
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -77,17 +77,19 @@ class DataLoader:
         name = "DataLoader"
         batch_size = None if batch_size is None else as_int(name, "batch_size", batch_size, 1)
         self._is_stream = isinstance(dataset, IterableDataset)
-        if self._is_stream and (shuffle or sampler is not None or batch_sampler is not None):
-            raise ValueError(f"{name}: an IterableDataset has an order of its own; "
-                "leave shuffle, sampler and batch_sampler out")
-        if sampler is not None and shuffle:
-            raise ValueError(f"{name}: give a sampler or shuffle=True, not both")
-        decided = batch_size != 1 or shuffle or sampler is not None or drop_last
-        if batch_sampler is not None and decided:
-            raise ValueError(f"{name}: a batch_sampler decides batch_size, shuffle, sampler and "
-                "drop_last; leave those out")
-        if batch_size is None and drop_last:
-            raise ValueError(f"{name}: batch_size=None makes no batches; leave drop_last out")
+
+        def refuse(wrong: Any, why: str) -> None:
+            if wrong:
+                raise ValueError(f"{name}: {why}")
+
+        ordered = shuffle or sampler is not None
+        refuse(self._is_stream and (ordered or batch_sampler is not None), "an IterableDataset has "
+            "an order of its own; leave shuffle, sampler and batch_sampler out")
+        refuse(sampler is not None and shuffle, "give a sampler or shuffle=True, not both")
+        refuse(batch_sampler is not None and (batch_size != 1 or ordered or drop_last),
+            "a batch_sampler decides batch_size, shuffle, sampler and drop_last; leave those out")
+        refuse(batch_size is None and drop_last,
+            "batch_size=None makes no batches; leave drop_last out")
         if not self._is_stream:
             length_of(name, dataset)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
@@ -98,12 +100,10 @@ class DataLoader:
                 ("multiprocessing_context", multiprocessing_context, None, "workers are threads"),
                 ("in_order", in_order, True, "batches always come in order"),
                 ("pin_memory_device", pin_memory_device or "cuda", "cuda", "only GPUs need it")):
-            if value != usual:
-                raise ValueError(f"{name}: {option}={value!r} can't be had, because {why}")
+            refuse(value != usual, f"{option}={value!r} can't be had, because {why}")
         for option, given in (("timeout", timeout), ("prefetch_factor", prefetch_factor),
                 ("persistent_workers", persistent_workers)):
-            if given and not num_workers:
-                raise ValueError(f"{name}: {option} is for workers; give num_workers too")
+            refuse(given and not num_workers, f"{option} is for workers; give num_workers too")
         for option, function in (("collate_fn", collate_fn), ("worker_init_fn", worker_init_fn)):
             if function is not None:
                 as_function(name, option, function)
@@ -148,7 +148,8 @@ class DataLoader:
         if self.pin_memory:
             batches = (_map_tensors(batch, _pinned) for batch in batches)
         if self.device is not None and self.device.type == "cuda":
-            batches = _prefetched(batches, self.device)
+            copies = (_start_copy(batch, self.device) for batch in batches)
+            batches = _ahead(copies, 1, lambda copy: copy(), lambda copy: copy())
         elif self.device is not None:
             batches = (_map_tensors(batch, lambda t: t.to(self.device)) for batch in batches)
         for number, batch in enumerate(batches, start=taken + 1):
@@ -174,10 +175,8 @@ class DataLoader:
         """
         generator, position, self._resume_at = self._order_generator, self._resume_at, None
         now = generator.get_state()
-        began, taken = now, 0
-        if position is not None:
-            began, taken = position["generator"], position["batches"]
-            generator.set_state(began)
+        began, taken = (position["generator"], position["batches"]) if position else (now, 0)
+        generator.set_state(began)
         family = generator.spawn()
         # A shuffled order is drawn as a whole with the first indices. A sampler that draws as it
         # goes would draw at moments that depend on how many batches are prepared ahead, so from
@@ -187,7 +186,7 @@ class DataLoader:
         order = itertools.chain(first, _drawn_from(family(0), remaining))
         for _ in itertools.islice(order, taken):
             pass
-        if position is not None:
+        if position:
             generator.set_state(now)
         numbers = itertools.count(taken + 1)
         generators = (family(number * self._ranks + self._rank) for number in numbers)
@@ -202,19 +201,15 @@ class DataLoader:
             if self.batch_sampler is None:
                 sample = indices if self._is_stream else self.dataset[int(indices)]
                 return (self.collate_fn or default_convert)(sample)
-            if self._is_stream:
-                return (self.collate_fn or default_collate)(indices)
-            if self.collate_fn is None:
+            if self.collate_fn is None and not self._is_stream:
                 return fetch_batch(self.dataset, np.asarray(indices, np.int64))
-            return self.collate_fn([self.dataset[int(i)] for i in indices])
+            samples = indices if self._is_stream else [self.dataset[int(i)] for i in indices]
+            return (self.collate_fn or default_collate)(samples)
 
     def _prepared_ahead(self, batches: Iterator[tuple[Generator, Any]]) -> Iterator[Any]:
         """Batches in order, while threads prepare the next ``prefetch_factor * num_workers``."""
         from concurrent.futures import Future, ThreadPoolExecutor, wait  # slow to import
 
-        # A thread starts with default grad modes; a copy of this context hands on the present.
-        context = contextvars.copy_context()
-        waiting: deque[Future[Any]] = deque()
         workers: Any = self._workers
         if workers is None:
             for number in range(self.num_workers if self.worker_init_fn else 0):
@@ -223,26 +218,23 @@ class DataLoader:
                     self.worker_init_fn(number)  # type: ignore[misc]  # it is not None here
             workers = ThreadPoolExecutor(self.num_workers, "tinynet-data")
         self._workers = workers if self.persistent_workers else None
-
-        def submit(count: int) -> None:
-            for batch in itertools.islice(batches, count):
-                waiting.append(workers.submit(context.copy().run, self._prepare, *batch))
-
         in_time = True
+
+        def result(future: Future[Any]) -> Any:
+            nonlocal in_time
+            in_time = not self.timeout or future in wait([future], self.timeout).done
+            if not in_time:
+                raise RuntimeError(f"DataLoader: no batch came within {self.timeout} seconds; "
+                    "give a larger timeout, or 0 to wait")
+            return future.result()  # raises what was raised in the thread
+
+        # A thread starts with default grad modes; a copy of this context hands on the present.
+        context = contextvars.copy_context()
+        futures = (workers.submit(context.copy().run, self._prepare, *batch) for batch in batches)
         try:
-            submit(self.prefetch_factor * self.num_workers)
-            while waiting:
-                future = waiting.popleft()
-                in_time = not self.timeout or future in wait([future], self.timeout).done
-                if not in_time:
-                    raise RuntimeError(f"DataLoader: no batch came within {self.timeout} seconds; "
-                        "give a larger timeout, or 0 to wait")
-                batch = future.result()  # raises what was raised in the thread
-                submit(1)
-                yield batch
+            ahead = self.prefetch_factor * self.num_workers
+            yield from _ahead(futures, ahead, result, Future.cancel)
         finally:
-            for future in waiting:
-                future.cancel()
             if not (self.persistent_workers and in_time):
                 self._workers = None
                 workers.shutdown(wait=in_time)
@@ -332,25 +324,33 @@ def _pinned(tensor: Tensor) -> Tensor:
     return Tensor._wrap(copied)
 
 
-def _prefetched(batches: Iterable[Any], device: Device) -> Iterator[Any]:
-    """Prefetch: copy batch i+1 to the GPU while the program works on batch i."""
-    copying: deque[Callable[[], Any]] = deque()
-    try:
+def _ahead(started: Iterator[Any], count: int, finish: Callable[[Any], Any],
+           abandon: Callable[[Any], Any]) -> Iterator[Any]:
+    """``finish(item)`` of the items, in order, while the next `count` of them are under way.
+
+    An item begins when `started` gives it. If that fails, the items before, which are sound, are
+    handed out first. If the loop is left early, ``abandon(item)`` is called for those under way.
+    """
+    under_way: deque[Any] = deque()
+    failures: list[Exception] = []
+
+    def begin() -> None:
         try:
-            for batch in batches:
-                copying.append(_start_copy(batch, device))
-                if len(copying) > 1:
-                    yield copying.popleft()()
-        except Exception:
-            # Preparing batch i+1 failed: hand out batch i, which is sound, then raise.
-            while copying:
-                yield copying.popleft()()
-            raise
-        while copying:
-            yield copying.popleft()()
+            under_way.extend(itertools.islice(started, count - len(under_way)))
+        except Exception as error:
+            failures.append(error)
+
+    try:
+        begin()
+        while under_way:
+            finished = finish(under_way.popleft())
+            begin()
+            yield finished
+        for error in failures:
+            raise error
     finally:
-        for finish in copying:  # the loop was left early; each copy must be finished once
-            finish()
+        for item in under_way:
+            abandon(item)
 
 
 def _start_copy(batch: Any, device: Device) -> Callable[[], Any]:

@@ -91,9 +91,7 @@ class SubsetRandomSampler(_Ordered):
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices = as_indices("SubsetRandomSampler", indices)
         self.generator = as_generator("SubsetRandomSampler", generator)
-
-    def __len__(self) -> int:
-        return len(self.indices)
+        self.num_samples = len(self.indices)
 
     def order(self, random: np.random.Generator) -> np.ndarray:
         return random.permutation(self.indices)
@@ -198,7 +196,5 @@ class DistributedSampler(_Ordered):
     def __iter__(self) -> Iterator[int]:
         order = np.arange(len(self.dataset))
         if self.shuffle:
-            generator = Generator().manual_seed(self.seed + self.epoch)
-            order = generator.numpy.permutation(len(self.dataset))
-        repeated = np.resize(order, self.total_size)
-        return iter(repeated[self.rank :: self.num_replicas].tolist())
+            Generator().manual_seed(self.seed + self.epoch).numpy.shuffle(order)
+        return iter(np.resize(order, self.total_size)[self.rank::self.num_replicas].tolist())

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..creation import full
 from ..ops.arguments import as_int, as_list
-from ..ops.shapes import stack
+from ..ops.shapes import cat, stack
 from ..tensor import Tensor
 from .transforms.functional import pil_of, numbers
 
@@ -32,19 +32,17 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
     name = "make_grid"
     images = tensor if isinstance(tensor, Tensor) else stack(as_list(name, "tensor", tensor))
     nrow, padding = as_int(name, "nrow", nrow, 1), as_int(name, "padding", padding, 0)
-    images = images.detach()
-    images = images[(None,) * (4 - images.ndim)] if images.ndim in (2, 3) else images
-    if images.ndim != 4:
+    if not 2 <= images.ndim <= 4:
         raise ValueError(f"{name}: expected images (N, C, H, W), (C, H, W) or (H, W), got shape "
             f"{tuple(images.shape)}")
+    images = images.detach()[(None,) * (4 - images.ndim)]
     if images.shape[1] == 1:
         images = images.repeat(1, 3, 1, 1)
-    if normalize and scale_each:
-        images = stack([_to_range(name, image, value_range) for image in images])
-    elif normalize:
-        images = _to_range(name, images, value_range)
-    elif value_range is not None or scale_each:
+    if not normalize and (value_range is not None or scale_each):
         raise ValueError(f"{name}: value_range and scale_each go with normalize=True")
+    if normalize:
+        parts = images.split(1) if scale_each else [images]
+        images = cat([_to_range(name, part, value_range) for part in parts])
     count, channels, height, width = images.shape
     if count == 1:
         return images[0]
@@ -53,8 +51,8 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
     size = (channels, rows * height + padding, columns * width + padding)
     grid = full(size, pad_value, dtype=images.dtype, device=images.device)
     for k, image in enumerate(images):
-        top, left = k // columns * height + padding, k % columns * width + padding
-        grid[:, top:top + height - padding, left:left + width - padding] = image
+        top, left = k // columns * height, k % columns * width
+        grid[:, top + padding:top + height, left + padding:left + width] = image
     return grid
 
 

@@ -55,10 +55,8 @@ class CIFAR10(ImageSet, published="CIFAR10"):
 
     def files_in(self, place: Path) -> list[Path]:  # all batches, or the archive
         unpacked = [[place / inner / name for name in self._batches] for inner in (self.inner, ".")]
-        for paths in (*unpacked, [place / self.archive.name]):
-            if all(map(os.path.isfile, paths)):
-                return paths
-        return []
+        ways = (*unpacked, [place / self.archive.name])
+        return next((paths for paths in ways if all(map(os.path.isfile, paths))), [])
 
     def read(self, paths: Sequence[Path], exact: bool) -> tuple[np.ndarray, np.ndarray]:
         found = {}
@@ -81,8 +79,7 @@ class CIFAR10(ImageSet, published="CIFAR10"):
     def _contents(self, paths: Sequence[Path]) -> Iterator[tuple[str, str, bytes]]:
         """Each batch: its name, where it is, in words, and its bytes, 31 MB."""
         if paths[0].name != self.archive.name:
-            for path in paths:
-                yield path.name, str(path), path.read_bytes()
+            yield from ((path.name, str(path), path.read_bytes()) for path in paths)
             return
         content = paths[0].read_bytes()
         if (sha256 := hashlib.sha256(content).hexdigest()) != self.archive.sha256:
@@ -165,15 +162,14 @@ class _Unpickler(pickle._Unpickler):
     of a user's own are trusted that far.
     """
 
-    _known: ClassVar[dict[tuple[str, str], Callable[..., Any]]] = {
-        ("numpy.core.multiarray", "_reconstruct"): _Described,
-        ("numpy", "ndarray"): _Described,
-        ("numpy", "dtype"): _Described,
+    _known: ClassVar[dict[str, Callable[..., Any]]] = {
+        "numpy.core.multiarray._reconstruct": _Described, "numpy.ndarray": _Described,
+        "numpy.dtype": _Described,
         # How Python 3 spells bytes in a pickle for Python 2.
-        ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1")}
+        "_codecs.encode": lambda text, encoding: text.encode("latin-1")}
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        key = module.replace("numpy._core", "numpy.core"), name
+        key = f"{module.replace('numpy._core', 'numpy.core')}.{name}"
         if key not in self._known:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs")
         return self._known[key]

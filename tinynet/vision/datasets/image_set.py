@@ -63,8 +63,8 @@ class Images(Dataset):
 
     def __getitem__(self, index: Any) -> Any:
         rows = self._rows(index)
-        if isinstance(rows, slice) or rows.ndim:
-            return self.get_batch(np.arange(len(self))[rows])
+        if rows.ndim:
+            return self.get_batch(rows)
         if (whole := self._whole_images(rows[None])) is not None:
             image: Any = whole[0]
         else:
@@ -93,9 +93,9 @@ class Images(Dataset):
         return change(pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2))
 
     def _rows(self, index: Any) -> Any:
-        """`index` as numpy takes it, all within bounds: a slice, or integers () or (B,)."""
+        """`index` as integers () or (B,), all within bounds."""
         if isinstance(index, slice):
-            return index
+            return np.arange(len(self))[index]
         if type(index) is int and -len(self) <= index < len(self):  # fast path
             return np.array(index)
         name, count = type(self).__name__, len(self)
@@ -211,9 +211,8 @@ class ImageSet(Images):
             in_each = (self.files_in(folder / subfolder) for subfolder in self.folders)
             if paths := next(filter(None, in_each), None):
                 try:
-                    images, labels = self.read(paths, exact=place == "cache")
                     source = f"{what} from {paths[0].parent} ({place})"
-                    return images, labels, source, _because(reasons)
+                    return *self.read(paths, exact=place == "cache"), source, _because(reasons)
                 except (ValueError, OSError) as error:
                     if place != "cache":
                         way_out = f"Replace or delete this file, or choose another {place}"
@@ -237,9 +236,8 @@ class ImageSet(Images):
                 raise RuntimeError(f"{name}: no download{because}") from error
         if named or (found := self.shipped()) is None:
             raise RuntimeError(f"{name}: there are no files{because}")
-        images, labels, total = found
-        source = f"of the {total:,} {what}, a subset that ships with tinynet"
-        return images, labels, source, because
+        total, source = found[2], f"{what}, a subset that ships with tinynet"
+        return *found[:2], f"of the {total:,} {source}", because
 
     def check_labels(self, labels: np.ndarray, where: str) -> None:
         """ValueError, which begins with `where`, if a label is the number of no class."""
@@ -261,10 +259,9 @@ def _places(root: Path | None, only: bool) -> Iterator[tuple[str, Path]]:
 
     With `only`, those that the user has named: not the cache.
     """
-    if root is not None:
-        yield "root", root
-    if from_environment := os.environ.get("TINYNET_DATA"):
-        yield "TINYNET_DATA", Path(from_environment).expanduser()
+    for place, folder in ("root", root), ("TINYNET_DATA", os.environ.get("TINYNET_DATA")):
+        if folder:
+            yield place, Path(folder).expanduser()
     if not only:
         with contextlib.suppress(DownloadError):  # without platformdirs nothing was ever cached
             yield "cache", cache_folder()

@@ -55,9 +55,7 @@ def idx_header(shape: tuple[int, ...]) -> bytes:
 
 def idx_sha256(array: np.ndarray) -> str:
     """SHA-256 of the uncompressed IDX file that holds the uint8 `array`, in hexadecimal digits."""
-    digest = hashlib.sha256(idx_header(array.shape))
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return hashlib.sha256(idx_header(array.shape) + array.tobytes()).hexdigest()
 
 
 def read_idx(path: str | os.PathLike[str], item_shape: tuple[int, ...]) -> np.ndarray:
@@ -74,11 +72,9 @@ def read_idx(path: str | os.PathLike[str], item_shape: tuple[int, ...]) -> np.nd
     try:
         with open(path, "rb") as file:
             return _read(file, item_shape)
-    except (OSError, EOFError, zlib.error) as error:  # gzip.BadGzipFile is an OSError
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # gzip.BadGzipFile: an OSError
         expected = "expected an intact IDX file, plain or gzipped"
         raise ValueError(f"{path}: cannot be read ({error}); {expected}") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
@@ -100,13 +96,12 @@ def _read(file: IO[bytes], item_shape: tuple[int, ...]) -> np.ndarray:
     if not 1 <= size <= most:
         rule = f"can hold between one item and {most:,} bytes"
         raise ValueError(f"{promise}; this file of {file_size:,} bytes {rule}")
-    array = np.empty((count, *item_shape), np.uint8)
-    filled = stream.readinto(array.data.cast("B"))
     # Reading past the end also makes gzip compare its own checksum and length with what came out.
-    if filled < size or stream.read(1):
-        found = f"{filled:,}" if filled < size else f"more than {size:,}"
+    content = bytearray(stream.read(size + 1))
+    if len(content) != size:
+        found = f"{len(content):,}" if len(content) < size else f"more than {size:,}"
         raise ValueError(f"{found} bytes follow the header; {promise}")
-    return array
+    return np.frombuffer(content, np.uint8).reshape(count, *item_shape)
 
 
 def find_file(folder: Path, file: IdxFile) -> Path | None:
@@ -191,11 +186,9 @@ class MNIST(ImageSet, published="MNIST"):
         return [path for path in paths if path] if all(paths) else []
 
     def shipped(self) -> tuple[np.ndarray, np.ndarray, int] | None:
-        if not self.subset:
-            return None
-        files = self._part(self.subset)
+        files, total = self._part(self.subset), self._part(self.files)[0].length
         paths = [_DATA / f"mnist-subset-{file.name}.gz" for file in files]
-        return *self.read(paths, True, files), self._part(self.files)[0].length
+        return (*self.read(paths, True, files), total) if files else None
 
     def read(self, paths: Sequence[Path], exact: bool,
              files: tuple[IdxFile, ...] = ()) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ does the pixels of PIL images. No gradient flows through a transform: its result
 
 import enum
 import importlib
+import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -27,17 +28,10 @@ __all__ = ["InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_
     "rgb_to_grayscale", "rotate", "to_grayscale", "to_pil_image", "to_tensor", "vflip"]
 
 
-class InterpolationMode(enum.Enum):
-    """How a new pixel is made of old ones. Everywhere the value will do too: ``"bilinear"``."""
-
-    NEAREST = "nearest"
-    NEAREST_EXACT = "nearest-exact"
-    BILINEAR = "bilinear"
-    BICUBIC = "bicubic"
-    BOX = "box"
-    HAMMING = "hamming"
-    LANCZOS = "lanczos"
-
+# How a new pixel is made of old ones. Everywhere the value will do too: "bilinear".
+InterpolationMode = enum.Enum("InterpolationMode", {
+    "NEAREST": "nearest", "NEAREST_EXACT": "nearest-exact", "BILINEAR": "bilinear",
+    "BICUBIC": "bicubic", "BOX": "box", "HAMMING": "hamming", "LANCZOS": "lanczos"})
 
 _PILLOW = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]  # by Pillow's numbers
 _AFFINE = 0  # Pillow's number of this way to transform
@@ -63,12 +57,10 @@ def is_pil(image: Any) -> bool:
 
 def as_image(function: str, image: Any) -> Any:
     """`image` if it is a PIL image or a tensor (..., H, W); else TypeError or ValueError."""
-    if is_pil(image):
-        return image
-    if not isinstance(image, Tensor):
+    if not isinstance(image, Tensor) and not is_pil(image):
         raise TypeError(f"{function}: expected a PIL image or a tensor of images, got "
             f"{type(image).__name__}; ToTensor makes a tensor of an array")
-    if image.ndim < 2:
+    if isinstance(image, Tensor) and image.ndim < 2:
         raise ValueError(f"{function}: expected images (N, C, H, W) or one image (C, H, W), "
             f"got shape {tuple(image.shape)}")
     return image
@@ -87,17 +79,16 @@ def on_array(img: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def pixels_of(image: Any) -> np.ndarray:
-    """The pixels of a PIL image as an array (C, H, W)."""
+    """The pixels of a PIL image, or of an array (H, W) or (H, W, C), as an array (C, H, W)."""
     pixels = np.array(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 def pil_of(pixels: np.ndarray, mode: str, palette: Any = None) -> Any:
     """The PIL image of pixels (C, H, W), in a mode of Pillow."""
-    if mode == "1":
-        return pillow("Image").fromarray(pixels[0])
-    size = pixels.shape[:0:-1]
-    image = pillow("Image").frombytes(mode, size, pixels.transpose(1, 2, 0).tobytes())
+    raw = "1;8" if mode == "1" else mode  # 8 bits for each pixel of one bit
+    size, content = pixels.shape[:0:-1], pixels.transpose(1, 2, 0).tobytes()
+    image = pillow("Image").frombytes(mode, size, content, "raw", raw)
     if palette is not None:
         image.putpalette(palette)
     return image
@@ -134,8 +125,7 @@ def numbers(name: str, what: str, value: Any, low: float = -math.inf,
     if not len(several):
         raise ValueError(f"{name}: {what} must be a number, or one per channel, got {value!r}")
     for number in several:
-        is_number = isinstance(number, Real) and not isinstance(number, bool)
-        if not is_number or not math.isfinite(number):
+        if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
             raise TypeError(f"{name}: {what} must be a finite number, got {number!r}")
     return [as_number(name, what, number, low, high) for number in several]
 
@@ -183,16 +173,13 @@ def to_tensor(pic: Any) -> Tensor:
     tensor([[[0.0000, 0.2000],
              [1.0000, 0.4000]]])
     """
-    if is_pil(pic):
-        pixels = pixels_of(pic) * np.uint8(255) if pic.mode == "1" else pixels_of(pic)
-    elif isinstance(pic, np.ndarray) and pic.ndim in (2, 3):
-        pixels = pic[None] if pic.ndim == 2 else pic.transpose(2, 0, 1)
-    else:
+    if not is_pil(pic) and not (isinstance(pic, np.ndarray) and pic.ndim in (2, 3)):
         given = f"{type(pic).__name__}{f' of {np.ndim(pic)} dims' if np.ndim(pic) else ''}"
         rule = "expected a PIL image or an array (H, W) or (H, W, C)"
         raise TypeError(f"to_tensor: {rule}, got {given}")
+    pixels = pixels_of(pic) * np.uint8(255) if is_pil(pic) and pic.mode == "1" else pixels_of(pic)
     is_bytes = pixels.dtype == np.uint8
-    return from_numpy(to_floats(pixels) if is_bytes else np.array(pixels, order="C"))
+    return from_numpy(to_floats(pixels) if is_bytes else np.ascontiguousarray(pixels))
 
 
 def pil_to_tensor(pic: Any) -> Tensor:
@@ -218,18 +205,15 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     pixels: Any = pic.numpy(force=True) if isinstance(pic, Tensor) else pic
     if isinstance(pic, Tensor) and pixels.dtype.kind == "f" and mode != "F":
         pixels = (pixels * 255).astype(np.int64).astype(np.uint8)
-    if pixels.ndim == 2:
-        pixels = pixels[None]
-    elif isinstance(pic, np.ndarray) and pixels.ndim == 3:
-        pixels = pixels.transpose(2, 0, 1)
+    if pixels.ndim == 2 or (isinstance(pic, np.ndarray) and pixels.ndim == 3):
+        pixels = pixels_of(pixels)
     if pixels.ndim != 3 or not 1 <= len(pixels) <= 4:
         rule = "an image has 2 or 3 dimensions and 1 to 4 channels"
         raise ValueError(f"{name}: {rule}, got shape {tuple(pic.shape)}")
-    known, channels = _MODES.get(str(pixels.dtype), []), len(pixels)
-    if channels > len(known):
-        raise TypeError(f"{name}: no PIL image has {channels} channels of {pixels.dtype}")
-    return pil_of(pixels, as_choice(name, "mode", mode or known[channels - 1],
-        known[channels - 1:channels]))
+    known = _MODES.get(str(pixels.dtype), [])[len(pixels) - 1:len(pixels)]
+    if not known:
+        raise TypeError(f"{name}: no PIL image has {len(pixels)} channels of {pixels.dtype}")
+    return pil_of(pixels, as_choice(name, "mode", mode or known[0], known))
 
 
 def normalize(tensor: Tensor, mean: Floats, std: Floats, inplace: bool = False) -> Tensor:
@@ -306,14 +290,14 @@ def resize(img: Any, size: Sizes, interpolation: Any = BILINEAR,
             raise ValueError("resize: Pillow can't leave antialias out; make a tensor first")
         return img.resize(sizes[::-1], _resample("resize", interpolation))
     mode = as_mode("resize", interpolation, "nearest", "nearest-exact", "bilinear", "bicubic")
+    planes = img.detach().reshape(-1, 1, h, w)
+    planes = planes if mode.startswith("nearest") else planes.float()
     if mode.startswith("nearest") or not antialias:
-        images = img.detach().reshape(-1, get_dimensions(img)[0], h, w)
-        floats = images if mode.startswith("nearest") else images.float()
-        changed = interpolate(floats, sizes, mode=mode).array
+        changed = interpolate(planes, sizes, mode=mode).array
     else:
         how, make = _resample("resize", mode), pillow("Image").fromarray
-        planes = img.numpy(force=True).reshape(-1, h, w).astype(np.float32)
-        changed = np.array([np.asarray(make(plane).resize(sizes[::-1], how)) for plane in planes])
+        changed = np.array([np.asarray(make(plane).resize(sizes[::-1], how))
+            for plane in planes.numpy(force=True)[:, 0]])
     changed = on_device_of(img.array, changed.reshape(*img.shape[:-2], *sizes))
     return Tensor._wrap(in_dtype(changed, img.dtype))
 
@@ -349,26 +333,26 @@ def pad(img: Any, padding: Sizes, fill: Any = 0, padding_mode: str = "constant")
 def padded(name: str, img: Any, sides: Sequence[int], fill: Any, mode: str) -> Any:
     """`pad`, with (left, top, right, bottom) as `sides`."""
     (_, h, w), (left, top, right, bottom) = get_dimensions(img), sides
-    both, values = ((top, bottom), (left, right)), np.array(_fill(name, img, fill))[:, None, None]
+    both, values = ((top, bottom), (left, right)), _fill(name, img, fill)
     if mode == "reflect" and (max(top, bottom) >= h or max(left, right) >= w):
         raise ValueError(f"{name}: images of {h} x {w} can't be reflected {both[0]} x {both[1]} "
             "pixels beyond their edges; pad less")
 
     def change(batch: Any) -> Any:
-        made = array_module(batch).pad(batch, ((0, 0), (0, 0), *both), mode)
-        if mode == "constant" and values.any():
-            border = np.ones(made.shape[2:], bool)
-            border[top:top + h, left:left + w] = False
-            made = _filled(made, border, values)
-        return made
+        if mode == "constant":
+            return _framed(batch, both, values)
+        return array_module(batch).pad(batch, ((0, 0), (0, 0), *both), mode)
 
     return on_array(img, change) if any(sides) else img
 
 
-def _filled(batch: Any, where: np.ndarray, values: np.ndarray) -> Any:
-    """A batch with the pixels `where` (..., H, W) set to the values (C, 1, 1)."""
-    values = on_device_of(batch, values, batch.dtype)
-    return array_module(batch).where(on_device_of(batch, where), values, batch)
+def _framed(batch: Any, both: Any, values: Sequence[float]) -> Any:
+    """A batch in a frame ((top, bottom), (left, right)) of the values, one for each channel."""
+    ((top, bottom), (left, right)), (n, c, h, w) = both, batch.shape
+    made = array_module(batch).empty((n, c, top + h + bottom, left + w + right), batch.dtype)
+    made[...] = on_device_of(batch, np.reshape(values, (-1, 1, 1)), batch.dtype)
+    made[:, :, top:top + h, left:left + w] = batch
+    return made
 
 
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
@@ -424,8 +408,8 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
 # ----------------------------------------------------------------------------------------- turning
 
 
-def inverse_matrix(angle: float, translate: Sequence[float], scale: float, shear: Sequence[float],
-                   center: Any) -> np.ndarray:
+def inverse_matrix(center: Any, angle: float, translate: Sequence[float], scale: float,
+                   shear: Sequence[float]) -> np.ndarray:
     """Where the pixels of an affine image come from: (x, y) = M[:, :2] @ (x', y') + M[:, 2].
 
     The image is sheared, turned clockwise by `angle` degrees and scaled about `center`, and then
@@ -447,24 +431,19 @@ def warped(batch: Any, matrices: Sequence[np.ndarray], size: tuple[int, int], mo
     y, x = np.arange(size[0])[:, None] + 0.5, np.arange(size[1]) + 0.5
     across, down = np.reshape(matrices, (-1, 2, 3, 1, 1)).transpose(1, 2, 0, 3, 4)
     columns, rows = (m[0] * x + m[1] * y + m[2] - 0.5 for m in (across, down))  # (N, height, width)
+    (h, w), framed = batch.shape[2:], _framed(batch, ((1, 1), (1, 1)), fill)
+
+    def pixels(rows: np.ndarray, columns: np.ndarray) -> Any:  # the frame, if they lie outside
+        return pixels_at(framed, np.clip(rows, -1, h) + 1, np.clip(columns, -1, w) + 1)
+
     if mode == "nearest":
-        return _pixels(batch, np.rint(rows), np.rint(columns), fill)
+        return pixels(np.rint(rows), np.rint(columns))
+    total, floats = 0, np.result_type(batch, np.float32)
     top, left = np.floor(rows), np.floor(columns)
-    total: Any = 0
-    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        weight = (1 - abs(rows - top - dy)) * (1 - abs(columns - left - dx))
-        pixels = _pixels(batch, top + dy, left + dx, fill)
-        floats = np.result_type(batch, np.float32)
-        total = total + pixels * on_device_of(batch, weight[:, None], floats)
+    for row, column in itertools.product((top, top + 1), (left, left + 1)):
+        weight = (1 - abs(rows - row)) * (1 - abs(columns - column))
+        total = total + pixels(row, column) * on_device_of(batch, weight[:, None], floats)
     return in_dtype(total, batch.dtype)
-
-
-def _pixels(batch: Any, rows: np.ndarray, columns: np.ndarray, fill: Any) -> Any:
-    """The pixels (N, C, h, w) at `rows` and `columns`, each (N, h, w); `fill` outside."""
-    height, width = batch.shape[2:]
-    outside = (rows < 0) | (rows >= height) | (columns < 0) | (columns >= width)
-    pixels = pixels_at(batch, np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
-    return _filled(pixels, outside[:, None], np.array(fill)[:, None, None])
 
 
 def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
@@ -473,18 +452,6 @@ def pixels_at(batch: Any, rows: np.ndarray, columns: np.ndarray) -> Any:
     image, rows, columns = (on_device_of(batch, index) for index in indices)
     # Indices on both sides of a slice bring the dims that they make to the front: (N, h, w, C).
     return batch[image, :, rows, columns].transpose(0, 3, 1, 2)
-
-
-def _warped(name: str, img: Any, matrices: Sequence[np.ndarray], size: tuple[int, int],
-            interpolation: Any, fill: Any, by_pillow: Callable[..., Any]) -> Any:
-    """Images seen through their matrices; `by_pillow` does the same with a PIL image."""
-    values = _fill(name, img, fill)
-    if is_pil(img):
-        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
-        colour = values if img.mode == "F" else [int(value) for value in values]
-        return by_pillow(resample=how, fillcolor=tuple(colour) if len(colour) > 1 else colour[0])
-    mode = as_mode(name, interpolation, "nearest", "bilinear")
-    return on_array(img, lambda batch: warped(batch, matrices, size, mode, values))
 
 
 def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
@@ -497,25 +464,9 @@ def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
         center: the point (x, y) that stays; by default the middle.
         fill: the value of what comes from outside the image, or one for each channel.
     """
-    angles = numbers("rotate", "angle", angle)
-    return turned("rotate", img, angles, interpolation, expand, center, fill)
-
-
-def turned(name: str, img: Any, angles: Sequence[float], interpolation: Any, expand: bool,
-           center: Pair, fill: Any) -> Any:
-    """`rotate`, with one angle or, for a batch of tensors, one for each image."""
-    _, h, w = get_dimensions(as_image(name, img))
-    middle = np.array([w / 2, h / 2])
-    about = middle if center is None else np.array(numbers(name, "center", center))
-    matrices = [inverse_matrix(-angle, (0, 0), 1, (0, 0), about) for angle in angles]
-    if expand:
-        if len(angles) != 1:
-            raise ValueError(f"{name}: with expand=True the sizes differ; give one image at a time")
-        half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
-        w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
-        matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
-    return _warped(name, img, matrices, (h, w), interpolation, fill,
-        lambda **options: img.rotate(angles[0], expand=expand, center=center, **options))
+    (angle,) = numbers("rotate", "angle", angle)
+    motion = -angle, (0, 0), 1, (0, 0)
+    return moved("rotate", img, [motion], interpolation, fill, center, bool(expand))
 
 
 def affine(img: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
@@ -527,23 +478,40 @@ def affine(img: Any, angle: float, translate: Sequence[float], scale: float, she
         shear: degrees along x, or (along x, along y).
         interpolation, fill, center: as for `rotate`.
     """
-    return moved("affine", img, [(angle, translate, scale, shear)], interpolation, fill, center)
+    name, shears = "affine", numbers("affine", "shear", shear)
+    (angle,), (factor,) = numbers(name, "angle", angle), numbers(name, "scale", scale)
+    if len(numbers(name, "translate", [*translate])) != 2 or factor <= 0 or len(shears) > 2:
+        rule = "translate must be two numbers, scale above 0 and shear one or two numbers"
+        raise ValueError(f"{name}: {rule}, got {translate!r}, {scale!r} and {shear!r}")
+    motion = angle, [*translate], factor, (*shears, 0)[:2]
+    return moved(name, img, [motion], interpolation, fill, center)
 
 
-def moved(name: str, img: Any, motions: Sequence[tuple[Any, Any, Any, Any]], interpolation: Any,
-          fill: Any, center: Pair) -> Any:
-    """`affine`, with one motion or, for a batch of tensors, one for each image."""
+def moved(name: str, img: Any, motions: Sequence[tuple[Any, ...]], interpolation: Any, fill: Any,
+          center: Pair, expand: bool | None = None) -> Any:
+    """`affine`, with one motion or, for a batch of tensors, one for each image.
+
+    With `expand`, True or False, it is `rotate`, which Pillow has too.
+    """
     _, h, w = get_dimensions(as_image(name, img))
-    about, matrices = (w / 2, h / 2) if center is None else center, []
-    for angle, translate, scale, shear in motions:
-        (angle,), (scale,) = numbers(name, "angle", angle), numbers(name, "scale", scale)
-        (along_x, *along_y), shift = numbers(name, "shear", shear), [*translate]
-        if len(numbers(name, "translate", shift)) != 2 or scale <= 0 or len(along_y) > 1:
-            rule = "translate must be two numbers, scale above 0 and shear one or two numbers"
-            raise ValueError(f"{name}: {rule}, got {translate!r}, {scale!r} and {shear!r}")
-        matrices.append(inverse_matrix(angle, shift, scale, (along_x, *(along_y or [0])), about))
-    return _warped(name, img, matrices, (h, w), interpolation, fill,
-        lambda **options: img.transform((w, h), _AFFINE, matrices[0].ravel().tolist(), **options))
+    middle, values = np.array([w / 2, h / 2]), _fill(name, img, fill)
+    about = middle if center is None else np.array(numbers(name, "center", center))
+    matrices = [inverse_matrix(about, *motion) for motion in motions]
+    if expand and len(motions) != 1:
+        raise ValueError(f"{name}: with expand=True the sizes differ; give one image at a time")
+    if is_pil(img):
+        how = _resample(name, interpolation, "nearest", "bilinear", "bicubic")
+        colours = tuple(values if img.mode == "F" else map(int, values))
+        colour = colours if len(colours) > 1 else colours[0]
+        if expand is not None:
+            return img.rotate(-motions[0][0], how, expand, center, fillcolor=colour)
+        return img.transform((w, h), _AFFINE, matrices[0].ravel(), how, fillcolor=colour)
+    if expand:
+        half = abs(matrices[0][:, :2].T) @ middle  # from the middle of the turned image to its edge
+        w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
+        matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
+    mode = as_mode(name, interpolation, "nearest", "bilinear")
+    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, values))
 
 
 # ----------------------------------------------------------------------------------------- colours
@@ -558,19 +526,18 @@ def _as_pil(name: str, img: Any) -> Any:
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """The brightness of a PIL image, in one channel or in 3 equal ones."""
-    if num_output_channels not in (1, 3):
-        raise ValueError("to_grayscale: num_output_channels must be 1 or 3, got "
-            f"{num_output_channels!r}")
-    grey = _as_pil("to_grayscale", img).convert("L")
-    return grey if num_output_channels == 1 else grey.convert("RGB")
+    return rgb_to_grayscale(_as_pil("to_grayscale", img), num_output_channels)
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """`to_grayscale`, also of a tensor: ``0.2989 R + 0.587 G + 0.114 B``."""
-    if is_pil(as_image("rgb_to_grayscale", img)) or num_output_channels not in (1, 3):
-        return to_grayscale(img, num_output_channels)
-    if (channels := get_dimensions(img)[0]) not in (1, 3):
-        raise ValueError(f"rgb_to_grayscale: images have 1 or 3 channels, got {channels}")
+    name, channels = "rgb_to_grayscale", get_dimensions(as_image("rgb_to_grayscale", img))[0]
+    if num_output_channels not in (1, 3):
+        raise ValueError(f"{name}: num_output_channels must be 1 or 3, got {num_output_channels!r}")
+    if is_pil(img):
+        return img.convert("L").convert("L" if num_output_channels == 1 else "RGB")
+    if channels not in (1, 3):
+        raise ValueError(f"{name}: images have 1 or 3 channels, got {channels}")
     shares = np.array([0.2989, 0.587, 0.114] if channels == 3 else [1.0])[:, None, None]
 
     def change(batch: Any) -> Any:

@@ -25,8 +25,7 @@ from ...nn.function_module import FunctionModule
 from ...ops.arguments import as_choice, as_function, as_list, as_probability
 from ...ops.shapes import stack
 from ...tensor import Tensor
-from . import functional
-from . import functional as F
+from . import functional, functional as F
 from .functional import (
     BILINEAR, Floats, InterpolationMode, NEAREST, numbers, Pair, Sizes)
 
@@ -64,9 +63,12 @@ class Compose:
 # ---------------------------------------------------------------------------- checks of arguments
 
 
+_as_image_function = partial(as_function, wanted="a function of an image")
+
+
 def _as_functions(name: str, what: str, value: Any) -> list[Function]:
-    functions, wanted = as_list(name, what, value), "a function of an image"
-    return [as_function(name, f"each of {what}", function, wanted) for function in functions]
+    functions = as_list(name, what, value)
+    return [_as_image_function(name, f"each of {what}", function) for function in functions]
 
 
 def _as_range(name: str, what: str, value: Any, middle: float = 0,
@@ -100,6 +102,7 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "padding_mode": lambda name, what, value: as_choice(name, what, value, F.PADDING_MODES),
     "interpolation": lambda name, what, value: F.as_mode(name, value),
     "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
+    "lambd": _as_image_function,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
     "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
     "scale": lambda name, what, value: value is None or _from_to(name, what, value, 0),
@@ -165,11 +168,7 @@ class Resize(_Transform, function=F.resize): ...
 class CenterCrop(_Transform, function=_middle): ...
 class Pad(_Transform, function=F.pad): ...
 class Grayscale(_Transform, function=F.rgb_to_grayscale): ...
-
-
-class Lambda(_Transform, function=_call):
-    def _check(self) -> None:
-        as_function("Lambda", "lambd", self.lambd, "a function of an image")
+class Lambda(_Transform, function=_call): ...
 
 
 class Normalize(_Transform, function=F.normalize):
@@ -191,8 +190,8 @@ class _Random(_Transform):
     """
 
     def forward(self, img: Any) -> Any:
-        single = F.is_pil(F.as_image(type(self).__name__, img)) or img.ndim < 4
-        count = 1 if single else math.prod(img.shape[:-3])
+        is_pil = F.is_pil(F.as_image(type(self).__name__, img))
+        count = 1 if is_pil else math.prod(img.shape[:-3])
         return self.change(img, default_generator.numpy.random((count, self.draws)))
 
     def change(self, img: Any, drawn: np.ndarray) -> Any:
@@ -211,19 +210,18 @@ class _Random(_Transform):
         return changed[:img.shape[0]].reshape(*img.shape[:-3], *changed.shape[1:])
 
 
-def _hflipped(img: Any, drawn: np.ndarray, p: float = 0.5, part: Any = np.s_[..., ::-1]) -> Any:
+def _flipped(img: Any, drawn: np.ndarray, p: float = 0.5, *, dim: int) -> Any:
     def change(batch: Any) -> Any:
-        chosen = on_device_of(batch, (drawn[:, 0] < p)[:, None, None, None])
-        return array_module(batch).where(chosen, batch[part], batch)
+        chosen, xp = on_device_of(batch, drawn[..., None, None] < p), array_module(batch)
+        return xp.where(chosen, xp.flip(batch, dim), batch)
 
     return F.on_array(img, change)
 
 
-def _vflipped(img: Any, drawn: np.ndarray, p: float = 0.5) -> Any:
-    return _hflipped(img, drawn, p, np.s_[..., ::-1, :])
+_FLIP: dict[str, Any] = {"function": _flipped, "arguments": "p", "draws": 1, "of_batches": True}
 
 
-class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p", draws=1, of_batches=True):
+class RandomHorizontalFlip(_Random, **_FLIP, dim=-1):
     """Left and right exchanged, with probability `p` for each image.
 
     >>> import tinynet
@@ -232,7 +230,7 @@ class RandomHorizontalFlip(_Random, function=_hflipped, arguments="p", draws=1, 
     """
 
 
-class RandomVerticalFlip(_Random, function=_vflipped, draws=1, of_batches=True):
+class RandomVerticalFlip(_Random, **_FLIP, dim=-2):
     """Top and bottom exchanged, with probability `p` for each image."""
 
 
@@ -257,9 +255,8 @@ def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = N
     sides = (left + more_w, top + more_h, right + more_w, bottom + more_h)
     whole = F.padded("RandomCrop", img, sides, fill, padding_mode)
     _, h, w = F.get_dimensions(whole)
-    places = (drawn * (h - height + 1, w - width + 1)).astype(np.int64)
-    rows, columns = (place[:, None, None] for place in places.T)
-    rows, columns = rows + np.arange(height)[:, None], columns + np.arange(width)
+    tops, lefts = (drawn * (h - height + 1, w - width + 1)).astype(np.int64).T[..., None, None]
+    rows, columns = tops + np.arange(height)[:, None], lefts + np.arange(width)
     return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
 
 
@@ -296,7 +293,8 @@ def _between(low: float, high: float, drawn: Any) -> Any:
 def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = NEAREST,
             expand: bool = False, center: Pair = None, fill: Any = 0) -> Any:
     angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
-    return F.turned("RandomRotation", img, angles, interpolation, expand, center, fill)
+    motions = [(-angle, (0, 0), 1, (0, 0)) for angle in angles]
+    return F.moved("RandomRotation", img, motions, interpolation, fill, center, bool(expand))
 
 
 class RandomRotation(_Random, function=_turned, draws=1, of_batches=True):
@@ -320,7 +318,7 @@ def _moved(img: Any, drawn: np.ndarray, degrees: Floats, translate: Pair = None,
     name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
     right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
     ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
-        _as_range(name, "scale", (1, 1) if scale is None else scale),
+        _as_range(name, "scale", (1, 1) if scale is None else scale, least=1e-9),
         *_as_shears(name, "shear", shear)]
     motions = []
     for row in drawn:
