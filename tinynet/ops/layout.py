@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import empty, parallel_slices, scratch
+from ..arrays import computing, empty, parallel_slices, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
@@ -21,8 +21,11 @@ def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
 
 def is_image_order(a: Any) -> bool:
     """Whether `a` holds images with the batch innermost, and counts as contiguous therefore."""
-    orders = ((2, 1, 3, 0), (1, 2, 3, 0)) if a.ndim == 4 and a.dtype.kind == "f" else ()
-    return any(a.transpose(order).flags.c_contiguous for order in orders)
+    if a.ndim != 4 or a.dtype.kind != "f":
+        return False
+    with computing(a):
+        orders = a.transpose(2, 1, 3, 0), a.transpose(1, 2, 3, 0)
+    return any(m.flags.c_contiguous for m in orders)
 
 
 def batch_innermost(xp: Any, x: Any) -> Any:
