@@ -1,8 +1,11 @@
-"""Small private things of PyTorch's layers and optimizers that programs import."""
+"""Small and private things of PyTorch that programs import: `places.txt` says from where."""
 
 from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
+
+from ..nn import layers
+from ..optim import lr_scheduler
 
 
 def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
@@ -15,6 +18,8 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
 
 
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))
+_ConvNd, _LRScheduler = layers._Conv, lr_scheduler.LRScheduler
 
 
 required = object()  # the default of an argument that must be given
+cuda = hip = None  # the versions of these in torch.version
