@@ -41,12 +41,12 @@ def _walk(node: Any, scope: ChainMap[str, str], caught: set[str]) -> Iterator[_P
         inner = ChainMap(own, *(m for m in scope.maps if "__qualname__" not in m))
     kinds = [re.findall(r"\w+", ast.unparse(handler.type)) if handler.type else ["Exception"]
              for handler in getattr(node, "handlers", ())]
+    inside, defaults = (inner, caught.union(*kinds)), (scope.parents, caught)
+    around = {"body": inside, "args": inside, "defaults": defaults, "kw_defaults": defaults}
     for field, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
-            if field in ("body", "args") and isinstance(child, ast.AST):
-                yield from _walk(child, inner, caught.union(*kinds))
-            elif isinstance(child, ast.AST):
-                yield from _walk(child, scope.parents if "defaults" in field else scope, caught)
+            if isinstance(child, ast.AST):
+                yield from _walk(child, *around.get(field, (scope, caught)))
 
 
 def _path(node: ast.AST, scope: ChainMap[str, str]) -> str:
@@ -57,44 +57,38 @@ def _path(node: ast.AST, scope: ChainMap[str, str]) -> str:
     return base and f"{base}.{node.attr}"  # type: ignore[attr-defined]
 
 
-def _follow(places: list[_Place]) -> tuple[dict[Any, list[str]], set[str]]:
-    """Let names stand for what the program binds to them.
+def _imports(node: ast.AST) -> list[tuple[str, str]]:
+    """The paths that an import asks for, each with the name for it; nothing for other nodes."""
+    module = f"{'.' * node.level}{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    aliases = node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
+    return [(module + alias.name, alias.asname or alias.name) for alias in aliases]
 
-    Returns the paths that each import asks for, and the names that hasattr asks for.
-    """
-    imports: dict[Any, list[str]] = {}
+
+def _follow(places: list[_Place]) -> set[str]:
+    """Let names stand for what the program binds to them. Returns what it asks hasattr for."""
     asked, assigned = set(), {}
     for node, scope, _ in places:
-        bound: list[tuple[str, str]] = []
+        bound = [(path if path != name else path.partition(".")[0], name.partition(".")[0])
+                 for path, name in _imports(node)]  # `import a.b` binds a
         match node:
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                module = ""
-                if isinstance(node, ast.ImportFrom):
-                    module = f"{'.' * node.level}{node.module}."
-                imports[node] = [module + alias.name for alias in aliases]
-                for alias, path in zip(aliases, imports[node], strict=True):
-                    name = alias.asname or alias.name.partition(".")[0]
-                    bound.append((name, path if module or alias.asname else name))
             case ast.Assign():
                 assigned.update(dict.fromkeys(node.targets, _path(node.value, scope)))
             case ast.Name(ctx=ast.Store()):
-                bound = [(node.id, assigned.get(node, ""))]
+                bound = [(assigned.get(node, ""), node.id)]
             case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                bound = [(name, "")]
+                bound = [("", name)]
             case ast.Call(func=ast.Name("hasattr"), args=[_, ast.Constant(str(name))]):
                 asked.add(name)
-        for name, path in bound:
+        for path, name in bound:
             scope[name] = path if scope.maps[0].get(name, path) == path else ""
-    return imports, asked
+    return asked
 
 
 def _first_missing(path: str) -> str:
     """The shortest beginning of a path of PyTorch that tinynet lacks, "" if it has it all."""
-    place, *rest = path.split(".") if names.is_pytorch(path) else [""]
-    if place in names.places()["companions"]:
-        return place
-    for name in rest:
-        own = f"{place}.{name}"
+    place = ""
+    for name in path.split(".") if names.is_pytorch(path) else ():
+        own = f"{place}.{name}" if place else name
         if not names.is_module(own) and own not in names.CLASSES:
             is_there = name in names.found(place) or hasattr(names.CLASSES.get(place), name)
             return "" if is_there or name.startswith(("__", "*")) else own
@@ -114,9 +108,9 @@ def check(tree: ast.Module, defined: set[str] | None = None) -> list[tuple[int, 
     `defined` are the names that the whole program defines, by default those of this file.
     """
     places = list(_walk(tree, ChainMap(), set()))
-    imports, asked = _follow(places)
+    asked = _follow(places)
     others = {*(defines(tree) if defined is None else defined), *names.places()["shared"]}
-    is_torchs = any(names.is_pytorch(path) for paths in imports.values() for path in paths)
+    is_torchs = any(names.is_pytorch(path) for node, _, _ in places for path, _ in _imports(node))
     methods = {  # that are missing, unless they are those of other objects
         name: f"{place}.{name}" for place in reversed(names.CLASSES) if is_torchs
         for name in {*names.names_of(place)} - others
@@ -133,10 +127,9 @@ def check(tree: ast.Module, defined: set[str] | None = None) -> list[tuple[int, 
             found.add((node.lineno, names.message(missing)))
 
     for node, scope, caught in places:
+        for path, _ in _imports(node):
+            want(node, path, caught & _IMPORT_ERRORS)
         match node:
-            case ast.Import() | ast.ImportFrom():
-                for path in imports[node]:
-                    want(node, path, caught & _IMPORT_ERRORS)
             case ast.Attribute():
                 want(node, _path(node, scope), caught & {"AttributeError"})
             case ast.Call(func=function):
@@ -168,23 +161,19 @@ def read(path: Path) -> tuple[ast.Module, Sequence[Any]]:
     return ast.parse("\n".join(texts)), called
 
 
-def _files(paths: Sequence[str]) -> Iterator[Path]:
-    for path in map(Path, paths):
-        inside = (p for p in path.rglob("*") if p.suffix in (".py", ".ipynb")
-                  and "/." not in f"/{p.relative_to(path).as_posix()}")
-        yield from sorted(inside) if path.is_dir() else [path]
-
-
 def main(arguments: Sequence[str]) -> int:
     """Print what the files lack; the exit code is 1 if anything, 2 if a file can't be read."""
     warnings.simplefilter("ignore")  # of the program's string escapes
     trees, status = {}, 0
-    for path in _files(arguments):
-        try:
-            trees[path] = read(path)
-        except (OSError, ValueError, SyntaxError, LookupError, TypeError, RecursionError) as error:
-            print(f"tinynet check: {path} can't be read: {error}", file=sys.stderr)
-            status = 2
+    for given in map(Path, arguments):
+        inside = (path for path in given.rglob("*") if path.suffix in (".py", ".ipynb")
+                  and "/." not in f"/{path.relative_to(given).as_posix()}")
+        for path in sorted(inside) if given.is_dir() else [given]:
+            try:
+                trees[path] = read(path)
+            except (OSError, ValueError, SyntaxError, LookupError, TypeError, RecursionError) as e:
+                print(f"tinynet check: {path} can't be read: {e}", file=sys.stderr)
+                status = 2
     defined = {name for tree, _ in trees.values() for name in defines(tree)}
     found = [f"{path}:{called[line - 1]}: {text}" for path, (tree, called) in trees.items()
              for line, text in check(tree, defined)]

@@ -1,7 +1,6 @@
 """Small and private things of PyTorch that programs import: `places.txt` says from where."""
 
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Any
 
 from ..nn import layers
@@ -14,7 +13,7 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
     >>> _pair(3), _pair([1, 2])
     ((3, 3), (1, 2))
     """
-    return lambda x: tuple(x) if isinstance(x, Iterable) else tuple(repeat(x, n))
+    return lambda x: tuple(x) if isinstance(x, Iterable) else (x,) * n
 
 
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))

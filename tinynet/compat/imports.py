@@ -19,11 +19,12 @@ class Stand(types.ModuleType):
 
     def __init__(self, path: str):
         super().__init__(path)
-        public = [n for n in names.names_of(path) if n[0] != "_" and names.has(path, n)]
-        vars(self).update(names.found(path), __all__=public)
+        vars(self).update(names.found(path))
 
     def __getattr__(self, name: str) -> Any:
-        path = f"{self.__name__}.{name}"
+        place, path = self.__name__, f"{self.__name__}.{name}"
+        if name == "__all__":  # modules, too, which are imported at their first use
+            return [n for n in names.names_of(place) if n[0] != "_" and names.has(place, n)]
         if names.is_module(path):
             return importlib.import_module(path)
         # with an obj, else Python would add its guess at what was meant

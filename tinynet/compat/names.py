@@ -64,7 +64,6 @@ class Version(str):
     (True, False)
     """
 
-    __slots__ = ()
     __lt__, __le__, __gt__, __ge__ = map(_comparison, (op.lt, op.le, op.gt, op.ge))
 
 
@@ -175,8 +174,7 @@ def reason(path: str) -> Reason:
     """
     own = canonical(path)
     for pattern, why in _reasons():
-        if ("(" in own) == ("(" in pattern) and (
-                fnmatchcase(own, pattern) or fnmatchcase(own, f"{pattern}.*")):
+        if ("(" in own) == ("(" in pattern) and fnmatchcase(f"{own}.", f"{pattern}.*"):
             return why
     place, _, name = own.rpartition(".")
     for other in _FORMS if place in _FORMS else ():

@@ -5,6 +5,7 @@ accepted and answered truly: docstrings say so.
 """
 
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 from .. import cuda
@@ -94,19 +95,16 @@ def set_flush_denormal(mode: bool) -> None:
 # ---------------------------------------------------------------------- torch.backends, accelerator
 
 
-class _Settings:
+class _Settings(SimpleNamespace):
     """What is set here is kept, and has no effect: nothing here uses such a library.
 
     Other names are AttributeErrors.
     """
 
-    def __init__(self, **values: Any):
-        vars(self).update(values)
-
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in vars(self):
             raise AttributeError(f"there is no setting {name!r} here, only {', '.join(vars(self))}")
-        vars(self)[name] = value
+        super().__setattr__(name, value)
 
 
 def _no() -> bool:
