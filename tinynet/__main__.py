@@ -1,4 +1,11 @@
-"""The command ``tinynet``, also as ``python -m tinynet``: its subcommands, each read when used."""
+"""usage: tinynet COMMAND [arguments]
+
+  explain  write a page that shows how convolution works
+  run      run a program written for PyTorch, as it stands
+  check    list what a program needs and tinynet lacks
+
+  COMMAND --help says more
+"""
 
 import importlib
 import sys
@@ -6,26 +13,24 @@ from collections.abc import Sequence
 
 from . import __version__
 
-# name: (module whose main runs it, what main is given before the arguments, help)
-COMMANDS = {
-    "explain": ("explain.cli", ["explain"], "write a page that shows how convolution works"),
-    "run": ("compat.run", [], "run a program written for PyTorch, as it stands"),
-    "check": ("compat.check", [], "list what a program needs and tinynet lacks"),
-}
-USAGE = "\n  ".join(["usage: tinynet COMMAND [arguments]\n", *(
-    f"{name:8} {text}" for name, (_, _, text) in COMMANDS.items()), "", "COMMAND --help says more"])
+COMMANDS = {"explain": "explain.cli", "run": "compat.run", "check": "compat.check"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit status: 2 for an unknown one."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
-    if name in COMMANDS:
-        module, first, _ = COMMANDS[name]
-        return int(importlib.import_module(f"tinynet.{module}").main([*first, *rest]))
+    usage: str | None = __doc__
+    if name in COMMANDS:  # imported when used
+        command = importlib.import_module(f"tinynet.{COMMANDS[name]}")
+        if name == "explain":
+            return int(command.main([name, *rest]))
+        if rest and rest[0] not in ("-h", "--help"):
+            return int(command.main(rest))
+        usage, name = command.__doc__, "--help" if rest else ""
     if name in ("-h", "--help", "--version"):
-        print(__version__ if name == "--version" else USAGE)
+        print(__version__ if name == "--version" else usage)
         return 0
-    print(f"tinynet: no command {name!r}\n{USAGE}" if name else USAGE, file=sys.stderr)
+    print(f"tinynet: no command {name!r}\n{usage}" if name else usage, file=sys.stderr)
     return 2
 
 

@@ -36,7 +36,7 @@ WORDS = {
 def lacking(place: str, name: str) -> tuple[str, ...]:
     """The parameters that PyTorch's function or class has, and tinynet's has not."""
     known = names.names_of(place)[name]
-    taken = names.parameters(names.find(place, name))
+    taken = names.parameters(names.found(place)[name])
     listed = {pattern for pattern, _ in names._reasons()}
     return tuple(
         p for p in known or () if f"{place}.{name}({p})" in listed  # taken, but refused

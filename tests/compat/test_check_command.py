@@ -48,6 +48,11 @@ def missing(text):
     ("import torch\ntorch.jit = None", [(2, "torch.jit")]),
     ("def f():\n    import torch\n    return torch.fft", [(3, "torch.fft")]),
     ("import torch\nx = lambda: torch.fft", [(2, "torch.fft")]),
+    ("import torch\ndef f(torch=torch.fft):\n    return torch.jit", [(2, "torch.fft")]),
+    ("import torch\nclass A:\n    torch = 3\n    def f(self):\n        return torch.fft",
+     [(5, "torch.fft")]),
+    ("def f():\n    return torch.fft\nimport torch", [(2, "torch.fft")]),
+    ("import torch\ntorch.mine.deep = 3", [(2, "torch.mine")]),
     ("import torch\n[torch.fft for torch in a]", []),  # not PyTorch any more
 ])
 def test_names(program, expected):

@@ -4,6 +4,7 @@ from typing import Any
 
 from .. import cuda
 from ..arrays import default_generator, load_cupy
+from . import public
 from .types import _CUDA
 
 
@@ -46,5 +47,4 @@ def init() -> None:
 
 manual_seed_all = manual_seed
 globals().update(_CUDA)
-__all__ = ["manual_seed", "manual_seed_all", "set_device", "memory_allocated", "memory_reserved",
-    "empty_cache", "is_initialized", "init", *_CUDA]
+__all__ = public(globals(), *_CUDA)

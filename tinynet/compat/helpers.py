@@ -1,8 +1,10 @@
-"""Small private things of PyTorch's layers and optimizers that programs import."""
+"""Small and private things of PyTorch that programs import: `places.txt` says from where."""
 
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Any
+
+from ..nn import layers
+from ..optim import lr_scheduler
 
 
 def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
@@ -11,10 +13,12 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
     >>> _pair(3), _pair([1, 2])
     ((3, 3), (1, 2))
     """
-    return lambda x: tuple(x) if isinstance(x, Iterable) else tuple(repeat(x, n))
+    return lambda x: tuple(x) if isinstance(x, Iterable) else (x,) * n
 
 
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))
+_ConvNd, _LRScheduler = layers._Conv, lr_scheduler.LRScheduler
 
 
 required = object()  # the default of an argument that must be given
+cuda = hip = None  # the versions of these in torch.version

@@ -9,13 +9,15 @@ and what to use instead.
 import contextlib
 import inspect
 import operator as op
+import re
 import types
+from collections import namedtuple
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, NamedTuple
+from typing import Any
 
 import tinynet
 
@@ -23,39 +25,32 @@ CLASSES = {"torch.Tensor": tinynet.Tensor, "torch.nn.Module": tinynet.nn.Module,
            "torch.optim.Optimizer": tinynet.optim.Optimizer}
 
 
-def _lines(table: str) -> list[str]:
-    text = Path(__file__).with_name(table).read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("# ")]
+def _text(table: str) -> str:
+    return Path(__file__).with_name(table).read_text(encoding="utf-8")
+
+
+def _entries(table: str) -> list[tuple[str, list[str]]]:
+    """The entries ``key: words``. An indented line goes on with the entry before it."""
+    found = re.findall(r"(?m)^(\w[^:\n]*|\*):(.*(?:\n .*)*)", _text(table))
+    return [(key, words.split()) for key, words in found]
 
 
 @cache
-def recorded() -> dict[str, dict[str, tuple[str, ...] | None]]:
-    """PyTorch's names by module (or class), each with its parameters, None if not known."""
-    found: dict[str, dict[str, tuple[str, ...] | None]] = {}
-    for line in _lines("pytorch_names.txt"):
-        if line.startswith("["):
-            names = found.setdefault(line[1:-1], {})
-        else:
-            name, bracket, rest = line.partition("(")
-            names[name] = tuple(filter(None, rest[:-1].split(", "))) if bracket else None
-    return found
+def recorded() -> dict[str, dict[str, tuple[str, ...]]]:
+    """PyTorch's names by module (or class), each with its parameters as far as they are known."""
+    return {place: {name: tuple(re.findall(r"[\w.*]+", parameters))
+                    for name, parameters in re.findall(r"(?m)^(\w+)(.*)", lines)}
+            for place, lines in re.findall(r"\[(.*)\]\n([^[]*)", _text("pytorch_names.txt"))}
 
 
 @cache
 def places() -> dict[str, list[str]]:
     """The entries of `places.txt`: the words after each ``kind path:``."""
-    found: dict[str, list[str]] = {}
-    for line in _lines("places.txt"):
-        entry, _, words = line.partition(":")
-        found.setdefault(entry, []).extend(words.split())
-    same = {f"is {alias}": [entry.split()[1]]
-            for entry, words in found.items() if entry.startswith("same ") for alias in words}
-    return found | same
+    return dict(_entries("places.txt"))
 
 
 def _numbers(version: Any) -> list[int]:
-    parts = version.partition("+")[0].split(".") if isinstance(version, str) else version
-    return [int(part) for part in map(str, parts) if part.isdigit()]
+    return [int(n) for n in re.findall(r"\b\d+\b", str(version).partition("+")[0])]
 
 
 def _comparison(compare: Callable[[Any, Any], bool]) -> Any:
@@ -69,38 +64,35 @@ class Version(str):
     (True, False)
     """
 
-    __slots__ = ()
     __lt__, __le__, __gt__, __ge__ = map(_comparison, (op.lt, op.le, op.gt, op.ge))
-
-
-@cache
-def versions() -> dict[str, Version]:
-    """What ``torch.__version__`` says: the version that was recorded, and that it is tinynet."""
-    return {name: Version(f"{number[0]}+tinynet.{tinynet.__version__}")
-            for name, number in recorded()["versions"].items() if number}
 
 
 # ------------------------------------------------------------------------------ what tinynet has
 
 
+def is_pytorch(path: str) -> bool:
+    """Whether a dotted path begins with PyTorch, torchvision, or a package built on them."""
+    return path.partition(".")[0] in ("torch", "torchvision", *places()["companions"])
+
+
 def canonical(path: str) -> str:
     """The dotted name under which `path` is recorded: torch.nn.modules.conv.X is torch.nn.X."""
     place, dot, name = path.rpartition(".")
-    return places().get(f"is {path}", [f"{places().get(f'is {place}', [place])[0]}{dot}{name}"])[0]
+    (own,) = places().get(f"same {place}", [place])
+    return places().get(f"same {path}", [own + dot + name])[0]
 
 
 @cache
-def homes(place: str) -> tuple[Any, ...]:
-    """The modules (or the class) of tinynet that hold the names of PyTorch's `place`."""
+def homes(place: str) -> list[Any]:
+    """The modules (or the class) of tinynet that hold the names of PyTorch's `place`, in order."""
     own = canonical(place)
-    found = []
-    for path in ["tinynet" + own[len(own.partition(".")[0]):], *places().get(f"also {own}", ())]:
-        with contextlib.suppress(AttributeError):
-            found.append(resolve_name(path))
-    return tuple(found)
+    found = [*map(resolve_name, places().get(f"also {own}", ()))]
+    with contextlib.suppress(AttributeError):
+        found.insert(0, resolve_name("tinynet" + own[len(own.partition(".")[0]):]))
+    return found
 
 
-def names_of(place: str) -> dict[str, tuple[str, ...] | None]:
+def names_of(place: str) -> dict[str, tuple[str, ...]]:
     """The names that PyTorch has in a module or class, with their parameters."""
     return recorded().get(canonical(place), {})
 
@@ -108,93 +100,68 @@ def names_of(place: str) -> dict[str, tuple[str, ...] | None]:
 def is_module(path: str) -> bool:
     """Whether a program may import `path`."""
     own = canonical(path)
-    return f"refused {own}" in places() or own in ("torch.version", "torchvision") or (
+    return f"refused {own}" in places() or (
         own in recorded() and own not in CLASSES and bool(homes(own)))
 
 
-def home_of(place: str, name: str) -> Any:
-    """What of tinynet holds the name that PyTorch has in `place`. LookupError if nothing does."""
-    other = [resolve_name(p) for p in places().get(f"different {canonical(place)}.{name}", ())]
-    for home in homes(place) if name in names_of(place) else ():
-        if hasattr(home, name):
-            value = getattr(home, name)
-            if not (isinstance(value, types.ModuleType) or any(value is o for o in other)):
-                return home
-    raise LookupError(f"{place}.{name}")
+def refuse(path: str, *arguments: Any, **options: Any) -> Any:
+    """What a function does that a program may import, but not call."""
+    raise RuntimeError(message(path))
 
 
-def find(place: str, name: str) -> Any:
-    """tinynet's object for a name in a module or class of PyTorch. LookupError if it has none."""
-    own = canonical(place)
-    if f"renamed {own}.{name}" in places():
-        return resolve_name(places()[f"renamed {own}.{name}"][0])
-    if name == "__version__" and own.removesuffix(".version") in versions():
-        return versions()[own.removesuffix(".version")]
-    if own == "torch.version" and name in ("cuda", "hip"):
-        return None
-    return getattr(home_of(own, name), name)
+@cache
+def found(place: str) -> dict[str, Any]:
+    """What tinynet has of PyTorch's module or class `place`, apart from modules, by name."""
+    values = {
+        name: value for home in reversed(homes(place)) for name in names_of(place)
+        if not isinstance(value := getattr(home, name, tinynet), types.ModuleType)}
+    for name in places().get(f"refused {canonical(place)}", ()):
+        values[name] = partial(refuse, f"{place}.{name}")
+    for number in recorded()["versions"].get(place.removesuffix(".version"), ()):
+        values["__version__"] = Version(f"{number}+tinynet.{tinynet.__version__}")
+    return values
 
 
 def has(place: str, name: str) -> bool:
     """Whether tinynet has the name that PyTorch has in `place`."""
+    return name in found(place) or is_module(f"{place}.{name}")
+
+
+def parameters(value: Any) -> set[str] | None:
+    """The names of a function's or class's parameters; None if it takes any keyword."""
     try:
-        find(place, name)
-    except LookupError:
-        return is_module(f"{place}.{name}")
-    return True
-
-
-def refuses(place: str, name: str) -> bool:
-    """Whether a program may import this function, but not call it."""
-    return name in places().get(f"refused {place}", ())
-
-
-def parameters(value: Any) -> dict[str, inspect.Parameter] | None:
-    """The parameters of a function or class by name; None if it takes any keyword."""
-    try:
-        found = dict(inspect.signature(value).parameters)
+        known = inspect.signature(value).parameters
     except (TypeError, ValueError):
         return None
-    code = getattr(value, "__code__", None)
-    if code is not None and "respelled" in code.co_names:  # a wrapper of `ops`: see `words`
-        mode = {"rounding_mode"} if value.__name__ == "div" else set()
-        more = {"out"} | mode | ({"axis", "keepdims"} if "dim" in found else set())
-        found |= {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in more}
-    return None if any(p.kind is p.VAR_KEYWORD for p in found.values()) else found
+    if any(p.kind is p.VAR_KEYWORD for p in known.values()):
+        return None
+    if "respelled" not in getattr(getattr(value, "__code__", None), "co_names", ()):
+        return {*known}
+    more = {"dim": ["axis", "keepdims"], "div": ["rounding_mode"]}  # `words` knows these, and out
+    return {*known, "out", *(n for key in (*known, value.__name__) for n in more.get(key, ()))}
 
 
 # ---------------------------------------------------------------------------- what tinynet lacks
 
 
-class Reason(NamedTuple):
-    """Why tinynet lacks some names, in English and Chinese."""
-
-    en: str
-    zh: str
-
-
+Reason = namedtuple("Reason", "en zh")  # why tinynet lacks some names, in English and Chinese
 OTHER = Reason("Small convolutional networks have not needed it so far.",
                "小型卷积网络至今不需要它。")
-# Where the same operation may stand, and how it is called there.
-_FORMS = {"torch": "torch.{}(…)", "torch.Tensor": "tensor.{}(…)",
-          "torch.nn.functional": "torch.nn.functional.{}(…)"}
+_FORMS = ["torch", "torch.Tensor", "torch.nn.functional"]  # where the same operation may stand
 
 
 @cache
 def _reasons() -> list[tuple[str, Reason]]:
     """The patterns of `missing.txt`, each with its reason, in order."""
     found: list[tuple[str, Reason]] = []
-    why = Reason("", "")
-    for line in _lines("missing.txt"):
-        if line.startswith("="):
-            kind, _, text = line.partition(" ")
-            why = why._replace(zh=text) if kind == "=zh" else Reason(
-                text if why.zh else f"{why.en} {text}".strip(), "")
+    why = OTHER
+    forms = {"*": ["torch.{}", "torch.{}_", "torch.Tensor.{}", "torch.Tensor.{}_"], "paths": ["{}"]}
+    for key, words in _entries("missing.txt"):
+        if key in Reason._fields:
+            why = why._replace(**{key: " ".join(words)})
         else:
-            place, colon, words = line.partition(": ")
-            forms = ("torch.{}", "torch.{}_", "torch.Tensor.{}", "torch.Tensor.{}_")
-            own = forms if place == "*" else ("{}",) if not colon else (f"{place}.{{}}",)
-            found += [(form.format(w), why) for w in (words or line).split() for form in own]
+            own = forms.get(key, [f"{key}.{{}}"])
+            found += [(form.format(word), why) for word in words for form in own]
     return found
 
 
@@ -202,19 +169,18 @@ def _reasons() -> list[tuple[str, Reason]]:
 def reason(path: str) -> Reason:
     """Why tinynet lacks `path`, and what to use instead.
 
-    That is the reason of the first line of `missing.txt` that fits `path` or what holds it, or else
+    That is the reason of the first name in `missing.txt` that fits `path` or what holds it, or else
     the same operation elsewhere.
     """
     own = canonical(path)
+    for pattern, why in _reasons():
+        if ("(" in own) == ("(" in pattern) and fnmatchcase(f"{own}.", f"{pattern}.*"):
+            return why
     place, _, name = own.rpartition(".")
-    while own:
-        for pattern, why in _reasons():
-            if ("(" in own) == ("(" in pattern) and fnmatchcase(own, pattern):
-                return why
-        own = "" if "(" in own else own.rpartition(".")[0]
-    for other, form in _FORMS.items():
-        if place in _FORMS and other != place and has(other, name):
-            return Reason(f"Use {form.format(name)}.", f"请用 {form.format(name)}。")
+    for other in _FORMS if place in _FORMS else ():
+        if has(other, name):
+            form = f"{other.replace('torch.Tensor', 'tensor')}.{name}(…)"
+            return Reason(f"Use {form}.", f"请用 {form}。")
     if name.endswith("_") and has("torch.Tensor", name[:-1]):
         form = f"x = x.{name[:-1]}(…)"
         return Reason(f"Write {form}.", f"请写成 {form}。")
@@ -224,10 +190,11 @@ def reason(path: str) -> Reason:
 def message(path: str, argument: str = "") -> str:
     """What a program is told that asks for `path`, or an argument of it, which tinynet lacks."""
     place, _, name = path.rpartition(".")
+    why = reason(f"{path}({argument})" if argument else path)
+    text = f"tinynet's {path} has no argument {argument}" if argument else f"tinynet has no {path}"
+    if why is not OTHER or (name in names_of(place) and not argument):
+        return f"{text}. {why.en}"
     if argument:
-        why, text = reason(f"{path}({argument})"), f"tinynet's {path} has no argument {argument}."
-        return text if why is OTHER else f"{text} {why.en}"
-    if name in names_of(place) or reason(path) is not OTHER:
-        return f"tinynet has no {path}. {reason(path).en}"
-    version = versions().get(path.partition(".")[0], "").partition("+")[0]
-    return f"tinynet has no {path}, nor is it in the list of PyTorch's public names ({version})."
+        return f"{text}."
+    (version,) = recorded()["versions"].get(path.partition(".")[0], [""])
+    return f"{text}, nor is it in the list of PyTorch's public names ({version})."

@@ -5,14 +5,14 @@ accepted and answered truly: docstrings say so.
 """
 
 import sys
+from types import SimpleNamespace
 from typing import Any
-
 
 from .. import cuda
 from ..arrays import as_device, default_generator
 from ..ops import arguments
-from ..ops.operands import named
-from .types import _NAMES, _Typed
+from . import public
+from .types import _CPU
 
 # --------------------------------------------------------------------- defaults and random numbers
 
@@ -34,12 +34,10 @@ def set_default_dtype(d: Any) -> None:
 
 def set_default_tensor_type(t: Any) -> None:
     """Like `set_default_dtype`, from FloatTensor or "torch.DoubleTensor"; CPU tensors only."""
-    kinds = {f"torch.{name}": dtype for dtype, name in _NAMES.items()}
-    if isinstance(t, _Typed) and t.place == "cpu":  # type: ignore[attr-defined]
-        t = f"torch.{t.__name__}"
-    if t not in kinds:
+    kind: Any = {f"torch.{name}": kind for name, kind in _CPU.items()}.get(t, t)
+    if kind not in _CPU.values():
         raise TypeError(f"set_default_tensor_type: expected a type on the CPU, got {t!r}")
-    set_default_dtype(kinds[t])
+    set_default_dtype(kind.dtype)
 
 
 def get_default_device() -> Any:
@@ -72,51 +70,61 @@ def seed() -> int:
     return default_generator.seed()
 
 
-def _nothing(names: str, answer: Any, doc: str) -> None:
-    """Functions that only give an answer."""
-    for name in names.split():
-        globals()[name] = named(lambda *args, **options: answer, name, doc)
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """No effect: results are computed in one way, the same in every run."""
 
 
-_NO_EFFECT = "No effect: results are computed in one way, the same in every run."
-_nothing("use_deterministic_algorithms set_float32_matmul_precision set_flush_denormal",
-    None, _NO_EFFECT)
-_nothing("are_deterministic_algorithms_enabled", True, "True: the same in every run.")
-_nothing("get_float32_matmul_precision", "highest", "\"highest\".")
+def are_deterministic_algorithms_enabled() -> bool:
+    """True: results are the same in every run."""
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """No effect: products are computed in one way."""
+
+
+def get_float32_matmul_precision() -> str:
+    """"highest"."""
+    return "highest"
+
+
+def set_flush_denormal(mode: bool) -> None:
+    """No effect: small numbers are computed in one way."""
 
 
 # ---------------------------------------------------------------------- torch.backends, accelerator
 
 
-class _Settings:
-    """Attributes that programs read and set; other names are AttributeErrors."""
+class _Settings(SimpleNamespace):
+    """What is set here is kept, and has no effect: nothing here uses such a library.
 
-    def __init__(self, doc: str, **values: Any):
-        vars(self).update(values, __doc__=doc)
+    Other names are AttributeErrors.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in vars(self):
             raise AttributeError(f"there is no setting {name!r} here, only {', '.join(vars(self))}")
-        vars(self)[name] = value
+        super().__setattr__(name, value)
 
 
-def _no(*args: Any) -> bool:
+def _no() -> bool:
     """False."""
     return False
 
 
-_KEPT = "What is set here is kept, and has no effect: nothing here uses such a library."
-backends = _Settings("Libraries that PyTorch computes with.", cudnn=_Settings(
-    _KEPT, benchmark=False, deterministic=False, enabled=True, allow_tf32=True,
-    benchmark_limit=10, is_available=_no, version=named(lambda: None, "version", "None.")),
-    mps=_Settings("Apple's GPUs: not used.", is_available=_no, is_built=_no),
-    cuda=_Settings(_KEPT, is_built=cuda.is_available, matmul=_Settings(_KEPT, allow_tf32=True,
-        allow_fp16_reduced_precision_reduction=False)),
-    mkldnn=_Settings(_KEPT, enabled=False, is_available=_no),
-    openmp=_Settings(_KEPT, is_available=_no))
-accelerator = _Settings("The GPU as ``torch.accelerator`` knows it.",
-    is_available=cuda.is_available, device_count=cuda.device_count,
-    current_device_index=cuda.current_device, synchronize=cuda.synchronize, current_accelerator=
-    lambda check_available=False: as_device("", "cuda") if cuda.is_available() else None)
-__all__ = [name for name, value in vars().items() if not name.startswith("_") and getattr(
-    value, "__module__", "") == __name__]
+def _current_accelerator(check_available: bool = False) -> Any:
+    """The GPU; None without one."""
+    return as_device("", "cuda") if cuda.is_available() else None
+
+
+backends = _Settings(
+    cudnn=_Settings(benchmark=False, deterministic=False, enabled=True, allow_tf32=True,
+        benchmark_limit=10, is_available=_no, version=lambda: None),
+    cuda=_Settings(is_built=cuda.is_available, matmul=_Settings(
+        allow_tf32=True, allow_fp16_reduced_precision_reduction=False)),
+    mkldnn=_Settings(enabled=False, is_available=_no), openmp=_Settings(is_available=_no),
+    mps=_Settings(is_available=_no, is_built=_no))
+accelerator = _Settings(
+    is_available=cuda.is_available, device_count=cuda.device_count, synchronize=cuda.synchronize,
+    current_device_index=cuda.current_device, current_accelerator=_current_accelerator)
+__all__ = public(globals())

@@ -1,20 +1,17 @@
 """``torch.utils.tensorboard``, by the package tensorboardX."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
+from ..data.dataset import map_items
 from ..tensor import Tensor
 
 
-def _plain(value: Any) -> Any:
-    """`value` with numpy arrays for the tensors in it."""
-    if isinstance(value, Tensor):
-        return value.numpy(force=True)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
+def _plain(item: Any) -> Any:
+    return item.numpy(force=True) if isinstance(item, Tensor) else item
 
 
-class SummaryWriter:
+class SummaryWriter(AbstractContextManager["SummaryWriter"]):
     """tensorboardX's writer of event files, which is given tensors; its arguments and methods.
 
     ImportError without that package. ``add_graph`` needs PyTorch's own graphs, and is refused.
@@ -33,10 +30,7 @@ class SummaryWriter:
             raise AttributeError(f"SummaryWriter: there is no {name} here; see tinynet.explain")
         found = getattr(self._writer, name)
         return found if not callable(found) else lambda *args, **options: found(
-            *_plain(args), **_plain(options))
-
-    def __enter__(self) -> "SummaryWriter":
-        return self
+            *map_items(args, _plain), **map_items(options, _plain))
 
     def __exit__(self, *error: object) -> None:
         self._writer.close()
