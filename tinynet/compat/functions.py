@@ -50,8 +50,8 @@ trunc = _OTHER_NAMES["trunc"] = each._step("trunc", "trunc", "The nearest whole 
 
 
 def _to_int64(name: str, input: Any, dtype: Any) -> Any:
-    whole = dtype is None and input.dtype.kind != "f"
-    return input if dtype is None and not whole else input.to(as_dtype(name, dtype or np.int64))
+    as_it_is = dtype is None and input.dtype.kind == "f"
+    return input if as_it_is else input.to(as_dtype(name, dtype or np.int64))
 
 
 _cumsum = Primitive(lambda xp, a, *, dim: xp.cumsum(a, dim, dtype=a.dtype), name="cumsum")
