@@ -48,8 +48,11 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
         OSError: the file can't be written.
     """
     path = _writable("save", f)
-    tensors: dict[str, np.ndarray] = {}
-    tree = _to_tree(obj, (), tensors)
+    found: dict[str, Any] = {}
+    tree = _to_tree(obj, (), found)
+    # arrays that several names share stay shared
+    arrays = {id(array): np.asarray(to_host(array), order="C") for array in found.values()}
+    tensors = {name: arrays[id(array)] for name, array in found.items()}
     if path.suffix in (".pt", ".pth") and _WHOLE not in json.dumps(tree):
         plain = _from_tree(tree, {name: Tensor._wrap(array) for name, array in tensors.items()})
         return write_atomically(path, compat.lookup(__name__, "pytorch_bytes")(plain))
@@ -277,8 +280,7 @@ def _digest(tree: Any, tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray],
-             known: Any = None) -> Any:
+def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, Any], known: Any = None) -> Any:
     """`obj` as JSON can hold it, with names for its `tensors`. `known`: see `compat`'s `described`.
     """
     where = ".".join(path)
@@ -296,7 +298,7 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, np.ndarray],
         name = where or "tensor"
         while name in tensors or name == "__metadata__":
             name += "_"  # {"a.b": x, "a": {"b": y}} would give two tensors one name
-        tensors[name] = np.asarray(to_host(obj.array), order="C")
+        tensors[name] = obj.array
         return {"tensor": name}
     if isinstance(obj, (list, tuple)):
         kind = "list" if isinstance(obj, list) else "tuple"

@@ -48,6 +48,16 @@ def test_what_is_written_is_read(tmp_path, name):
     assert (tmp_path / "again.pt").read_bytes() == (tmp_path / name).read_bytes()
 
 
+def test_tied_tensors_are_written_once(tmp_path):
+    for i, x in enumerate((tinynet.ones(30, 40), tinynet.ones(40, 30).t())):
+        tinynet.save({"a": x, "b": x}, tmp_path / f"{i}.pt")
+        with zipfile.ZipFile(tmp_path / f"{i}.pt") as archive:
+            assert [n for n in archive.namelist() if "/data/" in n] == ["archive/data/0"]
+        found = tinynet.load(tmp_path / f"{i}.pt")
+        found["a"].zero_()
+        assert found["b"].sum() == 0
+
+
 def test_pytorch_reads_what_is_written(tmp_path, torch):
     tinynet.save(content(tinynet), tmp_path / "a.pt")
     found = torch.load(tmp_path / "a.pt", weights_only=True)

@@ -11,8 +11,7 @@ from ..arrays import array_module
 from ..autograd import anomaly, is_grad_enabled, no_grad, Node
 from ..autograd.anomaly import detect_anomaly
 from ..autograd.versions import keep, restore
-from ..ops.arguments import as_tensor, broadcast_shape
-from ..ops.arguments import result_type
+from ..ops.arguments import as_tensor, broadcast_shape, result_type
 from ..ops.shapes import _sum_to
 from ..tensor import Tensor
 from . import public
@@ -25,13 +24,11 @@ class _Context:
     """
 
     joint, variadic, keeps = True, True, ()
+    _saved = _plain = _dirty = tuple[Any, ...]()  # the arguments of the methods below
 
     def __init__(self, kind: Any, needs_input_grad: tuple[bool, ...]):
         self._kind, self.name, self.needs_input_grad = kind, kind.__name__, needs_input_grad
         self.rules: Any = defaultdict(lambda: self)
-        self._saved: Any = ()
-        self._plain: Any = ()
-        self._dirty: Any = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep `tensors` (or None) for backward; an in-place change of them is noticed there."""
@@ -159,29 +156,22 @@ class Function:
         return tuple(results) if isinstance(given, tuple) else results[0]
 
 
-class _Once(Function):
-    @staticmethod
-    def forward(ctx: Any, made: tuple[Any, ...], *gradients: Any) -> Any:
-        return made
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        raise RuntimeError("once_differentiable: this backward is not to be differentiated; write "
-            "it with operations of tensors, without the decorator")
-
-
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate the backward of a `Function` that is not to be differentiated: it isn't recorded.
 
     Differentiating its result is a RuntimeError.
     """
-    @functools.wraps(fn)
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        with no_grad():
-            made = fn(ctx, *gradients)
-        return _Once.apply(made if isinstance(made, tuple) else (made,), *gradients)
+    class Once(Function):
+        @staticmethod
+        def forward(ctx: Any, outer: Any, *gradients: Any) -> Any:
+            return fn(outer, *gradients)
 
-    return backward
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            raise RuntimeError("once_differentiable: this backward is not to be differentiated; "
+                "write it with operations of tensors, without the decorator")
+
+    return functools.wraps(fn)(lambda ctx, *gradients: Once.apply(ctx, *gradients))
 
 
 class _OldName(type):

@@ -5,7 +5,6 @@ Arguments, dtypes and results are PyTorch's. The methods of tensors are these fu
 
 import math
 import operator
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,8 +50,8 @@ trunc = _OTHER_NAMES["trunc"] = each._step("trunc", "trunc", "The nearest whole 
 
 
 def _to_int64(name: str, input: Any, dtype: Any) -> Any:
-    whole = dtype is None and input.dtype.kind != "f"
-    return input if dtype is None and not whole else input.to(as_dtype(name, dtype or np.int64))
+    as_it_is = dtype is None and input.dtype.kind == "f"
+    return input if as_it_is else input.to(as_dtype(name, dtype or np.int64))
 
 
 _cumsum = Primitive(lambda xp, a, *, dim: xp.cumsum(a, dim, dtype=a.dtype), name="cumsum")
@@ -89,17 +88,18 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
         [1 if dim is None or d == axis else n for d, n in enumerate(input.shape)])
 
 
+_argsort = Primitive(lambda xp, a, *, dim: xp.argsort(a, dim, kind="stable"), name="argsort")
+
+
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Any:
     """Values in order along `dim`, and their indices (values, indices). Always stable; nan is last.
     """
-    dim, flat = as_dim("sort", dim, input.ndim), input if input.ndim else input.reshape(1)
-    xp = array_module(input.array)
-    with computing(input.array):
-        a = xp.flip(flat.array, dim) if as_bool("sort", "descending", descending) else flat.array
-        order = xp.argsort(a, dim, kind="stable")
-        order = flat.shape[dim] - 1 - xp.flip(order, dim) if descending else order
-        values = flat[along(xp, order, dim)]
-    return MinMax(values.reshape(input.shape), Tensor._wrap(order.reshape(input.shape)))
+    dim, flat = as_dim("sort", dim, input.ndim), input.reshape(input.shape or (1,))
+    if as_bool("sort", "descending", descending):
+        order = flat.shape[dim] - 1 - _argsort(flat.flip(dim), dim=dim).flip(dim)
+    else:
+        order = _argsort(flat, dim=dim)
+    return MinMax(*[v.reshape(input.shape) for v in (flat.gather(dim, order), order)])
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
@@ -118,12 +118,11 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         flat = input.reshape(-1)
         value = median(flat.detach(), 0)[0]
         return flat[(flat == value) | (flat.isnan() & value.isnan())].max()
-    size = input.shape[as_dim("median", dim, input.ndim)] if input.ndim else 1
-    values, indices = [v if input.ndim else v.reshape(1) for v in sort(input, dim)]
-    at = each.where(values.narrow(dim, size - 1, 1).isnan(), size - 1, (size - 1) // 2)
-    pair = values.gather(dim, at), indices.gather(dim, at)
-    return MinMax(*[v.reshape(()) if not input.ndim else v if keepdim else v.squeeze(dim)
-                    for v in pair])
+    values, indices = sort(input.reshape(input.shape or (1,)), dim)
+    last = values.shape[dim] - 1
+    at = each.where(values.narrow(dim, last, 1).isnan(), last, last // 2)
+    found = [v.gather(dim, at) for v in (values, indices)]
+    return MinMax(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
 
 
 # ------------------------------------------------------------------------------------ rearranged
@@ -173,16 +172,15 @@ def diag(input: Any, diagonal: int = 0) -> Any:
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
     """Elements shifted along `dims`, those that leave come in at the other end; without, flattened.
     """
-    if dims is None:
+    if dims is None or not input.ndim:
         return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
     pairs = [v if isinstance(v, (tuple, list)) else (v,) for v in (shifts, dims)]
     if len(pairs[0]) != len(pairs[1]):
         raise ValueError(f"roll: {shifts} must have one shift for each of dims {dims}")
     for shift, dim in zip(*pairs, strict=True):
-        n = input.shape[as_dim("roll", dim, input.ndim)] if input.ndim else 0
-        if n:
-            cut = -as_int("roll", "a shift", shift) % n
-            input = cat([input.narrow(dim, cut, n - cut), input.narrow(dim, 0, cut)], dim)
+        n = input.shape[as_dim("roll", dim, input.ndim)]
+        cut = -as_int("roll", "a shift", shift) % max(n, 1)
+        input = cat([input.narrow(dim, cut, n - cut), input.narrow(dim, 0, cut)], dim)
     return input
 
 
@@ -225,68 +223,62 @@ def einsum(equation: str, *operands: Any) -> Any:
 
     A label is a letter, and ``...`` stands for further dimensions.
     """
-    tensors = list(operands[0] if isinstance(operands[0], (tuple, list)) else operands)
+    tensors = operands[0] if isinstance(operands[0], (tuple, list)) else operands
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(tensors):
         raise ValueError(f"einsum: {equation!r} has {len(terms)} terms for {len(tensors)} tensors")
-    more = max(v.ndim - len(t.replace("...", "")) for v, t in zip(tensors, terms, strict=True))
-    dots = [chr(0x100 + d) for d in range(more)]
+    counts = [v.ndim - len(t.replace("...", "")) for v, t in zip(tensors, terms, strict=True)]
+    dots = "".join(chr(0x100 + d) for d in range(max(counts)))  # a label for each dim of ...
     if not arrow:
-        right = "..." * ("..." in left) + "".join(
-            sorted(c for c in set(left) - set(",.") if left.count(c) == 1))
-    out, labels = _labels(right, dots, more), list[list[str]]()
-    size: dict[str, int] = {}
-    for k, (v, term) in enumerate(zip(tensors, terms, strict=True)):
-        own = _labels(term, dots, v.ndim - len(term.replace("...", "")))
+        once = [c for c in set(left) - set(",.") if left.count(c) == 1]
+        right = "..." * ("..." in left) + "".join(sorted(once))
+    right, pairs, size = right.replace("...", dots), list[tuple[Any, str]](), dict[str, int]()
+    for v, term, count in zip(tensors, terms, counts, strict=True):
+        own = term.replace("...", dots[len(dots) - count :])
         if len(own) != v.ndim:
             raise ValueError(f"einsum: {term!r} in {equation!r} has not the {v.ndim} dims of "
-                f"operand {k}, of shape {tuple(v.shape)}")
-        while len(set(own)) < len(own):
-            i, j = next((i, j) for j in range(len(own)) for i in range(j) if own[i] == own[j])
-            v, own = _diagonal(v, 0, i, j), [*own[:i], *own[i + 1 : j], *own[j + 1 :], own[i]]
-        tensors[k], labels = v, [*labels, own]
+                f"operand {len(pairs)}, of shape {tuple(v.shape)}")
+        while twice := [c for c in own if own.count(c) > 1]:
+            i, j = own.index(twice[0]), own.rindex(twice[0])
+            v, own = _diagonal(v, 0, i, j), own[:i] + own[i + 1 : j] + own[j + 1 :] + twice[0]
+        pairs.append((v, own))
         size |= {c: n for c, n in zip(own, v.shape, strict=True) if size.get(c, 1) == 1}
 
-    def laid_out(v: Any, own: list[str], order: list[str], *groups: int) -> Any:
+    def with_dims(v: Any, own: str, *groups: str) -> Any:
+        """`v`, whose dims have the labels `own`, with one dim for each group of labels."""
+        order = "".join(groups)
         v = v.permute([own.index(c) for c in order]).expand([size[c] for c in order])
-        ends = [0, *np.cumsum(groups)]
-        return v.reshape([math.prod(size[c] for c in order[i:j]) for i, j in pairwise(ends)])
+        return v.reshape([math.prod(size[c] for c in group) for group in groups])
 
-    while len(tensors) > 1:  # the first two are multiplied as matrices
-        a, b, la, lb = tensors.pop(0), tensors.pop(0), labels.pop(0), labels.pop(0)
-        kept = set(out).union(*labels)
-        batch, inner = [[c for c in la if c in lb and (c in kept) is k] for k in (True, False)]
-        rows, columns = [c for c in la if c not in lb], [c for c in lb if c not in la]
-        counts = len(batch), len(rows), len(inner), len(columns)
-        a = laid_out(a, la, batch + rows + inner, *counts[:3])
-        b = laid_out(b, lb, batch + inner + columns, counts[0], *counts[2:])
-        labels.insert(0, batch + rows + columns)
-        tensors.insert(0, (a @ b).reshape([size[c] for c in labels[0]]))
-    v, own = tensors[0], labels[0]
-    gone = [d for d, c in enumerate(own) if c not in out]
-    v, own = v.sum(gone) if gone else v, [c for c in own if c in out]
-    return v.permute([own.index(c) for c in out])
-
-
-def _labels(term: str, dots: list[str], count: int) -> list[str]:
-    """The labels of a term, in which ... stands for the last `count` of `dots`."""
-    before, ellipsis, after = term.partition("...")
-    return [*before, *(dots[len(dots) - count :] if ellipsis else ()), *after]
+    while len(pairs) > 1:  # the first two are multiplied as matrices
+        (a, la), (b, lb), *pairs = pairs
+        kept = right + "".join(own for _, own in pairs)
+        both = [c for c in la if c in lb]
+        batch, inner = ["".join(c for c in both if (c in kept) is k) for k in (True, False)]
+        rows, columns = ["".join(c for c in x if c not in y) for x, y in ((la, lb), (lb, la))]
+        product = with_dims(a, la, batch, rows, inner) @ with_dims(b, lb, batch, inner, columns)
+        own = batch + rows + columns
+        pairs.insert(0, (product.reshape([size[c] for c in own]), own))
+    v, own = pairs[0]
+    gone = "".join(c for c in own if c not in right)
+    v = with_dims(v, own, gone, *right)
+    return v.sum(0) if gone else v.squeeze(0)
 
 
 # ------------------------------------------------------------------------- which ones, and where
 
 
+_nonzero = Primitive(lambda xp, a: xp.stack(xp.nonzero(xp.atleast_1d(a)), 1)[:, : a.ndim],
+    name="nonzero")
+
+
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """The indices of the elements that aren't 0: a matrix with a row for each, or a tuple by dim.
     """
-    xp, flat = array_module(input.array), input.array if input.ndim else input.array.reshape(1)
-    with computing(input.array):
-        found = xp.nonzero(flat)
-        if as_bool("nonzero", "as_tuple", as_tuple):
-            return tuple(map(Tensor._wrap, found))
-        return Tensor._wrap(xp.stack(found, 1)[:, : input.ndim])
+    if as_bool("nonzero", "as_tuple", as_tuple):
+        return _nonzero(input.reshape(input.shape or (1,))).unbind(1)
+    return _nonzero(input)
 
 
 def masked_select(input: Any, mask: Any) -> Any:

@@ -64,16 +64,23 @@ class Adamax(Descent):
         p -= lr / (1 - betas[0] ** t) * m / u
 
 
-def _averages(self: Descent, xp: Any, p: Any, g: Any, state: Any, betas: Any) -> Any:
-    """The step's number, Adam's averages m and v at this step, and an array for scratch."""
-    m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
-    scratch = xp.empty_like(p)
-    average(xp, m, g, betas[0], scratch)
-    average_square(xp, v, g, betas[1], scratch)
-    return self._count(state), m, v, scratch
+class _OfAverages(Descent):
+    """The base of optimisers with Adam's averages and options."""
+
+    def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
+                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, *, maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _averages(self, xp: Any, p: Any, g: Any, state: Any, betas: Any) -> Any:
+        """The step's number, Adam's averages m and v at this step, and an array for scratch."""
+        m, v = self._buffer(xp, state, "exp_avg", p), self._buffer(xp, state, "exp_avg_sq", p)
+        scratch = xp.empty_like(p)
+        average(xp, m, g, betas[0], scratch)
+        average_square(xp, v, g, betas[1], scratch)
+        return self._count(state), m, v, scratch
 
 
-class NAdam(Descent):
+class NAdam(_OfAverages):
     """NAdam: Adam with Nesterov's look ahead. m and v are Adam's averages::
 
         μₜ = β₁ · (1 − ½ · 0.96^(t · momentum_decay)),  Πₜ = μ₁ · … · μₜ
@@ -85,10 +92,10 @@ class NAdam(Descent):
     def __init__(self, params: Params, lr: NotNegative = 2e-3, betas: Betas = (0.9, 0.999),
                  eps: NotNegative = 1e-8, weight_decay: NotNegative = 0,
                  momentum_decay: NotNegative = 4e-3, *, maximize: Flag = False):
-        super().__init__(params, self._options(locals()))
+        Descent.__init__(self, params, self._options(locals()))
 
     def _update(self, xp, p, g, state, *, lr, betas, eps, momentum_decay) -> None:
-        t, m, v, scratch = _averages(self, xp, p, g, state, betas)
+        t, m, v, scratch = self._averages(xp, p, g, state, betas)
         now, then = [betas[0] * (1 - 0.5 * 0.96 ** (k * momentum_decay)) for k in (t, t + 1)]
         product = state["mu_product"] = state.get("mu_product", 1.0) * now
         step = (1 - now) / (1 - product) * g + then / (1 - product * then) * m
@@ -98,7 +105,7 @@ class NAdam(Descent):
         return float(value) if name == "mu_product" else super()._loaded(what, name, value, p)
 
 
-class RAdam(Descent):
+class RAdam(_OfAverages):
     """RAdam: Adam that moves by the plain average until the mean square is known well enough::
 
         ρ∞ = 2 / (1 − β₂) − 1,  ρₜ = ρ∞ − 2 t β₂ᵗ / (1 − β₂ᵗ),  m̂ = m / (1 − β₁ᵗ)
@@ -109,12 +116,8 @@ class RAdam(Descent):
     The source is Liu et al., "On the Variance of the Adaptive Learning Rate" (ICLR 2020).
     """
 
-    def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),
-                 eps: NotNegative = 1e-8, weight_decay: NotNegative = 0, *, maximize: Flag = False):
-        super().__init__(params, self._options(locals()))
-
     def _update(self, xp, p, g, state, *, lr, betas, eps) -> None:
-        t, m, v, scratch = _averages(self, xp, p, g, state, betas)
+        t, m, v, scratch = self._averages(xp, p, g, state, betas)
         rate, left = lr / (1 - betas[0] ** t), 1 - betas[1] ** t
         most = 2 / (1 - betas[1]) - 1
         rho = most - 2 * t * (1 - left) / left
@@ -123,6 +126,10 @@ class RAdam(Descent):
             return
         r = math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
         p -= rate * r * math.sqrt(left) * over_root(xp, m, v, eps, scratch)
+
+
+def _none_or_count(owner: str, name: str, value: Any) -> Any:
+    return value if value is None else as_int(owner, name, value, 0)
 
 
 def _no_search(owner: str, name: str, value: Any) -> None:
@@ -145,48 +152,40 @@ class LBFGS(Descent):
     _loaded = Optimizer._loaded  # its values have not the shapes of parameters
 
     def __init__(self, params: Params, lr: NotNegative = 1, max_iter: IntFrom0 = 20,
-                 max_eval: int | None = None, tolerance_grad: NotNegative = 1e-7,
-                 tolerance_change: NotNegative = 1e-9, history_size: IntFrom0 = 100,
-                 line_search_fn: Annotated[None, _no_search] = None):
-        most = max_iter * 5 // 4 if max_eval is None else max_eval
-        super().__init__(params, {**self._options(locals()), "max_eval": most})
+                 max_eval: Annotated[int | None, _none_or_count] = None,
+                 tolerance_grad: NotNegative = 1e-7, tolerance_change: NotNegative = 1e-9,
+                 history_size: IntFrom0 = 100, line_search_fn: Annotated[None, _no_search] = None):
+        max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
+        super().__init__(params, self._options(locals()))
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS: all parameters must be in one group")
-
-    def _checked(self, owner: str, options: Any) -> dict[str, Any]:
-        most = as_int(owner, "max_eval", options["max_eval"], 0)
-        return {**super()._checked(owner, options), "max_eval": most}
-
-    def _flat_grad(self) -> Any:
-        return cat([(p * 0 if p.grad is None else p.grad).reshape(-1)
-                    for p in self.param_groups[0]["params"]])
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Make up to `max_iter` iterations; returns the loss before them."""
         options = self._checked("LBFGS.step", self.param_groups[0])
         params, small = self.param_groups[0]["params"], options["tolerance_change"]
-        with enable_grad():
-            first = closure()
-        loss, evaluations = float(first), 1
+
+        def evaluated() -> tuple[Any, Any, bool]:
+            with enable_grad():
+                loss = closure()
+            g = cat([(p * 0 if p.grad is None else p.grad).reshape(-1) for p in params])
+            return loss, g, float(g.abs().max()) <= options["tolerance_grad"]
+
         with no_grad():
-            g = self._flat_grad()
-            if float(g.abs().max()) <= options["tolerance_grad"]:
-                return first
-            for left in reversed(range(options["max_iter"])):
+            first, g, done = evaluated()
+            loss = float(first)
+            for k in range(1, options["max_iter"] + 1) if not done else ():
                 d, t = self._next(self.state[params[0]], g, options["lr"], options["history_size"])
                 if float(g @ d) > -small:
                     break
                 for p, part in zip(params, d.split([p.numel() for p in params]), strict=True):
                     p += t * part.reshape(p.shape)
-                if not left:
+                if k == options["max_iter"]:
                     break
-                before = loss
-                with enable_grad():
-                    loss = float(closure())
-                g, evaluations = self._flat_grad(), evaluations + 1
-                if (evaluations >= options["max_eval"] or float((d * t).abs().max()) <= small
-                        or float(g.abs().max()) <= options["tolerance_grad"]
-                        or abs(loss - before) < small):
+                before, (found, g, done) = loss, evaluated()
+                loss = float(found)
+                if (done or k + 1 >= options["max_eval"] or abs(loss - before) < small
+                        or float((d * t).abs().max()) <= small):
                     break
         return first
 
@@ -197,13 +196,12 @@ class LBFGS(Descent):
             d, t = -g, min(1.0, 1.0 / float(g.abs().sum())) * lr
             memory.update(changes=[], scale=1.0)
         else:
-            changes, alphas = memory["changes"], []
+            changes, alphas, d, t = memory["changes"], [], -g, lr
             y, s = g - memory["g"], memory["d"] * memory["t"]
             if (curvature := float(y @ s)) > 1e-10:
                 changes.append((y, s))
                 del changes[:-most]
                 memory["scale"] = curvature / float(y @ y)
-            d, t = -g, lr
             for y, s in changes[::-1]:
                 alphas.append((s @ d) / (y @ s))
                 d = d - alphas[-1] * y

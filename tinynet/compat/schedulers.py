@@ -96,17 +96,16 @@ class CyclicLR(Cycle):
                  scale_mode: Annotated[str, by(as_choice, ("cycle", "iterations"))] = "cycle",
                  cycle_momentum: Flag = True, base_momentum: PerGroup = 0.8,
                  max_momentum: PerGroup = 0.9, last_epoch: Epoch = -1):
+        arguments, groups = locals(), optimizer.param_groups
         self._cycles(optimizer, cycle_momentum)
-        groups = optimizer.param_groups
         self.total_size = step_size_up + (step_size_down or step_size_up)
         self.step_ratio = step_size_up / self.total_size
         self._of_batch = mode == "exp_range" if scale_fn is None else scale_mode == "iterations"
         self._height = scale_fn or {"triangular": lambda x: 1.0, "exp_range": lambda x: gamma**x,
             "triangular2": lambda x: 1 / 2.0 ** (x - 1)}[mode]
-        bounds = {"base_lr": base_lr, "max_lr": max_lr, "base_momentum": base_momentum,
-            "max_momentum": max_momentum}
         lows, self.max_lrs, *momenta = [
-            per_group(type(self).__name__, name, bound, groups) for name, bound in bounds.items()]
+            per_group(type(self).__name__, name, arguments[name], groups)
+            for name in ("base_lr", "max_lr", "base_momentum", "max_momentum")]
         self.momenta = list(zip(*momenta, strict=True))
         for group, lr in zip(groups, lows, strict=True) if last_epoch == -1 else ():
             group["lr"] = group["initial_lr"] = lr
