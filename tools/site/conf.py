@@ -28,7 +28,9 @@ myst_url_schemes = {
     "page": "{{path}}", "place": "{{path}}#{{fragment}}",  # other() in sources.py makes these
 }  # fmt: skip
 highlight_language = "text"
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 100
+python_trailing_comma_in_multi_line_signatures = False
+add_module_names = False
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 show_warning_types = True
@@ -91,6 +93,22 @@ def other_language(app: Any, page: str, template: str, context: dict[str, Any], 
     context["other_language_name"] = "English" if chinese else "中文"
 
 
+def translations(app: Any, config: Any) -> None:
+    """Compile zh.po into a folder that Sphinx looks in."""
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+    from sphinx import locale
+
+    folder = Path(app.doctreedir, "locale")
+    file = folder / "zh_CN" / "LC_MESSAGES" / "sphinx.mo"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(HERE / "zh.po", "rb") as text, open(file, "wb") as compiled:
+        write_mo(compiled, read_po(text))
+    locale.init([str(folder)], config.language)
+
+
 def setup(app: Any) -> None:
+    if language != "en":
+        app.connect("config-inited", translations, 900)
     app.add_search_language(Search)
     app.connect("html-page-context", other_language)

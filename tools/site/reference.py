@@ -34,7 +34,8 @@ WORDS = {
     "none": ("no argument", "参数没有不同"),
     "own": ("PyTorch has no such name", "PyTorch 没有这个名字"),
     "same": ("The same as {}.", "同 {}。"),
-    "method": ("{} as a method: this tensor is its first argument.", "{} 的方法形式：张量自身是第一个参数。"),
+    "method": ("{} as a method: this tensor is its first argument.",
+               "{} 的方法形式：张量自身是第一个参数。"),
     "comma": (", ", "、"),
     "row": ("{}: in PyTorch {}; here {}", "{}：PyTorch {}；这里 {}"),
 }  # fmt: skip
@@ -286,14 +287,16 @@ def differs(page: Page, name: str, value: Any, language: str) -> str:
         missing = lacking(page.place, name)
         if missing:
             said.insert(0, word(language, "lacks").format(comma.join(f"`{p}`" for p in missing)))
-        if theirs and callable(value) and not names.names_of(page.place)[name][0][0] == "*":
+        if theirs and callable(value) and not isinstance(holder(page), type):
             more = sorted(named_parameters(value) - {"self", "input", "out"} - {*theirs})
-            if more and not isinstance(holder(page), type):
+            if more and names.names_of(page.place)[name][0][0] != "*":
                 said.append(word(language, "adds").format(comma.join(f"`{p}`" for p in more)))
         if not said and theirs:
             said = [word(language, "none")]
     if not said:
         return ""
+    if language == "zh":
+        return f"**{word(language, 'differs')}**：{'；'.join(said)}。"
     return f"**{word(language, 'differs')}**: {'; '.join(said)}."
 
 
@@ -312,6 +315,11 @@ def earlier(page: Page, name: str, value: Any) -> str | None:
                  and ".nn.functional" in value.__module__), None)
     home = home or next((n for n in own if n.rpartition(".")[2] == short), own[0])
     return None if home == full else home
+
+
+def module_of(page: Page) -> str:
+    """The module of a page: of the class, if the page lists the methods of one."""
+    return page.path.rpartition(".")[0] if isinstance(holder(page), type) else page.path
 
 
 def kind_of(page: Page, value: Any) -> str:
@@ -341,7 +349,8 @@ def entry(page: Page, name: str, value: Any, language: str) -> list[str]:
     within = kind == "py:method" and not isinstance(
         inspect.getattr_static(holder(page), name, None), (staticmethod, classmethod))
     plain = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-    head = signature_text(full, plain, drop_first=within)
+    shown_as = full.removeprefix(f"{module_of(page)}.")
+    head = signature_text(shown_as, plain, drop_first=within)
     lines = [f"::::::{{{kind}}} {head}", ""]
     if kind == "py:data":
         shown = f"numpy.{value!r}" if isinstance(value, np.dtype) else repr(value)
@@ -365,9 +374,8 @@ def entry(page: Page, name: str, value: Any, language: str) -> list[str]:
 
 def page_text(page: Page, language: str) -> str:
     """A whole page of the reference."""
-    module = holder(page)
-    lines = [f"# {page.path}", ""]
-    lines += [*Prose(page, language).markdown(module), ""]
+    lines = [f"# {page.path}", "", f"```{{py:currentmodule}} {module_of(page)}", "```", ""]
+    lines += [*Prose(page, language).markdown(holder(page)), ""]
     groups: dict[tuple[str, str], list[str]] = {}
     for name, value in members(page).items():
         groups.setdefault(group_of(value), []).append(name)

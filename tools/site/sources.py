@@ -29,7 +29,7 @@ the names that are missing.
 """,
     "zh": """# 参考
 
-tinynet 的每一个公开名字，连同签名和说明（说明取自代码，是英文）。PyTorch 的名字都在 PyTorch 里的位置上。
+tinynet 的每一个公开名字，连同签名和说明（说明取自代码，是英文）。名字的位置与 PyTorch 相同。
 “与 PyTorch 的不同”写明缺少或多出哪些参数，以及哪些结果有意不同；处处成立的差别和缺少的名字见
 [从 PyTorch 过来](../coming_from_pytorch.md)。
 """,
@@ -101,6 +101,8 @@ class Site:
         def turn(match: re.Match[str]) -> str:
             return self.link(match[0], PurePosixPath(base), depth)
 
+        if self.language == "zh":
+            text = joined(text)
         pieces, end = [], 0
         for code in CODE.finditer(text):
             pieces += [LINK.sub(turn, text[end:code.start()]), code[0]]
@@ -217,6 +219,15 @@ class Site:
         self.reference()
         readme = (ROOT / README[self.language]).read_text(encoding="utf-8")
         self.write("index", self.turned(readme, ".") + "\n" + self.contents())
+
+
+def joined(text: str) -> str:
+    """Chinese text without the ends of lines that a browser would show as spaces."""
+    wide = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef\u201c\u201d]"
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
+    for i in range(0, len(parts), 2):
+        parts[i] = re.sub(rf"(?<={wide})\n *(?={wide})", "", parts[i])
+    return "".join(parts)
 
 
 def other(address: str, fragment: str) -> str:
