@@ -21,7 +21,7 @@ import operator
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -175,8 +175,9 @@ class _Rule:
         positions = {"y": -1} | {name: i for i, name in enumerate(inputs)}
         self.keeps = [positions[name] for name in names if name in positions]
         # `which` is what the derivative is for: the position of one input, or one bool per input
-        known = {"g": "g", "i": "which", "wanted": "which", "shapes": "node.shapes"}
-        for name, i in positions.items():
+        known = {"g": "g", "y": "restore(node, -1, g)", "i": "which", "wanted": "which",
+                 "shapes": "node.shapes"}  # fmt: skip
+        for i, name in enumerate(inputs):
             known |= {name: f"restore(node, {i}, g)", f"{name}_shape": f"node.shapes[{i}]",
                       f"{name}_dtype": f"node.dtypes[{i}]"}  # fmt: skip
         self.arguments = [known.get(name, f"node.constants[{name!r}]") for name in names]
@@ -339,9 +340,10 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     """
     requests.refuse_create_graph(create_graph)
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
+    targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
 
-    def deliver(leaf: Variable, g: Any, on_their_way: Collection[Any] = ()) -> None:
+    def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
         same_order = g.array.strides == leaf.array.strides  # the optimiser reads both together
         free = same_order and requests.may_be_handed_out(g.array, handed_out, on_their_way)
         handed_out.add(id(g.array))
@@ -352,7 +354,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         callbacks = hooks.begin_pass()
         with no_grad():
             observer = hooks.Observer(bool(retain_graph), handed_out, deliver)
-            for leaf, g in _walk(seeds, requests.leaves("backward", inputs), observer).items():
+            for leaf, g in _walk(seeds, targets, observer).items():
                 deliver(leaf, g)
             for callback in callbacks:
                 callback()
