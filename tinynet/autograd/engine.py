@@ -29,7 +29,7 @@ import numpy as np
 from ..arrays import array_module, computing, warnings_are_off, without_warnings
 from . import anomaly, hooks, requests
 from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
-from .versions import Kept, Version, copy, keep, restore
+from .versions import Kept, Version, copy, copy_before_changes, keep, restore
 
 # ---------------------------------------------------------------------------------- variables
 
@@ -61,7 +61,7 @@ class Variable:
     def _vertex(self) -> "Node | Variable | None":
         """What stands for this variable in the graph: its node; itself if it is a leaf that
         requires grad; or None."""
-        return self._node or (self if self._requires_grad else None)
+        return self._node if self._node is not None else self if self._requires_grad else None
 
     def _add_grad(self, g: Any, as_it_is: bool = False) -> None:
         """Add `g` to ``.grad``. The first one is copied unless it may be used `as_it_is`."""
@@ -114,6 +114,7 @@ class Primitive:
             raise ValueError(f"primitive {self.name}: {reserved} are reserved for derivatives")
         self.rules: Any = []  # by an input's position; in a defaultdict if one serves all inputs
         self.joint = False
+        self.copies = False  # whether inputs may be changed though a derivative needs them
         self.__doc__ = forward.__doc__
 
     def derivatives(self, *for_all: Callable[..., Any], **by_name: Callable[..., Any]) -> None:
@@ -206,7 +207,7 @@ class Node:
     """One application of a primitive: what the backward pass needs of it, and nothing else."""
 
     __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "time", "origin",
-                 "retained", "kept", "positions", "grad_hooks")  # fmt: skip
+                 "retained", "kept", "positions", "grad_hooks", "__weakref__")  # fmt: skip
 
     def __init__(self, primitive: Primitive, constants: dict[str, Any], inputs: Sequence[Any],
                  parents: Sequence[Any], result: Variable):  # fmt: skip
@@ -231,6 +232,8 @@ class Node:
                         v = result if position < 0 else inputs[position]
                         vertex = None if position < 0 else parents[position]
                         self.kept[position] = keep(v, vertex)
+        if primitive.copies:
+            copy_before_changes(self)
 
     @property
     def name(self) -> str:
