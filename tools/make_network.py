@@ -26,14 +26,14 @@ from tinynet import nn, optim
 from tinynet.datasets import MNIST
 from tinynet.explain import NetworkExplanation, network
 from tinynet.explain.network_page import unpacked
-from tinynet.transforms import Normalize
+from tinynet.transforms import Compose, Normalize, ToTensor
 from tinynet.utils.data import DataLoader
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "network.html"
 EPOCHS, SEED = 5, 0
 
-normalise = Normalize(0.1307, 0.3081)  # as examples/mnist.py does
+normalise = Compose([ToTensor(), Normalize(0.1307, 0.3081)])  # as examples/mnist.py does
 
 
 def reader() -> nn.Sequential:

@@ -53,6 +53,43 @@ def test_a_saved_result_that_was_changed():
         y.sum().backward()
 
 
+# Operations whose derivatives need an input where PyTorch's need the result.
+OF_INPUTS = {
+    "expm1": lambda T, x: x.expm1(),
+    "cross_entropy": lambda T, x: T.nn.functional.cross_entropy(x, T.tensor([0, 2])),
+}
+
+
+@pytest.mark.parametrize("name", OF_INPUTS)
+@pytest.mark.parametrize("change", ["result", "view", "leaf"])
+def test_an_input_may_change_where_pytorch_needs_the_result(name, change):
+    """Gradients of two orders are those of the values before the change."""
+
+    def gradients(changed):
+        leaf = tinynet.tensor([[0.5, -1, 2], [1, 0.2, -3]], dtype=tinynet.float64).requires_grad_()
+        x = leaf if change == "leaf" else leaf * 2
+        y = OF_INPUTS[name](tinynet, x)
+        if changed:
+            with tinynet.no_grad():
+                (x[0] if change == "view" else x).mul_(3)
+        (g,) = tinynet.grad(y.square().sum(), leaf, create_graph=True)
+        return [t.tolist() for t in (g, *tinynet.grad(g.square().sum(), leaf))]
+
+    assert gradients(changed=True) == gradients(changed=False)
+
+
+def test_an_expansion_that_repeats_nothing_may_change():
+    x = leaf(1.0, 2.0)
+    base = x * 3
+    for shape in [(2,), (1, 2), (1, 1, 2)]:
+        base.expand(shape).mul_(2)
+    assert base.tolist() == [24, 48]
+    base.sum().backward()
+    assert x.grad.tolist() == [24, 24]
+    with pytest.raises(RuntimeError, match="several elements are one in memory"):
+        base.expand(2, 2).mul_(2)
+
+
 @pytest.mark.parametrize("through", ["view", "base", "detach", "no_grad", "expanded"])
 def test_a_saved_value_that_was_changed_through_another_name(through):
     x = leaf(1.0, 2.0)

@@ -326,7 +326,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("program", "error", "words"), REFUSALS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("program", "error", "words"), REFUSALS, ids=lambda v: getattr(v, "__name__", v)
+)
 def test_refusals(program, error, words):
     with pytest.raises(error, match=words):
         program(tinynet)

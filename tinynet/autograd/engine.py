@@ -21,7 +21,7 @@ import operator
 import threading
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ import numpy as np
 from ..arrays import array_module, computing, warnings_are_off, without_warnings
 from . import anomaly, hooks, requests
 from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
-from .versions import Kept, Version, copy, keep, restore
+from .versions import Kept, Version, copy, copy_before_changes, keep, restore
 
 # ---------------------------------------------------------------------------------- variables
 
@@ -61,7 +61,7 @@ class Variable:
     def _vertex(self) -> "Node | Variable | None":
         """What stands for this variable in the graph: its node; itself if it is a leaf that
         requires grad; or None."""
-        return self._node or (self if self._requires_grad else None)
+        return self._node if self._node is not None else self if self._requires_grad else None
 
     def _add_grad(self, g: Any, as_it_is: bool = False) -> None:
         """Add `g` to ``.grad``. The first one is copied unless it may be used `as_it_is`."""
@@ -114,6 +114,7 @@ class Primitive:
             raise ValueError(f"primitive {self.name}: {reserved} are reserved for derivatives")
         self.rules: Any = []  # by an input's position; in a defaultdict if one serves all inputs
         self.joint = False
+        self.copies = False  # whether inputs may be changed though a derivative needs them
         self.__doc__ = forward.__doc__
 
     def derivatives(self, *for_all: Callable[..., Any], **by_name: Callable[..., Any]) -> None:
@@ -175,8 +176,9 @@ class _Rule:
         positions = {"y": -1} | {name: i for i, name in enumerate(inputs)}
         self.keeps = [positions[name] for name in names if name in positions]
         # `which` is what the derivative is for: the position of one input, or one bool per input
-        known = {"g": "g", "i": "which", "wanted": "which", "shapes": "node.shapes"}
-        for name, i in positions.items():
+        known = {"g": "g", "y": "restore(node, -1, g)", "i": "which", "wanted": "which",
+                 "shapes": "node.shapes"}  # fmt: skip
+        for i, name in enumerate(inputs):
             known |= {name: f"restore(node, {i}, g)", f"{name}_shape": f"node.shapes[{i}]",
                       f"{name}_dtype": f"node.dtypes[{i}]"}  # fmt: skip
         self.arguments = [known.get(name, f"node.constants[{name!r}]") for name in names]
@@ -205,7 +207,7 @@ class Node:
     """One application of a primitive: what the backward pass needs of it, and nothing else."""
 
     __slots__ = ("primitive", "constants", "parents", "shapes", "dtypes", "shape", "time", "origin",
-                 "retained", "kept", "positions", "grad_hooks")  # fmt: skip
+                 "retained", "kept", "positions", "grad_hooks", "__weakref__")  # fmt: skip
 
     def __init__(self, primitive: Primitive, constants: dict[str, Any], inputs: Sequence[Any],
                  parents: Sequence[Any], result: Variable):  # fmt: skip
@@ -230,6 +232,8 @@ class Node:
                         v = result if position < 0 else inputs[position]
                         vertex = None if position < 0 else parents[position]
                         self.kept[position] = keep(v, vertex)
+        if primitive.copies:
+            copy_before_changes(self)
 
     @property
     def name(self) -> str:
@@ -339,9 +343,10 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     """
     requests.refuse_create_graph(create_graph)
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
+    targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
 
-    def deliver(leaf: Variable, g: Any, on_their_way: Collection[Any] = ()) -> None:
+    def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
         same_order = g.array.strides == leaf.array.strides  # the optimiser reads both together
         free = same_order and requests.may_be_handed_out(g.array, handed_out, on_their_way)
         handed_out.add(id(g.array))
@@ -352,7 +357,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         callbacks = hooks.begin_pass()
         with no_grad():
             observer = hooks.Observer(bool(retain_graph), handed_out, deliver)
-            for leaf, g in _walk(seeds, requests.leaves("backward", inputs), observer).items():
+            for leaf, g in _walk(seeds, targets, observer).items():
                 deliver(leaf, g)
             for callback in callbacks:
                 callback()

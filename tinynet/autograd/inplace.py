@@ -63,7 +63,7 @@ class Writable(Variable):
     def _vertex(self) -> Node | Variable | None:
         if self._view_of is not None and self._node_version != self._version.count:
             self._follow_base()
-        return self._node or (self if self._requires_grad else None)
+        return self._node if self._node is not None else self if self._requires_grad else None
 
     def _follow_base(self) -> None:
         """Take a new node, because the array was changed through another variable.
@@ -99,8 +99,10 @@ class Writable(Variable):
                 result = cast(result, dtype=self.array.dtype)
         if problem := why_read_only(self.array):
             raise RuntimeError(f"{operation}: the tensor {problem}; change a copy, tensor.clone()")
-        if result._node is not None:  # it may need the values that are overwritten now
-            keep_copies(result._node, self._version)
+        # these may need the values that are overwritten now
+        for node in (result._node, *self._version.copied_by):
+            if node is not None:
+                keep_copies(node, self._version)
         array_module(self.array, result.array, function=operation)  # both on one device?
         with computing(self.array):
             self.array[...] = result.array

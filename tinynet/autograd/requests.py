@@ -3,7 +3,7 @@
 The engine imports this file, so variables are known here by their method ``_vertex``.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from ..arrays import array_module, full_like, is_view
@@ -115,7 +115,7 @@ def unused(number: int, tensor: Any, allow_unused: Any, materialize_grads: bool)
     return None
 
 
-def may_be_handed_out(array: Any, handed_out: set[int], on_their_way: Collection[Any] = ()) -> bool:
+def may_be_handed_out(array: Any, handed_out: set[int], on_their_way: Iterable[Any] = ()) -> bool:
     """Whether a user may get `array` as a gradient as it is. If not, the user gets a copy.
 
     Users may change a gradient in place, which must change nothing else. So `array` must not be
@@ -124,5 +124,4 @@ def may_be_handed_out(array: Any, handed_out: set[int], on_their_way: Collection
     """
     if is_view(array) or id(array) in handed_out:
         return False
-    return not on_their_way or all(
-        array is not g.array and array is not g.array.base for g in on_their_way)
+    return all(array is not g.array and array is not g.array.base for g in on_their_way)

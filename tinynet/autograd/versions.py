@@ -1,5 +1,6 @@
 """What a node keeps for the backward pass, and the check that nobody has written to it since."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ class Version:
 
     count = 0
     changed_by = ""
+    copied_by: Any = ()  # the nodes that take a copy before the array is changed
 
     def bump(self, operation: str) -> None:
         """Note that `operation` has changed the array."""
@@ -69,7 +71,7 @@ def restore(node: Any, position: int, g: Any) -> Any:
         raise _changed(node, position,
             "the values were changed since through a numpy array that shares its memory "
             "(from numpy() or from_numpy()); write to a copy")
-    if vertex is not None and type(vertex) is not type(node):
+    if vertex is not None and type(vertex) is not type(node) and version is vertex._version:
         return vertex  # a leaf, which is its own vertex
     variable = g._make(array)
     variable._node = node if position < 0 else vertex
@@ -82,6 +84,14 @@ def _changed(node: Any, position: int, change: str) -> RuntimeError:
     array = node.kept[position][0]
     return RuntimeError(f"backward: {node.primitive.name} needs its {what}, a {array.dtype} tensor "
         f"of shape {tuple(array.shape)}, but {change}")
+
+
+def copy_before_changes(node: Any) -> None:
+    """Let `node` take a copy of what it keeps before somebody changes that in place."""
+    for _, _, version, _, _ in node.kept.values():
+        if version is not None:
+            version.copied_by = version.copied_by or weakref.WeakSet()
+            version.copied_by.add(node)
 
 
 def keep_copies(node: Any, version: Version) -> None:

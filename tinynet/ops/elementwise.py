@@ -129,6 +129,7 @@ log = _smooth("log", lambda g, a: g / a, "The natural logarithm; nan below 0.")
 log1p = _smooth("log1p", lambda g, a: g / (1.0 + a), "``log(1 + input)``, exact for small ones.")
 # the derivative of expm1 is not y + 1, which rounds to 0 far below 0
 expm1 = _smooth("expm1", lambda g, a: g * exp(a), "``exp(input) - 1``, exact for small ones.")
+expm1.derivatives.__self__.copies = True  # PyTorch keeps y
 sqrt = _smooth("sqrt", lambda g, y: g / (2.0 * y), "The square root; nan below 0.")
 sin = _smooth("sin", lambda g, a: g * cos(a), "The sine, of radians.")
 cos: Any = _smooth("cos", lambda g, a: -g * sin(a), "The cosine, of radians.")

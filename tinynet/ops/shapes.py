@@ -190,6 +190,8 @@ def flip(input: Variable, *dims: Any) -> Any:
 
 
 def _broadcast(xp, a, *, shape):
+    if a.size == math.prod(shape):
+        return a.reshape(shape)  # no element is repeated, so the view may be changed in place
     if xp is not np or a.size != 1:
         return xp.broadcast_to(a, shape)
     view = np.ndarray(shape, a.dtype, a, 0, (0,) * len(shape))  # broadcast_to takes 5 times as long
@@ -223,8 +225,8 @@ def fitted(input: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
 def expand(input: Variable, *sizes: Any) -> Any:
     """Dimensions of size 1 repeated to `sizes`, without copying.
 
-    New dimensions may come in front; -1 keeps a size. The result can't be changed in place, because
-    many of its elements are one in memory.
+    New dimensions may come in front; -1 keeps a size. The result can't be changed in place if an
+    element is repeated, because several elements are one in memory then.
     """
     return _expanded("expand", input, as_shape("expand", sizes))
 

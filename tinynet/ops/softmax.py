@@ -122,4 +122,5 @@ def _along_gradient(g: Any, a: Any, dy_shape: tuple[int, ...], classes: Any) -> 
 
 
 cross_entropy.derivatives(a=lambda g, a, classes: _cross_entropy_gradient(g, a, classes=classes))
+cross_entropy.copies = True  # PyTorch keeps log_softmax(a), so a program may change the scores
 _cross_entropy_gradient.derivatives(dy=_along_gradient, a=_cross_entropy_curvature)

@@ -145,8 +145,7 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
         safe = safe % C
         weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe]
         weights = xp.where(ignored, xp.zeros_like(weights), weights)
-        weights = xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
-        return safe[:, None], weights
+        return safe[:, None], xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
