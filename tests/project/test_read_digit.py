@@ -167,7 +167,8 @@ def test_the_command_prints_digits_and_writes_the_page(
     for path, label, line in zip((first, second), labels, lines, strict=False):
         chance = r"\(\d+\.\d%\)"
         assert line.startswith(f"{path}: {label} (")
-        assert re.fullmatch(rf"\d {chance}, \d {chance}, \d {chance}", line.removeprefix(f"{path}: "))
+        found = line.removeprefix(f"{path}: ")
+        assert re.fullmatch(rf"\d {chance}, \d {chance}, \d {chance}", found)
     assert lines[2:] == [f"what the network saw: {page}"]
     assert page.read_text(encoding="utf-8").count('"label"') >= 1
 
