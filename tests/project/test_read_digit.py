@@ -200,3 +200,18 @@ def test_weights_that_are_missing_or_of_another_network(program, digits, tmp_pat
     tinynet.save({"weight": tinynet.ones(2)}, other)
     code, _, _ = run(program, monkeypatch, other, good)
     assert code.startswith(f"read_digit: {other}: these aren't the weights of mnist.py's network: ")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_five_lines_of_the_readme(name, weights, digits, tmp_path, monkeypatch, capsys):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(import tinynet\n.*?)^```$", text, re.M | re.S)
+    assert len(code.split("\n\n")) == 2
+    assert len(code.splitlines()) <= 6
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    Path("out").mkdir()
+    Path("out/mnist.safetensors").write_bytes(weights.read_bytes())
+    saved(Path("photo.jpg"), photograph(digits[0][0], 0))
+    exec(code, {})
+    assert capsys.readouterr().out == f"{digits[1][0]}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -63,3 +64,46 @@ def test_the_first_screen_opens_the_pages_and_leads_to_the_notebook(name, pictur
     targets = set(re.findall(r"\]\(([^)#\s]+)", first))
     assert {"docs/play.html", "docs/network.html", "examples/conv_backprop.ipynb"} <= targets
     assert any(target.startswith("docs/it_does_not_learn") for target in targets)
+
+
+def table(name: str) -> list[list[str]]:
+    """The table that compares frameworks, row by row."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_both_readmes_compare_alike():
+    words = {"有": "yes", "无": "no", "部分": "in part", "未测": "not measured",
+             "cupy，未在硬件上试过": "cupy, untested on hardware"}  # fmt: skip
+    english, chinese = table("README.md"), table("README.zh-CN.md")
+    assert [[words.get(cell, cell) for cell in row[1:]] for row in chinese] == [
+        row[1:] for row in english
+    ]
+
+
+def test_the_times_in_the_readme_are_those_of_the_page_of_performance():
+    (row,) = (row for row in table("README.md") if "training step" in row[0])
+    measured = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    ours, pytorch = map(float, re.search(r"^\| small \| ([\d.]+) \| ([\d.]+) \|", measured, re.M)
+                        .groups())  # fmt: skip
+    dezero, mygrad = (
+        re.search(rf"^\| {name} \| [\d.]+ \| ([\d.]+) \|", measured, re.M)[1]
+        for name in ("dezero", "mygrad")
+    )
+    assert row[1:] == ["1", f"{pytorch / ours:.1f}", dezero, "–", "not measured", mygrad]
+
+
+def test_what_the_readme_says_of_tinynet_and_pytorch_is_tried_out(torch, monkeypatch):
+    """benchmarks/abilities.py tries the others out too, where they are installed."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    abilities = importlib.import_module("abilities")
+    english = table("README.md")
+    said = {row[0]: dict(zip(english[0], row, strict=True)) for row in english}
+    for name, column in (("tinynet", "tinynet"), ("torch", "PyTorch")):
+        assert abilities.agrees(name, "") == said["convolution with its gradient"][column] == "yes"
+        again = {abilities.agrees(name, of) for of in ("weight", "input")}
+        assert again == {said["… with gradients of gradients"][column]} == {"yes"}
+        assert abilities.recurrent(name) == said["recurrent layers"][column]
+    lines = int(said["lines of Python code"]["tinynet"].replace(",", ""))
+    assert abs(abilities.lines_of_code("tinynet") - lines) < 0.05 * lines
