@@ -35,7 +35,7 @@ from .ops.softmax import log_softmax, logsumexp, softmax
 from .printing import set_printoptions
 from .tensor import Size, Tensor
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 bool = _np.dtype(_np.bool_)
 uint8, int8 = _np.dtype(_np.uint8), _np.dtype(_np.int8)
