@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-from check import problems  # noqa: E402
+from broken_links import problems  # noqa: E402
 from contents import LANGUAGES, LIVE  # noqa: E402
 from sources import DOCS, ROOT, Site  # noqa: E402
 

@@ -1,6 +1,6 @@
 """What is wrong with the links of a built site: targets that are missing, and files from elsewhere.
 
-    python tools/site/check.py out/site
+    python tools/site/broken_links.py out/site
 """
 
 from __future__ import annotations
