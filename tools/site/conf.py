@@ -57,7 +57,19 @@ class Search(SearchEnglish):
     """English words by their stems, and Chinese, which has no spaces, by pairs of characters."""
 
     lang = "tinynet"
-    js_stemmer_rawcode = SearchEnglish.js_stemmer_rawcode
+    # The same in the browser, for what one searches for. Sphinx puts it into a page as HTML, so it
+    # does without < > & and quotes.
+    js_splitter_code = """
+function splitQuery(query) {
+  const found = [];
+  for (const word of query.match(/[\\u4e00-\\u9fff]+|[^\\W\\u4e00-\\u9fff]+/gu) || []) {
+    const pairs = word.match(/[\\u4e00-\\u9fff]/u) ? word.length - 1 : 0;
+    if (!pairs) found.push(word);
+    for (const k of Array(pairs).keys()) found.push(word.slice(k, k + 2));
+  }
+  return found;
+}
+"""
 
     def split(self, input: str) -> list[str]:
         return super().split(spaced(input))
