@@ -258,6 +258,14 @@ def test_language_switch_changes_every_text(page):
     assert page.one("h1").text == TEXTS["network.title"][0]
 
 
+@pytest.mark.parametrize(("hash_", "column"), [("#lang=zh", 1), ("#lang=xx", 0), ("", 0)])
+def test_an_address_can_ask_for_a_language(tab, hash_, column):
+    tab.open(PAGE, hash_)
+    assert tab.one("h1").text == TEXTS["network.title"][column]
+    heads = [TEXTS[f"network.kind.{kind}"][column] for kind in ("input", "linear")]
+    assert {*heads} <= {head.text.split("\n")[0] for head in tab.all(".tn-layer-head")}
+
+
 def test_nothing_sticks_out_and_all_layers_are_in_one_row(reader):
     reader.all(".tn-layer-head")[4].click()
     reader.script("document.querySelectorAll('details').forEach(d => { d.open = true })")

@@ -400,6 +400,8 @@ root.querySelector(".tn-noscript").remove();
 root.querySelector(".tn-static").open = false;
 root.querySelector(".tn-tools").hidden = false;
 switches(root, LANGUAGES, speak, refresh);
+const asked = new URLSearchParams(location.hash.slice(1)).get("lang");   // network.html#lang=zh
+if (LANGUAGES.includes(asked)) speak(asked);
 fit();
 paintExamples();
 takeExample(0);

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 LANGUAGES = ("en", "zh")
 
-# Texts come in pairs: English, Chinese. A page that exists in English only is a link there from the
+# Texts come in pairs: English, Chinese. A page that exists in English only stands in English on the
 # Chinese site.
 SECTIONS: list[tuple[tuple[str, str], list[str]]] = [
     (("Tutorials", "教程"), [
@@ -18,6 +18,14 @@ SECTIONS: list[tuple[tuple[str, str], list[str]]] = [
     (("Explanation", "原理"), ["convolution", "design", "performance", "reliability"]),
     (("Project", "项目"), ["contributing", "changelog", "security"]),
 ]  # fmt: skip
+
+# How the Chinese contents call pages that exist in English only.
+CHINESE_TITLES = {
+    "gpu": "在 GPU 上（英文）", "distributed": "多个进程（英文）",
+    "convolution": "卷积怎样计算（英文）", "design": "设计（英文）", "performance": "性能（英文）",
+    "reliability": "可以依靠什么（英文）", "contributing": "参与开发（英文）",
+    "changelog": "更新记录（英文）", "security": "安全（英文）",
+}  # fmt: skip
 
 # Documents that stand in the root of the repository.
 ROOT_DOCUMENTS = {

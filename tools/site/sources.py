@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
-from contents import LIVE, REFERENCE, ROOT_DOCUMENTS, SECTIONS
+from contents import CHINESE_TITLES, LIVE, REFERENCE, ROOT_DOCUMENTS, SECTIONS
 from reference import page_text
 
 ROOT = Path(__file__).parents[2]
@@ -119,11 +119,13 @@ class Site:
         path.write_text(text, encoding="utf-8")
 
     def contents(self) -> str:
-        """The tables of contents, one for each section. What exists in English only is a link."""
+        """The tables of contents, one for each section."""
         lines = []
         for titles, pages in SECTIONS:
             lines += ["```{toctree}", ":hidden:", f":caption: {titles[self.language == 'zh']}", ""]
-            lines += [*pages, "```", ""]
+            named = CHINESE_TITLES if self.language == "zh" else {}
+            lines += [f"{named[page]} <{page}>" if page in named else page for page in pages]
+            lines += ["```", ""]
         return "\n".join(lines)
 
     def live(self, name: str) -> str:
