@@ -411,7 +411,7 @@ _compare = Primitive(lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), name
 
 
 def _close(name: str, input: Any, other: Any, rtol: Any, atol: Any, equal_nan: bool) -> Any:
-    limits = [as_number(name, *v, infinite=True) for v in (("rtol", rtol), ("atol", atol))]
+    limits = [as_number(name, *v, 0, infinite=True) for v in (("rtol", rtol), ("atol", atol))]
     return _compare(*aligned(name, (input, other)), limits=(*limits, equal_nan))
 
 
