@@ -265,8 +265,14 @@ def _extremum(name: str, adjective: str) -> Any:
     def to_the_chosen(g: Any, one: Any, other: Any) -> Any:
         return _only(~loses(one, other), where(one == other, g * 0.5, g))
 
-    return rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
+    of_two = rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
         a=lambda g, a, b: to_the_chosen(g, a, b), b=lambda g, a, b: to_the_chosen(g, b, a))
+
+    def extremum(input: Any, other: Any, **out: Any) -> Any:
+        return of_two(as_tensor(name, "input", input), as_tensor(name, "other", other), **out)
+
+    extremum.derivatives = of_two.derivatives  # type: ignore[attr-defined]
+    return named(extremum, name, doc)
 
 
 def _only(condition: Any, g: Any) -> Any:
