@@ -302,6 +302,11 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
 # --------------------------------------------------------------------------------- from a rule
 
 
+def _number(value: Any) -> Any:
+    """The number that a 0-d tensor holds; anything else as it is."""
+    return value.item() if isinstance(value, Tensor) and not value.ndim else value
+
+
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
         requires_grad: bool = False) -> Tensor:
     """An n x m matrix (default m: n) with ones on the diagonal and zeros elsewhere."""
@@ -320,6 +325,7 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     >>> arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
+    start, end, step = map(_number, (start, end, step))
     if end is None:
         start, end = 0, start
     whole = all(isinstance(value, (int, np.integer)) for value in (start, end, step))
@@ -327,7 +333,7 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
     for name, value in (("start", start), ("end", end), ("step", step)):
         if not isinstance(value, (int, float, np.generic)) or not math.isfinite(value):
             raise TypeError(f"arange: {name} must be a finite number, got {value!r}")
-        if abs(value) >= 2**63:
+        if abs(float(value)) >= 2**63:
             raise ValueError(f"arange: {name} must be below 2**63, got {value!r}")
     if kind == np.int64:
         start, end, step = int(start), int(end), int(step)
@@ -344,7 +350,10 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
              requires_grad: bool = False) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    start, end = as_number("linspace", "start", start), as_number("linspace", "end", end)
+    start, end = [as_number("linspace", name, _number(v))
+                  for name, v in (("start", start), ("end", end))]
     kind = as_dtype("linspace", dtype or default_dtype)
+    if kind.kind in "iu":  # of fractions the whole parts count, as in PyTorch
+        start, end = int(start), int(end)
     array = np.linspace(float(start), float(end), _count("linspace", "steps", steps))
     return _finish("linspace", _converted("linspace", array, kind), device, requires_grad)

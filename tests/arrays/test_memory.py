@@ -7,6 +7,7 @@ import gc
 import os
 import pickle
 import signal
+import sys
 import threading
 import tracemalloc
 
@@ -99,10 +100,15 @@ def growth(step):
         gc.enable()
 
 
+# Python 3.10 allocates a cache for each function's bytecode at its 1,024th call; a leaked array of
+# each step would be 180,000 bytes.
+ALLOWED = 5000 if sys.version_info >= (3, 11) else 30_000
+
+
 @pytest.mark.parametrize("kind", ["step", "step_and_note_the_number", "second_order_step"])
 def test_steps_leave_nothing(kind):
     bytes_more, cycles = growth(getattr(Training(), kind))
-    assert bytes_more < 5000
+    assert bytes_more < ALLOWED
     assert cycles == 0
 
 

@@ -236,7 +236,7 @@ def test_normalize_leaves_zeros():
         ),
         (lambda: tinynet.softmax(tinynet.ones(2, 2)), TypeError, "softmax: say which dim"),
         (lambda: F.normalize(tinynet.ones(3)), IndexError, "dim 1 is out of range"),
-        (lambda: F.normalize(tinynet.ones(2, 2), p=0), ValueError, "p must be a positive number"),
+        (lambda: F.normalize(tinynet.ones(2, 2), p=-1), ValueError, "p must be a positive number"),
         (
             lambda: F.normalize(tinynet.tensor([[1, 2]])),
             TypeError,

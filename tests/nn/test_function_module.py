@@ -54,7 +54,9 @@ def test_help_shows_signature_and_docstring(name):
     kind = getattr(nn, name)
     text = pydoc.plain(pydoc.render_doc(kind))
     signature = inspect.signature(kind)
-    assert f"{name}{signature}" in text or not signature.parameters
+    # Python 3.13 breaks long signatures into lines, each with a bar in front
+    shown, words = ["".join(s.replace("|", "").split()) for s in (text, f"{name}{signature}")]
+    assert words in shown or not signature.parameters
     assert "arguments" not in signature.parameters and "self" not in signature.parameters
     assert kind.__doc__ and ">>>" not in kind.__doc__
     assert set(NEEDED.get(name, {})) <= set(signature.parameters)

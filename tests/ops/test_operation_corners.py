@@ -60,6 +60,35 @@ VALUES: list[tuple[str, str, Any]] = [
     ("M.t().contiguous().is_contiguous()", "", True), ("M[:, :1].is_contiguous()", "", False),
     ("changed(X := M[:, [1, 0]], X.reshape(-1))", "float32", [[7.0, 7.0], [7.0, 7.0]]),
     ("changed(M, T.nn.functional.pad(M, (0, 0)))", "float32", [[1.0, 2.0], [3.0, 4.0]]),
+    ("changed(M, M.diagonal())", "float32", [[7.0, 2.0], [3.0, 7.0]]),
+    ("changed(M, T.diag(M))", "float32", [[1.0, 2.0], [3.0, 4.0]]),
+    ("changed(M, T.rot90(M, 4))", "float32", [[1.0, 2.0], [3.0, 4.0]]),
+    ("changed(M, M[:, :1].prod(1))", "float32", [[1.0, 2.0], [3.0, 4.0]]),
+    ("changed(M, M.expand(1, 2, 2))", "float32", [[7.0, 7.0], [7.0, 7.0]]),
+    *[(f"changed(X := M.reshape(1, 1, 2, 2), T.nn.functional.{name}(X, 1))", "float32",
+       [[[[1.0, 2.0], [3.0, 4.0]]]]) for name in ("pixel_shuffle", "pixel_unshuffle")],
+    ("changed(X := M.reshape(1, 1, 2, 2), T.nn.functional.channel_shuffle(X, 1))", "float32",
+     [[[[1.0, 2.0], [3.0, 4.0]]]]),
+    # a number counts as one element in one dim, and an empty index picks nothing
+    ("S.gather(0, T.tensor([0, 0]))", "float32", [1.5, 1.5]),
+    ("F.gather(0, T.tensor(1))", "float32", -2.5),
+    ("M.gather(0, T.zeros(0, dtype=T.int64))", "float32", []),
+    ("S.index_select(0, T.tensor([0]))", "float32", 1.5),
+    ("F.index_select(0, T.tensor(1))", "float32", [-2.5]),
+    ("S.scatter(0, T.tensor(0), T.tensor(2.0))", "float32", 2.0),
+    ("S.scatter_add(0, T.tensor([0, 0]), F)", "float32", 0.5),
+    ("F.scatter(0, T.tensor([], dtype=T.int64), 3.0)", "float32", [1.5, -2.5]),
+    # numbers of other kinds
+    ("T.linspace(4.3, -3, 4, dtype=T.int64)", "int64", [4, 1, 0, -3]),
+    ("T.linspace(S, T.tensor(3), 3)", "float32", [1.5, 2.25, 3.0]),
+    ("T.arange(T.tensor(2))", "int64", [0, 1]),
+    ("T.round(T.tensor([1.26, 17.0]), decimals=1)", "float32", np.float32([1.3, 17.0])),
+    ("T.tensor([126.0, -5.0]).round_(decimals=-1)", "float32", [130.0, 0.0]),
+    ("F.norm(0)", "float32", 2.0), ("F.norm(-inf)", "float32", 1.5),
+    ("T.tensor([3.0, 4.0]).norm('fro')", "float32", 5.0),
+    ("T.repeat_interleave(I, T.tensor([1, 2]), output_size=3)", "int64", [2, 3, 3]),
+    ("T.nn.functional.pixel_shuffle(T.arange(4).reshape(1, 4, 1, 1), 2)", "int64",
+     [[[[0, 1], [2, 3]]]]),
 ]
 
 # A line, and words of our error. PyTorch refuses the line too, unless it ends in "only ours".
@@ -101,6 +130,20 @@ REFUSED = [
     ("T.arange(300, dtype=T.uint8)  # only ours", "arange: some numbers don't fit"),
     ("I & 0.5", "bitwise_and: expected bools or integers"),
     ("T.arange(0, 5, 0.5, dtype=T.int64)", "arange: steps of 0"),
+    ("T.isclose(F, F, rtol=-1)", "isclose: rtol must be at least 0"),
+    ("T.multinomial(I, 1)", "multinomial: input must hold floats"),
+    ("T.multinomial(M[None], 1)", "multinomial: input must be "),
+    ("T.nn.functional.triplet_margin_loss(M, M, M, margin=-1.0)", "margin must be above 0"),
+    ("F.scatter(0, T.tensor([0, 1]), T.ones(1))", "scatter: src .* must have the dims of index"),
+    ("M.scatter(0, T.tensor([[0, 1]]), T.ones(2))", "scatter: src .* must have the dims of index"),
+    ("S.index_select(0, T.tensor([0, 0]))", "index_select: a 0-d tensor has 1 element"),
+    ("M.diagonal(0, 1, -1)", "diagonal: dim1 and dim2 must differ"),
+    ("T.maximum(F, 1.0)", "maximum: other must be a tensor"),
+    ("T.minimum(1.0, F)", "minimum: input must be a tensor"),
+    ("T.exp(F, alpha=2)", r"exp: got an unexpected keyword argument 'alpha'; expected exp\(input"),
+    ("T.floor(F, decimals=2)", "floor: got an unexpected keyword argument 'decimals'"),
+    ("I.round(decimals=2)", "round: input must hold floats"),
+    ("T.repeat_interleave(I, 2, output_size=3)", "output_size is 3, but the repeats add up to 4"),
 ]
 
 
@@ -173,6 +216,14 @@ GRADIENTS = [
     ("x.repeat(2, 2)", [1.0, 2.0, 3.0], [4.0, 4.0, 4.0]),
     ("x.repeat(0)", [1.0, 2.0, 3.0], [0, 0, 0]),
     ("T.cat([x[:0], x])", [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]),
+    # a view of the diagonal, and what is written into it
+    ("x.diag().diagonal() * w", [1.0, 2.0, 3.0], [1.0, 2.0, 4.0]),
+    ("changed(X := x * T.ones(3, 3), X.diagonal())", [1.0, 2.0, 3.0], [2.0, 2.0, 2.0]),
+    ("T.nn.functional.grid_sample(T.ones(1, 1, 2, 2), x[:2].reshape(1, 1, 1, 2), mode='nearest')",
+     [0.3, 0.4, 1.0], [0.0, 0.0, 0.0]),
+    # a target that is changed afterwards
+    ("[T.nn.functional.margin_ranking_loss(x, w, X := w.sign(), reduction='sum'), X.zero_()][0]",
+     [0.0, 0.0, 0.0], [-1.0, -1.0, -1.0]),
     # results that are changed in place afterwards
     ("relu_(x / w)", [1.0, -2.0, 3.0], [1.0, 0.0, 0.25]), ("relu_(w / x)", [1.0, 2.0, -1.0],
     [-1.0, -0.5, 0.0]), ("relu_(T.maximum(x, w))", [0.0, 3.0, 4.0], [0.0, 1.0, 0.5]),

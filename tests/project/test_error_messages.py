@@ -26,6 +26,7 @@ import tinynet
 import tinynet.nn.functional as F
 from tinynet import nn, optim
 from tinynet.autograd.gradcheck import GradcheckError
+from tinynet.compat.names import signature
 from tinynet.optim import lr_scheduler
 from tinynet.utils import data
 
@@ -453,7 +454,7 @@ RULE = re.compile(
 def parameters(call: Call) -> list[str]:
     """The names of the function's arguments."""
     try:
-        return list(inspect.signature(call.function).parameters)
+        return list(signature(call.function).parameters)
     except ValueError:  # of a class without its own
         return []
 
@@ -634,7 +635,7 @@ def takes_device() -> list[tuple[str, Callable[[Any], Any]]]:
         for name, thing in vars(module).items():
             if callable(thing) and not name.startswith("_") and name != "device":
                 try:
-                    known = inspect.signature(thing).parameters
+                    known = signature(thing).parameters
                 except ValueError:
                     continue
                 if "device" in known and name in REQUIRED:
@@ -680,7 +681,7 @@ def test_every_function_that_takes_a_device_is_known():
         for name, thing in vars(module).items():
             if callable(thing) and not name.startswith("_"):
                 try:
-                    known = inspect.signature(thing).parameters
+                    known = signature(thing).parameters
                 except ValueError:
                     continue
                 assert "device" not in known or name in REQUIRED or name == "device", (

@@ -23,7 +23,7 @@ class _Context:
     A single result has that node. Several are parts of a vector that has it.
     """
 
-    joint, variadic, keeps = True, True, ()
+    joint, variadic, copies, keeps = True, True, False, ()
     _saved = _plain = _dirty = tuple[Any, ...]()  # the arguments of the methods below
 
     def __init__(self, kind: Any, needs_input_grad: tuple[bool, ...]):

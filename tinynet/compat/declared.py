@@ -24,6 +24,7 @@ def _target(function: str, name: str, value: Any) -> Tensor:
 
 
 Target = Annotated[Tensor, _target]
+AnyTensor = Annotated[Tensor, as_tensor]  # of any dtype
 Power = Annotated[float, functools.partial(as_number, positive=True, infinite=True)]  # of a norm
 # What an argument's annotation demands, if it doesn't say itself, as those above do. All others are
 # left to the formula.

@@ -124,7 +124,7 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Target,
 
     It is -1 elsewhere. The three tensors have one shape.
     """
-    return clamp(margin - target * (input1 - input2), min=0.0)
+    return clamp(margin + -target * (input1 - input2), min=0.0)
 
 
 def hinge_embedding_loss(input: Tensor, target: Target, margin: float = 1.0) -> Tensor:
@@ -182,6 +182,8 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
 
     With `swap`, the smaller of d(anchor, negative) and d(positive, negative). Balntas et al. 2016.
     """
+    if margin <= 0:
+        raise ValueError(f"triplet_margin_loss: margin must be above 0, got {margin}")
     distance = functools.partial(pairwise_distance, p=p, eps=eps)
     near, far = distance(anchor, positive), distance(anchor, negative)
     far = minimum(far, distance(positive, negative)) if swap else far

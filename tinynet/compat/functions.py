@@ -12,10 +12,11 @@ import numpy as np
 
 from ..arrays import array_module, computing
 from ..autograd import Primitive
+from ..autograd.inplace import copy_slices
 from ..nn import functional
 from ..ops import elementwise as each
-from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_int, as_random,
-    as_tensor, as_tensor_of, of_tensor)
+from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_floats, as_int,
+    as_random, as_tensor, as_tensor_of, of_tensor)
 from ..ops.indexing import _unindex, along, index_put
 from ..ops.operands import named
 from ..ops.reductions import MinMax
@@ -83,7 +84,7 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     while (n := y.shape[axis]) > 1:  # halves times halves: nothing is divided by a factor of 0
         y = cat([y.narrow(axis, 0, n // 2) * y.narrow(axis, n // 2, n // 2),
                  y.narrow(axis, n // 2 * 2, n % 2)], axis)
-    y = y.squeeze(axis) if n else y.sum(axis) + 1
+    y = y.squeeze(axis).clone() if n else y.sum(axis) + 1
     return y if not keepdim or not ndim else y.reshape(
         [1 if dim is None or d == axis else n for d, n in enumerate(input.shape)])
 
@@ -145,14 +146,24 @@ def _triangle(name: str, input: Any, diagonal: int, lower: bool) -> Any:
 
 
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """The elements with equal indices, but for `offset`, in two dimensions; they become the last.
+    """A view: the elements with equal indices, but for `offset`, in two dims, become the last dim.
     """
-    a, b = as_dim("diagonal", dim1, input.ndim), as_dim("diagonal", dim2, input.ndim)
-    n, m = input.shape[a], input.shape[b]
-    i = np.arange(max(0, min(n + min(offset, 0), m - max(offset, 0))))
-    first = input.permute(a, b, *[d for d in range(input.ndim) if d not in (a, b)])
-    picked = first[i - min(offset, 0), i + max(offset, 0)]
-    return picked.permute(*range(1, picked.ndim), 0)
+    dims = [as_dim("diagonal", dim, input.ndim) for dim in (dim1, dim2)]
+    if dims[0] == dims[1]:
+        raise ValueError(f"diagonal: dim1 and dim2 must differ, got {dim1} and {dim2}")
+    return _diagonal_view(input, place=(as_int("diagonal", "offset", offset), *dims))
+
+
+def _diagonal_array(xp: Any, a: Any, *, place: tuple[int, int, int]) -> Any:
+    view = xp.diagonal(a, *place)
+    if xp is np:  # which makes it read-only
+        view.setflags(write=a.flags.writeable)
+    return view
+
+
+_diagonal_view = Primitive(_diagonal_array, name="diagonal", view=True)
+_diagonal_view.derivatives(a=lambda g, a_shape, place: copy_slices(
+    g.new_zeros(a_shape), g, view=_diagonal_view, constants={"place": place}))
 
 
 _diagonal = diagonal  # where an argument has that name
@@ -161,7 +172,7 @@ _diagonal = diagonal  # where an argument has that name
 def diag(input: Any, diagonal: int = 0) -> Any:
     """The diagonal of a matrix, or a matrix with a vector on its diagonal."""
     if input.ndim == 2:
-        return _diagonal(input, diagonal)
+        return _diagonal(input, diagonal).clone()
     _of_dims("diag", (1,), input)
     n = input.shape[0]
     i, size = np.arange(n), n + abs(diagonal)
@@ -187,19 +198,28 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
 def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     """Turned `k` times by a quarter, from the first of two `dims` towards the second."""
     a, b = as_dims("rot90", dims, input.ndim)
-    for _ in range(as_int("rot90", "k", k) % 4):
+    turns = as_int("rot90", "k", k) % 4
+    for _ in range(turns):
         input = input.transpose(a, b).flip(a)
-    return input
+    return input if turns else input.clone()
 
 
-def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None) -> Any:
-    """Each element along `dim` repeated in place. Of one tensor of counts, the indices."""
+def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *,
+                      output_size: int | None = None) -> Any:
+    """Each element along `dim` repeated in place. Of one tensor of counts, the indices.
+
+    `output_size`, the sum of the repeats, spares PyTorch a wait for the GPU; here it is checked.
+    """
     if repeats is None:
-        return repeat_interleave(Tensor._wrap(np.arange(len(input))), input, 0)
+        positions = Tensor._wrap(np.arange(len(input)))
+        return repeat_interleave(positions, input, 0, output_size=output_size)
     input = input.reshape(-1) if dim is None else input
     dim = 0 if dim is None else as_dim("repeat_interleave", dim, input.ndim)
     counts = repeats.array if isinstance(repeats, Tensor) else repeats
     index = np.repeat(np.arange(input.shape[dim]), counts)
+    if output_size not in (None, index.size):
+        raise ValueError(f"repeat_interleave: output_size is {output_size}, but the repeats add up "
+            f"to {index.size}")
     return input.index_select(dim, Tensor._wrap(index))
 
 
@@ -318,6 +338,8 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *,
                 generator: Any = None) -> Any:
     """Indices drawn with the weights in the last dimension of `input`; without `replacement`, each
     at most once."""
+    if as_floats("multinomial", "input", input).ndim not in (1, 2):
+        raise ValueError(f"multinomial: input must be (C,) or (N, C), got {tuple(input.shape)}")
     p = input.detach().double().numpy(force=True)
     n = as_int("multinomial", "num_samples", num_samples, 1)
     if not ((p >= 0) & (p < np.inf)).all() or (p > 0).sum(-1).min() < (1 if replacement else n):
@@ -333,22 +355,32 @@ def _scattered(name: str, input: Any, dim: int, index: Any, src: Any, add: bool)
     """`input` with `src` (or a number) written or added where `index` points to along `dim`."""
     dim = as_dim(name, dim, input.ndim)
     as_tensor_of(name, "the index", index, "iu")
-    if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < input.shape[dim]:
-        raise IndexError(f"{name}: an index is out of range for dim {dim}, of size "
-            f"{input.shape[dim]}; expected ints from 0 up")
-    if index.ndim != input.ndim or any(
-            index.shape[d] > n for d, n in enumerate(input.shape) if d != dim):
-        raise ValueError(f"{name}: index {tuple(index.shape)} must have the dims of input "
-            f"{tuple(input.shape)} and be no larger, but for dim {dim}")
+    shape = input.shape
+    input, index, src = [  # a number counts as one element in one dim
+        v.reshape(v.shape or (1,)) if isinstance(v, Tensor) else v for v in (input, index, src)]
     values = src if isinstance(src, Tensor) else input.new_full(index.shape, src)
     if values.dtype != input.dtype:
         raise RuntimeError(f"{name}: src is {src.dtype}, but input {input.dtype}")
-    values = values[tuple([slice(n) for n in index.shape])]
+    if not index.numel():  # nowhere
+        index = index.reshape([0] * input.ndim)
+        values = values.reshape(-1)[:0].reshape(index.shape)
+    elif not 0 <= int(index.min()) <= int(index.max()) < input.shape[dim]:
+        raise IndexError(f"{name}: an index is out of range for dim {dim}, of size "
+            f"{input.shape[dim]}; expected ints from 0 up")
+    elif index.ndim != input.ndim or any(
+            index.shape[d] > n for d, n in enumerate(input.shape) if d != dim):
+        raise ValueError(f"{name}: index {tuple(index.shape)} must have the dims of input "
+            f"{tuple(input.shape)} and be no larger, but for dim {dim}")
+    elif values.ndim != index.ndim or any(map(operator.lt, values.shape, index.shape)):
+        raise ValueError(f"{name}: src {tuple(values.shape)} must have the dims of index "
+            f"{tuple(index.shape)} and be no smaller")
+    else:
+        values = values[tuple([slice(n) for n in index.shape])]
     with computing(input.array):
         places = along(array_module(input.array), index.array.copy(), dim)
     if add:
-        return input + _unindex(values, index=places, shape=input.array.shape)
-    return index_put(input, places, values)
+        return (input + _unindex(values, index=places, shape=input.array.shape)).reshape(shape)
+    return index_put(input, places, values).reshape(shape)
 
 
 def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None,

@@ -12,9 +12,9 @@ from ..nn.functional.pooling import averages
 from ..ops import indexing
 from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
 from ..ops.elementwise import hardtanh, where
-from ..ops.shapes import as_batch, unbatched
+from ..ops.shapes import as_batch, clone, unbatched
 from ..tensor import Tensor
-from .declared import declare, require
+from .declared import AnyTensor, declare, require
 from .functions import scatter
 
 # ------------------------------------------------------------------------------ pixels rearranged
@@ -28,7 +28,7 @@ def _cut(name: str, input: Tensor, *divisors: int) -> list[int]:
     return [*input.shape[:-3], *[n // d for n, d in sizes]]
 
 
-def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+def pixel_shuffle(input: AnyTensor, upscale_factor: int) -> Tensor:
     """(..., C·r², H, W) -> (..., C, H·r, W·r): each r² channels become r x r pixels.
 
     Shi et al. 2016, arXiv 1609.05158.
@@ -36,21 +36,21 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     *N, C, H, W = _cut("pixel_shuffle", input, r * r, 1, 1)
     x = input.reshape(math.prod(N), C, r, r, H, W).permute(0, 1, 4, 2, 5, 3)
-    return x.reshape(*N, C, H * r, W * r)
+    return clone(x).reshape(*N, C, H * r, W * r)
 
 
-def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+def pixel_unshuffle(input: AnyTensor, downscale_factor: int) -> Tensor:
     """(..., C, H·r, W·r) -> (..., C·r², H, W), the reverse of `pixel_shuffle`."""
     r = downscale_factor
     *N, C, H, W = _cut("pixel_unshuffle", input, 1, r, r)
     x = input.reshape(math.prod(N), C, H, r, W, r).permute(0, 1, 3, 5, 2, 4)
-    return x.reshape(*N, C * r * r, H, W)
+    return clone(x).reshape(*N, C * r * r, H, W)
 
 
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+def channel_shuffle(input: AnyTensor, groups: int) -> Tensor:
     """(..., C, H, W) with the channels of the groups interleaved. Zhang et al. 2017, ShuffleNet."""
     *N, C, H, W = _cut("channel_shuffle", input, groups, 1, 1)
-    return input.reshape(*N, groups, C, H, W).transpose(-4, -3).reshape(input.shape)
+    return clone(input.reshape(*N, groups, C, H, W).transpose(-4, -3)).reshape(input.shape)
 
 
 # ---------------------------------------------------------------------------------------- pooling
@@ -173,7 +173,8 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
         return where(inside.unsqueeze(1), found, 0.0)
 
     if mode == "nearest":
-        return read(y.detach().round(), x.detach().round())
+        # the last term is 0, as are its gradients
+        return read(y.detach().round(), x.detach().round()) + hardtanh(y[:, None], min=0, max=0)
     rows, columns = [((low, 1.0 - (t - low)), (low + 1.0, t - low))
                      for t, low in ((y, y.detach().floor()), (x, x.detach().floor()))]
     parts = [read(row, column) * (down * along).unsqueeze(1)

@@ -127,17 +127,25 @@ def has(place: str, name: str) -> bool:
     return name in found(place) or is_module(f"{place}.{name}")
 
 
+def signature(value: Any) -> inspect.Signature:
+    """The signature of a function or class, on Python 3.10 too, which asks Module.__new__ first."""
+    own = getattr(value, "__new__", None) is tinynet.nn.Module.__new__
+    own = own and not hasattr(value, "__signature__")
+    return inspect.signature(partial(value.__init__, None) if own else value)
+
+
 def parameters(value: Any) -> set[str] | None:
     """The names of a function's or class's parameters; None if it takes any keyword."""
     try:
-        known = inspect.signature(value).parameters
+        known = signature(value).parameters
     except (TypeError, ValueError):
         return None
     if any(p.kind is p.VAR_KEYWORD for p in known.values()):
         return None
     if "respelled" not in getattr(getattr(value, "__code__", None), "co_names", ()):
         return {*known}
-    more = {"dim": ["axis", "keepdims"], "div": ["rounding_mode"]}  # `words` knows these, and out
+    more = {"dim": ["axis", "keepdims"], "div": ["rounding_mode"], "round": ["decimals"]}
+    # `words` knows these, and out
     return {*known, "out", *(n for key in (*known, value.__name__) for n in more.get(key, ()))}
 
 

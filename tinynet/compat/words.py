@@ -1,5 +1,7 @@
 """Arguments by other names: numpy's ``axis=``, a tensor for the result, ``out=``, and the like."""
 
+import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -9,30 +11,46 @@ import numpy as np
 from .. import creation
 from ..autograd import is_grad_enabled
 from ..ops import elementwise as each
+from ..ops.arguments import as_floats, as_int, OTHER_WORDS
 from ..tensor import Tensor
 from . import public
 
 
 def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
     """Call `function` with `axis` and `keepdims` as `dim` and `keepdim`, and write into `out`."""
+    name = function.__name__
+    known = OTHER_WORDS if function is each.round else OTHER_WORDS - {"decimals"}
+    if known.isdisjoint(keywords):
+        wrong = next(iter(keywords))
+        raise TypeError(f"{name}: got an unexpected keyword argument {wrong!r}; expected "
+            f"{name}{inspect.signature(function)}")
     for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
         if theirs in keywords:
             if ours in keywords:
-                raise TypeError(f"{function.__name__}: give {ours} or {theirs}, not both")
+                raise TypeError(f"{name}: give {ours} or {theirs}, not both")
             keywords[ours] = keywords.pop(theirs)
     out, mode = keywords.pop("out", None), keywords.pop("rounding_mode", None)
     if mode is not None:
         if function is not each.div or mode not in ("floor", "trunc"):
-            raise ValueError(f"{function.__name__}: rounding_mode is an argument of div, None, "
+            raise ValueError(f"{name}: rounding_mode is an argument of div, None, "
                 f"'floor' or 'trunc'; got {mode!r}")
         function = each.floor_divide if mode == "floor" else _towards_0
+    if "decimals" in keywords and function is each.round:
+        function = functools.partial(_rounded, decimals=keywords.pop("decimals"))
     result = function(*args, **keywords)
-    return result if out is None else _written(function.__name__, out, result)
+    return result if out is None else _written(name, out, result)
 
 
 def _towards_0(input: Any, other: Any) -> Any:
     low = each.floor_divide(input, other)
     return low + ((low * other != input) & (low < 0)).to(low.dtype)
+
+
+def _rounded(input: Any, decimals: int) -> Any:
+    factor = 10.0 ** abs(as_int("round", "decimals", decimals))
+    if decimals > 0:
+        return each.round(as_floats("round", "input", input) * factor) / factor
+    return each.round(input / factor) * factor if decimals else each.round(input)
 
 
 def _written(name: str, out: Any, result: Any) -> Any:

@@ -30,7 +30,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 # Arguments that other functions of PyTorch and numpy know by these names: `compat.words`.
-OTHER_WORDS = frozenset(("axis", "keepdims", "out", "rounding_mode"))
+OTHER_WORDS = frozenset(("axis", "keepdims", "out", "rounding_mode", "decimals"))
 
 
 def of_tensor(function: _F) -> _F:
@@ -297,7 +297,7 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
     is_single = isinstance(value, (tuple, list)) and len(value) == 1
     given = two(function, name, value * 2 if is_single else value)
     try:
-        if bool in map(type, given):
+        if not {bool, np.bool_}.isdisjoint(map(type, given)):
             raise TypeError  # though Python counts True as 1
         height, width = map(operator.index, given)
     except TypeError:

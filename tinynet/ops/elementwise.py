@@ -265,8 +265,14 @@ def _extremum(name: str, adjective: str) -> Any:
     def to_the_chosen(g: Any, one: Any, other: Any) -> Any:
         return _only(~loses(one, other), where(one == other, g * 0.5, g))
 
-    return rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
+    of_two = rule(name, doc, lambda xp, a, b: getattr(xp, name)(a, b), bools=True,
         a=lambda g, a, b: to_the_chosen(g, a, b), b=lambda g, a, b: to_the_chosen(g, b, a))
+
+    def extremum(input: Any, other: Any, **out: Any) -> Any:
+        return of_two(as_tensor(name, "input", input), as_tensor(name, "other", other), **out)
+
+    extremum.derivatives = of_two.derivatives  # type: ignore[attr-defined]
+    return named(extremum, name, doc)
 
 
 def _only(condition: Any, g: Any) -> Any:
@@ -411,7 +417,7 @@ _compare = Primitive(lambda xp, a, b, *, limits: xp.isclose(a, b, *limits), name
 
 
 def _close(name: str, input: Any, other: Any, rtol: Any, atol: Any, equal_nan: bool) -> Any:
-    limits = [as_number(name, *v, infinite=True) for v in (("rtol", rtol), ("atol", atol))]
+    limits = [as_number(name, *v, 0, infinite=True) for v in (("rtol", rtol), ("atol", atol))]
     return _compare(*aligned(name, (input, other)), limits=(*limits, equal_nan))
 
 

@@ -259,13 +259,19 @@ def gather(input: Variable, dim: int, index: Variable) -> Any:
     For dim 0, ``out[i][j] = input[index[i][j]][j]``. `index` holds int64 and has as many dims as
     `input`; its other sizes may be smaller.
     """
-    shape, ndim = input.array.shape, input.array.ndim
-    dim = as_dim("gather", dim, ndim)
     wanted = as_tensor_of("gather", "the index", index, "iu").array.shape
+    dim = as_dim("gather", dim, input.array.ndim)
+    if not input.array.ndim:  # a number counts as one element in one dim
+        input = getitem(input, (None,))
+    shape, ndim = input.array.shape, input.array.ndim
+    if 0 in wanted:  # nothing is picked
+        return _index(input, index=(index.array,) * ndim)
+    if not wanted:
+        return getitem(gather(input, dim, getitem(index, (None,))), (0,))
     if len(wanted) != ndim or [d for d in range(ndim) if d != dim and wanted[d] > shape[d]]:
         rule = f"must have the dims of input {shape} and be no larger, but for dim {dim}"
         raise ValueError(f"gather: index {wanted} {rule}")
-    check_range("gather", index.array, dim, (*shape, 1)[dim])
+    check_range("gather", index.array, dim, shape[dim])
     xp = array_module(input.array, index.array, function="gather")
     with computing(input.array):
         return getitem(input, along(xp, index.array, dim), "gather")
@@ -275,9 +281,14 @@ def gather(input: Variable, dim: int, index: Variable) -> Any:
 def index_select(input: Variable, dim: int, index: Variable) -> Any:
     """The slices along `dim` that the 1-d integer tensor `index` names, in its order."""
     shape = as_tensor_of("index_select", "the index", index, "iu").array.shape
-    if len(shape) != 1:
+    if len(shape) > 1:
         raise TypeError(f"index_select: the index must be a 1-d tensor of integers, got {shape}")
     dim = as_dim("index_select", dim, input.array.ndim)
+    index = index if shape else getitem(index, (None,))
+    if not input.array.ndim:  # a number counts as one element in one dim
+        if index.array.size != 1:
+            raise IndexError(f"index_select: a 0-d tensor has 1 element, the index {shape}")
+        return getitem(index_select(getitem(input, (None,)), dim, index), (0,))
     check_range("index_select", index.array, dim, input.array.shape[dim])
     index = cast(index, dtype=np.dtype(np.int64))  # bytes are no mask here
     return getitem(input, (*(slice(None),) * dim, index), "index_select")

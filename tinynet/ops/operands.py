@@ -9,7 +9,7 @@ import numpy as np
 from .. import compat
 from ..arrays import array_module, full_like, on_device_of
 from ..autograd import Primitive, Variable
-from .arguments import as_operand, broadcast_shape, default_dtype, OTHER_WORDS, result_type
+from .arguments import as_operand, broadcast_shape, default_dtype, result_type
 from .shapes import fitted
 
 
@@ -122,17 +122,18 @@ def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fi
         return primitive(*aligned(primitive.name, operands, floating, fit), **constants)
 
     def of_one(input: Any, **constants: Any) -> Any:
-        if constants and not OTHER_WORDS.isdisjoint(constants):
+        if constants and not constants.keys() <= own:
             return compat.respelled(operation, (input,), constants)
         ready = floats and isinstance(input, Variable) and input.array.dtype.kind == "f"
         return (primitive if ready else prepare_and_apply)(input, **constants)
 
     def of_two(input: Any, other: Any, **constants: Any) -> Any:
-        if constants and not OTHER_WORDS.isdisjoint(constants):
+        if constants and not constants.keys() <= own:
             return compat.respelled(operation, (input, other), constants)
         ready = floats and _alike(input, other)
         return (primitive if ready else prepare_and_apply)(input, other, **constants)
 
+    own = set(inspect.getfullargspec(primitive.forward).kwonlyargs)
     operation: Any = of_one if len(primitive.inputs) == 1 else of_two
     parameters = list(inspect.signature(operation).parameters.values())
     operation.__signature__ = inspect.Signature(parameters[:-1])  # constants are for insiders

@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import array_module, computing
 from ..autograd import cast, clone, is_grad_enabled, Primitive, Variable
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
-from .elementwise import abs, eq, isnan, maximum, minimum, where
+from .elementwise import abs, eq, isnan, maximum, minimum, sign, where
 from .indexing import along
 from .operands import aligned, named
 from .shapes import _expand, _reshape, fitted
@@ -182,19 +182,28 @@ def _root(powers: Any, p: float) -> Any:
     return where(zero, 0.0, where(zero, 1.0, powers) ** p)
 
 
+def as_power(function: str, p: Any) -> float:
+    """The p of a norm: a positive number, infinite perhaps, 0 or -inf; "fro" means 2."""
+    p = 2.0 if isinstance(p, str) and p == "fro" else p
+    known = type(p) in (int, float) and p in (0, -math.inf)
+    return p if known else as_number(function, "p", p, positive=True, infinite=True)
+
+
 @of_tensor
 def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> Any:
-    """The p-norm ``(sum |x|^p)^(1/p)`` over `dim`; p may be infinite.
+    """The p-norm ``(sum |x|^p)^(1/p)`` over `dim`.
 
-    At 0 the gradient of the 2-norm is 0.
+    For an infinite p it is the largest ``|x|``, for -inf the smallest, and for 0 how many elements
+    aren't 0. "fro" is 2. At 0 the gradient of the 2-norm is 0.
     """
     input = as_floating("norm", input)
-    p = as_number("norm", "p", p, positive=True, infinite=True)
+    p = as_power("norm", p)
     dims = _dims("norm", input, dim, keepdim)
-    if p == math.inf:
-        return _extreme_over("norm", _amax, abs(input), dims, keepdim)
-    if p == 1:
-        return _sum(abs(input), dims=dims, keepdim=keepdim)
+    if math.isinf(p):
+        return _extreme_over("norm", _amax if p > 0 else _amin, abs(input), dims, keepdim)
+    if p in (0, 1):
+        terms = abs(input)
+        return _sum(terms if p else sign(terms), dims=dims, keepdim=keepdim)
     wide = _widened(input)
     powers = wide * wide if p == 2 else abs(wide) ** p if p > 1 else _root(abs(wide), p)
     return _narrowed(_root(_sum(powers, dims=dims, keepdim=keepdim), 1.0 / p), input)

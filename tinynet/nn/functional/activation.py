@@ -166,7 +166,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
 
 
 def _normalised(function: str, input: Tensor, p: float, dim: Any, eps: float) -> Tensor:
-    p = as_number(function, "p", p, positive=True, infinite=True)
+    p = reductions.as_power(function, p)
     eps = as_number(function, "eps", eps, 0)
     dims = as_dims(function, dim, input.ndim)
     return input / elementwise.clamp(reductions.norm(input, p, dims, keepdim=True), min=eps)
