@@ -101,6 +101,7 @@ class Site:
         def turn(match: re.Match[str]) -> str:
             return self.link(match[0], PurePosixPath(base), depth)
 
+        text = re.sub(r"\n+(?=\n```$)", "", text, flags=re.MULTILINE)  # empty ends of code
         if self.language == "zh":
             text = joined(text)
         pieces, end = [], 0
