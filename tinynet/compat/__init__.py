@@ -82,6 +82,9 @@ def public(names: dict[str, Any], *more: str) -> list[str]:
             and getattr(value, "__module__", "") == names["__name__"]] + [*more]
 
 
+OTHER_WORDS = frozenset(("axis", "keepdims", "out", "rounding_mode", "decimals"))
+
+
 def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
     """Call `function` with arguments by other names, such as ``axis=``: see `words`."""
     return importlib.import_module(".words", __name__).respelled(function, args, keywords)
@@ -91,7 +94,9 @@ def by_other_words(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function know ``axis=`` and ``out=``, as `ops.arguments.of_tensor` does."""
     @functools.wraps(function)
     def operation(*args: Any, **keywords: Any) -> Any:
-        return respelled(function, args, keywords) if keywords else function(*args)
+        if not keywords or OTHER_WORDS.isdisjoint(keywords):
+            return function(*args, **keywords)
+        return respelled(function, args, keywords)
 
     return operation
 

@@ -19,9 +19,8 @@ from . import public
 def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any]) -> Any:
     """Call `function` with `axis` and `keepdims` as `dim` and `keepdim`, and write into `out`."""
     name = function.__name__
-    known = OTHER_WORDS if function is each.round else OTHER_WORDS - {"decimals"}
-    if known.isdisjoint(keywords):
-        wrong = next(iter(keywords))
+    known = {*inspect.signature(function).parameters, *OTHER_WORDS}
+    for wrong in keywords.keys() - (known if function is each.round else known - {"decimals"}):
         raise TypeError(f"{name}: got an unexpected keyword argument {wrong!r}; expected "
             f"{name}{inspect.signature(function)}")
     for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):

@@ -30,7 +30,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 # Arguments that other functions of PyTorch and numpy know by these names: `compat.words`.
-OTHER_WORDS = frozenset(("axis", "keepdims", "out", "rounding_mode", "decimals"))
+OTHER_WORDS = compat.OTHER_WORDS
 
 
 def of_tensor(function: _F) -> _F:

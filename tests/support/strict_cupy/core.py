@@ -539,6 +539,8 @@ def _wrapped(value: Any, given: list[ndarray]) -> tuple[Any, bool]:
     if host.base is not None:
         for array in given:
             if np.may_share_memory(host, array._host):
+                if not host.flags.writeable and 0 not in host.strides:
+                    host.flags.writeable = True  # numpy's diagonal is read-only, CuPy's isn't
                 return wrap(host, array if array._base is None else array._base), False
     return wrap(host), True
 

@@ -128,7 +128,8 @@ def unfold(input: Tensor, kernel_size: int | tuple[int, int], dilation: int | tu
     """
     x, was_unbatched = as_batch("unfold", input)
     geometry = _window("unfold", x.array.shape[2:], kernel_size, dilation, padding, stride)
-    return unbatched(plain.unfold(x, geometry=geometry), was_unbatched)
+    # contiguous as in PyTorch, though the images may have their batch innermost in memory
+    return unbatched(plain.unfold(x, geometry=geometry), was_unbatched).contiguous()
 
 
 def fold(input: Tensor, output_size: int | tuple[int, int], kernel_size: int | tuple[int, int],
