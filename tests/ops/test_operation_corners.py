@@ -86,6 +86,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("T.tensor([126.0, -5.0]).round_(decimals=-1)", "float32", [130.0, 0.0]),
     ("F.norm(0)", "float32", 2.0), ("F.norm(-inf)", "float32", 1.5),
     ("T.tensor([3.0, 4.0]).norm('fro')", "float32", 5.0),
+    ("T.cdist(M, M[:1], compute_mode='donot_use_mm_for_euclid_dist')", "float32",
+     np.float32([[0], [8**0.5]])),
     ("T.repeat_interleave(I, T.tensor([1, 2]), output_size=3)", "int64", [2, 3, 3]),
     ("T.nn.functional.pixel_shuffle(T.arange(4).reshape(1, 4, 1, 1), 2)", "int64",
      [[[[0, 1], [2, 3]]]]),

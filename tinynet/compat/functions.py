@@ -286,6 +286,17 @@ def einsum(equation: str, *operands: Any) -> Any:
     return v.sum(0) if gone else v.squeeze(0)
 
 
+def cdist(x1: Any, x2: Any, p: float = 2.0,
+          compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
+    """The distances, in the p-norm, of the rows of (..., N, M) from those of (..., K, M).
+
+    They are made of differences in each of PyTorch's modes, as in its most exact one.
+    """
+    modes = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
+    as_choice("cdist", "compute_mode", compute_mode, (f"{modes[0]}_if_necessary", *modes))
+    return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
+
+
 # ------------------------------------------------------------------------- which ones, and where
 
 
@@ -421,8 +432,6 @@ for _name, _formula, _doc in (
     ("triu", lambda input, diagonal=0: _triangle("triu", input, diagonal, False),
      "The upper triangle of matrices, 0 below the given diagonal."),
     ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(), "The diagonal's sum."),
-    ("cdist", lambda x1, x2, p=2.0: (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1),
-     "The distances, in the p-norm, of the rows of (..., N, M) from those of (..., K, M)."),
     ("ravel", lambda input: input.reshape(-1), "Flattened to one dimension."),
     ("numel", lambda input: input.array.size, "The number of elements."),
 ):
