@@ -117,10 +117,13 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """
     if dim is None:
         flat = input.reshape(-1)
+        if not input.numel():
+            return flat.mean()  # nan
         value = median(flat.detach(), 0)[0]
         return flat[(flat == value) | (flat.isnan() & value.isnan())].max()
     values, indices = sort(input.reshape(input.shape or (1,)), dim)
-    last = values.shape[dim] - 1
+    if (last := values.shape[dim] - 1) < 0:
+        raise ValueError(f"median: shape {tuple(input.shape)} has no element along dim {dim}")
     at = each.where(values.narrow(dim, last, 1).isnan(), last, last // 2)
     found = [v.gather(dim, at) for v in (values, indices)]
     return MinMax(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
