@@ -500,6 +500,20 @@ def test_counting_may_be_nested_and_ends(x):
     assert (outer.launches, inner.launches) == (2, 1)
 
 
+def test_memory_is_counted(x):
+    with counting() as counts:
+        a = cupy.ndarray((4, 5), "f4")  # 80 bytes
+        view = a.T
+        b = cupy.zeros((10,), "f8")  # 80 bytes, 160 are alive
+        del a, b  # the view keeps the first alive
+        view[:1] + view[:1]  # 16 bytes, which nothing keeps
+        kept = cupy.empty((3,), "i8")  # 24 bytes, 104 are alive
+    assert (counts.sizes, counts.bytes, counts.peak) == ([80, 80, 16, 24], 200, 160)
+    del view, kept
+    cupy.zeros(1000)  # after the block
+    assert (counts.bytes, counts.peak) == (200, 160)
+
+
 # ---------------------------------------------------------------- streams
 
 

@@ -41,8 +41,7 @@ class RandomSampler(SequentialSampler):
         self.generator = as_generator("RandomSampler", generator)
 
     def __iter__(self) -> Iterator[int]:
-        generator = self.generator or default_generator
-        return iter(generator.numpy.permutation(len(self.data_source)))
+        return iter((self.generator or default_generator).numpy.permutation(len(self.data_source)))
 
 
 class BatchSampler(Sampler):
@@ -118,8 +117,7 @@ class DistributedSampler(Sampler):
         if self.shuffle:
             generator = Generator().manual_seed(self.seed + self.epoch)
             order = generator.numpy.permutation(len(self.dataset))
-        repeated = np.resize(order, self.total_size)
-        return iter(repeated[self.rank :: self.num_replicas].tolist())
+        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
 
     def __len__(self) -> int:
         return self.num_samples

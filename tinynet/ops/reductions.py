@@ -102,8 +102,7 @@ _mean.derivatives(
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = as_floating("mean", input, dtype)
-    dims = _dims("mean", input, dim, keepdim)
-    return _average(input, dims, keepdim)
+    return _average(input, _dims("mean", input, dim, keepdim), keepdim)
 
 
 def _average(input: Any, dims: tuple[int, ...], keepdim: bool) -> Any:

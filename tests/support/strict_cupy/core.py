@@ -30,13 +30,35 @@ DTYPE_CHARS = set("?bBhHiIlLqQefdFD")
 
 @dataclass
 class Counts:
-    """What happened inside `counting()`. `log` has one (kind, name) pair per event, in order."""
+    """What happened inside `counting()`. `log` has one (kind, name) pair per event, in order.
+
+    Memory is that of arrays made inside the block: `sizes` has the bytes of each, in order, and
+    `peak` is the most bytes that were alive at once. What a GPU's libraries take is not in it.
+    """
 
     launches: int = 0  # kernels, copies on the device and fills; a lower bound
     uploads: int = 0  # host to device
     downloads: int = 0  # device to host
     waits: int = 0  # places where the host waits for the device
     log: list[tuple[str, str]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    peak: int = 0
+    _alive: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all arrays that were made, as if none had taken another's memory."""
+        return sum(self.sizes)
+
+    def _made(self, array: ndarray) -> None:
+        size = array._host.nbytes
+        self.sizes.append(size)
+        self._alive += size
+        self.peak = max(self.peak, self._alive)
+        weakref.finalize(array, self._died, size).atexit = False
+
+    def _died(self, size: int) -> None:
+        self._alive -= size
 
 
 _listening: list[Counts] = []
@@ -479,11 +501,19 @@ def wrap(host: np.ndarray, base: ndarray | None = None) -> ndarray:
     if host.dtype.char not in DTYPE_CHARS:
         raise ValueError(f"Unsupported dtype {host.dtype}")
     array = object.__new__(ndarray)
-    array._host = host
-    array._base = base
-    array._device = check_device(machine.current) if base is None else base._device
-    array._use = Use(array._device) if base is None else None
+    if base is None:
+        _own(array, host)
+    else:
+        array._host, array._base, array._device, array._use = host, base, base._device, None
     return array
+
+
+def _own(array: ndarray, host: np.ndarray) -> None:
+    """Make `array` one with memory of its own, `host`, on the current device."""
+    device = check_device(machine.current)
+    array._host, array._base, array._device, array._use = host, None, device, Use(device)
+    for counts in _listening:
+        counts._made(array)
 
 
 def unwrap(array: ndarray) -> np.ndarray:
@@ -1018,8 +1048,10 @@ class ndarray:
             raise NotImplementedError(
                 "the stand-in for cupy makes no arrays from pointers; use as_strided"
             )
-        made = wrap(poison(np.empty(shape, dtype, order)))
-        self._host, self._base, self._device, self._use = made._host, None, made._device, made._use
+        host = poison(np.empty(shape, dtype, order))
+        if host.dtype.char not in DTYPE_CHARS:
+            raise ValueError(f"Unsupported dtype {host.dtype}")
+        _own(self, host)
 
     # What the array is
     shape = property(

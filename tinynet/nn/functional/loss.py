@@ -127,8 +127,7 @@ def _class_weights(logp: Tensor, target: Tensor, weight: Tensor | None,
         safe = safe % C
         weights = xp.ones(classes.shape, logp.dtype) if weight is None else weight.array[safe]
         weights = xp.where(ignored, xp.zeros_like(weights), weights)
-        weights = xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
-        return safe[:, None], weights
+        return safe[:, None], xp.where(out_of_range, xp.full_like(weights, float("nan")), weights)
 
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, *,
@@ -366,8 +365,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
         if isinstance(array, np.ndarray) and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(f"{name}: {which} must hold probabilities, from 0 to 1; "
                 f"got {array.min()} to {array.max()}")
-    loss = _binary_cross_entropy(input, target)
-    return _reduced(loss, reduction, weight)
+    return _reduced(_binary_cross_entropy(input, target), reduction, weight)
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, *,

@@ -88,8 +88,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
 
     parallel_slices(xp, G, x.size, compute, passes=5)
     needed = offset if xp is not np or offset.any() else None
-    rstd = 1 / xp.sqrt(var + eps)
-    return Statistics(offset + remainder, var, rstd, needed, remainder, size)
+    return Statistics(offset + remainder, var, 1 / xp.sqrt(var + eps), needed, remainder, size)
 
 
 @Primitive
