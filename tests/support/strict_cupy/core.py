@@ -72,6 +72,33 @@ class DeviceSynchronized(RuntimeError):
         super().__init__(message or "device synchronized")
 
 
+class MemoryHook:
+    """`cupy.cuda.MemoryHook`: inside ``with hook:`` it is told of arrays that are made and die."""
+
+    name = "MemoryHook"
+
+    def __enter__(self):
+        _hooks.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _hooks.remove(self)
+
+    def malloc_postprocess(self, **kwargs: Any) -> None:
+        """After memory was given; `kwargs` are device_id, size, mem_size, mem_ptr, pmem_id."""
+
+    def free_postprocess(self, **kwargs: Any) -> None:
+        """After memory was given back; `kwargs` are device_id, mem_size, mem_ptr, pmem_id."""
+
+
+_hooks: list[MemoryHook] = []
+
+
+def _free(hook: MemoryHook, block: dict[str, Any]) -> None:
+    if hook in _hooks:
+        hook.free_postprocess(**block)
+
+
 @contextlib.contextmanager
 def counting() -> Iterator[Counts]:
     """Counts launches, uploads, downloads and waits inside the block; blocks may be nested."""
@@ -514,6 +541,11 @@ def _own(array: ndarray, host: np.ndarray) -> None:
     array._host, array._base, array._device, array._use = host, None, device, Use(device)
     for counts in _listening:
         counts._made(array)
+    for hook in _hooks:
+        block = {"device_id": device, "mem_size": -(-host.nbytes // 512) * 512}
+        block |= {"mem_ptr": host.ctypes.data, "pmem_id": id(array)}
+        hook.malloc_postprocess(size=host.nbytes, **block)
+        weakref.finalize(array, _free, hook, block).atexit = False
 
 
 def unwrap(array: ndarray) -> np.ndarray:
