@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
 import functools
 import importlib
@@ -195,7 +196,8 @@ def tests(job: Job) -> None:
 
 def steps(job: Job, net: str) -> None:
     """A training step of one net: on the GPU, its peak memory, and on the CPU."""
-    for batch in job.batches:
+    batches = job.batches if net == "LeNet-5" or not job.dry else job.batches[:1]
+    for batch in batches:
         row = f"{net}, batch {batch}"
         try:
             step = training_step(tinynet, net, batch, to_gpu)["step"]
@@ -206,21 +208,24 @@ def steps(job: Job, net: str) -> None:
         except Exception as error:
             job._write({"what": f"{row}: tinynet, GPU", "failed": reason(error)})
             continue
-        if batch == job.batches[0]:
+        if batch == batches[0]:
             job.say(f"{row}: first step, which compiles the kernels", first, "ms")
         finish = tinynet.cuda.synchronize
         measure = functools.partial(milliseconds, step, finish, job.seconds)
         job.attempt(f"{row}: tinynet, GPU", "ms", measure)
         job.attempt(f"{row}: tinynet, GPU, peak memory", "MB", lambda step=step: peak_mb(step))
         job.attempt(f"{row}: tinynet, GPU, waits", "", lambda step=step: waits(step))
-    for batch in job.batches:
+    for batch in batches:
         step = training_step(tinynet, net, batch)["step"]
         measure = functools.partial(milliseconds, step, nothing, job.seconds)
         job.attempt(f"{net}, batch {batch}: tinynet, CPU", "ms", measure)
 
 
 def peak_mb(step: Callable[[], Any]) -> float:
-    """MB that a step holds at most, above what is held between steps; found by a hook of cupy."""
+    """MB that a step holds at most, above what is held between steps; found by a hook of cupy.
+
+    The optimiser must have made its state, so the step must have run before.
+    """
     cupy = load_cupy()
 
     class Peak(cupy.cuda.MemoryHook):  # type: ignore[misc, name-defined]
@@ -234,7 +239,6 @@ def peak_mb(step: Callable[[], Any]) -> float:
         def free_postprocess(self, **block: Any) -> None:
             self.held -= block["mem_size"]
 
-    step()
     with Peak() as peak:
         step()
     return round(peak.peak / MB, 2)
@@ -392,13 +396,13 @@ def counts(job: Job) -> None:
     """What a step costs, counted on the stand-in for cupy: a lower bound for launches."""
     strict_cupy = stand_in()
     for net in ALL_NETS:
-        step = training_step(tinynet, net, 2, to_gpu)["step"]
+        step = training_step(tinynet, net, 1, to_gpu)["step"]
         step()
         with strict_cupy.counting() as found:
             step()
         for what in ("launches", "waits", "uploads"):
             job.say(f"{net}: {what} of a step, at least", getattr(found, what))
-        job.say(f"{net}: bytes that a step asks for, per sample", found.bytes // 2)
+        job.say(f"{net}: bytes that a step asks for, at batch 1", found.bytes)
 
 
 def where(job: Job) -> None:
@@ -506,7 +510,7 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "environment": Part(environment, 2, {}),
+    "environment": Part(environment, 9, {}),
     "check": Part(check, 8, {}),
     **{
         f"steps of {net}": Part(functools.partial(steps, net=net), 4, {}) for net in ALL_NETS
@@ -545,25 +549,54 @@ def run_part(name: str, rows: Path, dry: bool) -> None:
     PARTS[name].run(Job(rows, dry))
 
 
-def start_part(name: str, folder: Path, dry: bool, limit: float) -> tuple[list[Any], str]:
-    """The rows of a part, and if it did not end well, why."""
-    rows, log = folder / f"{name}.rows", folder / f"{name}.log"
-    command = [sys.executable, str(Path(__file__).resolve()), "--part", name, "--rows", str(rows)]
-    variables = {"OMP_NUM_THREADS": "1"} if dry else PARTS[name].environment
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, *(["--dry"] if dry else [])], stdout=output, stderr=output,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables},
-        )  # fmt: skip
+class Run:
+    """A run of all parts: one after another, in a dry run two at a time."""
+
+    least = 1.0  # seconds that each part has, however little time is left
+
+    def __init__(self, folder: Path, minutes: float, dry: bool) -> None:
+        self.folder, self.dry = folder, dry
+        self.end = time.monotonic() + 60 * minutes
+        self.waiting = dict(PARTS)
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def part(self, name: str) -> tuple[str, float]:
+        """Run a part; returns why it ended, if it did not end well, and its seconds."""
+        start = time.monotonic()
+        shares = sum(part.share for part in self.waiting.values())
+        limit = max(self.least, (self.end - start) * self.waiting.pop(name).share / shares)
+        command = [sys.executable, str(Path(__file__).resolve()), "--part", name]
+        command += ["--rows", str(self.rows(name)), *(["--dry"] if self.dry else [])]
+        variables = {"OMP_NUM_THREADS": "1"} if self.dry else PARTS[name].environment
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables},
+            )  # fmt: skip
+        self.processes.append(process)
         try:
             status = process.wait(limit)
             ended = "" if status == 0 else last_line(log) or f"exit status {status}"
         except subprocess.TimeoutExpired:
-            ended = f"stopped after {limit:.0f} s, its share of the time"
-        finally:
             process.kill()
             process.wait()
-    return read_rows(rows), ended
+            ended = f"stopped after {limit:.0f} s, its share of the time"
+        return ended, round(time.monotonic() - start, 1)
+
+    def rows(self, name: str) -> Path:
+        return self.folder / f"{name}.rows"
+
+    def found(self, name: str, ended: str) -> list[dict[str, Any]]:
+        """The rows of a part, those before its end if it was stopped."""
+        rows = read_rows(self.rows(name))
+        rows += [{"what": "the whole part", "failed": ended}] if ended else []
+        return [{"part": name, **row} for row in rows]
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 def last_line(log: Path) -> str:
@@ -600,7 +633,7 @@ def compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def markdown(report: dict[str, Any]) -> str:
     """The report as one table."""
-    lines = [f"tinynet on a GPU, {report['started']}, {report['seconds']} s."]
+    lines = [f"`python benchmarks/gpu.py`, {report['started']}, {report['seconds']} s."]
     if report["dry"]:
         lines.append("A dry run on the stand-in for cupy: the numbers mean nothing.")
     if report["ended"]:
@@ -619,29 +652,31 @@ def measure(out: Path, minutes: float, dry: bool) -> int:
     """Run all parts and write the two files; returns the exit status."""
     start, rows, ended = time.monotonic(), [], ""
     report: dict[str, Any] = {"started": time.strftime("%Y-%m-%d %H:%M"), "dry": dry, "parts": {}}
-    with tempfile.TemporaryDirectory() as name:
-        folder, waiting = Path(name), dict(PARTS)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder), minutes, dry)
+        pool = concurrent.futures.ThreadPoolExecutor(2 if dry else 1)
+        first = next(iter(PARTS))
         try:
-            while waiting:
-                part = next(iter(waiting))
-                left = 60 * minutes - (time.monotonic() - start)
-                share = waiting[part].share / sum(p.share for p in waiting.values())
-                del waiting[part]
-                begun = time.monotonic()
-                found, problem = start_part(part, folder, dry, max(1.0, left * share))
-                if part == "environment" and problem:
-                    print(f"There is no GPU to measure: {problem}", file=sys.stderr)
-                    return 2
-                if problem:
-                    found.append({"what": "the whole part", "failed": problem})
-                rows += [{"part": part, **row} for row in found]
-                report["parts"][part] = round(time.monotonic() - begun, 1)
+            problem, seconds = run.part(first)
+            if problem:
+                print(f"No GPU to measure: {problem}", file=sys.stderr)
+                return 2
+            running = {name: pool.submit(run.part, name) for name in PARTS if name != first}
+            for name in PARTS:
+                problem, seconds = ("", seconds) if name == first else running[name].result()
+                report["parts"][name] = seconds
+                found = run.found(name, problem)
+                rows += found
                 failed = sum("failed" in row for row in found)
-                print(f"{part}: {len(found)} rows, {failed} failed, "
-                      f"{report['parts'][part]} s", flush=True)  # fmt: skip
+                print(f"{name}: {len(found)} rows, {failed} failed, {seconds} s", flush=True)
         except KeyboardInterrupt:
-            ended = f"Ctrl-C in {part}"
-            rows += [{"part": part, **row} for row in read_rows(folder / f"{part}.rows")]
+            pool.shutdown(wait=False, cancel_futures=True)
+            run.stop()
+            missing = [name for name in PARTS if name not in report["parts"]]
+            rows += [row for name in missing for row in run.found(name, "")]
+            ended = f"Ctrl-C before these parts were done: {', '.join(missing)}"
+        finally:
+            pool.shutdown()
     rows += compared(rows)
     report |= {"seconds": round(time.monotonic() - start), "ended": ended, "rows": rows}
     out.mkdir(parents=True, exist_ok=True)
