@@ -173,14 +173,26 @@ def check(job: Job) -> None:
 
 
 def tests(job: Job) -> None:
-    """The tests of the GPU room on the installed cupy, where pytest is installed."""
+    """The tests of the GPU room on the installed cupy, where pytest is installed; a row a file."""
     if not importlib.util.find_spec("pytest"):
         job.say("left out", "pytest is not installed")
         return
     counts: collections.Counter[str] = collections.Counter()
 
+    def say_file(file: str) -> None:
+        if counts:
+            outcomes = [counts[outcome] for outcome in ("passed", "failed", "skipped")]
+            job.say(f"{file}: passed, failed, skipped", outcomes)
+            counts.clear()
+
     class Count:
+        file = ""
+
         def pytest_runtest_logreport(self, report: Any) -> None:
+            file = report.nodeid.partition("::")[0]
+            if file != self.file:
+                say_file(self.file)
+                self.file = file
             if report.when == "call" or report.outcome != "passed":
                 counts[report.outcome] += 1
             if report.failed:
@@ -190,8 +202,10 @@ def tests(job: Job) -> None:
     chosen = ["tests/gpu/test_gpu_budget.py", "-k", "lenet_step"] if job.dry else ["tests/gpu"]
     os.chdir(ROOT)
     arguments = [*chosen, "-q", "-p", "no:cacheprovider", "--no-header"]
-    importlib.import_module("pytest").main(arguments, plugins=[Count()])
-    job.say("passed, failed, skipped", [counts[o] for o in ("passed", "failed", "skipped")])
+    status = importlib.import_module("pytest").main(arguments, plugins=[count := Count()])
+    say_file(count.file)
+    if status not in (0, 1):  # 1: some failed, which the rows say
+        raise RuntimeError(f"pytest ended with status {status}")
 
 
 def steps(job: Job, net: str) -> None:
@@ -511,7 +525,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "environment": Part(environment, 9, {}),
-    "check": Part(check, 8, {}),
+    "check": Part(check, 12, {}),
     **{
         f"steps of {net}": Part(functools.partial(steps, net=net), 4, {}) for net in ALL_NETS
     },
@@ -522,7 +536,7 @@ PARTS = {
     "columns": Part(columns, 2, {}),
     "TF32": Part(tf32, 2, {"CUPY_TF32": "1"}),
     "counts": Part(counts, 2, {}),
-    "tests": Part(tests, 12, {"TINYNET_TEST_CUPY": "real"}),  # last, with all time that is left
+    "tests": Part(tests, 16, {"TINYNET_TEST_CUPY": "real"}),  # last, with all time that is left
 }  # fmt: skip
 
 

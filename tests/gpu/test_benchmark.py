@@ -87,7 +87,8 @@ def test_all_parts(tmp_path):
     assert rows["LeNet-5, batch 2: step, Python"]["value"] > 0
     assert rows["LeNet-5, batch 2: conv2d, waited for"]["value"] > 0
     assert rows["epoch of MNIST: tinynet, data on the host"]["unit"] == "s"
-    assert rows["passed, failed, skipped"]["value"] == [3, 0, 0]
+    tests = rows["tests/gpu/test_gpu_budget.py: passed, failed, skipped"]
+    assert tests["value"] == [3, 0, 0]
     assert ["PyTorch", "left out", "PyTorch is not installed"] in table
     assert ["activity", "left out", "PyTorch is not installed"] in table
     assert ["environment", "GPU", "stand-in"] in table
