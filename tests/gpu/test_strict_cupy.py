@@ -514,6 +514,36 @@ def test_memory_is_counted(x):
     assert (counts.bytes, counts.peak) == (200, 160)
 
 
+def test_a_memory_hook_is_told_of_arrays():
+    class Hook(cupy.cuda.MemoryHook):
+        def __init__(self):
+            self.told = []
+
+        def malloc_postprocess(self, device_id, size, mem_size, mem_ptr, pmem_id):
+            self.told.append((device_id, size, mem_size))
+
+        def free_postprocess(self, device_id, mem_size, mem_ptr, pmem_id):
+            self.told.append((device_id, -mem_size))
+
+    with Hook() as hook:
+        kept, gone = cupy.zeros(10, "f4"), cupy.zeros(129, "f4")
+        view = kept[2:]
+        del gone
+    del kept, view
+    cupy.zeros(10)
+    assert hook.told == [(0, 40, 512), (0, 516, 1024), (0, -1024)]
+
+
+def test_benchmark_times_calls_and_waits(x):
+    calls = []
+    with counting() as counts:
+        found = cupyx.profiler.benchmark(calls.append, (1,), n_repeat=4, n_warmup=2)
+    assert len(calls) == 6 and counts.waits == 6 and found.name == "append"
+    assert found.cpu_times.shape == (4,) and found.gpu_times.shape == (1, 4)
+    found = cupyx.profiler.benchmark(calls.append, (1,), n_repeat=4, name="a", max_duration=0)
+    assert found.cpu_times.shape == (1,) and found.name == "a"
+
+
 # ---------------------------------------------------------------- streams
 
 
