@@ -108,7 +108,7 @@ def by_slices(plain: Any, xp: Any, a: Any, b: Any, geometry: Geometry) -> Any:
     summed = plain is plain_weight_grad  # then `b` has the batch too
     C = a.shape[1] if summed else b.shape[1] * geometry.groups
     sample = C * geometry.KH * geometry.KW * geometry.OH * geometry.OW * a.itemsize
-    slices = pieces(len(a), -(-len(a) // max(1, kernels.workspace_limit // max(1, sample))))
+    slices = pieces(len(a), -(-len(a) // max(1, kernels.workspace_limit // sample)))
     results = (plain(xp, a[part], b[part] if summed else b, geometry) for part in slices)
     first = next(results)
     if summed or len(slices) == 1:
