@@ -115,8 +115,7 @@ class DistributedSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         order = np.arange(len(self.dataset))
         if self.shuffle:
-            generator = Generator().manual_seed(self.seed + self.epoch)
-            order = generator.numpy.permutation(len(self.dataset))
+            order = Generator().manual_seed(self.seed + self.epoch).numpy.permutation(len(order))
         return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
 
     def __len__(self) -> int:

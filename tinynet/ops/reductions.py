@@ -94,8 +94,7 @@ def _mean(xp, a, *, dims, keepdim):
 
 
 # each element gets an equal part of the gradient of the mean
-_mean.derivatives(
-    a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
+_mean.derivatives(a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
 
 
 @of_tensor
