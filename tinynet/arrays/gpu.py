@@ -190,8 +190,7 @@ def send(arrays: Sequence[np.ndarray], target: Device) -> Callable[[], list[Any]
     cupy = load_cupy(index)
     # each array starts at a multiple of 256 bytes, as if it had been allocated by itself
     ends = list(itertools.accumulate(-(-array.nbytes // 256) * 256 for array in arrays))
-    starts = [0, *ends][:len(arrays)]
-    places = [slice(start, start + a.nbytes) for start, a in zip(starts, arrays, strict=True)]
+    places = [slice(start, start + a.nbytes) for start, a in zip([0, *ends], arrays, strict=False)]
     size = max([1, *ends])
 
     def divide(memory: Any) -> list[Any]:

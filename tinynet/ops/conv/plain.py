@@ -76,8 +76,8 @@ def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
     """dx (N, C, H, W): an output's gradient goes through all taps to the pixels its window saw."""
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
-    w_T = w.reshape(groups, O // groups, -1).transpose(0, 2, 1)
-    cols = xp.matmul(w_T, dy)  # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    cols = xp.matmul(w.reshape(groups, O // groups, -1).transpose(0, 2, 1), dy)
     return col2im(xp, cols.reshape(w.shape[1] * groups, KH, KW, OH, OW, N), geometry)
 
 
