@@ -41,8 +41,7 @@ class RandomSampler(SequentialSampler):
         self.generator = as_generator("RandomSampler", generator)
 
     def __iter__(self) -> Iterator[int]:
-        generator = self.generator or default_generator
-        return iter(generator.numpy.permutation(len(self.data_source)))
+        return iter((self.generator or default_generator).numpy.permutation(len(self.data_source)))
 
 
 class BatchSampler(Sampler):
@@ -116,10 +115,8 @@ class DistributedSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         order = np.arange(len(self.dataset))
         if self.shuffle:
-            generator = Generator().manual_seed(self.seed + self.epoch)
-            order = generator.numpy.permutation(len(self.dataset))
-        repeated = np.resize(order, self.total_size)
-        return iter(repeated[self.rank :: self.num_replicas].tolist())
+            order = Generator().manual_seed(self.seed + self.epoch).numpy.permutation(len(order))
+        return iter(np.resize(order, self.total_size)[self.rank :: self.num_replicas].tolist())
 
     def __len__(self) -> int:
         return self.num_samples

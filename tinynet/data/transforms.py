@@ -44,8 +44,7 @@ class Compose:
         return images
 
     def __repr__(self) -> str:
-        lines = (f"    {transform!r}\n" for transform in self.transforms)
-        return f"Compose(\n{''.join(lines)})"
+        return "\n".join(["Compose(", *(f"    {each!r}" for each in self.transforms), ")"])
 
 
 class _ImageTransform:

@@ -94,16 +94,14 @@ def _mean(xp, a, *, dims, keepdim):
 
 
 # each element gets an equal part of the gradient of the mean
-_mean.derivatives(
-    a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
+_mean.derivatives(a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims), a_shape, dims))
 
 
 @of_tensor
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = as_floating("mean", input, dtype)
-    dims = _dims("mean", input, dim, keepdim)
-    return _average(input, dims, keepdim)
+    return _average(input, _dims("mean", input, dim, keepdim), keepdim)
 
 
 def _average(input: Any, dims: tuple[int, ...], keepdim: bool) -> Any:

@@ -6,6 +6,7 @@ import functools
 import math
 import operator
 import re
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -720,6 +721,7 @@ cuda = StandIn(
         "Device": Device,
         "Stream": core.Stream,
         "Event": core.Event,
+        "MemoryHook": core.MemoryHook,
         "MemoryPool": MemoryPool,
         "PinnedMemoryPointer": core.PinnedMemoryPointer,
         "alloc_pinned_memory": core.alloc_pinned_memory,
@@ -798,7 +800,33 @@ for _name, _function in SPECIAL.items():
     setattr(special, _name, core.ufunc(_name, _entry, np.vectorize(_function, otypes=[float])))
 scipy = StandIn("cupyx.scipy")
 scipy.special = special
-profiler = StandIn("cupyx.profiler")
+
+
+class _Times:
+    """What `benchmark` returns: seconds of each call, of the host and of each device."""
+
+    def __init__(self, name: str, seconds: list[float]) -> None:
+        self.name, self.cpu_times = name, np.array(seconds)
+        self.gpu_times, self.devices = np.array([seconds]), (core.machine.current,)
+
+
+def benchmark(func: Callable, args: tuple = (), kwargs: dict[str, Any] = {},  # noqa: B006
+              n_repeat: int = 10000, *, name: str | None = None, n_warmup: int = 10,
+              max_duration: float = math.inf, devices: Any = None) -> _Times:  # fmt: skip
+    """`cupyx.profiler.benchmark`, which waits for each call; the device takes no other time."""
+    seconds: list[float] = []
+    for number in range(n_warmup + n_repeat):
+        start = time.perf_counter()
+        func(*args, **kwargs)
+        note("waits", "benchmark")
+        core.finish_all()
+        seconds += [time.perf_counter() - start] if number >= n_warmup else []
+        if sum(seconds) > max_duration:
+            break
+    return _Times(name or func.__name__, seconds)
+
+
+profiler = StandIn("cupyx.profiler", None, {"benchmark": benchmark})
 cupyx = StandIn(
     "cupyx",
     None,

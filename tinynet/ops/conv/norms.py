@@ -88,8 +88,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
 
     parallel_slices(xp, G, x.size, compute, passes=5)
     needed = offset if xp is not np or offset.any() else None
-    rstd = 1 / xp.sqrt(var + eps)
-    return Statistics(offset + remainder, var, rstd, needed, remainder, size)
+    return Statistics(offset + remainder, var, 1 / xp.sqrt(var + eps), needed, remainder, size)
 
 
 @Primitive
@@ -125,8 +124,7 @@ def _gradient_arrays(xp: Any, g: Any, x: Any, weight: Any, found: Statistics, gr
         xp.multiply(d, scale[c, None], out=d)
 
     parallel_slices(xp, groups, x.size, compute, passes=7)
-    dx = dx.reshape(H, C, W, N).transpose(3, 1, 0, 2)
-    return dx, sum_gy.sum(axis=1), sum_g.sum(axis=1)
+    return dx.reshape(H, C, W, N).transpose(3, 1, 0, 2), sum_gy.sum(axis=1), sum_g.sum(axis=1)
 
 
 def _gradient_formulas(g, x, weight, found: Statistics, groups: int, eps: float) -> Any:

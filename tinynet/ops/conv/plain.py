@@ -13,11 +13,12 @@ On the CPU the maps take the fast way, in `fast`, which gives the same numbers w
 all columns; the tests hold one against the other.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
 
-from ...arrays import gpu as kernels
+from ...arrays import empty, gpu as kernels, pieces
 from ...autograd.engine import Primitive
 from . import fast
 from .channels import sum_channels
@@ -67,16 +68,16 @@ def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
     N, O, groups, OH, OW = x.shape[0], w.shape[0], geometry.groups, geometry.OH, geometry.OW
     w = w.reshape(groups, O // groups, -1)
     cols = im2col(xp, x, geometry).reshape(groups, w.shape[2], OH * OW * N)
-    y = xp.matmul(w, cols)  # (O/groups, OH·OW·N) = (O/groups, C/groups·KH·KW) @ (.., OH·OW·N)
-    return y.reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
+    # (O/groups, OH·OW·N) = (O/groups, C/groups·KH·KW) @ (.., OH·OW·N)
+    return xp.matmul(w, cols).reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
 
 
 def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
     """dx (N, C, H, W): an output's gradient goes through all taps to the pixels its window saw."""
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
-    w_T = w.reshape(groups, O // groups, -1).transpose(0, 2, 1)
-    cols = xp.matmul(w_T, dy)  # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    cols = xp.matmul(w.reshape(groups, O // groups, -1).transpose(0, 2, 1), dy)
     return col2im(xp, cols.reshape(w.shape[1] * groups, KH, KW, OH, OW, N), geometry)
 
 
@@ -88,32 +89,54 @@ def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     cols = im2col(xp, x, geometry).reshape(groups, x.shape[1] // groups * KH * KW, OH * OW * N)
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
-    dw = xp.matmul(dy, cols.transpose(0, 2, 1))  # (O/groups, C/groups·KH·KW)
-    return dw.reshape(O, -1, KH, KW)
+    # (O/groups, C/groups·KH·KW) = (O/groups, OH·OW·N) @ (.., C/groups·KH·KW)
+    return xp.matmul(dy, cols.transpose(0, 2, 1)).reshape(O, -1, KH, KW)
 
 
 # ------------------------------------------------------------------------ the trio and its calculus
 
 # On a GPU the plain way is the fast way: one kernel launch makes all columns, and the whole
-# convolution is one large product.
+# convolution is one large product. Columns that would be too large are made slice by slice.
+
+
+def by_slices(plain: Any, xp: Any, a: Any, b: Any, geometry: Geometry) -> Any:
+    """`plain(xp, a, b, geometry)`, one of the trio, with columns up to `gpu.workspace_limit` bytes.
+
+    The weight gradient of a batch is the sum over its slices; the other two treat each sample by
+    itself. One sample's columns are made at once, whatever the limit.
+    """
+    summed = plain is plain_weight_grad  # then `b` has the batch too
+    C = a.shape[1] if summed else b.shape[1] * geometry.groups
+    sample = C * geometry.KH * geometry.KW * geometry.OH * geometry.OW * a.itemsize
+    slices = pieces(len(a), -(-len(a) // max(1, kernels.workspace_limit // sample)))
+    results = (plain(xp, a[part], b[part] if summed else b, geometry) for part in slices)
+    first = next(results)
+    if summed or len(slices) == 1:
+        return sum(results, first)
+    whole = empty(xp, (len(a), *first.shape[1:]), first.dtype, (1, 2, 3, 0))
+    for part, result in zip(slices, itertools.chain([first], results), strict=True):
+        whole[part] = result
+    return whole
 
 
 @Primitive
 def conv2d(xp, x, w, b, *, geometry):
     if xp is np:
         return fast.forward(x, w, b, geometry)
-    y = plain_conv2d(xp, x, w, geometry)
+    y = by_slices(plain_conv2d, xp, x, w, geometry)
     return y if b is None else y + b.reshape(-1, 1, 1)
 
 
 @Primitive
 def conv2d_input_grad(xp, dy, w, *, geometry):
-    return fast.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
+    return (fast.input_grad(dy, w, geometry) if xp is np
+        else by_slices(plain_input_grad, xp, dy, w, geometry))
 
 
 @Primitive
 def conv2d_weight_grad(xp, x, dy, *, geometry):
-    return fast.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
+    return (fast.weight_grad(x, dy, geometry) if xp is np
+        else by_slices(plain_weight_grad, xp, x, dy, geometry))
 
 
 conv2d.derivatives(
