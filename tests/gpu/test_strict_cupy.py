@@ -426,11 +426,25 @@ def test_counts_of_windows(x):
         cupy.matmul(x.T, x)
     assert counts.launches == 1  # cuBLAS reads transposes
     with counting() as counts:
-        cupy.matmul(by_strides[0, :, 0], x.T[:2])  # rows overlap, but lie as cuBLAS likes them
-    assert counts.launches == 1
+        cupy.matmul(by_strides[0, :, 0], x.T[:2])  # cuBLAS could read both, but CuPy does not ask
+    assert counts.launches == 3
     with counting() as counts:
-        cupy.matmul(x[:, ::2], x[:, :2])
+        cupy.matmul(x[:, ::2], x[:1].T)
     assert counts.launches == 2
+
+
+def test_matmul_copies_what_lies_transposed_in_a_stack(x):
+    stack = cupy.ones((4, 2, 3), "f4")
+    with counting() as counts:
+        cupy.matmul(stack, cupy.ones((4, 3, 5), "f4"))
+    assert counts.launches == 2 and counts.sizes[1:] == [4 * 2 * 5 * 4]
+    with counting() as counts:
+        cupy.matmul(stack.transpose(0, 2, 1), stack)
+    assert [event for _, event in counts.log] == ["copy for matmul", "matmul"]
+    assert counts.sizes == [4 * 6 * 4, 4 * 9 * 4] and counts.peak == sum(counts.sizes)
+    with counting() as counts:
+        cupy.matmul(stack, x.T)  # one matrix for a stack counts as one
+    assert [event for _, event in counts.log] == ["copy for matmul", "matmul"]
 
 
 @pytest.mark.parametrize(

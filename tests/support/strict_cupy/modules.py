@@ -223,21 +223,27 @@ MATMUL = signature_of(MANIFEST["cupy"]["matmul"]["sig"])
 
 
 def matmul(*args: Any, **kwargs: Any) -> ndarray:
-    """cuBLAS reads C- or Fortran-ordered matrices; another operand, such as windows, is copied."""
+    """cuBLAS reads C- or Fortran-ordered matrices; CuPy copies others, such as windows.
+
+    In a stack, an operand with more than two axes, it copies all that is not C-contiguous, also
+    what lies transposed.
+    """
     bound = bind("matmul", MATMUL, args, kwargs)
     if set(bound) - {"args", "dtype", "out"} or len(args) != 2:
         raise NotImplementedError(
             f"the stand-in for cupy's matmul takes two arrays, dtype and out, not {sorted(bound)}"
         )
+    copies = []
     for name, operand in zip("ab", args, strict=True):
         if not isinstance(operand, ndarray):
             raise TypeError(
                 f"Argument {name!r} has incorrect type (expected cupy.ndarray, got {type(operand)})"
             )
         host = unwrap(operand)
-        rows, columns = host.strides[-2:] if host.ndim > 1 else (0, host.itemsize)
-        if host.ndim > 1 and host.itemsize not in (rows, columns) and host.size:
+        stack = max(a.ndim for a in args if isinstance(a, ndarray)) > 2
+        if not (host.flags.c_contiguous or host.flags.f_contiguous and not stack):
             note("launches", "copy for matmul")
+            copies.append(core.wrap(host.copy()))  # which takes memory until the product is made
     out, dtype = bound.get("out"), bound.get("dtype")
     if isinstance(out, tuple):
         (out,) = out

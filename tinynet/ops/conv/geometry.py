@@ -5,7 +5,7 @@ OH x OW pixels out, KH x KW taps of the kernel.
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -58,6 +58,21 @@ class Geometry:
     def OW(self) -> int:
         """Columns of the output."""
         return self.out(1)
+
+    def part(self, axis: int, outputs: slice) -> "Geometry":
+        """The geometry of some outputs along an axis: the same image, seen through other padding.
+
+        Padding is negative where these outputs do not see the image to its edge:
+
+        >>> Geometry(6, 6, 3, 3).part(0, slice(2, 4)).padding
+        ((-2, 0), (0, 0))
+        """
+        first = self.padding[axis][0] - outputs.start * self.stride[axis]
+        cover = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        last = (outputs.stop - outputs.start - 1) * self.stride[axis] + cover
+        both = [*self.padding]
+        both[axis] = first, last - first - self.size[axis]
+        return replace(self, padding=(both[0], both[1]))
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
     def taps_on_image(self, axis: int) -> list[Tap]:

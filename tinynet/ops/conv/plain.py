@@ -13,7 +13,7 @@ On the CPU the maps take the fast way, in `fast`, which gives the same numbers w
 all columns; the tests hold one against the other.
 """
 
-import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,12 @@ def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
 
 # ----------------------------------------------------------------------------------- the plain trio
 
-# Comments give the sizes of the products, which are (groups, ., .).
+# Comments give the sizes of the products, which are (groups, ., .), or (., .) for one group: of a
+# stack of matrices cupy.matmul copies those that lie transposed, and it knows no TF32 there.
+
+
+def _product(xp: Any, a: Any, b: Any) -> Any:
+    return xp.matmul(a[0], b[0]) if len(a) == 1 else xp.matmul(a, b)
 
 
 def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
@@ -69,7 +74,7 @@ def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
     w = w.reshape(groups, O // groups, -1)
     cols = im2col(xp, x, geometry).reshape(groups, w.shape[2], OH * OW * N)
     # (O/groups, OH·OW·N) = (O/groups, C/groups·KH·KW) @ (.., OH·OW·N)
-    return xp.matmul(w, cols).reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
+    return _product(xp, w, cols).reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
 
 
 def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
@@ -77,7 +82,7 @@ def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
     # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
-    cols = xp.matmul(w.reshape(groups, O // groups, -1).transpose(0, 2, 1), dy)
+    cols = _product(xp, w.reshape(groups, O // groups, -1).transpose(0, 2, 1), dy)
     return col2im(xp, cols.reshape(w.shape[1] * groups, KH, KW, OH, OW, N), geometry)
 
 
@@ -89,8 +94,11 @@ def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     cols = im2col(xp, x, geometry).reshape(groups, x.shape[1] // groups * KH * KW, OH * OW * N)
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
-    # (O/groups, C/groups·KH·KW) = (O/groups, OH·OW·N) @ (.., C/groups·KH·KW)
-    return xp.matmul(dy, cols.transpose(0, 2, 1)).reshape(O, -1, KH, KW)
+    if groups == 1:  # (O, C·KH·KW) = (O, OH·OW·N) @ (OH·OW·N, C·KH·KW)
+        return xp.matmul(dy[0], cols[0].T).reshape(O, -1, KH, KW)
+    # (groups, C/groups·KH·KW, O/groups), so that dy is copied for the product, and not the columns
+    dw = xp.matmul(cols, dy.transpose(0, 2, 1))
+    return dw.transpose(0, 2, 1).reshape(O, -1, KH, KW)
 
 
 # ------------------------------------------------------------------------ the trio and its calculus
@@ -99,23 +107,34 @@ def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
 # convolution is one large product. Columns that would be too large are made slice by slice.
 
 
+# Which of x, w and dy (0, 1 and 2) are a map's arguments, and which it makes.
+_ROLES = {plain_conv2d: (0, 1, 2), plain_input_grad: (2, 1, 0), plain_weight_grad: (0, 2, 1)}
+
+
 def by_slices(plain: Any, xp: Any, a: Any, b: Any, geometry: Geometry) -> Any:
     """`plain(xp, a, b, geometry)`, one of the trio, with columns up to `gpu.workspace_limit` bytes.
 
-    The weight gradient of a batch is the sum over its slices; the other two treat each sample by
-    itself. One sample's columns are made at once, whatever the limit.
+    It slices the batch, down to single samples. If one of those has too many columns, it slices
+    the rows of its output, and then a row's pixels. One pixel's columns are made at once.
     """
-    summed = plain is plain_weight_grad  # then `b` has the batch too
-    C = a.shape[1] if summed else b.shape[1] * geometry.groups
-    sample = C * geometry.KH * geometry.KW * geometry.OH * geometry.OW * a.itemsize
-    slices = pieces(len(a), -(-len(a) // max(1, kernels.workspace_limit // sample)))
-    results = (plain(xp, a[part], b[part] if summed else b, geometry) for part in slices)
-    first = next(results)
-    if summed or len(slices) == 1:
-        return sum(results, first)
-    whole = empty(xp, (len(a), *first.shape[1:]), first.dtype, (1, 2, 3, 0))
-    for part, result in zip(slices, itertools.chain([first], results), strict=True):
-        whole[part] = result
+    first, second, made = _ROLES[plain]
+    C, O = (a.shape[1], b.shape[1]) if made == 1 else (b.shape[1] * geometry.groups, len(b))
+    N, OH, OW = sizes = len(a), geometry.OH, geometry.OW
+    pixel = C * geometry.KH * geometry.KW * a.itemsize  # bytes of an output pixel's columns
+    if pixel * math.prod(sizes) <= kernels.workspace_limit or max(sizes) == 1:
+        return plain(xp, a, b, geometry)
+    axis = next(axis for axis, size in enumerate(sizes) if size > 1)
+    fit = max(1, kernels.workspace_limit // (pixel * math.prod(sizes[axis + 1:])))
+    shapes = (N, C, *geometry.size), (O, C // geometry.groups, *geometry.kernel), (N, O, OH, OW)
+    whole = empty(xp, shapes[made], a.dtype, None if made == 1 else (1, 2, 3, 0))
+    whole[...] = 0
+    for part in pieces(sizes[axis], -(-sizes[axis] // fit)):
+        where: Any = (part, ..., part)  # in x, w and dy
+        if axis:
+            where = ..., ..., (slice(None),) * (axis + 1) + (part,)
+        view = whole[where[made]]  # of all of it, if each slice contributes to all
+        view += by_slices(plain, xp, a[where[first]], b[where[second]],
+            geometry.part(axis - 1, part) if axis else geometry)
     return whole
 
 
