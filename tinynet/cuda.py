@@ -53,8 +53,9 @@ def set_workspace_limit(num: int) -> None:
 
     The default is 256 MB. Columns, which im2col makes, are KH * KW times as large as the image, or
     smaller with a stride. A convolution whose columns would be larger computes slice by slice of
-    the batch, down to one sample, whose columns are made at once in any case. Its results are
-    those of the whole batch, to rounding. ValueError if `num` is no such int.
+    the batch; where a sample has too many columns, of the rows of its output; and then of a row's
+    pixels. The columns of one pixel, C * KH * KW numbers, are made at once, also above the limit.
+    Results are those of the whole batch, to rounding. ValueError if `num` is no such int.
     """
     if not isinstance(num, int) or isinstance(num, bool) or num < 1:
         raise ValueError(f"set_workspace_limit: expected an int of bytes from 1 up, got {num!r}")

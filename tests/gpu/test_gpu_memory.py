@@ -73,12 +73,79 @@ def test_columns_keep_to_the_limit(columns, groups, dtype, samples):
         np.testing.assert_array_equal(mine, cpu)
 
 
-def test_a_limit_below_one_sample(columns):
-    f32 = tinynet.float32
-    tinynet.cuda.set_workspace_limit(1)
-    for mine, cpu in zip(trio("cuda", 1, f32), trio("cpu", 1, f32), strict=True):
+PIXEL = 4 * 3 * 2  # elements in the columns of one output pixel: C, KH, KW
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("pixels", [1, 2, 5, 6, 7, 12, 13, 23])
+def test_a_limit_below_one_sample(columns, groups, pixels):
+    """Slices of a sample's 4 rows of 6 pixels, or of a row, with strides and padding."""
+    limit = 4 * PIXEL * pixels + 3
+    tinynet.cuda.set_workspace_limit(limit)
+    found = trio("cuda", groups, tinynet.float32)
+    assert max(columns) <= limit and sum(columns) == 3 * 7 * 4 * SAMPLE
+    slices = math.ceil(4 / (pixels // 6)) if pixels >= 6 else 4 * math.ceil(6 / pixels)
+    assert len(columns) == 3 * 7 * slices
+    for mine, cpu in zip(found, trio("cpu", groups, tinynet.float32), strict=True):
         np.testing.assert_array_equal(mine, cpu)
-    assert columns == [4 * SAMPLE] * 21
+
+
+def test_the_smallest_limit(columns):
+    """One output pixel's columns are made at once."""
+    tinynet.cuda.set_workspace_limit(1)
+    for mine, cpu in zip(*(trio(d, 1, tinynet.float32) for d in ("cuda", "cpu")), strict=True):
+        np.testing.assert_array_equal(mine, cpu)
+    assert columns == [4 * PIXEL] * (3 * 7 * 4 * 6)
+
+
+@pytest.mark.skipif(REAL_CUPY, reason="only the stand-in for cupy counts")
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_products_copy_no_columns(columns, groups):
+    """CuPy copies an operand that lies transposed in a stack of matrices."""
+    x = tinynet.ones(16, 4, 9, 9, device="cuda", requires_grad=True)
+    w = tinynet.ones(4, 4 // groups, 3, 3, device="cuda", requires_grad=True)
+    with strict_cupy.counting() as counts:
+        F.conv2d(x, w, groups=groups).sum().backward()
+    (size,) = set(columns)
+    assert size == 4 * 16 * 4 * 9 * 49 and counts.sizes.count(size) == len(columns) == 3
+    assert max(set(counts.sizes) - {size}) <= x.array.nbytes
+
+
+CASES = {
+    # images, weight, arguments of conv2d
+    "pointwise, with a stride": ((3, 4, 7, 5), (6, 4, 1, 1), {"stride": (3, 2)}),
+    "depthwise": ((5, 4, 8, 6), (8, 1, 3, 3), {"groups": 4, "padding": 1}),
+    "dilated": ((2, 3, 9, 8), (4, 3, 2, 3), {"dilation": (3, 2), "padding": (2, 1)}),
+    "more padding than kernel": ((3, 2, 3, 3), (2, 2, 2, 2), {"padding": (3, 2), "stride": 2}),
+    "one row": ((1, 2, 1, 40), (3, 2, 1, 5), {"padding": (0, 2)}),
+    "one pixel": ((3, 2, 3, 4), (5, 2, 3, 4), {}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("transposed", [False, True], ids=["conv2d", "conv_transpose2d"])
+def test_slices_of_one_sample_to_the_second_order(columns, case, transposed):
+    shape, weight_shape, options = CASES[case]
+    random = np.random.default_rng(1)
+    if transposed:  # the output of the convolution is its input
+        shape = F.conv2d(tinynet.ones(*shape), tinynet.ones(*weight_shape), **options).shape
+    arrays = [random.integers(-4, 5, s) / 2 for s in (shape, weight_shape)]
+    pixel = 8 * math.prod(weight_shape[1:]) * options.get("groups", 1)
+
+    def results(device):
+        x, w = (tinynet.tensor(a, device=device, requires_grad=True) for a in arrays)
+        y = (F.conv_transpose2d if transposed else F.conv2d)(x, w, **options)
+        first = tinynet.autograd.grad((y**2).sum(), (x, w), create_graph=True)
+        second = tinynet.autograd.grad(sum((g**2).sum() for g in first), (x, w))
+        return [t.detach().cpu().numpy() for t in (y, *first, *second)]
+
+    for pixels in (1, 3, 10):
+        columns.clear()
+        tinynet.cuda.set_workspace_limit(pixels * pixel)
+        found = results("cuda")
+        assert columns and max(columns) <= pixels * pixel
+        for mine, cpu in zip(found, results("cpu"), strict=True):
+            np.testing.assert_allclose(mine, cpu, rtol=1e-12)
 
 
 def test_an_empty_batch(columns):
