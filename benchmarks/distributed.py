@@ -7,7 +7,7 @@ of a step with communication, with the time that rank 0 waits in it. The communi
 nobody waits is hidden behind the backward pass. Then a model, fed with the times at which the
 gradient buckets were ready here, says how long a step would take on up to 64 machines of this
 speed. ``--nets LeNet-5,CIFAR`` times some of the nets. With fewer cores than ranks, give
-``--only-rank-0-computes``: the other ranks then only communicate.
+``--only-rank-0-computes``: the other ranks then sleep instead, and send when rank 0 does.
 
 MPI uses the shared memory of the machine. For a link of 1 Gbit/s between two ranks, as root and
 without touching the machine's network:
@@ -69,9 +69,9 @@ def timed(function: Callable[[], None], runs: int) -> float:
 
 def measure(
     name: str, batch: int, runs: int, computes: bool
-) -> tuple[dict[str, float], list[tuple[float, int]], dict[str, float]]:
-    """The least times of one net in seconds, for each bucket when it was ready and its bytes, and
-    the typical times.
+) -> list[tuple[dict[str, float], list[tuple[float, int]]]]:
+    """The least times of one net in seconds with the bytes of each bucket and when it was ready,
+    and the same with typical times.
 
     A bucket's time is counted from the start of the step. On a machine that does other work too,
     the typical times of a step with and without communication compare better than the least,
@@ -89,7 +89,7 @@ def measure(
 
     def step() -> None:
         if not computes:
-            return communicate() if model._averaging else None
+            return communicate(pace) if model._averaging else None
         loss = F.cross_entropy(model(x), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -99,13 +99,22 @@ def measure(
         with model.no_sync():
             step()
 
-    def communicate() -> None:
+    def communicate(times: list[float] | None = None) -> None:
+        """Send the buckets at `times` from now, by default at once, and receive them."""
+        start = time.perf_counter()
         channel.broadcast(list(model.buffers()))
-        for bucket in reducer.buckets:
+        for i, bucket in enumerate(reducer.buckets):
+            while times and time.perf_counter() < start + times[i]:
+                time.sleep(5e-4)
+                channel.group.progress()
             bucket.send(channel)
         for bucket in reducer.buckets:
             bucket.receive(channel.group.size)
 
+    # If the other ranks sent at once, two of them could keep the link of a third busy that rank 0
+    # needs. So they send when rank 0 does: first when it did in the warm-up, then in each round
+    # when it did in the one before.
+    pace: list[float] = []
     ready: dict[int, list[float]] = {}
     begun: float | None = None  # when the step began, if it is one that is watched
 
@@ -139,16 +148,18 @@ def measure(
         timed(function, 3)
     rounds: dict[str, list[float]] = {label: [] for label in functions}
     for _ in range(8):  # in turns, so that whatever else the machine does hits all of them
+        recent = [statistics.median(ready[i][-runs:]) for i in range(len(reducer.buckets))]
+        pace = channel.group.comm.bcast(recent)
         for label, function in functions.items():
             rounds[label].append(timed(function, runs))
     channel.group.wait = wait  # type: ignore[method-assign]
-    times = {label: min(values) for label, values in rounds.items()} | {
-        "waiting": sorted(waits)[len(waits) // 2]
-    }
-    buckets = [
-        (lower_quartile(ready[i]), bucket.flat.nbytes) for i, bucket in enumerate(reducer.buckets)
-    ]
-    return times, buckets, {label: statistics.median(values) for label, values in rounds.items()}
+    found = []
+    for of_rounds, of_steps in ((min, lower_quartile), (statistics.median, statistics.median)):
+        times = {label: of_rounds(values) for label, values in rounds.items()}
+        times["waiting"] = statistics.median(waits)
+        sizes = [bucket.flat.nbytes for bucket in reducer.buckets]
+        found.append((times, [(of_steps(ready[i]), size) for i, size in enumerate(sizes)]))
+    return found
 
 
 def message(size: float, nodes: int, link: float) -> float:
@@ -188,7 +199,7 @@ def compare(found: dict, ranks: int, link: float, say: Callable[[str], None]) ->
     say(f"\nPredicted and measured, {ranks} hosts, links of {link / 1e6:g} Mbit/s, ms\n")
     say("| net | communication: predicted | measured | step: predicted | measured | off by |")
     say("|" + " --- |" * 6)
-    for name, (_, buckets, times) in found.items():
+    for name, (_, (times, buckets)) in found.items():
         alone = sum(message(size, ranks, link) for _, size in buckets)
         step = modelled(times["alone"], buckets, ranks, link, MOVING)
         seconds = alone, times["communication"], step, times["step"]
@@ -225,12 +236,9 @@ def main() -> None:
     say("| " + head.replace(", ", " | ") + " |\n|" + " --- |" * 8)
     found = {}
     for name in options.nets.split(","):
-        times, buckets, _ = found[name] = measure(
-            name,
-            options.batch,
-            options.runs,
-            distributed.get_rank() == 0 or not options.only_rank_0_computes,
-        )
+        computes = distributed.get_rank() == 0 or not options.only_rank_0_computes
+        found[name] = measure(name, options.batch, options.runs, computes)
+        times, buckets = found[name][0]
         hidden = 1 - times["waiting"] / times["communication"]
         row = [
             name,
@@ -245,7 +253,7 @@ def main() -> None:
     say(f"\nModel: {LATENCY * 1e6:.0f} µs latency; ms per step, a node having a rank's samples\n")
     columns = " | ".join(f"{nodes}" for nodes in NODES)
     say(f"| net | link | {columns} | of the sum of 64 |\n|" + " --- |" * (len(NODES) + 3))
-    for name, (times, buckets, _) in found.items():
+    for name, ((times, buckets), _) in found.items():
         for link, speed in LINKS.items():
             steps = [modelled(times["alone"], buckets, nodes, speed) for nodes in NODES]
             say(

@@ -4,7 +4,8 @@
 
 As root, on Linux. It makes hosts on this machine, as network namespaces whose links are held to a
 rate, runs benchmarks/distributed.py on them with one rank on each, and prints predicted and
-measured times. Only rank 0 computes, because the hosts share the cores of this machine.
+measured times. Only rank 0 computes, because the hosts share the cores of this machine; the others
+sleep as long.
 """
 
 from __future__ import annotations
