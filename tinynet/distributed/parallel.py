@@ -146,19 +146,11 @@ class _Channel:
             first = part[0].array
             with computing(first), no_grad():
                 flat = to_mpi(array_module(first).concatenate([t.array.reshape(-1) for t in part]))
-                self.send(flat)
+                self.group.start(_NAME, self.comm, flat).wait()
                 if self.group.rank > 0:
                     received = _split(to_device(flat, device_of(first)), part)
                     for t, values in zip(part, received, strict=True):
                         t.copy_(Tensor._wrap(values))
-
-    def send(self, buffer: Any) -> None:
-        """Fill `buffer` with rank 0's values."""
-        self.group.start(_NAME, self.comm, buffer).wait()
-
-    def add(self, buffer: Any) -> Work:
-        """Start to sum `buffer` over the ranks."""
-        return self.group.start(_NAME, self.comm, buffer, ReduceOp.SUM)
 
 
 def _alike(tensors: list[Any]) -> list[list[Any]]:
@@ -180,14 +172,7 @@ def _check_same(channel: _Channel, module: Module) -> None:
     named = [*module.named_parameters(), *module.named_buffers()]
     own = [f"{name}, {tuple(t.shape)} {t.dtype}{', learned' * t.requires_grad}"
            for name, t in named]
-    text = "\n".join(own).encode()
-    length = np.array([len(text)], np.int64)
-    channel.send(length)
-    buffer = np.zeros(int(length[0]), np.uint8)
-    if channel.group.rank == 0:
-        buffer[:] = np.frombuffer(text, np.uint8)
-    channel.send(buffer)
-    first = buffer.tobytes().decode().split("\n")
+    first = channel.comm.bcast(own)
     for here, there in zip([*own, "nothing more"], [*first, "nothing more"], strict=False):
         if here != there:
             raise RuntimeError(f"{_NAME}: the model of rank {channel.group.rank} is not that of "
@@ -229,7 +214,7 @@ class _Bucket:
         with computing(self.flat):
             self.flat[self.elements :] = on_device_of(self.flat, self.used)
         self.buffer = to_mpi(self.flat)
-        self.work = channel.add(self.buffer)
+        self.work = channel.group.start(_NAME, channel.comm, self.buffer, ReduceOp.SUM)
 
     def receive(self, ranks: int) -> None:
         """Write the averages into the parameters' gradients."""

@@ -234,14 +234,14 @@ def matmul(*args: Any, **kwargs: Any) -> ndarray:
             f"the stand-in for cupy's matmul takes two arrays, dtype and out, not {sorted(bound)}"
         )
     copies = []
+    in_stack = max(getattr(a, "ndim", 0) for a in args) > 2
     for name, operand in zip("ab", args, strict=True):
         if not isinstance(operand, ndarray):
             raise TypeError(
                 f"Argument {name!r} has incorrect type (expected cupy.ndarray, got {type(operand)})"
             )
         host = unwrap(operand)
-        stack = max(a.ndim for a in args if isinstance(a, ndarray)) > 2
-        if not (host.flags.c_contiguous or host.flags.f_contiguous and not stack):
+        if not (host.flags.c_contiguous or (host.flags.f_contiguous and not in_stack)):
             note("launches", "copy for matmul")
             copies.append(core.wrap(host.copy()))  # which takes memory until the product is made
     out, dtype = bound.get("out"), bound.get("dtype")

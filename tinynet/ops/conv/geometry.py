@@ -67,12 +67,10 @@ class Geometry:
         >>> Geometry(6, 6, 3, 3).part(0, slice(2, 4)).padding
         ((-2, 0), (0, 0))
         """
-        first = self.padding[axis][0] - outputs.start * self.stride[axis]
-        cover = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        last = (outputs.stop - outputs.start - 1) * self.stride[axis] + cover
-        both = [*self.padding]
-        both[axis] = first, last - first - self.size[axis]
-        return replace(self, padding=(both[0], both[1]))
+        padding, (before, after), n = [*self.padding], self.padding[axis], self.out(axis)
+        before -= outputs.start * self.stride[axis]
+        padding[axis] = before, after - (n - outputs.stop) * self.stride[axis]
+        return replace(self, padding=(padding[0], padding[1]))
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
     def taps_on_image(self, axis: int) -> list[Tap]:
@@ -89,7 +87,6 @@ class Geometry:
             shift = k * self.dilation[axis] - self.padding[axis][0]  # of output 0's pixel
             first, last = max(0, -(shift // stride)), min(n, -((shift - size) // stride))
             if first < last:
-                end = (last - 1) * stride + shift + 1
-                pixels = slice(first * stride + shift, end, stride)
+                pixels = slice(first * stride + shift, (last - 1) * stride + shift + 1, stride)
                 taps.append(Tap(k, slice(first, last), pixels))
         return taps

@@ -53,8 +53,7 @@ def _centred(xp: Any, x: Any, c: slice, offset: Any) -> Any:
     """The groups `c` of x (H, G, W, N) less their offset, in scratch memory if there is any."""
     if offset is None:
         return x[:, c]
-    out = scratch(xp, "centred", x[:, c].shape, x.dtype)
-    return xp.subtract(x[:, c], offset[c, None], out=out)
+    return xp.subtract(x[:, c], offset[c, None], out=scratch(xp, "centred", x[:, c].shape, x.dtype))
 
 
 def _sums(xp: Any, a: Any, b: Any, per_sample: bool) -> Any:

@@ -97,8 +97,7 @@ def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
     if groups == 1:  # (O, C·KH·KW) = (O, OH·OW·N) @ (OH·OW·N, C·KH·KW)
         return xp.matmul(dy[0], cols[0].T).reshape(O, -1, KH, KW)
     # (groups, C/groups·KH·KW, O/groups), so that dy is copied for the product, and not the columns
-    dw = xp.matmul(cols, dy.transpose(0, 2, 1))
-    return dw.transpose(0, 2, 1).reshape(O, -1, KH, KW)
+    return xp.matmul(cols, dy.transpose(0, 2, 1)).transpose(0, 2, 1).reshape(O, -1, KH, KW)
 
 
 # ------------------------------------------------------------------------ the trio and its calculus
@@ -129,11 +128,10 @@ def by_slices(plain: Any, xp: Any, a: Any, b: Any, geometry: Geometry) -> Any:
     whole = empty(xp, shapes[made], a.dtype, None if made == 1 else (1, 2, 3, 0))
     whole[...] = 0
     for part in pieces(sizes[axis], -(-sizes[axis] // fit)):
-        where: Any = (part, ..., part)  # in x, w and dy
-        if axis:
-            where = ..., ..., (slice(None),) * (axis + 1) + (part,)
-        view = whole[where[made]]  # of all of it, if each slice contributes to all
-        view += by_slices(plain, xp, a[where[first]], b[where[second]],
+        # where the slice lies in x, w and dy
+        at: Any = (..., ..., (slice(None),) * (axis + 1) + (part,)) if axis else (part, ..., part)
+        view = whole[at[made]]
+        view += by_slices(plain, xp, a[at[first]], b[at[second]],
             geometry.part(axis - 1, part) if axis else geometry)
     return whole
 
