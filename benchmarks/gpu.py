@@ -706,7 +706,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the two files")
-    parser.add_argument("--minutes", type=float, default=10, help="at most so long, in all")
+    parser.add_argument("--minutes", type=float, default=9.5, help="at most so long, in all")
     parser.add_argument("--dry", action="store_true", help="tiny sizes, on the stand-in for cupy")
     parser.add_argument("--part", choices=list(PARTS), help="run one part in this process")
     parser.add_argument("--rows", type=Path, help="file for the rows of that part")

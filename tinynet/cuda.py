@@ -6,7 +6,6 @@
 from typing import Any
 
 from .arrays import as_device, gpu, load_cupy
-from .ops.arguments import as_int
 
 
 def is_available() -> bool:
@@ -56,10 +55,11 @@ def set_workspace_limit(num: int) -> None:
     smaller with a stride. A convolution whose columns would be larger computes slice by slice of
     the batch; where a sample has too many columns, of the rows of its output; and then of a row's
     pixels. The columns of one pixel, C * KH * KW numbers, are made at once, also above the limit.
-    Results are those of the whole batch, to rounding. ValueError if `num` is below 1, TypeError if
-    it is no int.
+    Results are those of the whole batch, to rounding. ValueError if `num` is no such int.
     """
-    gpu.workspace_limit = as_int("set_workspace_limit", "num, in bytes,", num, 1)
+    if not isinstance(num, int) or isinstance(num, bool) or num < 1:
+        raise ValueError(f"set_workspace_limit: expected an int of bytes from 1 up, got {num!r}")
+    gpu.workspace_limit = num
 
 
 def get_workspace_limit() -> int:

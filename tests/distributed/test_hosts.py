@@ -30,11 +30,11 @@ def three(tmp_path_factory):
         yield made
 
 
-def start(on, count, *arguments, each=1):
-    """Start distributed_ranks.py on the first hosts, from the first, with `each` ranks on each."""
+def start(on, count, *arguments, each=1, program=ranks_program.__file__):
+    """Start a program on the first hosts, from the first of them, with `each` ranks on each."""
     names = on.names[:count]
     command = on_hosts(on.shell, names, each, on.folder)
-    words = map(str, [*command, sys.executable, ranks_program.__file__, *arguments])
+    words = map(str, [*command, sys.executable, program, *arguments])
     return subprocess.Popen(
         [on.shell, names[0], f"cd {shlex.quote(str(ROOT))} && {shlex.join(words)}"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -86,6 +86,20 @@ def test_hosts_train_to_the_weights_of_one(three, tmp_path, count, each):
     files = [tmp_path / f"float64-{rank}.safetensors" for rank in range(ranks)]
     assert len({file.read_bytes() for file in files}) == 1, "the hosts' weights differ"
     same(files[0], model)
+
+
+def test_the_example_trains_to_the_weights_of_one_host(three, tmp_path, folder_of_digits):
+    digits, weights = folder_of_digits(250, 60), []
+    for hosts_of_it, each in ((2, 1), (1, 2)):
+        out = tmp_path / f"{hosts_of_it}"
+        options = ["--data", digits, "--epochs", 2, "--out", out]
+        program = ROOT / "examples/mnist_resumable.py"
+        run = start(three, hosts_of_it, *options, each=each, program=program)
+        said, errors = finish(run, three)
+        assert run.returncode == 0, errors
+        assert said.count("test accuracy") == 2, "rank 0 alone reports"
+        weights.append((out / "mnist.safetensors").read_bytes())
+    assert weights[0] == weights[1]
 
 
 def cut_off(three, name, run):

@@ -41,6 +41,10 @@ def environment(folder, *missing):
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
+def heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder, *options, missing=()):
     return subprocess.Popen(
         [sys.executable, str(PROGRAM), *options, "--out", str(folder / "found")],
@@ -49,6 +53,8 @@ def start(folder, *options, missing=()):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background jobs ignore SIGINT, and so would what they start
+        preexec_fn=None if os.name == "nt" else heed_ctrl_c,
     )
 
 
