@@ -67,8 +67,8 @@ class Geometry:
         >>> Geometry(6, 6, 3, 3).part(0, slice(2, 4)).padding
         ((-2, 0), (0, 0))
         """
-        padding, (before, after), step = [*self.padding], self.padding[axis], self.stride[axis]
-        padding[axis] = before - outputs.start * step, after - (self.out(axis) - outputs.stop) * step
+        padding, (near, far), step = [*self.padding], self.padding[axis], self.stride[axis]
+        padding[axis] = near - outputs.start * step, far - (self.out(axis) - outputs.stop) * step
         return replace(self, padding=(padding[0], padding[1]))
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
