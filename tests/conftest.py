@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,26 @@ from real_cupy import REAL_CUPY
 
 import tinynet
 from tinynet.data.mnist import idx_header
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite, or folders of it, on up to four cores (pytest-xdist, if it is there).
+
+    Files, single tests and what one watches (-s, --pdb, --collect-only) run in one process; -n
+    decides for itself.
+    """
+    option, is_worker = config.option, "PYTEST_XDIST_WORKER" in os.environ
+    watched = option.capture == "no" or option.usepdb or option.collectonly
+    one = is_worker or watched or not all(map(os.path.isdir, option.file_or_dir))
+    if getattr(option, "numprocesses", 0) is None and not one:
+        option.numprocesses, option.maxprocesses, option.dist = "auto", 4, "worksteal"
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what lives as long as the suite: the tests, PyTorch."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

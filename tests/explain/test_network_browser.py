@@ -231,7 +231,7 @@ def test_a_click_on_a_convolutions_cell_opens_the_real_numbers(page):
     np.testing.assert_allclose(page.grid("w"), w.reshape(3, 3), rtol=5e-3)
     page.driver.switch_to.default_content()
     page.one(".tn-frame-close").click()
-    assert not page.all(".tn-frame")
+    wait_for(page, "body:not(:has(.tn-frame))")  # a dialog says a moment later that it is closed
     page.one(".tn-near-map").click()  # the same, for the cell in the middle
     text = wait_for(page, ".tn-frame iframe[srcdoc]").get_attribute("srcdoc")
     assert "data=x:1x1x" in text

@@ -173,28 +173,32 @@ class Page:
             )
         }
 
-    def violations(self) -> list[tuple[str, list[str]]]:
-        """What axe-core finds: the rule and the first nodes that break it."""
+    def violations(self, *rules: str) -> list[tuple[str, list[str]]]:
+        """What axe-core finds, by these rules or by all: a rule and nodes that break it."""
         if self.script("return typeof axe") == "undefined":
             self.script(AXE.read_text(encoding="utf-8"))
         return [
             (rule, nodes)
             for rule, nodes in self.driver.execute_async_script(
-                """const done = arguments[0];
-                axe.run({ resultTypes: ["violations"] }).then(({ violations }) =>
+                """const [rules, done] = arguments, chosen = rules.length ? { runOnly: rules } : {};
+                axe.run({ resultTypes: ["violations"], ...chosen }).then(({ violations }) =>
                     done(violations.map(({ id, nodes }) =>
-                        [id, nodes.slice(0, 3).map(({ html }) => html.slice(0, 120))])))"""
+                        [id, nodes.slice(0, 3).map(({ html }) => html.slice(0, 120))])))""",
+                rules,
             )
         ]
 
     def violations_light_and_dark(self) -> list[tuple[str, str, list[str]]]:
-        """The same in light and in dark; the page should have no motion, or colours are halfway."""
+        """The same in light and, for the rules about colours, in dark.
+
+        The page should have no motion, or colours are halfway.
+        """
         width, height, media = self.window
         found = []
-        for scheme in ("light", "dark"):
+        for scheme, rules in (("light", ()), ("dark", ("color-contrast", "link-in-text-block"))):
             self.screen(width, height, **{**media, "prefers_color_scheme": scheme})
             dark = self.script("return matchMedia('(prefers-color-scheme: dark)').matches")
             assert dark == (scheme == "dark")
-            found += [(scheme, *violation) for violation in self.violations()]
+            found += [(scheme, *violation) for violation in self.violations(*rules)]
         self.screen(width, height, **media)
         return found
