@@ -201,7 +201,7 @@ def tests(job: Job) -> None:
 
     chosen = ["tests/gpu/test_gpu_budget.py", "-k", "lenet_step"] if job.dry else ["tests/gpu"]
     os.chdir(ROOT)
-    arguments = [*chosen, "-q", "-p", "no:cacheprovider", "--no-header"]
+    arguments = [*chosen, "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
     status = importlib.import_module("pytest").main(arguments, plugins=[count := Count()])
     say_file(count.file)
     if status not in (0, 1):  # 1: some failed, which the rows say

@@ -29,7 +29,7 @@ from tinynet.distributed import ReduceOp
 from tinynet.nn.parallel import DistributedDataParallel
 from tinynet.utils.data import DataLoader, DistributedSampler, TensorDataset
 
-LIMIT = 60
+LIMIT = 180  # seconds; ranks that share a busy machine are slow, and timing decides no test
 
 
 def start(ranks, *command, **environment):

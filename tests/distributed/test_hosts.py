@@ -21,7 +21,7 @@ import tinynet
 
 NO_HOSTS = why_not()
 pytestmark = [pytest.mark.skipif(bool(NO_HOSTS), reason=NO_HOSTS or "it can"), needs_mpi]
-LIMIT = 60
+LIMIT = 180  # seconds; ranks that share a busy machine are slow, and timing decides no test
 
 
 @pytest.fixture(scope="module")
