@@ -11,7 +11,7 @@ import numpy as np
 from .. import creation
 from ..arrays import Device, Generator
 from ..ops import shapes
-from ..ops.arguments import as_list, as_number, as_random
+from ..ops.arguments import array_of, as_list, as_number, as_random
 from ..tensor import Tensor
 
 __all__ = ["ConcatDataset", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
@@ -110,11 +110,8 @@ def _as_indices(function: str, indices: Any) -> np.ndarray:
     if isinstance(indices, Tensor):
         indices = indices.numpy(force=True)
     items = indices if isinstance(indices, np.ndarray) else as_list(function, "indices", indices)
-    try:
-        array = np.asarray(items)
-    except ValueError:  # lists of different lengths
-        array = np.empty((0, 0))
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+    array = array_of(items)
+    if array is None or array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise TypeError(f"{function}: indices must be a sequence of ints, got {indices!r:.60}")
     return array.astype(np.int64)
 
