@@ -22,6 +22,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -75,6 +76,10 @@ class Job:
             self.say(what, measure(), unit)
         except Exception as error:
             self._write({"what": what, "failed": reason(error)})
+
+    def time(self, what: str, step: Callable[[], Any], finish: Callable[[], Any]) -> None:
+        """A row with the time of a step."""
+        self.attempt(what, "ms", lambda: milliseconds(step, finish, self.seconds))
 
     def _write(self, row: dict[str, Any]) -> None:
         with self.rows.open("a", encoding="utf-8") as file:
@@ -224,15 +229,12 @@ def steps(job: Job, net: str) -> None:
             continue
         if batch == batches[0]:
             job.say(f"{row}: first step, which compiles the kernels", first, "ms")
-        finish = tinynet.cuda.synchronize
-        measure = functools.partial(milliseconds, step, finish, job.seconds)
-        job.attempt(f"{row}: tinynet, GPU", "ms", measure)
+        job.time(f"{row}: tinynet, GPU", step, tinynet.cuda.synchronize)
         job.attempt(f"{row}: tinynet, GPU, peak memory", "MB", lambda step=step: peak_mb(step))
         job.attempt(f"{row}: tinynet, GPU, waits", "", lambda step=step: waits(step))
     for batch in batches:
         step = training_step(tinynet, net, batch)["step"]
-        measure = functools.partial(milliseconds, step, nothing, job.seconds)
-        job.attempt(f"{net}, batch {batch}: tinynet, CPU", "ms", measure)
+        job.time(f"{net}, batch {batch}: tinynet, CPU", step, nothing)
 
 
 def peak_mb(step: Callable[[], Any]) -> float:
@@ -274,8 +276,8 @@ def tf32(job: Job) -> None:
     for net in ("CIFAR", "ResNet") if not job.dry else ("LeNet-5",):
         for batch in job.batches[1:]:
             step = training_step(tinynet, net, batch, to_gpu)["step"]
-            measure = functools.partial(milliseconds, step, tinynet.cuda.synchronize, job.seconds)
-            job.attempt(f"{net}, batch {batch}: tinynet, GPU, TF32", "ms", measure)
+            row = f"{net}, batch {batch}: tinynet, GPU, TF32"
+            job.time(row, step, tinynet.cuda.synchronize)
 
 
 def columns(job: Job) -> None:
@@ -285,8 +287,7 @@ def columns(job: Job) -> None:
         tinynet.cuda.set_workspace_limit(limit * MB)
         row = f"{net}, batch {batch}, columns up to {limit} MB"
         step = training_step(tinynet, net, batch, to_gpu)["step"]
-        measure = functools.partial(milliseconds, step, tinynet.cuda.synchronize, job.seconds)
-        job.attempt(row, "ms", measure)
+        job.time(row, step, tinynet.cuda.synchronize)
         job.attempt(f"{row}, peak memory", "MB", lambda step=step: peak_mb(step))
 
 
@@ -360,20 +361,30 @@ def digits(job: Job) -> tuple[np.ndarray, np.ndarray]:
     return images, shipped.targets.numpy()[rows]
 
 
-def torch_epoch(torch: Any, job: Job, to: Any, finish: Any) -> float:
-    images, labels = (to(torch.from_numpy(array)) for array in digits(job))
-    model = to(example(torch.nn))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    for measured in (False, True):
+def epoch_seconds(
+    framework: Any, model: Any, batches: Callable[[], Any], finish: Callable[[], Any]
+) -> float:
+    """The time of training on all images and labels of `batches()`, after two to warm up."""
+    optimizer = framework.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    for count in (2, None):
         start = time.perf_counter()
-        order = torch.randperm(len(images), device=images.device)
-        for rows in order.split(job.epoch_batch)[: None if measured else 2]:
-            loss = torch.nn.functional.cross_entropy(model(images[rows]), labels[rows])
+        for x, labels in itertools.islice(batches(), count):
+            loss = framework.nn.functional.cross_entropy(model(x), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         finish()
     return round(time.perf_counter() - start, 3)
+
+
+def torch_epoch(torch: Any, job: Job, to: Any, finish: Any) -> float:
+    images, labels = (to(torch.from_numpy(array)) for array in digits(job))
+
+    def batches() -> Any:
+        order = torch.randperm(len(images), device=images.device)
+        return ((images[rows], labels[rows]) for rows in order.split(job.epoch_batch))
+
+    return epoch_seconds(torch, to(example(torch.nn)), batches, finish)
 
 
 def epoch(job: Job) -> None:
@@ -390,20 +401,8 @@ def epoch(job: Job) -> None:
 def one_epoch(job: Job, arrays: Any, data_on: str, device: str) -> float:
     data = TensorDataset(*[tinynet.tensor(array, device=data_on) for array in arrays])
     loader = DataLoader(data, job.epoch_batch, shuffle=True, device=device)
-    model = example(tinynet.nn).to(device)
-    optimizer = tinynet.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     finish = tinynet.cuda.synchronize if device == "cuda" else nothing
-    for measured in (False, True):
-        start = time.perf_counter()
-        for number, (x, labels) in enumerate(loader):
-            if number == 2 and not measured:
-                break
-            loss = tinynet.nn.functional.cross_entropy(model(x), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        finish()
-    return round(time.perf_counter() - start, 3)
+    return epoch_seconds(tinynet, example(tinynet.nn).to(device), lambda: iter(loader), finish)
 
 
 def counts(job: Job) -> None:

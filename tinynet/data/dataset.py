@@ -109,8 +109,8 @@ def _as_indices(function: str, indices: Any) -> np.ndarray:
     """`indices` as an int64 array (N,); TypeError unless they are a sequence of ints."""
     if isinstance(indices, Tensor):
         indices = indices.numpy(force=True)
-    items = indices if isinstance(indices, np.ndarray) else as_list(function, "indices", indices)
-    array = array_of(items)
+    array = indices if isinstance(indices, np.ndarray) else array_of(
+        as_list(function, "indices", indices))
     if array is None or array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise TypeError(f"{function}: indices must be a sequence of ints, got {indices!r:.60}")
     return array.astype(np.int64)
