@@ -230,8 +230,7 @@ class Node:
                 for position in primitive.rules[i].keeps:
                     if position not in self.kept:
                         v = result if position < 0 else inputs[position]
-                        vertex = None if position < 0 else parents[position]
-                        self.kept[position] = keep(v, vertex)
+                        self.kept[position] = keep(v, None if position < 0 else parents[position])
         if primitive.copies:
             copy_before_changes(self)
 

@@ -90,8 +90,7 @@ class Recorded(Writable):
         >>> x.grad
         tensor([2., 4.])
         """
-        directions = None if gradient is None else [gradient]
-        backward(self, directions, retain_graph, create_graph, inputs)
+        backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
 
     register_post_accumulate_grad_hook = hooks.register_post_accumulate_grad_hook
 

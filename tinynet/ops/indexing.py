@@ -1,6 +1,5 @@
 """Picking elements: indexing, gather, index_select, and their adjoints."""
 
-import operator
 import warnings
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from ..arrays import array_module, computing
 from ..autograd import cast, Primitive, Variable
-from .arguments import as_dim, as_tensor_of, of_tensor
+from .arguments import array_of, as_dim, as_tensor_of, index_of, of_tensor
 
 # ----------------------------------------------------------------------------------- primitives
 
@@ -174,19 +173,19 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         part = np.asarray(part)
     if _is_array(part) and (part.ndim or part.dtype == bool):
         return _as_array(name, array, part)
-    try:
-        return operator.index(part.item() if _is_array(part) else part)
-    except TypeError:
+    number = index_of(part.item() if _is_array(part) else part)
+    if number is None:
         rule = "an index is an int, a slice, None, ..., or a tensor of ints or bools"
-        raise IndexError(f"{name}: {rule}; got {type(part).__name__}") from None
+        raise IndexError(f"{name}: {rule}; got {type(part).__name__}")
+    return number
 
 
 def _as_slice(name: str, part: slice) -> slice:
-    ends = part.start, part.stop, part.step
-    try:
-        start, stop, step = [None if n is None else operator.index(n) for n in ends]
-    except TypeError:
-        raise TypeError(f"{name}: the ends of a slice must be ints or None, got {part!r}") from None
+    ends = [part.start, part.stop, part.step]
+    ends = [n if n is None or type(n) is int else index_of(n, otherwise="") for n in ends]
+    if "" in ends:
+        raise TypeError(f"{name}: the ends of a slice must be ints or None, got {part!r}")
+    start, stop, step = ends
     if step is not None and step <= 0:
         raise ValueError(f"{name}: the step of a slice must be positive, got {step}; use flip")
     return slice(start, stop, step)
@@ -202,11 +201,11 @@ def _as_array(name: str, array: Any, part: Any) -> Any:
 
 
 def _listed(name: str, part: Any) -> np.ndarray:
-    try:
-        return np.asarray(part, dtype=None if len(part) else np.int64)
-    except ValueError:
+    array = array_of(part, None if len(part) else np.int64)
+    if array is None:
         rule = "the lists in an index must form a box"
-        raise IndexError(f"{name}: {rule}, got {part!r:.60}") from None
+        raise IndexError(f"{name}: {rule}, got {part!r:.60}")
+    return array
 
 
 # ------------------------------------------------------------------------- does the index fit?

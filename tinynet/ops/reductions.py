@@ -106,8 +106,7 @@ _mean.derivatives(a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims)
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = as_floating("mean", input, dtype)
-    dims = _dims("mean", input, dim, keepdim)
-    return _average(input, dims, keepdim)
+    return _average(input, _dims("mean", input, dim, keepdim), keepdim)
 
 
 def _average(input: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -279,9 +278,8 @@ def _extreme(name: str, over, index, of_two: Callable[..., Any], input, dim, kee
     if ndim == 0:
         return MinMax(clone(input), _index_of(name, index, input, None, False))
     indices = _extreme_over(name, index, input, (dim,), True)
-    values = pick(input, indices=indices.array, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
-    found = values, input._make(indices.array.copy())
+    found = pick(input, indices=indices.array, dim=dim), input._make(indices.array.copy())
     return MinMax(*[_without(tensor, (dim,), keepdim) for tensor in found])
 
 
@@ -326,8 +324,7 @@ def _index_of(name: str, index: Primitive, input: Any, dim: Any, keepdim: bool) 
     ndim = input.array.ndim
     dim = dim if dim is None else as_dim(name, dim, ndim)
     if dim is None or not ndim:
-        flat = _reshape(input, shape=(input.array.size,))
-        found = _extreme_over(name, index, flat, (0,), True)
+        found = _extreme_over(name, index, _reshape(input, shape=(input.array.size,)), (0,), True)
         return _reshape(found, shape=(1,) * ndim if keepdim else ())
     return _extreme_over(name, index, input, (dim,), keepdim)
 

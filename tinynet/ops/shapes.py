@@ -321,8 +321,7 @@ def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     given = _tensors("stack", tensors)
     shapes = [v.array.shape for v in given]
     if len(set(shapes)) != 1:
-        listed = ", ".join(map(str, shapes))
-        raise ValueError(f"stack: all shapes must be the same, got {listed}")
+        raise ValueError(f"stack: all shapes must be the same, got {', '.join(map(str, shapes))}")
     dim = as_dim("stack", dim, len(shapes[0]) + 1)
     shape = (*shapes[0][:dim], 1, *shapes[0][dim:])
     return _cat(*[_reshape(v, shape=shape) for v in given], dim=dim)
@@ -375,8 +374,7 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 def unbind(input: Variable, dim: int = 0) -> tuple[Any, ...]:
     """The slices along `dim`, without that dimension."""
     before = (slice(None),) * _dim_to_cut("unbind", dim, input)
-    size = input.array.shape[len(before)]
-    return tuple([select(input, index=(*before, i)) for i in range(size)])
+    return tuple([select(input, index=(*before, i)) for i in range(input.array.shape[len(before)])])
 
 
 def _dim_to_cut(name: str, dim: Any, input: Variable) -> int:
