@@ -96,13 +96,14 @@ class Recorded(Writable):
 
     def detach(self) -> Any:
         """The same values in the same memory, cut off from the graph."""
-        tensor = self._make(self.array)
+        tensor = self.data
         tensor._version = self._version
         return tensor
 
     @property
     def data(self) -> Any:
         """Like `detach`, but `backward` doesn't notice changes. It can be set to new values."""
+        self._settle()
         return self._make(self.array)
 
     @data.setter

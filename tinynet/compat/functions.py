@@ -107,7 +107,8 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     """The `k` largest (or smallest) along `dim`, and their indices, always in order."""
     size = input.shape[as_dim("topk", dim, input.ndim)] if input.ndim else 1
     k = as_int("topk", "k", k, 0, size + 1)
-    return MinMax(*[v.narrow(dim, 0, k) if v.ndim else v for v in sort(input, dim, largest)])
+    ordered = sort(input, dim, largest)
+    return MinMax(*[v.narrow(dim, 0, k).clone() if v.ndim else v for v in ordered])
 
 
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:

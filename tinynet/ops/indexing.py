@@ -22,6 +22,7 @@ def is_basic(index: tuple[Any, ...]) -> bool:
 
 select = Primitive(  # x[index] for a basic index; without ..., one element would be a copy
     lambda xp, a, *, index: a[index if ... in index else (*index, ...)], name="select", view=True)
+part = Primitive(select.forward, name="select", view="inside")
 # (numpy would lay out x[:, [0, 1]] with the positions first)
 _index = Primitive(lambda xp, a, *, index: xp.asarray(a[index], order="C"), name="index")
 
@@ -38,8 +39,8 @@ def _unindex(xp, a, *, index, shape):
     return out
 
 
-select.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
-_index.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
+for _picking in (select, part, _index):
+    _picking.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
 _unindex.derivatives(
     a=lambda g, index: select(g, index=index) if is_basic(index) else _index(g, index=index))
 

@@ -218,16 +218,20 @@ class MinMax(NamedTuple):
     indices: Any
 
 
+def _over(method: str, name: str) -> Primitive:
+    """The primitive called `name` that is this method of arrays."""
+    return Primitive(
+        lambda xp, a, *, dims, keepdim: xp.asarray(
+            getattr(a, method)(axis=dims, keepdims=keepdim), order="C"), name=name)
+
+
 def _extreme_and_index(name: str) -> tuple[Primitive, Primitive, Primitive]:
     """The primitives that find the extreme of all, that over some dims, and its first index."""
-
-    def over(xp, a, *, dims, keepdim):
-        return getattr(a, name)(axis=dims, keepdims=keepdim)
 
     def first_index(xp, a, *, dims, keepdim):
         return getattr(xp, f"arg{name}")(a, axis=dims[0], keepdims=keepdim)
 
-    of_all, over_dims = Primitive(over, name=name), Primitive(over, name=f"a{name}")
+    of_all, over_dims = _over(name, name), _over(name, f"a{name}")
     # Elements that equal the extreme share its gradient. A nan equals nothing: the nans share it if
     # the extreme of all is one; over dims, all gradients are 0 / 0 = nan then. So does PyTorch.
     of_all.derivatives(a=lambda g, y, a, dims: _shared(g, y, a, dims, isnan(a)))
@@ -348,8 +352,7 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def _truth(name: str, which: str) -> Any:
-    found = Primitive(
-        lambda xp, a, *, dims, keepdim: getattr(a, name)(axis=dims, keepdims=keepdim), name=name)
+    found = _over(name, name)
 
     def truth(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         as_bool(name, "keepdim", keepdim)
