@@ -1,4 +1,4 @@
-"""The four nets of the benchmarks, built by PyTorch's names from the `nn` of any framework."""
+"""The nets of the benchmarks, built by PyTorch's names from the `nn` of any framework."""
 
 from __future__ import annotations
 
@@ -60,6 +60,59 @@ def cifar(nn: Any) -> Any:
         if number % 2:
             layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4096, 10))
+
+
+def example(nn: Any) -> Any:
+    """The net of examples/mnist.py."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(1568, 10),
+    )
+
+
+def resnet(nn: Any) -> Any:
+    """The net of examples/cifar_resnet.py: a residual block in each of three stages."""
+
+    class Block(nn.Module):
+        def __init__(self, C: int, O: int, stride: int) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Conv2d(C, O, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(O),
+                nn.ReLU(),
+                nn.Conv2d(O, O, 3, padding=1, bias=False),
+                nn.BatchNorm2d(O),
+            )
+            self.shortcut = nn.Identity()
+            if C != O:
+                self.shortcut = nn.Sequential(
+                    nn.Conv2d(C, O, 1, stride, bias=False), nn.BatchNorm2d(O)
+                )
+            self.relu = nn.ReLU()
+
+        def forward(self, x: Any) -> Any:
+            return self.relu(self.body(x) + self.shortcut(x))
+
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        Block(16, 16, 1),
+        Block(16, 32, 2),
+        Block(32, 64, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    )
 
 
 NETS = {

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import bare  # noqa: E402
-from nets import NETS  # noqa: E402
+from nets import NETS, example  # noqa: E402
 from timing import in_turns  # noqa: E402
 
 import tinynet  # noqa: E402
@@ -547,19 +547,7 @@ def _indexed(images: Any, labels: Any) -> Any:
 
 def _epoch_in_torch(batches: Any) -> Any:
     nn = torch.nn
-    model = nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2),
-        nn.BatchNorm2d(16),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(16, 32, 5, padding=2),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Dropout(0.3),
-        nn.Linear(1568, 10),
-    )
+    model = example(nn)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
     )

@@ -32,16 +32,23 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses, option.maxprocesses, option.dist = "auto", 4, "worksteal"
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what lives as long as the suite: the tests, PyTorch."""
+def keep_for_good() -> None:
+    """Let the garbage collector pass over what there is now: it lives as long as the suite."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """All tests are there."""
+    keep_for_good()
 
 
 @pytest.fixture(scope="session")
 def torch() -> Any:
     """PyTorch, the oracle. Tests that ask for it are skipped where it is not installed."""
-    return pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+    module = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+    keep_for_good()
+    return module
 
 
 @pytest.fixture

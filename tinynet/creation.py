@@ -14,8 +14,8 @@ import numpy as np
 
 from . import compat
 from .arrays import as_device, computing, device_of, Generator, module_on, to_device, usable_device
-from .ops.arguments import (as_dtype, as_floats, as_int, as_number, as_random, as_shape,
-    as_tensor as as_a_tensor, by_keyword, default_dtype, from_users_code, result_type)
+from .ops.arguments import (array_of, as_dtype, as_floats, as_int, as_number, as_random, as_shape,
+    as_tensor as as_a_tensor, by_keyword, default_dtype, result_type)
 from .ops.operands import check_fit, named
 from .tensor import Tensor
 
@@ -86,13 +86,9 @@ def _tensor(name: str, data: Any, dtype: Any, device: Any, requires_grad: bool) 
             copy = array.astype(wanted or as_dtype(name, array.dtype))
         return _finish(name, copy, device, requires_grad)
     unwrapped = _unwrapped(data)
-    try:
-        array = np.array(unwrapped)
-    except ValueError as error:
-        if from_users_code(error):
-            raise
-        rule = "sequences in data must be as long as their neighbours"
-        raise ValueError(f"{name}: {rule}") from error
+    array = array_of(unwrapped)
+    if array is None:
+        raise ValueError(f"{name}: sequences in data must be as long as their neighbours")
     first = _first_element(data)
     if array.size == 0 and isinstance(data, (list, tuple)):
         array = array.astype(default_dtype)

@@ -6,7 +6,7 @@
 from typing import Any
 
 from . import compat
-from .arrays import as_device, load_cupy
+from .arrays import as_device, gpu, load_cupy
 
 __getattr__ = compat.finder(__name__)
 
@@ -49,6 +49,25 @@ def get_device_name(device: Any = None) -> str:
     """The product name of a GPU (an index, a string or a device; by default the first)."""
     index = _index("get_device_name", device)
     return load_cupy(index).cuda.runtime.getDeviceProperties(index)["name"].decode()
+
+
+def set_workspace_limit(num: int) -> None:
+    """A convolution on a GPU makes at most `num` bytes of columns at once: an int from 1 up.
+
+    The default is 256 MB. Columns, which im2col makes, are KH * KW times as large as the image, or
+    smaller with a stride. A convolution whose columns would be larger computes slice by slice of
+    the batch; where a sample has too many columns, of the rows of its output; and then of a row's
+    pixels. The columns of one pixel, C * KH * KW numbers, are made at once, also above the limit.
+    Results are those of the whole batch, to rounding. ValueError if `num` is no such int.
+    """
+    if not isinstance(num, int) or isinstance(num, bool) or num < 1:
+        raise ValueError(f"set_workspace_limit: expected an int of bytes from 1 up, got {num!r}")
+    gpu.workspace_limit = num
+
+
+def get_workspace_limit() -> int:
+    """The most bytes of columns that a convolution on a GPU makes at once."""
+    return gpu.workspace_limit
 
 
 def synchronize(device: Any = None) -> None:

@@ -13,7 +13,6 @@ from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
     softmax as softmaxes)
 from .ops.arguments import as_dtype, as_number, as_operand, as_random, default_dtype
-from .ops.layout import is_image_order
 from .ops.operands import check_fit, nothing, written
 from .printing import format_tensor
 
@@ -209,6 +208,7 @@ class Tensor(Recorded):
                 "tensor.detach().numpy()")
         if not force and self.is_cuda:
             raise TypeError(f"numpy: the tensor is on {self.device}; copy it, tensor.cpu()")
+        self._settle()
         return self.array.view() if isinstance(self.array, np.ndarray) else to_host(self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -412,11 +412,9 @@ class Tensor(Recorded):
         return self if self.is_contiguous() else _contiguous(self)
 
     def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in the order of the dimensions.
-
-        Images whose batch lies innermost, because that is faster, count as if they did.
-        """
-        return self.array.flags.c_contiguous or is_image_order(self.array)
+        """Whether the elements lie in memory in the order of the dimensions."""
+        self._settle()
+        return self.array.flags.c_contiguous
 
     # ------------------------------------------------------------------------------------ in place
 

@@ -426,11 +426,25 @@ def test_counts_of_windows(x):
         cupy.matmul(x.T, x)
     assert counts.launches == 1  # cuBLAS reads transposes
     with counting() as counts:
-        cupy.matmul(by_strides[0, :, 0], x.T[:2])  # rows overlap, but lie as cuBLAS likes them
-    assert counts.launches == 1
+        cupy.matmul(by_strides[0, :, 0], x.T[:2])  # cuBLAS could read both, but CuPy does not ask
+    assert counts.launches == 3
     with counting() as counts:
-        cupy.matmul(x[:, ::2], x[:, :2])
+        cupy.matmul(x[:, ::2], x[:1, :2].T)
     assert counts.launches == 2
+
+
+def test_matmul_copies_what_lies_transposed_in_a_stack(x):
+    stack = cupy.ones((4, 2, 3), "f4")
+    with counting() as counts:
+        cupy.matmul(stack, cupy.ones((4, 3, 5), "f4"))
+    assert counts.launches == 2 and counts.sizes[1:] == [4 * 2 * 5 * 4]
+    with counting() as counts:
+        cupy.matmul(stack.transpose(0, 2, 1), stack)
+    assert [event for _, event in counts.log] == ["copy for matmul", "matmul"]
+    assert counts.sizes == [4 * 6 * 4, 4 * 9 * 4] and counts.peak == sum(counts.sizes)
+    with counting() as counts:
+        cupy.matmul(stack, x.T)  # one matrix for a stack counts as one
+    assert [event for _, event in counts.log] == ["copy for matmul", "matmul"]
 
 
 @pytest.mark.parametrize(
@@ -498,6 +512,50 @@ def test_counting_may_be_nested_and_ends(x):
             x + 1
     x + 1
     assert (outer.launches, inner.launches) == (2, 1)
+
+
+def test_memory_is_counted(x):
+    with counting() as counts:
+        a = cupy.ndarray((4, 5), "f4")  # 80 bytes
+        view = a.T
+        b = cupy.zeros((10,), "f8")  # 80 bytes, 160 are alive
+        del a, b  # the view keeps the first alive
+        view[:1] + view[:1]  # 16 bytes, which nothing keeps
+        kept = cupy.empty((3,), "i8")  # 24 bytes, 104 are alive
+    assert (counts.sizes, counts.bytes, counts.peak) == ([80, 80, 16, 24], 200, 160)
+    del view, kept
+    cupy.zeros(1000)  # after the block
+    assert (counts.bytes, counts.peak) == (200, 160)
+
+
+def test_a_memory_hook_is_told_of_arrays():
+    class Hook(cupy.cuda.MemoryHook):
+        def __init__(self):
+            self.told = []
+
+        def malloc_postprocess(self, device_id, size, mem_size, mem_ptr, pmem_id):
+            self.told.append((device_id, size, mem_size))
+
+        def free_postprocess(self, device_id, mem_size, mem_ptr, pmem_id):
+            self.told.append((device_id, -mem_size))
+
+    with Hook() as hook:
+        kept, gone = cupy.zeros(10, "f4"), cupy.zeros(129, "f4")
+        view = kept[2:]
+        del gone
+    del kept, view
+    cupy.zeros(10)
+    assert hook.told == [(0, 40, 512), (0, 516, 1024), (0, -1024)]
+
+
+def test_benchmark_times_calls_and_waits(x):
+    calls = []
+    with counting() as counts:
+        found = cupyx.profiler.benchmark(calls.append, (1,), n_repeat=4, n_warmup=2)
+    assert len(calls) == 6 and counts.waits == 6 and found.name == "append"
+    assert found.cpu_times.shape == (4,) and found.gpu_times.shape == (1, 4)
+    found = cupyx.profiler.benchmark(calls.append, (1,), n_repeat=4, name="a", max_duration=0)
+    assert found.cpu_times.shape == (1,) and found.name == "a"
 
 
 # ---------------------------------------------------------------- streams

@@ -37,6 +37,16 @@ class FailingArray:
         raise self.error
 
 
+class FailingIndex:
+    """An object that stands for an int, and fails to say which."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+
+    def __index__(self) -> int:
+        raise self.error
+
+
 class FailingList(list):
     """A list, two items long, that fails to give them out."""
 
@@ -293,6 +303,16 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
         FailingDataset(e, None), [2, 2]
     ),
     "utils.data.random_split(lengths)": lambda e: data.random_split(numbers(), FailingList(e)),
+    "tinynet.sum(dim), an __index__": lambda e: tinynet.ones(3).sum(FailingIndex(e)),
+    "tinynet.zeros(size), an __index__": lambda e: tinynet.zeros(2, FailingIndex(e)),
+    "tinynet.reshape(shape), an __index__": lambda e: tinynet.ones(3).reshape(FailingIndex(e)),
+    "nn.functional.conv2d(stride), an __index__": lambda e: nn.functional.conv2d(
+        tinynet.ones(1, 1, 3, 3), tinynet.ones(1, 1, 1, 1), stride=FailingIndex(e)
+    ),
+    "t[index], an __index__": lambda e: tinynet.ones(3)[FailingIndex(e)],
+    "t[index], the end of a slice": lambda e: tinynet.ones(3)[: FailingIndex(e)],
+    "t[index], a list": lambda e: tinynet.ones(3)[[FailingArray(e)]],
+    "utils.data.Subset(indices), an __array__": lambda e: data.Subset([0, 1], [FailingArray(e)]),
     "utils.data.DistributedSampler(dataset)": lambda e: data.DistributedSampler(
         FailingDataset(e, None), 1, 0
     ),

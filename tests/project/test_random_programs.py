@@ -87,7 +87,8 @@ AS_PART = indexing._as_part
 MENDED: dict[str, Callable[[], Change]] = {
     "flip gives a view": lambda: (
         shapes._flip, "forward", lambda xp, a, *, dims: xp.flip(a, dims)),
-    "repeat gives a view": lambda: (shapes, "clone", lambda a: a),
+    "repeat gives a view": lambda: (
+        shapes._tile, "forward", lambda xp, a, *, shape: shapes._broadcast(xp, a, shape=shape)),
     "div needs its result": lambda: derivative(
         elementwise.div, 1, lambda g, y, b: -g * (y / b)),
     "maximum needs its result": lambda: derivative(
@@ -119,7 +120,7 @@ SMOOTH: dict[str, Callable[[], Change]] = {
     "a view": lambda: derivative(
         shapes._permute, 0, lambda g, dims: shapes._permute(g, dims=dims)),
     "a broadcast": lambda: derivative(
-        shapes._expand, 0, lambda g, a_shape: shapes._sum_to(g, shape=a_shape) * 2.0),
+        shapes._stretch, 0, lambda g, a_shape: shapes._sum_to(g, shape=a_shape) * 2.0),
     "what is overwritten": lambda: derivative(copy_slices, 0, lambda g: g * 1.0),
     "conv2d": lambda: derivative(plain.conv2d, 0, lambda g, w, geometry: (
         plain.conv2d_input_grad(g, w, geometry=geometry) * 0.5)),
@@ -128,7 +129,7 @@ SMOOTH: dict[str, Callable[[], Change]] = {
 
 # The first program that finds each fault. If `write` draws other programs: a long run tells them.
 FOUND_BY = {
-    "flip gives a view": 250, "repeat gives a view": 742, "div needs its result": 65,
+    "flip gives a view": 250, "repeat gives a view": 196, "div needs its result": 65,
     "maximum needs its result": 131, "sums of integers are wide": 282,
     "the slope of 0 ** x is 0": 351, "steps turn nan into nan": 123, "integers swallow nan": 5,
     "bools are subtracted": 0, "positions wrap round": 5, "bytes are positions": 2,

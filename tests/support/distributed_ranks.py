@@ -469,6 +469,67 @@ def scenario_failure(what):
         distributed.broadcast(tinynet.ones(1), 1) if odd else distributed.barrier()
 
 
+RESUMED_STEPS = 60
+
+
+def resumed(folder=None, slowly=""):
+    """Train for RESUMED_STEPS steps, from the checkpoint in `folder` if there is one.
+
+    96 samples in batches of 12, which 1, 2 and 3 ranks can share.
+    """
+    rank, ranks = 0, 1
+    if folder:
+        rank, ranks = distributed.get_rank(), distributed.get_world_size()
+    tinynet.manual_seed(2)
+    model = net("float64")
+    samples = TensorDataset(*(t[:96] for t in data("float64").tensors))
+    sampler = DistributedSampler(samples, ranks, rank)
+    loader = DataLoader(samples, BATCH // ranks, sampler=sampler)
+    optimizer = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    history = {"steps": 0, "epoch": 0}
+    if folder:
+        checkpoint = tinynet.Checkpoint(
+            f"{folder}/kept.safetensors", model=model, optimizer=optimizer, loader=loader,
+            history=history,
+        )  # fmt: skip
+        checkpoint.restore()
+    parallel = DistributedDataParallel(model) if folder else model
+    while history["steps"] < RESUMED_STEPS:
+        sampler.set_epoch(history["epoch"])
+        for x, y in loader:
+            loss = F.cross_entropy(parallel(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            history["steps"] += 1
+            if history["steps"] % 8 == 0:
+                history["epoch"] += 1
+            if folder and rank == 0:
+                checkpoint.save()
+                print("at work", flush=True)
+            if slowly:
+                time.sleep(0.1)
+            if history["steps"] == RESUMED_STEPS:
+                break
+    return model
+
+
+def scenario_resume(folder, slowly=""):
+    model = resumed(folder, slowly)
+    if distributed.get_rank() == 0:
+        tinynet.save(model.state_dict(), f"{folder}/weights.safetensors")
+
+
+def scenario_busy():
+    """The last rank takes long over a step, while the others have sent it their gradients."""
+    distributed.group._SILENCE = 1.0
+    model = DistributedDataParallel(nn.Linear(1000, 1000))
+    for step in range(2):
+        if step == 1 and distributed.get_rank() == distributed.get_world_size() - 1:
+            time.sleep(6)
+        model(tinynet.ones(1, 1000)).sum().backward()
+
+
 def scenario_all_exit():
     """All do the same and end with a status of their own."""
     distributed.barrier()
@@ -478,7 +539,8 @@ def scenario_all_exit():
 if __name__ == "__main__":
     scenario, *arguments = sys.argv[1:]
     if scenario == "early":  # before there is a group
-        if os.environ["PMI_RANK"] == "1":
+        names = "PMI_RANK", "OMPI_COMM_WORLD_RANK"  # MPICH's and Open MPI's
+        if "1" in map(os.environ.get, names):
             raise ValueError("no such file")
         distributed.init_process_group(timeout=timedelta(seconds=2))
     distributed.init_process_group(timeout=timedelta(seconds=2) if arguments == ["sleep"] else None)

@@ -7,6 +7,7 @@ instead of twice.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import random
 import re
@@ -470,9 +471,11 @@ def test_thirty_kills_lose_nothing(tmp_path):
     _, status = os.waitpid(_fork(str(tmp_path / "whole")), 0)
     assert status == 0
     expected = (tmp_path / "whole.result").read_bytes()
-    start = time.perf_counter()
-    os.waitpid(_fork(str(tmp_path / "timed")), 0)
-    duration = time.perf_counter() - start
+    duration = math.inf  # of the quickest of three runs, so that most runs live until their kill
+    for number in range(3):
+        start = time.perf_counter()
+        os.waitpid(_fork(str(tmp_path / f"timed{number}")), 0)
+        duration = min(duration, time.perf_counter() - start)
 
     killed = number = 0
     while killed < 30:

@@ -7,7 +7,7 @@ from .devices import (Device, array_module, as_device, computing, constant, devi
     load_cupy, module_on, on_device_of, to_device, to_host, usable_device, warnings_are_off,
     without_warnings)
 from .gpu import send
-from .memory import empty, is_view, scratch, why_read_only
+from .memory import empty, is_image_order, is_view, kept_order, scratch, why_read_only
 from .random import Generator, default_generator, drawing_from, manual_seed
 from .threads import (balanced_parts, blas_architectures, cores, divide_cores, get_num_threads,
     parallel, parallel_slices, pieces, poll_during_parallel, set_num_threads)

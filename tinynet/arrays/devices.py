@@ -35,10 +35,8 @@ class Device:
     index: int | None
 
     def __init__(self, type: "str | Device", index: int | None = None):
-        if isinstance(type, Device):
-            self.type, self.index = type.type, type.index
-        else:
-            self.type, self.index = _parse("device", type, index)
+        parts = (type.type, type.index) if isinstance(type, Device) else None
+        self.type, self.index = parts or _parse("device", type, index)
 
     def __enter__(self) -> "Device":
         # as in PyTorch, where new tensors are made on this device inside the block
@@ -54,8 +52,7 @@ class Device:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        index = "" if self.index is None else f", index={self.index}"
-        return f"device(type={self.type!r}{index})"
+        return f"device(type={self.type!r}{'' if self.index is None else f', index={self.index}'})"
 
 
 def as_device(function: str, device: Any) -> Device:

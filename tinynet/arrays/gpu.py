@@ -46,9 +46,8 @@ class Kernel(NamedTuple):
 
 @functools.cache  # cupy compiles at the first call, for each device and dtypes
 def _elementwise_kernel(xp: Any, kernel: Kernel) -> Any:
-    name = f"tinynet_{kernel.name}"
     return xp.ElementwiseKernel(
-        kernel.inputs, kernel.outputs, kernel.text, name, preamble=functions())
+        kernel.inputs, kernel.outputs, kernel.text, f"tinynet_{kernel.name}", preamble=functions())
 
 
 @functools.cache
@@ -71,6 +70,8 @@ def on_gpu(kernel: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callabl
 
 
 # --------------------------------------------------------------------------------------- im2col
+
+workspace_limit = 256 << 20  # bytes of a convolution's columns; see `cuda.set_workspace_limit`
 
 # The numbers of a Geometry: as parameters of a kernel, as the struct of them in CUDA, as arguments.
 _NAMES = "H W KH KW OH OW sh sw dh dw top left".split()
@@ -189,8 +190,7 @@ def send(arrays: Sequence[np.ndarray], target: Device) -> Callable[[], list[Any]
     cupy = load_cupy(index)
     # each array starts at a multiple of 256 bytes, as if it had been allocated by itself
     ends = list(itertools.accumulate(-(-array.nbytes // 256) * 256 for array in arrays))
-    starts = [0, *ends][:len(arrays)]
-    places = [slice(start, start + a.nbytes) for start, a in zip(starts, arrays, strict=True)]
+    places = [slice(start, start + a.nbytes) for start, a in zip([0, *ends], arrays, strict=False)]
     size = max([1, *ends])
 
     def divide(memory: Any) -> list[Any]:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .devices import computing
+
 _LEAST = 1 << 16  # bytes; the allocator itself keeps smaller blocks
 _MOST = 256 << 20  # bytes of all blocks kept, in use or free
 
@@ -117,6 +119,23 @@ def _forget() -> None:
     for name, lease in list(_leases.items()):
         if lease() is None:
             _leases.pop(name, None)
+
+
+def is_image_order(array: Any) -> bool:
+    """Whether `array` (N, C, H, W) has the batch innermost in memory, as `ops/layout` wants it."""
+    if array.ndim != 4 or array.flags.c_contiguous:
+        return False
+    with computing(array):
+        orders = array.transpose(2, 1, 3, 0), array.transpose(1, 2, 3, 0)
+    return any(a.flags.c_contiguous for a in orders)
+
+
+def kept_order(array: Any) -> Any:
+    """The order that makes a copy lie in memory as `array` does, for numpy's `order`.
+
+    numpy would put innermost the dimensions along which an expanded array repeats its elements.
+    """
+    return "C" if 0 in array.strides else "K"
 
 
 def is_view(array: Any) -> bool:

@@ -96,17 +96,17 @@ class Primitive:
         mul.derivatives(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
     Inputs are variables, Python numbers or None (an optional input left out). With `view`, the
-    result may share the memory of the first input.
+    result may share the memory of the first input; "inside" says that no user gets hold of it.
 
     An operation on any number of inputs is declared with ``*inputs``. Its one derivative may ask
     for ``i``, the position of the input that it is for, and for ``shapes``, those of all inputs.
     """
 
-    def __init__(self, forward: Callable[..., Any], *, name: str = "", view: bool = False):
+    def __init__(self, forward: Callable[..., Any], *, name: str = "", view: bool | str = False):
         self.forward = forward
         self.quiet_forward = np.errstate(all="ignore")(forward)  # quicker than a ``with`` block
         self.name = name or forward.__name__.strip("_")
-        self.view = view
+        self.view, self.shown = bool(view), view is True
         code = forward.__code__
         self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
         self.inputs = list(code.co_varnames[1 : code.co_argcount])
@@ -133,6 +133,8 @@ class Primitive:
         self.derivatives(function)
 
     def __call__(self, *inputs: Any, **constants: Any) -> Any:
+        if self.shown:
+            inputs[0]._settle()
         arrays: list[Any] = []
         parents: list[Any] = []  # per input its vertex, or None where no gradient is wanted
         like: Any = None
@@ -230,8 +232,7 @@ class Node:
                 for position in primitive.rules[i].keeps:
                     if position not in self.kept:
                         v = result if position < 0 else inputs[position]
-                        vertex = None if position < 0 else parents[position]
-                        self.kept[position] = keep(v, vertex)
+                        self.kept[position] = keep(v, None if position < 0 else parents[position])
         if primitive.copies:
             copy_before_changes(self)
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import array_module, computing, why_read_only
+from ..arrays import array_module, computing, is_image_order, why_read_only
 from .engine import Node, Primitive, Variable
 from .grad_mode import is_grad_enabled
 from .primitives import cast
@@ -49,6 +49,13 @@ class Writable(Variable):
     """A variable that can be changed in place, and that can be a view."""
 
     __slots__ = ("_node_version",)
+
+    def _settle(self) -> None:
+        """Move images out of the order that is only faster, before a view shares their memory."""
+        # a view lies as its base does, which was moved before
+        if self._view_of is None and is_image_order(self.array):
+            with computing(self.array):
+                self.array = self.array.copy(order="C")
 
     def _become_view(self, base: Variable, primitive: Primitive, constants: dict[str, Any]) -> None:
         """`primitive` has made this variable of `base`; if they share memory, this is a view."""

@@ -1,5 +1,6 @@
 """The two primitives that have no other room: a copy, and a change of dtype."""
 
+from ..arrays import kept_order
 from .engine import Primitive
 from .versions import copy
 
@@ -11,7 +12,7 @@ def clone(xp, a):
 
 @Primitive
 def cast(xp, a, *, dtype):
-    return a.astype(dtype)
+    return a.astype(dtype, order=kept_order(a))
 
 
 clone.derivatives(a=lambda g: g)

@@ -90,20 +90,20 @@ class Recorded(Writable):
         >>> x.grad
         tensor([2., 4.])
         """
-        directions = None if gradient is None else [gradient]
-        backward(self, directions, retain_graph, create_graph, inputs)
+        backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
 
     register_post_accumulate_grad_hook = hooks.register_post_accumulate_grad_hook
 
     def detach(self) -> Any:
         """The same values in the same memory, cut off from the graph."""
-        tensor = self._make(self.array)
+        tensor = self.data
         tensor._version = self._version
         return tensor
 
     @property
     def data(self) -> Any:
         """Like `detach`, but `backward` doesn't notice changes. It can be set to new values."""
+        self._settle()
         return self._make(self.array)
 
     @data.setter

@@ -3,9 +3,8 @@
 import weakref
 from typing import Any
 
-import numpy as np
 
-from ..arrays import computing
+from ..arrays import computing, kept_order
 from . import anomaly
 from .grad_mode import no_grad
 
@@ -102,8 +101,6 @@ def keep_copies(node: Any, version: Version) -> None:
 
 
 def copy(array: Any) -> Any:
-    """A copy on the device of `array`; on the CPU in the memory order of `array`."""
-    if isinstance(array, np.ndarray):
-        return array.copy(order="K")
+    """A copy on the device of `array`, in its memory order."""
     with computing(array):
-        return array.copy()
+        return array.copy(order=kept_order(array))

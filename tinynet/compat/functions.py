@@ -107,7 +107,8 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     """The `k` largest (or smallest) along `dim`, and their indices, always in order."""
     size = input.shape[as_dim("topk", dim, input.ndim)] if input.ndim else 1
     k = as_int("topk", "k", k, 0, size + 1)
-    return MinMax(*[v.narrow(dim, 0, k) if v.ndim else v for v in sort(input, dim, largest)])
+    ordered = sort(input, dim, largest)
+    return MinMax(*[v.narrow(dim, 0, k).clone() if v.ndim else v for v in ordered])
 
 
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -117,10 +118,13 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """
     if dim is None:
         flat = input.reshape(-1)
+        if not input.numel():
+            return flat.mean()  # nan
         value = median(flat.detach(), 0)[0]
         return flat[(flat == value) | (flat.isnan() & value.isnan())].max()
     values, indices = sort(input.reshape(input.shape or (1,)), dim)
-    last = values.shape[dim] - 1
+    if (last := values.shape[dim] - 1) < 0:
+        raise ValueError(f"median: shape {tuple(input.shape)} has no element along dim {dim}")
     at = each.where(values.narrow(dim, last, 1).isnan(), last, last // 2)
     found = [v.gather(dim, at) for v in (values, indices)]
     return MinMax(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
@@ -286,6 +290,17 @@ def einsum(equation: str, *operands: Any) -> Any:
     return v.sum(0) if gone else v.squeeze(0)
 
 
+def cdist(x1: Any, x2: Any, p: float = 2.0,
+          compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
+    """The distances, in the p-norm, of the rows of (..., N, M) from those of (..., K, M).
+
+    They are made of differences in each of PyTorch's modes, as in its most exact one.
+    """
+    modes = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
+    as_choice("cdist", "compute_mode", compute_mode, (f"{modes[0]}_if_necessary", *modes))
+    return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
+
+
 # ------------------------------------------------------------------------- which ones, and where
 
 
@@ -421,8 +436,6 @@ for _name, _formula, _doc in (
     ("triu", lambda input, diagonal=0: _triangle("triu", input, diagonal, False),
      "The upper triangle of matrices, 0 below the given diagonal."),
     ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(), "The diagonal's sum."),
-    ("cdist", lambda x1, x2, p=2.0: (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1),
-     "The distances, in the p-norm, of the rows of (..., N, M) from those of (..., K, M)."),
     ("ravel", lambda input: input.reshape(-1), "Flattened to one dimension."),
     ("numel", lambda input: input.array.size, "The number of elements."),
 ):

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import numpy as np
 
 from .. import creation
+from ..autograd import clone
 from ..nn.functional import avg_pool2d, interpolate, pad
 from ..nn.functional.pooling import averages
 from ..ops import indexing
 from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
 from ..ops.elementwise import hardtanh, where
-from ..ops.shapes import as_batch, clone, unbatched
+from ..ops.shapes import as_batch, unbatched
 from ..tensor import Tensor
 from .declared import AnyTensor, declare, require
 from .functions import scatter

@@ -12,7 +12,7 @@ import numpy as np
 from .. import creation
 from ..arrays import Device, Generator
 from ..ops import shapes
-from ..ops.arguments import as_list, as_number, as_random
+from ..ops.arguments import array_of, as_list, as_number, as_random
 from ..tensor import Tensor
 
 __all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset",
@@ -137,12 +137,9 @@ def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
 def as_indices(function: str, indices: Any) -> np.ndarray:
     """`indices` as an int64 array (N,); TypeError unless they are a sequence of ints."""
     items = indices.numpy(force=True) if isinstance(indices, Tensor) else indices
-    items = items if isinstance(items, np.ndarray) else as_list(function, "indices", items)
-    try:
-        array = np.asarray(items)
-    except ValueError:  # lists of different lengths
-        array = np.empty((0, 0))
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+    array = items if isinstance(items, np.ndarray) else array_of(
+        as_list(function, "indices", items))
+    if array is None or array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise TypeError(f"{function}: indices must be a sequence of ints, got {indices!r:.60}")
     return array.astype(np.int64)
 

@@ -12,14 +12,17 @@ Only the thread that called `init_process_group` calls MPI, so MPI needs no thre
 """
 
 import atexit
+import contextlib
 import enum
 import faulthandler
 import importlib
 import importlib.util
 import os
+import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -38,6 +41,7 @@ _TIMEOUT = 1800.0  # the same in a collective
 # waited.
 _SPIN = 1e-3
 _NAP = 5e-5
+_SILENCE = 5.0  # how long another host may leave packets unanswered before it counts as lost
 
 # Launchers (MPICH's and Intel's, Open MPI's, MVAPICH's, Slurm's) write the number of ranks into
 # these environment variables.
@@ -84,16 +88,21 @@ class Group:
     """The ranks of this job: MPI's world, or one rank without MPI."""
 
     def __init__(self, MPI: Any, timeout: float):
-        self.MPI, self.timeout = MPI, timeout
+        self.MPI, self.timeout, self.thread = MPI, timeout, threading.get_ident()
         self.rank: int = 0 if MPI is None else MPI.COMM_WORLD.Get_rank()
         self.size: int = 1 if MPI is None else MPI.COMM_WORLD.Get_size()
-        self.thread = threading.get_ident()
-        self.count = 0  # collectives that this rank has begun
+        # how many collectives this rank has begun; when it last looked whether a host is lost
+        self.count, self.looked = 0, time.monotonic()
         self.running: list[Work] = []
         self.ended: dict[int, int] = {}  # by rank: how many collectives it had begun when it ended
         if self.size > 1:
             self.comm, self.goodbyes = self.new_comm(), self.new_comm()
-            self._divide_cores()
+            node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
+            own = set(cores())  # a launcher may have given each rank cores of its own
+            divide_cores(sum(not own.isdisjoint(others) for others in node.allgather(sorted(own))))
+            node.Free()
+            here = socket.gethostname(), [address for address, *_ in _connections({})]
+            self.hosts = {a: host for host, known in self.comm.allgather(here) for a in known}
             self._hooks = sys.excepthook, threading.excepthook
             sys.excepthook, threading.excepthook = self._end_all, self._end_all_from_thread
             atexit.register(self.leave)
@@ -102,23 +111,15 @@ class Group:
         """A communicator, whose messages are never mixed up with others'. All ranks call this."""
         return self.MPI.COMM_WORLD.Dup()
 
-    def _divide_cores(self) -> None:
-        node = self.MPI.COMM_WORLD.Split_type(self.MPI.COMM_TYPE_SHARED)
-        own = set(cores())  # a launcher may have given each rank cores of its own
-        divide_cores(sum(not own.isdisjoint(others) for others in node.allgather(sorted(own))))
-        node.Free()
-
     # --------------------------------------------------------------------------- collectives
 
     def start(self, function: str, comm, buffer, op: ReduceOp | None = None, src: int = 0) -> Work:
         """Start to reduce `buffer`, a contiguous array; without `op`, copy it from rank `src`."""
-        try:
-            if op is None:  # as bytes, because MPIs differ in the dtypes that they know
-                request = comm.Ibcast(buffer.reshape(-1).view(np.uint8), root=src)
-            else:
-                request = comm.Iallreduce(self.MPI.IN_PLACE, buffer, getattr(self.MPI, op.value))
-        except self.MPI.Exception as error:
-            raise self._failure(function, error) from error
+        if op is None:  # as bytes, because MPIs differ in the dtypes that they know
+            request = self._call(function, comm.Ibcast, buffer.reshape(-1).view(np.uint8), src)
+        else:
+            given = self.MPI.IN_PLACE, buffer, getattr(self.MPI, op.value)
+            request = self._call(function, comm.Iallreduce, *given)
         self.count += 1
         work = Work(self, function, request)
         self.running.append(work)
@@ -143,20 +144,19 @@ class Group:
             raise RuntimeError(f"{function}: the ranks don't do the same, but {listed}; all must "
                 "make the same calls in the same order")
 
-    def _failure(self, function: str, error: Exception) -> RuntimeError:
-        return RuntimeError(f"{function}: MPI gave up on rank {self.rank}: {error}")
+    def _call(self, function: str, call: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return call(*given)
+        except self.MPI.Exception as error:
+            raise RuntimeError(f"{function}: MPI gave up on rank {self.rank}: {error}") from error
 
     def test(self, work: Work) -> bool:
         """Whether `work` is done; if not, MPI has made some progress."""
         if work in self.running:
-            try:
-                if not work._request.Test():
-                    return False
-            except self.MPI.Exception as error:
-                raise self._failure(work._function, error) from error
+            if not self._call(work._function, work._request.Test):
+                return False
             self.running.remove(work)
-            if not self.running:
-                poll_during_parallel(None)
+            poll_during_parallel(self.progress if self.running else None)
         return True
 
     def progress(self) -> None:
@@ -174,9 +174,9 @@ class Group:
             if waited < _SPIN:
                 time.sleep(0)
                 continue
-            self._listen()
-            gone = [rank for rank, count in sorted(self.ended.items()) if count < work._number]
-            if gone:
+            if lost := self._listen():
+                raise RuntimeError(f"{work._function}: {lost}")
+            if gone := [rank for rank, n in sorted(self.ended.items()) if n < work._number]:
                 which = f"rank{'s' * (len(gone) > 1)} {', '.join(map(str, gone))}"
                 raise RuntimeError(f"{work._function}: rank {self.rank} waits for {which}, "
                     "which came to the end of the program without taking part; all ranks must do "
@@ -189,30 +189,36 @@ class Group:
 
     # ------------------------------------------------------------------------------- the end
 
-    def _listen(self) -> None:
-        """Receive the goodbyes of ranks that have ended."""
+    def _listen(self) -> str:
+        """Receive the goodbyes of ranks that have ended. Return which host is lost, or "".
+
+        MPI would wait for a lost host for ever, so this looks once a second.
+        """
         status = self.MPI.Status()
         while self.goodbyes.Iprobe(self.MPI.ANY_SOURCE, 0, status):
-            count = np.empty(1, np.int64)
-            self.goodbyes.Recv(count, status.Get_source(), 0)
-            self.ended[status.Get_source()] = int(count[0])
+            self.ended[status.Get_source()] = self.goodbyes.recv(source=status.Get_source())
+        if time.monotonic() - self.looked > 1:
+            self.looked = time.monotonic()
+            for _, address, silence in _connections(self.hosts):
+                if silence > _SILENCE:
+                    return (f"rank {self.rank} lost {self.hosts[address]} ({address}), silent for "
+                        f"{silence:.0f} s: it or a network is down; resume without it")
+        return ""
 
     def leave(self) -> None:
         """Wait until all ranks have ended; abort the job if they began different collectives."""
-        count = np.array([self.count], np.int64)
         others = [rank for rank in range(self.size) if rank != self.rank]
-        sent = [self.goodbyes.Isend(count, rank, 0) for rank in others]
+        sent = [self.goodbyes.isend(self.count, rank) for rank in others]
         while len(self.ended) < len(others):
             self.progress()
-            self._listen()
+            if lost := self._listen():
+                self._abort(f"tinynet.distributed: {lost}")
             time.sleep(20 * _NAP)
         self.MPI.Request.Waitall(sent)
         self.progress()
         if self.running or set(self.ended.values()) != {self.count}:
             # a started collective can't be cancelled, and MPI would wait for it for ever
-            print(f"tinynet.distributed: rank {self.rank} ends in the middle of a collective",
-                file=sys.stderr)
-            self._abort()
+            self._abort(f"tinynet.distributed: rank {self.rank} ends in the middle of a collective")
 
     def close(self) -> None:
         """Undo what `__init__` did to this process."""
@@ -223,7 +229,8 @@ class Group:
             self.comm.Free()
             self.goodbyes.Free()
 
-    def _abort(self) -> None:
+    def _abort(self, why: str = "") -> None:
+        print(why, end="\n" * bool(why), file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
         time.sleep(0.1)  # the launcher prints what was written; then the abort ends it
@@ -238,9 +245,29 @@ class Group:
     def _end_all_from_thread(self, arguments: Any) -> None:
         self._hooks[1](arguments)
         if arguments.exc_type is not SystemExit:  # that ends a thread and nothing else
-            who = f"a thread of rank {self.rank} of {self.size}"
-            print(f"{who} raised, which ends all ranks", file=sys.stderr)
-            self._abort()
+            self._abort(f"a thread of rank {self.rank} of {self.size} raised, which ends all ranks")
+
+
+def _connections(hosts: dict[str, str]) -> Iterator[tuple[str, str, float]]:
+    """This process's TCP connections, MPI's among them: our address, the peer's, and for how many
+    seconds the peer has left packets unanswered (0 if it owes no answer). On Linux only.
+
+    From now on the kernel asks the peers in `hosts` every second; their kernels answer, even while
+    ranks there compute. So a host that doesn't answer is down or cut off.
+    """
+    for fd in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            s = socket.socket(fileno=int(fd))
+            stack.callback(s.detach)  # so that the file stays open
+            # struct tcp_info of linux/tcp.h: [2] retransmissions and [3] probes without an answer,
+            # [56:60] milliseconds since the last answer
+            info = np.frombuffer(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 60), np.uint8)
+            if (peer := s.getpeername()[0]) in hosts:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for name, value in ("IDLE", 1), ("INTVL", 1), ("CNT", 100):
+                    s.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{name}"), value)
+            seconds = info[56:].view(np.uint32).item() / 1000 if info[2:4].sum() > 3 else 0.0
+            yield s.getsockname()[0], peer, seconds
 
 
 _group: Group | None = None
@@ -264,7 +291,8 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
 
     - An exception that ends one rank, or a thread of it, prints its traceback and ends all ranks.
     - A rank raises RuntimeError if it waits for a rank that has ended (``sys.exit``, or fewer
-      steps), or longer than `timeout`.
+      steps), or longer than `timeout`. On Linux, with MPI over TCP, also if a host has not answered
+      for 5 seconds.
     - The ranks on one machine divide its cores, unless OMP_NUM_THREADS or `set_num_threads` gives
       the number of threads.
 
@@ -292,11 +320,10 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
     if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta(0)):
         raise ValueError(
             f"init_process_group: timeout must be a positive datetime.timedelta, got {timeout!r}")
-    sizes = [os.environ.get(name, "") for name in _SIZES]
-    launched = max([int(size) for size in sizes if size.isdecimal()], default=1)
+    launched = max([int(n) for v in _SIZES if (n := os.environ.get(v, "")).isdecimal()], default=1)
+    seconds = timeout.total_seconds() if timeout else None
     if launched > 1:  # the import waits for all ranks inside MPI, where Python code can't stop it
-        limit = timeout.total_seconds() if timeout else _ARRIVAL
-        faulthandler.dump_traceback_later(limit, exit=True)
+        faulthandler.dump_traceback_later(seconds or _ARRIVAL, exit=True)
     MPI: Any = None
     try:
         MPI = importlib.import_module("mpi4py.MPI")
@@ -310,7 +337,7 @@ def init_process_group(backend: str | None = None, *, timeout: timedelta | None 
     finally:
         if launched > 1:
             faulthandler.cancel_dump_traceback_later()
-    group = Group(MPI, timeout.total_seconds() if timeout else _TIMEOUT)
+    group = Group(MPI, seconds or _TIMEOUT)
     if group.size == 1 < launched:
         library = MPI.Get_library_version().split("\n")[0].strip("\0 ")
         raise RuntimeError(f"init_process_group: the launcher started {launched} ranks, but MPI "
@@ -369,7 +396,8 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, *,
         TypeError: an argument is wrong.
     """
     group = current_group("all_reduce")
-    _check("all_reduce", tensor, async_op)
+    as_tensor("all_reduce", "tensor", tensor)
+    as_bool("all_reduce", "async_op", async_op)
     if not isinstance(op, ReduceOp):
         names = ", ".join(o.name for o in ReduceOp)
         raise TypeError(f"all_reduce: op must be one of ReduceOp.{names}, got {op!r:.60}")
@@ -389,15 +417,11 @@ def broadcast(tensor: Tensor, src: int = 0, *, async_op: bool = False) -> Work |
     All ranks make this call, with the same shape, dtype and `src`; otherwise as `all_reduce`.
     """
     group = current_group("broadcast")
-    _check("broadcast", tensor, async_op)
+    as_tensor("broadcast", "tensor", tensor)
+    as_bool("broadcast", "async_op", async_op)
     as_int("broadcast", "src, a rank,", src, 0, group.size)
     call = f"broadcast of {tuple(tensor.shape)} {tensor.dtype} from rank {src}"
     return _collective(group, call, tensor, tensor.dtype, async_op, src=src)
-
-
-def _check(function: str, tensor: Any, async_op: Any) -> None:
-    as_tensor(function, "tensor", tensor)
-    as_bool(function, "async_op", async_op)
 
 
 def _collective(group: Group, call: str, tensor: Tensor, dtype: np.dtype, async_op: bool,

@@ -1,9 +1,10 @@
 """`DistributedDataParallel`: one model on several ranks, each with a share of every batch."""
 
 import contextlib
+import functools
 import itertools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from ..tensor import Tensor
 from .group import Group, ReduceOp, Work, current_group, summed_in, to_mpi
 
 _NAME = "DistributedDataParallel"
-_MB = 1024 * 1024
 
 
 class DistributedDataParallel(Module):
@@ -70,13 +70,12 @@ class DistributedDataParallel(Module):
         self._averaging = True
         self._reducer: _Reducer | None = None
         if group.size > 1:
-            named = module.named_parameters()
-            self._frozen = [(name, p) for name, p in named if not p.requires_grad]
+            self._frozen = [item for item in module.named_parameters() if not item[1].requires_grad]
             self._channel = _Channel(group)
             _check_same(self._channel, module)
             self._channel.broadcast([*module.parameters(), *module.buffers()])
             total = sum(p.array.size * summed_in(p.dtype).itemsize for p in learned)
-            cap = min(25 * _MB, total / 4) if bucket_cap_mb is None else bucket_cap_mb * _MB
+            cap = min(25 << 20, total / 4) if bucket_cap_mb is None else bucket_cap_mb * 2**20
             self._reducer = _Reducer(self._channel, learned, cap)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -147,19 +146,11 @@ class _Channel:
             first = part[0].array
             with computing(first), no_grad():
                 flat = to_mpi(array_module(first).concatenate([t.array.reshape(-1) for t in part]))
-                self.send(flat)
+                self.group.start(_NAME, self.comm, flat).wait()
                 if self.group.rank > 0:
                     received = _split(to_device(flat, device_of(first)), part)
                     for t, values in zip(part, received, strict=True):
                         t.copy_(Tensor._wrap(values))
-
-    def send(self, buffer: Any) -> None:
-        """Fill `buffer` with rank 0's values."""
-        self.group.start(_NAME, self.comm, buffer).wait()
-
-    def add(self, buffer: Any) -> Work:
-        """Start to sum `buffer` over the ranks."""
-        return self.group.start(_NAME, self.comm, buffer, ReduceOp.SUM)
 
 
 def _alike(tensors: list[Any]) -> list[list[Any]]:
@@ -181,19 +172,12 @@ def _check_same(channel: _Channel, module: Module) -> None:
     named = [*module.named_parameters(), *module.named_buffers()]
     own = [f"{name}, {tuple(t.shape)} {t.dtype}{', learned' * t.requires_grad}"
            for name, t in named]
-    text = "\n".join(own).encode()
-    length = np.array([len(text)], np.int64)
-    channel.send(length)
-    buffer = np.zeros(int(length[0]), np.uint8)
-    if channel.group.rank == 0:
-        buffer[:] = np.frombuffer(text, np.uint8)
-    channel.send(buffer)
-    first = buffer.tobytes().decode().split("\n")
+    first = channel.comm.bcast(own)
     for here, there in zip([*own, "nothing more"], [*first, "nothing more"], strict=False):
         if here != there:
-            raise RuntimeError(
-                f"{_NAME}: the model of rank {channel.group.rank} is not that of rank 0: it has "
-                f"{here}, where rank 0 has {there}; all ranks must build the same model")
+            raise RuntimeError(f"{_NAME}: the model of rank {channel.group.rank} is not that of "
+                f"rank 0: it has {here}, where rank 0 has {there}; all ranks must build the same "
+                "model")
 
 
 class _Bucket:
@@ -230,7 +214,7 @@ class _Bucket:
         with computing(self.flat):
             self.flat[self.elements :] = on_device_of(self.flat, self.used)
         self.buffer = to_mpi(self.flat)
-        self.work = channel.add(self.buffer)
+        self.work = channel.group.start(_NAME, channel.comm, self.buffer, ReduceOp.SUM)
 
     def receive(self, ranks: int) -> None:
         """Write the averages into the parameters' gradients."""
@@ -251,13 +235,10 @@ class _Bucket:
         self.empty()
 
 
-def _ready_hook(reducer: "weakref.ref[_Reducer]", number: int, i: int) -> Callable[[Any], None]:
+def _ready(reducer: "weakref.ref[_Reducer]", number: int, i: int, parameter: Any) -> None:
     # weak, because the reducer refers to the parameter, and the parameter refers to its hooks
-    def ready(parameter: Any) -> None:
-        if (r := reducer()) is not None:
-            r.ready(r.buckets[number], i)
-
-    return ready
+    if (r := reducer()) is not None:
+        r.ready(r.buckets[number], i)
 
 
 class _Reducer:
@@ -269,8 +250,7 @@ class _Reducer:
     """
 
     def __init__(self, channel: _Channel, parameters: list[Parameter], cap: float):
-        self.channel = channel
-        self.buckets: list[_Bucket] = []
+        self.channel, self.buckets = channel, list[_Bucket]()
         for alike in _alike(parameters[::-1]):
             collected: list[Parameter] = []
             for p in alike:
@@ -281,9 +261,9 @@ class _Reducer:
                     collected = []
         for number, bucket in enumerate(self.buckets):
             for i, p in enumerate(bucket.parameters):
-                p.register_post_accumulate_grad_hook(_ready_hook(weakref.ref(self), number, i))
-        self.running = False
-        self.sent = 0
+                ready = functools.partial(_ready, weakref.ref(self), number, i)
+                p.register_post_accumulate_grad_hook(ready)
+        self.running, self.sent = False, 0
 
     def ready(self, bucket: _Bucket, i: int) -> None:
         """The gradient of parameter `i` of `bucket` is complete."""

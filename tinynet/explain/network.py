@@ -2,7 +2,6 @@
 on which one draws an image and sees everything follow."""
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 import tinynet
 import tinynet.nn.functional as F
+from tinynet.ops.arguments import index_of
 
 from .convolution import Array, as_float64, tensor64
 from .network_layers import Layer, dims, run
@@ -96,11 +96,10 @@ class NetworkExplanation:
         if isinstance(label, tinynet.Tensor):
             label = label.tolist()
         given = list(label) if isinstance(label, Iterable) else [label]
-        try:
-            labels = [operator.index(v) for v in given]
-        except TypeError as error:
+        labels = [index_of(v) for v in given]
+        if None in labels:
             raise TypeError(f"explain.network: label={label!r:.60}; it must be the number of a "
-                            "class, or one per image") from error
+                            "class, or one per image")
         if len(labels) != len(self.images) or not all(0 <= v < count for v in labels):
             raise ValueError(f"explain.network: label={label!r:.60} for {len(self.images)} "
                              f"image(s) and {count} classes; it must be one number from 0 to "

@@ -9,6 +9,7 @@ import numpy as np
 
 import tinynet
 import tinynet.nn.functional as F
+from tinynet.ops.arguments import from_users_code
 
 from .texts import check_language
 
@@ -125,6 +126,8 @@ def points(what: str, pairs: Iterable[Any]) -> Points:
             x, y = pair
             result.append((float(x), float(y)))
         except (TypeError, ValueError) as error:
+            if from_users_code(error):
+                raise
             raise ValueError(f"{must}; got {pair!r}") from error
     return result
 
@@ -140,6 +143,8 @@ def pairs_of(what: str, pairs: Iterable[Any]) -> list[tuple[float, Any]]:
             seen, value = pair
             result.append((float(seen), value))
         except (TypeError, ValueError) as error:
+            if from_users_code(error):
+                raise
             raise ValueError(f"{must}; got {pair!r:.60}") from error
     return result
 

@@ -51,8 +51,7 @@ def clip_grad_norm_(parameters: Parameters, max_norm: float, norm_type: float = 
     gradients = _gradients("clip_grad_norm_", parameters)
     if not gradients:
         return creation.zeros(())
-    device = gradients[0].device
-    norms = shapes.stack([reductions.norm(g, p).to(device) for g in gradients])
+    norms = shapes.stack([reductions.norm(g, p).to(gradients[0].device) for g in gradients])
     total = reductions.norm(norms, p)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise RuntimeError(

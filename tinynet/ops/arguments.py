@@ -132,14 +132,27 @@ def as_int(function: str, name: str, value: Any, minimum: int | float = -inf,
     return value
 
 
+def index_of(value: Any, otherwise: Any = None) -> Any:
+    """`value` as an int, or `otherwise` if it stands for none.
+
+    What the ``__index__`` of a user's object raises passes through. A tensor's own TypeError does
+    not, so that the caller can name the public function.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        if from_users_code(error) and not isinstance(value, Variable):
+            raise
+        return otherwise
+
+
 def as_ints(function: str, name: str, value: Any, minimum: int | float = -inf,
             below: int | float = inf, rule: str = "a tuple of ints") -> tuple[int, ...]:
     """`value`, a tuple or list of what `as_int` takes, as a tuple of ints.
 
     TypeError, which says `rule`, for anything else; ValueError for an int out of range.
     """
-    is_sequence = isinstance(value, (tuple, list))
-    if not is_sequence or not all(map(_is_integer, value)):
+    if not (isinstance(value, (tuple, list)) and all(map(_is_integer, value))):
         raise TypeError(f"{function}: {name} must be {rule}, got {value!r}")
     return tuple([as_int(function, name, n, minimum, below) for n in value])
 
@@ -226,10 +239,9 @@ def as_dim(name: str, dim: Any, ndim: int) -> int:
 
     A 0-d tensor counts as having one dimension, as in PyTorch.
     """
-    try:
-        number = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"{name}: dim must be an int, got {dim!r}") from None
+    number = index_of(dim)
+    if number is None:
+        raise TypeError(f"{name}: dim must be an int, got {dim!r}")
     size = max(ndim, 1)
     if not -size <= number < size:
         rule = f"a {ndim}-d tensor has dims {-size} to {size - 1}"
@@ -254,10 +266,9 @@ def as_shape(name: str, shape: tuple[Any, ...]) -> tuple[int, ...]:
     """
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = tuple(shape[0])
-    try:
-        sizes = tuple([operator.index(n) for n in shape])
-    except TypeError:
-        raise TypeError(f"{name}: sizes must be ints, got {shape!r}") from None
+    sizes = tuple([n if type(n) is int else index_of(n) for n in shape])
+    if None in sizes:
+        raise TypeError(f"{name}: sizes must be ints, got {shape!r}")
     if abs(prod(sizes)) >= 2**60:
         raise ValueError(f"{name}: sizes {sizes} make more elements than any memory holds")
     return sizes
@@ -296,13 +307,11 @@ def pair(function: str, name: str, value: Any, minimum: int) -> tuple[int, int]:
         return value
     is_single = isinstance(value, (tuple, list)) and len(value) == 1
     given = two(function, name, value * 2 if is_single else value)
-    try:
-        if not {bool, np.bool_}.isdisjoint(map(type, given)):
-            raise TypeError  # though Python counts True as 1
-        height, width = map(operator.index, given)
-    except TypeError:
+    # a bool is refused, though Python counts True as 1
+    height, width = [None if isinstance(n, (bool, np.bool_)) else index_of(n) for n in given]
+    if height is None or width is None:
         rule = "an int or a pair of ints"
-        raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}") from None
+        raise TypeError(f"{function}: {name} must be {rule}, got {value!r:.60}")
     if min(height, width) < minimum or max(height, width) >= 2**31:
         rule = f"at least {minimum}" if min(height, width) < minimum else "below 2**31"
         raise ValueError(f"{function}: {name} must be {rule}, got {value!r}")
@@ -400,12 +409,22 @@ def as_function(function: str, name: str, value: Any, wanted: str = "a function"
 
 
 def from_users_code(error: BaseException) -> bool:
-    """Whether `error`, just caught from numpy, was raised by Python code that numpy called.
+    """Whether `error`, just caught from a function written in C, was raised by Python code.
 
-    Such code, an object's ``__array__`` for example, is a user's. numpy itself is C, which leaves
-    no frame below that of the function which called numpy.
+    Such code, an object's ``__array__`` or ``__index__`` for example, is a user's. C leaves no
+    frame below that of the function which called it.
     """
     return error.__traceback__ is not None and error.__traceback__.tb_next is not None
+
+
+def array_of(values: Any, dtype: Any = None) -> Any:
+    """`values` as numpy's array; None where nested sequences have different lengths."""
+    try:
+        return np.array(values, dtype)
+    except ValueError as error:
+        if from_users_code(error):
+            raise
+        return None
 
 
 def as_generator(function: str, generator: Any) -> Generator | None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, computing, scratch
+from ..arrays import array_module, computing, is_image_order, scratch
 from ..autograd import Primitive, Variable, cast
 from .arguments import (as_number, as_operand, as_tensor, as_tensor_of, broadcast_shape, of_tensor,
     result_type)
@@ -356,8 +356,9 @@ def _chosen(name: str, condition: Any, *operands: Any, dtype: Any = None) -> Any
     array_module(*arrays, function=name)
     shape = broadcast_shape(name, *[a.shape for a in arrays])
     dtype = dtype or result_type(*values)
-    values = [fitted(written(name, v, condition, dtype), shape, dtype) for v in values]
-    return _where(fitted(condition, shape), *values)
+    images = any(map(is_image_order, arrays))
+    values = [fitted(written(name, v, condition, dtype), shape, dtype, images) for v in values]
+    return _where(fitted(condition, shape, images=images), *values)
 
 
 # -------------------------------------------------------- comparisons and logic: no gradient flows

@@ -1,6 +1,5 @@
 """Picking elements: indexing, gather, index_select, and their adjoints."""
 
-import operator
 import warnings
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from ..arrays import array_module, computing
 from ..autograd import cast, Primitive, Variable
-from .arguments import as_dim, as_tensor_of, of_tensor
+from .arguments import array_of, as_dim, as_tensor_of, index_of, of_tensor
 
 # ----------------------------------------------------------------------------------- primitives
 
@@ -23,6 +22,7 @@ def is_basic(index: tuple[Any, ...]) -> bool:
 
 select = Primitive(  # x[index] for a basic index; without ..., one element would be a copy
     lambda xp, a, *, index: a[index if ... in index else (*index, ...)], name="select", view=True)
+part = Primitive(select.forward, name="select", view="inside")
 # (numpy would lay out x[:, [0, 1]] with the positions first)
 _index = Primitive(lambda xp, a, *, index: xp.asarray(a[index], order="C"), name="index")
 
@@ -39,8 +39,8 @@ def _unindex(xp, a, *, index, shape):
     return out
 
 
-select.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
-_index.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
+for _picking in (select, part, _index):
+    _picking.derivatives(a=lambda g, index, a_shape: _unindex(g, index=index, shape=a_shape))
 _unindex.derivatives(
     a=lambda g, index: select(g, index=index) if is_basic(index) else _index(g, index=index))
 
@@ -174,19 +174,19 @@ def _as_part(name: str, array: Any, part: Any) -> Any:
         part = np.asarray(part)
     if _is_array(part) and (part.ndim or part.dtype == bool):
         return _as_array(name, array, part)
-    try:
-        return operator.index(part.item() if _is_array(part) else part)
-    except TypeError:
+    number = index_of(part.item() if _is_array(part) else part)
+    if number is None:
         rule = "an index is an int, a slice, None, ..., or a tensor of ints or bools"
-        raise IndexError(f"{name}: {rule}; got {type(part).__name__}") from None
+        raise IndexError(f"{name}: {rule}; got {type(part).__name__}")
+    return number
 
 
 def _as_slice(name: str, part: slice) -> slice:
-    ends = part.start, part.stop, part.step
-    try:
-        start, stop, step = [None if n is None else operator.index(n) for n in ends]
-    except TypeError:
-        raise TypeError(f"{name}: the ends of a slice must be ints or None, got {part!r}") from None
+    ends = [part.start, part.stop, part.step]
+    ends = [n if n is None or type(n) is int else index_of(n, otherwise="") for n in ends]
+    if "" in ends:
+        raise TypeError(f"{name}: the ends of a slice must be ints or None, got {part!r}")
+    start, stop, step = ends
     if step is not None and step <= 0:
         raise ValueError(f"{name}: the step of a slice must be positive, got {step}; use flip")
     return slice(start, stop, step)
@@ -202,11 +202,11 @@ def _as_array(name: str, array: Any, part: Any) -> Any:
 
 
 def _listed(name: str, part: Any) -> np.ndarray:
-    try:
-        return np.asarray(part, dtype=None if len(part) else np.int64)
-    except ValueError:
+    array = array_of(part, None if len(part) else np.int64)
+    if array is None:
         rule = "the lists in an index must form a box"
-        raise IndexError(f"{name}: {rule}, got {part!r:.60}") from None
+        raise IndexError(f"{name}: {rule}, got {part!r:.60}")
+    return array
 
 
 # ------------------------------------------------------------------------- does the index fit?

@@ -2,8 +2,9 @@
 
 With the batch innermost, one row of pixels is one long run, which numpy copies and computes at full
 speed. Element-wise operations keep the memory order of their input, so the order passes from layer
-to layer. Only the first layer and the flattening before a linear layer convert. Nothing but speed
-depends on the order.
+to layer. Only the first layer and views of the results, such as the flattening before a linear
+layer, convert: what users may share is in the order of the dimensions, as in PyTorch
+(`Writable._settle`). So nothing but speed depends on the order.
 """
 
 from collections.abc import Callable
@@ -11,21 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import computing, empty, parallel_slices, scratch
+from ..arrays import empty, kept_order, parallel_slices, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
     """An uninitialised (N, C, H, W) array with the batch innermost in memory."""
     return empty(xp, shape, dtype, (2, 1, 3, 0))
-
-
-def is_image_order(a: Any) -> bool:
-    """Whether `a` holds images with the batch innermost, and counts as contiguous therefore."""
-    if a.ndim != 4 or a.dtype.kind != "f":
-        return False
-    with computing(a):
-        orders = a.transpose(2, 1, 3, 0), a.transpose(1, 2, 3, 0)
-    return any(m.flags.c_contiguous for m in orders)
 
 
 def batch_innermost(xp: Any, x: Any) -> Any:
@@ -63,7 +55,7 @@ def map_in_memory_order(xp: Any, compute: Callable[..., Any], *arrays: Any) -> A
             rows = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in (*arrays, out)]
             parallel_slices(np, n, n, lambda part: compute(*[row[part] for row in rows]))
             return out
-    out = xp.empty_like(first)
+    out = xp.empty_like(first, order=kept_order(first))
     compute(*arrays, out)
     return out
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, full_like, on_device_of
+from ..arrays import array_module, full_like, is_image_order, on_device_of
 from ..autograd import Primitive, Variable
 from .arguments import as_operand, broadcast_shape, default_dtype, result_type
 from .shapes import fitted
@@ -42,9 +42,11 @@ def aligned(name: str, operands: tuple[Any, ...], floating: bool = False, fit: b
         dtype = default_dtype
     arrays = [v.array for v in values if isinstance(v, Variable)]
     array_module(*arrays, function=name)  # all on one device?
+    images = False
     if [a for a in arrays if a.shape != shape]:
         shape = broadcast_shape(name, *[a.shape for a in arrays])
-    return [fitted(v, shape, dtype) if isinstance(v, Variable)
+        images = any(map(is_image_order, arrays))
+    return [fitted(v, shape, dtype, images) if isinstance(v, Variable)
         else number_for(name, v, dtype) if fit or dtype.kind == "f" else v
         for v in values]
 

@@ -26,10 +26,8 @@ def _product(xp: Any, a: Any, b: Any, *, by_rows: bool = False) -> Any:
         return xp.matmul(a, b)
     (M, K), N = a.shape, b.shape[1]
     parts = pieces(max(M, N), min(get_num_threads(), M * N * K // _WORTH))
-    if M > N or by_rows or a.strides[0] != a.itemsize:
-        out = empty(np, (M, N), a.dtype)
-    else:
-        out = empty(np, (N, M), a.dtype).T
+    by_rows = by_rows or M > N or a.strides[0] != a.itemsize
+    out = empty(np, (M, N), a.dtype) if by_rows else empty(np, (N, M), a.dtype).T
     if M > N:
         parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
     else:

@@ -106,8 +106,7 @@ _mean.derivatives(a=lambda g, a_shape, dims: unreduced(g / _count(a_shape, dims)
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over `dim` (an int, several, or None for all) of floats."""
     input = as_floating("mean", input, dtype)
-    dims = _dims("mean", input, dim, keepdim)
-    return _average(input, dims, keepdim)
+    return _average(input, _dims("mean", input, dim, keepdim), keepdim)
 
 
 def _average(input: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -219,16 +218,20 @@ class MinMax(NamedTuple):
     indices: Any
 
 
+def _over(method: str, name: str) -> Primitive:
+    """The primitive called `name` that is this method of arrays."""
+    return Primitive(
+        lambda xp, a, *, dims, keepdim: xp.asarray(
+            getattr(a, method)(axis=dims, keepdims=keepdim), order="C"), name=name)
+
+
 def _extreme_and_index(name: str) -> tuple[Primitive, Primitive, Primitive]:
     """The primitives that find the extreme of all, that over some dims, and its first index."""
-
-    def over(xp, a, *, dims, keepdim):
-        return getattr(a, name)(axis=dims, keepdims=keepdim)
 
     def first_index(xp, a, *, dims, keepdim):
         return getattr(xp, f"arg{name}")(a, axis=dims[0], keepdims=keepdim)
 
-    of_all, over_dims = Primitive(over, name=name), Primitive(over, name=f"a{name}")
+    of_all, over_dims = _over(name, name), _over(name, f"a{name}")
     # Elements that equal the extreme share its gradient. A nan equals nothing: the nans share it if
     # the extreme of all is one; over dims, all gradients are 0 / 0 = nan then. So does PyTorch.
     of_all.derivatives(a=lambda g, y, a, dims: _shared(g, y, a, dims, isnan(a)))
@@ -279,9 +282,8 @@ def _extreme(name: str, over, index, of_two: Callable[..., Any], input, dim, kee
     if ndim == 0:
         return MinMax(clone(input), _index_of(name, index, input, None, False))
     indices = _extreme_over(name, index, input, (dim,), True)
-    values = pick(input, indices=indices.array, dim=dim)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
-    found = values, input._make(indices.array.copy())
+    found = pick(input, indices=indices.array, dim=dim), input._make(indices.array.copy())
     return MinMax(*[_without(tensor, (dim,), keepdim) for tensor in found])
 
 
@@ -326,8 +328,7 @@ def _index_of(name: str, index: Primitive, input: Any, dim: Any, keepdim: bool) 
     ndim = input.array.ndim
     dim = dim if dim is None else as_dim(name, dim, ndim)
     if dim is None or not ndim:
-        flat = _reshape(input, shape=(input.array.size,))
-        found = _extreme_over(name, index, flat, (0,), True)
+        found = _extreme_over(name, index, _reshape(input, shape=(input.array.size,)), (0,), True)
         return _reshape(found, shape=(1,) * ndim if keepdim else ())
     return _extreme_over(name, index, input, (dim,), keepdim)
 
@@ -351,8 +352,7 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def _truth(name: str, which: str) -> Any:
-    found = Primitive(
-        lambda xp, a, *, dims, keepdim: getattr(a, name)(axis=dims, keepdims=keepdim), name=name)
+    found = _over(name, name)
 
     def truth(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
         as_bool(name, "keepdim", keepdim)

@@ -15,44 +15,19 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, computing
-from ..autograd import cast, clone, Primitive, Variable
+from ..arrays import array_module, is_image_order
+from ..autograd import cast, Primitive, Variable
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
-from .indexing import select
-from .layout import is_image_order
+from .indexing import part, select
+from .layout import batch_innermost
 from .summing import total
 
 # -------------------------------------------------------------------------- reshape and relatives
 
 
-def _reshaped(xp: Any, a: Any, *, shape: tuple[int, ...]) -> Any:
-    flattened = a.ndim == 4 and len(shape) == 2 and shape[0] == a.shape[0] > 1
-    if flattened and a.strides[0] == a.itemsize:
-        # Images whose batch is innermost in memory, flattened before a linear layer: the batch
-        # stays innermost, because this copies long runs.
-        return xp.ascontiguousarray(a.transpose(1, 2, 3, 0)).reshape(shape[::-1]).T
-    return a.reshape(shape)
-
-
-_reshape = Primitive(_reshaped, name="view", view=True)
+_reshape = Primitive(lambda xp, a, *, shape: a.reshape(shape), name="view", view=True)
 _reshape.derivatives(a=lambda g, a_shape: _reshape(g, shape=a_shape))
-
-
-def _viewed(input: Variable, shape: tuple[int, ...]) -> Any:
-    """`input` in `shape`; if it counts as contiguous, in the same memory, so that users can write.
-
-    Where images had to be copied, because the batch is innermost, `input` moves to the copy.
-    """
-    result, a = _reshape(input, shape=shape), input.array
-    if is_image_order(a) and result._view_of is None is input._view_of:
-        with computing(a):
-            r = result.array
-            stayed = r.ndim == 2 and r.T.flags.c_contiguous  # the batch did, innermost
-            r = r.T.reshape(*a.shape[1:], -1).transpose(3, 0, 1, 2) if stayed else r
-            input.array = r.reshape(a.shape)
-        result._become_view(input, _reshape, {"shape": shape})
-    return result
 
 
 @of_numbers("shape")
@@ -67,7 +42,7 @@ def reshape(input: Variable, *shape: Any) -> Any:
             [3, 4, 5]])
     """
     wanted = _complete("reshape", as_shape("reshape", shape), input.array.shape)
-    return _viewed(input, wanted)
+    return _reshape(input, shape=wanted)
 
 
 def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: int = -1) -> Any:
@@ -91,7 +66,7 @@ def _complete(name: str, wanted: tuple[int, ...], shape: tuple[int, ...], dim: i
 def view_as(input: Variable, other: Variable) -> Any:
     """`input` in the shape of `other`."""
     wanted = as_tensor("view_as", "other", other).array.shape
-    return _viewed(input, _complete("view_as", wanted, input.array.shape))
+    return _reshape(input, shape=_complete("view_as", wanted, input.array.shape))
 
 
 @of_tensor
@@ -104,7 +79,7 @@ def flatten(input: Variable, start_dim: int = 0, end_dim: int = -1) -> Any:
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     flat = math.prod(shape[start : end + 1])
-    return _viewed(input, (*shape[:start], flat, *shape[end + 1 :]))
+    return _reshape(input, shape=(*shape[:start], flat, *shape[end + 1 :]))
 
 
 @of_tensor
@@ -113,7 +88,7 @@ def unflatten(input: Variable, dim: int, sizes: Sequence[int]) -> Any:
     shape = input.array.shape
     dim = as_dim("unflatten", dim, len(shape))
     inner = _complete("unflatten", as_shape("unflatten", (sizes,)), shape, dim)
-    return _viewed(input, (*shape[:dim], *inner, *shape[dim + 1 :]))
+    return _reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
 @of_tensor
@@ -211,14 +186,33 @@ def _sum_to(xp, a, *, shape):
 
 
 _expand.derivatives(a=lambda g, a_shape: _sum_to(g, shape=a_shape))
+
+
+def _broadcast_inside(xp, a, *, shape, images):
+    # beside `images` in their order, so that the result of both has it too
+    if images and a.ndim == 4:
+        a = batch_innermost(xp, a).transpose(3, 1, 0, 2)
+    return _broadcast(xp, a, shape=shape)
+
+
+_stretch = Primitive(_broadcast_inside, name="expand", view="inside")
+
+# with memory of its own
+_tile = Primitive(lambda xp, a, *, shape: xp.array(_broadcast(xp, a, shape=shape), order="C"))
+
+for _spread in (_stretch, _tile):
+    _spread.derivatives(a=lambda g, a_shape: _sum_to(g, shape=a_shape))
 _sum_to.derivatives(a=lambda g, a_shape: _expand(g, shape=a_shape))
 
 
-def fitted(input: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
-    """`input` in `dtype`, if that is given, and expanded to `shape`, to which it must broadcast."""
+def fitted(input: Any, shape: tuple[int, ...], dtype: Any = None, images: bool = False) -> Any:
+    """`input` in `dtype`, if that is given, and expanded to `shape`, to which it must broadcast.
+
+    `images` says that it is computed with images whose batch is innermost in memory.
+    """
     if dtype is not None and input.array.dtype != dtype:
         input = cast(input, dtype=dtype)
-    return input if input.array.shape == shape else _expand(input, shape=shape)
+    return input if input.array.shape == shape else _stretch(input, shape=shape, images=images)
 
 
 @of_numbers("size")
@@ -262,7 +256,7 @@ def repeat(input: Variable, *repeats: Any) -> Any:
     # (2, 3) repeated (4, 5) times: (1, 2, 1, 3) is expanded to (4, 2, 5, 3), and that is (8, 15)
     tiles = list(zip(counts, shape, strict=True))
     apart = _reshape(input, shape=tuple([n for size in shape for n in (1, size)]))
-    apart = clone(_expand(apart, shape=tuple([n for tile in tiles for n in tile])))
+    apart = _tile(apart, shape=tuple([n for tile in tiles for n in tile]))
     return _reshape(apart, shape=tuple([count * size for count, size in tiles]))
 
 
@@ -274,12 +268,15 @@ def _slices(input: Any, dim: int, start: int, stop: int) -> Any:
     return select(input, index=(*(slice(None),) * dim, slice(start, stop)))
 
 
-_cat = Primitive(lambda xp, *inputs, dim: xp.concatenate(inputs, axis=dim), name="cat")
+@Primitive
+def _cat(xp, *inputs, dim):
+    out = xp.concatenate(inputs, axis=dim)
+    return out if is_image_order(out) else xp.asarray(out, order="C")
 
 
 def _cat_part(g, i, shapes, dim):
     start = sum(shape[dim] for shape in shapes[:i])
-    return _slices(g, dim, start, start + shapes[i][dim])
+    return part(g, index=(*(slice(None),) * dim, slice(start, start + shapes[i][dim])))
 
 
 _cat.derivatives(_cat_part)
@@ -321,8 +318,7 @@ def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     given = _tensors("stack", tensors)
     shapes = [v.array.shape for v in given]
     if len(set(shapes)) != 1:
-        listed = ", ".join(map(str, shapes))
-        raise ValueError(f"stack: all shapes must be the same, got {listed}")
+        raise ValueError(f"stack: all shapes must be the same, got {', '.join(map(str, shapes))}")
     dim = as_dim("stack", dim, len(shapes[0]) + 1)
     shape = (*shapes[0][:dim], 1, *shapes[0][dim:])
     return _cat(*[_reshape(v, shape=shape) for v in given], dim=dim)
@@ -375,8 +371,7 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 def unbind(input: Variable, dim: int = 0) -> tuple[Any, ...]:
     """The slices along `dim`, without that dimension."""
     before = (slice(None),) * _dim_to_cut("unbind", dim, input)
-    size = input.array.shape[len(before)]
-    return tuple([select(input, index=(*before, i)) for i in range(size)])
+    return tuple([select(input, index=(*before, i)) for i in range(input.array.shape[len(before)])])
 
 
 def _dim_to_cut(name: str, dim: Any, input: Variable) -> int:
@@ -407,7 +402,7 @@ def _inside(shape: tuple[int, ...], pads: Sequence[tuple[int, int]]) -> tuple[sl
     return tuple([slice(before, before + n) for n, (before, _) in zip(shape, pads, strict=True)])
 
 
-_pad.derivatives(a=lambda g, pads, a_shape: select(g, index=_inside(a_shape, pads)))
+_pad.derivatives(a=lambda g, pads, a_shape: part(g, index=_inside(a_shape, pads)))
 
 
 def pad(input: Variable, pads: Sequence[tuple[int, int]], value: Any = 0) -> Any:

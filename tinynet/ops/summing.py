@@ -22,10 +22,13 @@ def total(xp: Any, a: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
     many = xp is np and a.dtype.kind == "f" and math.prod([a.shape[d] for d in dims]) >= 2 * _ROWS
     halves = xp is np and a.dtype == np.float16
     if not many and not halves:
-        return a.sum(axis=dims, keepdims=keepdim, dtype=a.dtype)  # numpy would widen integers
+        out = a.sum(axis=dims, keepdims=keepdim, dtype=a.dtype)  # numpy would widen integers
+        return out if keepdim else xp.asarray(out, order="C")
     # as in PyTorch, float16 is added in float32: in float16, 2048 + 1 is 2048
     kept = _total(a.astype(np.float32) if halves else a, dims)
-    return (kept if keepdim else kept.squeeze(dims)).astype(a.dtype, copy=False)
+    if keepdim:
+        return kept.astype(a.dtype, copy=False)
+    return kept.squeeze(dims).astype(a.dtype, order="C", copy=False)
 
 
 def _total(a: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:

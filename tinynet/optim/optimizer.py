@@ -118,8 +118,7 @@ class Optimizer:
         name = f"{type(self).__name__}.step"
         with np.errstate(all="ignore"):  # once per step, because once per parameter is slower
             for i, group in enumerate(self.param_groups):
-                options = self._checked(f"{name}: parameter group {i}", group)
-                update = self._updating(options)
+                update = self._updating(self._checked(f"{name}: parameter group {i}", group))
                 for p in group["params"]:
                     if p._grad is not None:
                         self._step(name, p, p._grad.array, update)

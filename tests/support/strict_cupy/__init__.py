@@ -16,6 +16,7 @@ the following, and `test_strict_cupy.py` checks that:
   `c.downloads`, `c.waits`. Launches are a lower bound: one per function that makes or writes an
   array, none for views, and more only where CuPy's own count is known (`sliding_window_view`,
   operands that `matmul` copies). `allow_synchronize(False)` makes each wait an error.
+  `c.sizes`, `c.bytes` and `c.peak` count the memory of the arrays that the step makes.
 - **Races between streams are found.** Using an array that another stream may still be using raises
   `Race`. Memory that is given back too early shows in `races`. An asynchronous copy from
   page-locked memory is put off until somebody waits for it, so a buffer that was overwritten too

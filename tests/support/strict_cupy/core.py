@@ -30,13 +30,35 @@ DTYPE_CHARS = set("?bBhHiIlLqQefdFD")
 
 @dataclass
 class Counts:
-    """What happened inside `counting()`. `log` has one (kind, name) pair per event, in order."""
+    """What happened inside `counting()`. `log` has one (kind, name) pair per event, in order.
+
+    Memory is that of arrays made inside the block: `sizes` has the bytes of each, in order, and
+    `peak` is the most bytes that were alive at once. What a GPU's libraries take is not in it.
+    """
 
     launches: int = 0  # kernels, copies on the device and fills; a lower bound
     uploads: int = 0  # host to device
     downloads: int = 0  # device to host
     waits: int = 0  # places where the host waits for the device
     log: list[tuple[str, str]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    peak: int = 0
+    _alive: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all arrays that were made, as if none had taken another's memory."""
+        return sum(self.sizes)
+
+    def _made(self, array: ndarray) -> None:
+        size = array._host.nbytes
+        self.sizes.append(size)
+        self._alive += size
+        self.peak = max(self.peak, self._alive)
+        weakref.finalize(array, self._died, size).atexit = False
+
+    def _died(self, size: int) -> None:
+        self._alive -= size
 
 
 _listening: list[Counts] = []
@@ -48,6 +70,33 @@ class DeviceSynchronized(RuntimeError):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or "device synchronized")
+
+
+class MemoryHook:
+    """`cupy.cuda.MemoryHook`: inside ``with hook:`` it is told of arrays that are made and die."""
+
+    name = "MemoryHook"
+
+    def __enter__(self):
+        _hooks.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _hooks.remove(self)
+
+    def malloc_postprocess(self, **kwargs: Any) -> None:
+        """After memory was given; `kwargs` are device_id, size, mem_size, mem_ptr, pmem_id."""
+
+    def free_postprocess(self, **kwargs: Any) -> None:
+        """After memory was given back; `kwargs` are device_id, mem_size, mem_ptr, pmem_id."""
+
+
+_hooks: list[MemoryHook] = []
+
+
+def _free(hook: MemoryHook, block: dict[str, Any]) -> None:
+    if hook in _hooks:
+        hook.free_postprocess(**block)
 
 
 @contextlib.contextmanager
@@ -479,11 +528,24 @@ def wrap(host: np.ndarray, base: ndarray | None = None) -> ndarray:
     if host.dtype.char not in DTYPE_CHARS:
         raise ValueError(f"Unsupported dtype {host.dtype}")
     array = object.__new__(ndarray)
-    array._host = host
-    array._base = base
-    array._device = check_device(machine.current) if base is None else base._device
-    array._use = Use(array._device) if base is None else None
+    if base is None:
+        _own(array, host)
+    else:
+        array._host, array._base, array._device, array._use = host, base, base._device, None
     return array
+
+
+def _own(array: ndarray, host: np.ndarray) -> None:
+    """Make `array` one with memory of its own, `host`, on the current device."""
+    device = check_device(machine.current)
+    array._host, array._base, array._device, array._use = host, None, device, Use(device)
+    for counts in _listening:
+        counts._made(array)
+    for hook in _hooks:
+        block = {"device_id": device, "mem_size": -(-host.nbytes // 512) * 512}
+        block |= {"mem_ptr": host.ctypes.data, "pmem_id": id(array)}
+        hook.malloc_postprocess(size=host.nbytes, **block)
+        weakref.finalize(array, _free, hook, block).atexit = False
 
 
 def unwrap(array: ndarray) -> np.ndarray:
@@ -1020,8 +1082,10 @@ class ndarray:
             raise NotImplementedError(
                 "the stand-in for cupy makes no arrays from pointers; use as_strided"
             )
-        made = wrap(poison(np.empty(shape, dtype, order)))
-        self._host, self._base, self._device, self._use = made._host, None, made._device, made._use
+        host = poison(np.empty(shape, dtype, order))
+        if host.dtype.char not in DTYPE_CHARS:
+            raise ValueError(f"Unsupported dtype {host.dtype}")
+        _own(self, host)
 
     # What the array is
     shape = property(

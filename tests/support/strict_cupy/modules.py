@@ -6,6 +6,7 @@ import functools
 import math
 import operator
 import re
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -222,21 +223,27 @@ MATMUL = signature_of(MANIFEST["cupy"]["matmul"]["sig"])
 
 
 def matmul(*args: Any, **kwargs: Any) -> ndarray:
-    """cuBLAS reads C- or Fortran-ordered matrices; another operand, such as windows, is copied."""
+    """cuBLAS reads C- or Fortran-ordered matrices; CuPy copies others, such as windows.
+
+    In a stack, an operand with more than two axes, it copies all that is not C-contiguous, also
+    what lies transposed.
+    """
     bound = bind("matmul", MATMUL, args, kwargs)
     if set(bound) - {"args", "dtype", "out"} or len(args) != 2:
         raise NotImplementedError(
             f"the stand-in for cupy's matmul takes two arrays, dtype and out, not {sorted(bound)}"
         )
+    copies = []
+    in_stack = max(getattr(a, "ndim", 0) for a in args) > 2
     for name, operand in zip("ab", args, strict=True):
         if not isinstance(operand, ndarray):
             raise TypeError(
                 f"Argument {name!r} has incorrect type (expected cupy.ndarray, got {type(operand)})"
             )
         host = unwrap(operand)
-        rows, columns = host.strides[-2:] if host.ndim > 1 else (0, host.itemsize)
-        if host.ndim > 1 and host.itemsize not in (rows, columns) and host.size:
+        if not (host.flags.c_contiguous or (host.flags.f_contiguous and not in_stack)):
             note("launches", "copy for matmul")
+            copies.append(core.wrap(host.copy()))  # which takes memory until the product is made
     out, dtype = bound.get("out"), bound.get("dtype")
     if isinstance(out, tuple):
         (out,) = out
@@ -720,6 +727,7 @@ cuda = StandIn(
         "Device": Device,
         "Stream": core.Stream,
         "Event": core.Event,
+        "MemoryHook": core.MemoryHook,
         "MemoryPool": MemoryPool,
         "PinnedMemoryPointer": core.PinnedMemoryPointer,
         "alloc_pinned_memory": core.alloc_pinned_memory,
@@ -798,7 +806,33 @@ for _name, _function in SPECIAL.items():
     setattr(special, _name, core.ufunc(_name, _entry, np.vectorize(_function, otypes=[float])))
 scipy = StandIn("cupyx.scipy")
 scipy.special = special
-profiler = StandIn("cupyx.profiler")
+
+
+class _Times:
+    """What `benchmark` returns: seconds of each call, of the host and of each device."""
+
+    def __init__(self, name: str, seconds: list[float]) -> None:
+        self.name, self.cpu_times = name, np.array(seconds)
+        self.gpu_times, self.devices = np.array([seconds]), (core.machine.current,)
+
+
+def benchmark(func: Callable, args: tuple = (), kwargs: dict[str, Any] = {},  # noqa: B006
+              n_repeat: int = 10000, *, name: str | None = None, n_warmup: int = 10,
+              max_duration: float = math.inf, devices: Any = None) -> _Times:  # fmt: skip
+    """`cupyx.profiler.benchmark`, which waits for each call; the device takes no other time."""
+    seconds: list[float] = []
+    for number in range(n_warmup + n_repeat):
+        start = time.perf_counter()
+        func(*args, **kwargs)
+        note("waits", "benchmark")
+        core.finish_all()
+        seconds += [time.perf_counter() - start] if number >= n_warmup else []
+        if sum(seconds) > max_duration:
+            break
+    return _Times(name or func.__name__, seconds)
+
+
+profiler = StandIn("cupyx.profiler", None, {"benchmark": benchmark})
 cupyx = StandIn(
     "cupyx",
     None,

@@ -44,8 +44,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if as_tensor("dropout2d", "input", input).ndim != 4:
         given = f"got shape {tuple(input.shape)}; for a single image unsqueeze(0) first"
         raise ValueError(f"dropout2d: input must be (N, C, H, W), {given}")
-    shape = (*input.shape[:2], 1, 1)
-    return _dropped("dropout2d", input, shape, p, training, inplace, generator)
+    return _dropped("dropout2d", input, (*input.shape[:2], 1, 1), p, training, inplace, generator)
 
 
 def _dropped(name: str, input: Tensor, mask_shape: tuple[int, ...], p: float, training: bool,

@@ -392,8 +392,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
         if isinstance(array, np.ndarray) and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(f"{name}: {which} must hold probabilities, from 0 to 1; "
                 f"got {array.min()} to {array.max()}")
-    loss = _binary_cross_entropy(input, target)
-    return reduced(loss, reduction, weight)
+    return reduced(_binary_cross_entropy(input, target), reduction, weight)
 
 
 def binary_cross_entropy_with_logits(

@@ -186,8 +186,7 @@ def _like(input: Tensor, y: Tensor) -> Tensor:
 def _update(function: str, running: Tensor, found: Any, momentum: float, correction: float) -> None:
     """Move `running` (C,) towards what was found, (C, 1) or (C, N), times a correction."""
     with no_grad(), computing(running.array):
-        kept = running.array * (1 - momentum)
-        new = kept + found.mean(axis=1) * (momentum * correction)
+        new = running.array * (1 - momentum) + found.mean(axis=1) * (momentum * correction)
         running._replace(running._make(new), function)
 
 

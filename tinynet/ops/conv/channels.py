@@ -48,9 +48,7 @@ def sum_channels(xp, a, x):
 
 
 def _to_each(g, x, a_shape):
-    if x is None:
-        return expand(reshape(g, -1, 1, 1), a_shape)
-    return scale_channels(x, g, None)
+    return expand(reshape(g, -1, 1, 1), a_shape) if x is None else scale_channels(x, g, None)
 
 
 scale_channels.derivatives(

@@ -370,8 +370,7 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
     """
     groups, M, C, KH, KW = w.shape
     (OH, _, OW, N), H = g.shape, dx.shape[0]
-    multiplications = g.size * C * KH * KW
-    parts = _parts(multiplications, OH * C * KH * KW * OW * N // TILE, get_num_threads())
+    parts = _parts(g.size * C * KH * KW, OH * C * KH * KW * OW * N // TILE, get_num_threads())
     channels, samples = pieces(C, parts // groups), pieces(N, parts // (groups * C))
     work = list(itertools.product(range(groups), channels, samples))
 

@@ -5,7 +5,7 @@ OH x OW pixels out, KH x KW taps of the kernel.
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -59,6 +59,18 @@ class Geometry:
         """Columns of the output."""
         return self.out(1)
 
+    def part(self, axis: int, outputs: slice) -> "Geometry":
+        """The geometry of some outputs along an axis: the same image, seen through other padding.
+
+        Padding is negative where these outputs do not see the image to its edge:
+
+        >>> Geometry(6, 6, 3, 3).part(0, slice(2, 4)).padding
+        ((-2, 0), (0, 0))
+        """
+        padding, (near, far), step = [*self.padding], self.padding[axis], self.stride[axis]
+        padding[axis] = near - outputs.start * step, far - (self.out(axis) - outputs.stop) * step
+        return replace(self, padding=(padding[0], padding[1]))
+
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - keeps geometries alive, which are small
     def taps_on_image(self, axis: int) -> list[Tap]:
         """The taps along one axis that ever lie on the image itself, not only on its padding.
@@ -74,7 +86,6 @@ class Geometry:
             shift = k * self.dilation[axis] - self.padding[axis][0]  # of output 0's pixel
             first, last = max(0, -(shift // stride)), min(n, -((shift - size) // stride))
             if first < last:
-                end = (last - 1) * stride + shift + 1
-                pixels = slice(first * stride + shift, end, stride)
+                pixels = slice(first * stride + shift, (last - 1) * stride + shift + 1, stride)
                 taps.append(Tap(k, slice(first, last), pixels))
         return taps

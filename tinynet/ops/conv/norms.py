@@ -53,8 +53,7 @@ def _centred(xp: Any, x: Any, c: slice, offset: Any) -> Any:
     """The groups `c` of x (H, G, W, N) less their offset, in scratch memory if there is any."""
     if offset is None:
         return x[:, c]
-    out = scratch(xp, "centred", x[:, c].shape, x.dtype)
-    return xp.subtract(x[:, c], offset[c, None], out=out)
+    return xp.subtract(x[:, c], offset[c, None], out=scratch(xp, "centred", x[:, c].shape, x.dtype))
 
 
 def _sums(xp: Any, a: Any, b: Any, per_sample: bool) -> Any:
@@ -88,8 +87,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
 
     parallel_slices(xp, G, x.size, compute, passes=5)
     needed = offset if xp is not np or offset.any() else None
-    rstd = 1 / xp.sqrt(var + eps)
-    return Statistics(offset + remainder, var, rstd, needed, remainder, size)
+    return Statistics(offset + remainder, var, 1 / xp.sqrt(var + eps), needed, remainder, size)
 
 
 @Primitive
@@ -125,8 +123,7 @@ def _gradient_arrays(xp: Any, g: Any, x: Any, weight: Any, found: Statistics, gr
         xp.multiply(d, scale[c, None], out=d)
 
     parallel_slices(xp, groups, x.size, compute, passes=7)
-    dx = dx.reshape(H, C, W, N).transpose(3, 1, 0, 2)
-    return dx, sum_gy.sum(axis=1), sum_g.sum(axis=1)
+    return dx.reshape(H, C, W, N).transpose(3, 1, 0, 2), sum_gy.sum(axis=1), sum_g.sum(axis=1)
 
 
 def _gradient_formulas(g, x, weight, found: Statistics, groups: int, eps: float) -> Any:

@@ -13,11 +13,12 @@ On the CPU the maps take the fast way, in `fast`, which gives the same numbers w
 all columns; the tests hold one against the other.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ...arrays import gpu as kernels
+from ...arrays import empty, gpu as kernels, pieces
 from ...autograd.engine import Primitive
 from . import fast
 from .channels import sum_channels
@@ -59,7 +60,12 @@ def col2im(xp: Any, cols: Any, geometry: Geometry) -> Any:
 
 # ----------------------------------------------------------------------------------- the plain trio
 
-# Comments give the sizes of the products, which are (groups, ., .).
+# Comments give the sizes of the products, which are (groups, ., .), or (., .) for one group: of a
+# stack of matrices cupy.matmul copies those that lie transposed, and it knows no TF32 there.
+
+
+def _product(xp: Any, a: Any, b: Any) -> Any:
+    return xp.matmul(a[0], b[0]) if len(a) == 1 else xp.matmul(a, b)
 
 
 def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
@@ -67,16 +73,16 @@ def plain_conv2d(xp: Any, x: Any, w: Any, geometry: Geometry) -> Any:
     N, O, groups, OH, OW = x.shape[0], w.shape[0], geometry.groups, geometry.OH, geometry.OW
     w = w.reshape(groups, O // groups, -1)
     cols = im2col(xp, x, geometry).reshape(groups, w.shape[2], OH * OW * N)
-    y = xp.matmul(w, cols)  # (O/groups, OH·OW·N) = (O/groups, C/groups·KH·KW) @ (.., OH·OW·N)
-    return y.reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
+    # (O/groups, OH·OW·N) = (O/groups, C/groups·KH·KW) @ (.., OH·OW·N)
+    return _product(xp, w, cols).reshape(O, OH, OW, N).transpose(3, 0, 1, 2)
 
 
 def plain_input_grad(xp: Any, dy: Any, w: Any, geometry: Geometry) -> Any:
     """dx (N, C, H, W): an output's gradient goes through all taps to the pixels its window saw."""
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
-    w_T = w.reshape(groups, O // groups, -1).transpose(0, 2, 1)
-    cols = xp.matmul(w_T, dy)  # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    # (C/groups·KH·KW, OH·OW·N) = (.., O/groups) @ (O/groups, ..)
+    cols = _product(xp, w.reshape(groups, O // groups, -1).transpose(0, 2, 1), dy)
     return col2im(xp, cols.reshape(w.shape[1] * groups, KH, KW, OH, OW, N), geometry)
 
 
@@ -88,32 +94,66 @@ def plain_weight_grad(xp: Any, x: Any, dy: Any, geometry: Geometry) -> Any:
     (N, O, OH, OW), groups, KH, KW = dy.shape, geometry.groups, geometry.KH, geometry.KW
     cols = im2col(xp, x, geometry).reshape(groups, x.shape[1] // groups * KH * KW, OH * OW * N)
     dy = dy.transpose(1, 2, 3, 0).reshape(groups, O // groups, OH * OW * N)
-    dw = xp.matmul(dy, cols.transpose(0, 2, 1))  # (O/groups, C/groups·KH·KW)
-    return dw.reshape(O, -1, KH, KW)
+    if groups == 1:  # (O, C·KH·KW) = (O, OH·OW·N) @ (OH·OW·N, C·KH·KW)
+        return xp.matmul(dy[0], cols[0].T).reshape(O, -1, KH, KW)
+    # (groups, C/groups·KH·KW, O/groups), so that dy is copied for the product, and not the columns
+    return xp.matmul(cols, dy.transpose(0, 2, 1)).transpose(0, 2, 1).reshape(O, -1, KH, KW)
 
 
 # ------------------------------------------------------------------------ the trio and its calculus
 
 # On a GPU the plain way is the fast way: one kernel launch makes all columns, and the whole
-# convolution is one large product.
+# convolution is one large product. Columns that would be too large are made slice by slice.
+
+
+# Which of x, w and dy (0, 1 and 2) are a map's arguments, and which it makes.
+_ROLES = {plain_conv2d: (0, 1, 2), plain_input_grad: (2, 1, 0), plain_weight_grad: (0, 2, 1)}
+
+
+def by_slices(plain: Any, xp: Any, a: Any, b: Any, geometry: Geometry) -> Any:
+    """`plain(xp, a, b, geometry)`, one of the trio, with columns up to `gpu.workspace_limit` bytes.
+
+    It slices the batch, down to single samples. If one of those has too many columns, it slices
+    the rows of its output, and then a row's pixels. One pixel's columns are made at once.
+    """
+    first, second, made = _ROLES[plain]
+    C, O = (a.shape[1], b.shape[1]) if made == 1 else (b.shape[1] * geometry.groups, len(b))
+    N, OH, OW = sizes = len(a), geometry.OH, geometry.OW
+    pixel = C * geometry.KH * geometry.KW * a.itemsize  # bytes of an output pixel's columns
+    if pixel * math.prod(sizes) <= kernels.workspace_limit or max(sizes) == 1:
+        return plain(xp, a, b, geometry)
+    axis = next(axis for axis, size in enumerate(sizes) if size > 1)
+    fit = max(1, kernels.workspace_limit // (pixel * math.prod(sizes[axis + 1:])))
+    shapes = (N, C, *geometry.size), (O, C // geometry.groups, *geometry.kernel), (N, O, OH, OW)
+    whole = empty(xp, shapes[made], a.dtype, None if made == 1 else (1, 2, 3, 0))
+    whole[...] = 0
+    for part in pieces(sizes[axis], -(-sizes[axis] // fit)):
+        # where the slice lies in x, w and dy
+        at: Any = (..., ..., (slice(None),) * (axis + 1) + (part,)) if axis else (part, ..., part)
+        view = whole[at[made]]
+        view += by_slices(plain, xp, a[at[first]], b[at[second]],
+            geometry.part(axis - 1, part) if axis else geometry)
+    return whole
 
 
 @Primitive
 def conv2d(xp, x, w, b, *, geometry):
     if xp is np:
         return fast.forward(x, w, b, geometry)
-    y = plain_conv2d(xp, x, w, geometry)
+    y = by_slices(plain_conv2d, xp, x, w, geometry)
     return y if b is None else y + b.reshape(-1, 1, 1)
 
 
 @Primitive
 def conv2d_input_grad(xp, dy, w, *, geometry):
-    return fast.input_grad(dy, w, geometry) if xp is np else plain_input_grad(xp, dy, w, geometry)
+    return (fast.input_grad(dy, w, geometry) if xp is np
+        else by_slices(plain_input_grad, xp, dy, w, geometry))
 
 
 @Primitive
 def conv2d_weight_grad(xp, x, dy, *, geometry):
-    return fast.weight_grad(x, dy, geometry) if xp is np else plain_weight_grad(xp, x, dy, geometry)
+    return (fast.weight_grad(x, dy, geometry) if xp is np
+        else by_slices(plain_weight_grad, xp, x, dy, geometry))
 
 
 conv2d.derivatives(
