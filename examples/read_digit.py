@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from mnist import Net, normalise
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter, ImageOps
 
 import tinynet
@@ -43,13 +44,21 @@ def ink_of(grey):
     scale = LARGEST / max(grey.size)
     size = [max(1, round(side * scale)) for side in grey.size]
     grey = grey.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-    pixels = np.asarray(grey)
-    border = np.concatenate([pixels[[0, -1]].ravel(), pixels[:, [0, -1]].ravel()])
-    darkest, lightest = grey.getextrema()
-    if lightest - np.median(border) > np.median(border) - darkest:
-        grey = ImageOps.invert(grey)  # light on dark
-    # The ground under a pixel: the lightest grey nearby, smoothed. So shadows are ground, too.
-    ground = grey.reduce(4).filter(ImageFilter.MaxFilter(15)).filter(ImageFilter.GaussianBlur(4))
+    small = grey.reduce(4)
+    # The light: the median of a square, of which ink covers less than half; 16 pixels beyond each
+    # side too.
+    around = sliding_window_view(np.pad(np.asarray(small), 31, "edge"), (31, 31))[..., ::3, ::3]
+    light = Image.fromarray(np.uint8(np.median(around, (2, 3))))
+    off = np.asarray(small, np.float32) - np.asarray(light)[16:-16, 16:-16]
+    if off.max() > -off.min():
+        grey, small, light = map(ImageOps.invert, (grey, small, light))  # light on dark
+    # The ground: strokes are filled from their sides, but the edge of a shadow stays where it is.
+    ground = light
+    ground.paste(small, (16, 16))
+    for extreme in 3 * [ImageFilter.MaxFilter(7)] + 3 * [ImageFilter.MinFilter(7)]:
+        ground = ground.filter(extreme)
+    ground = ground.filter(ImageFilter.GaussianBlur(1))
+    ground = ground.crop((16, 16, 16 + small.width, 16 + small.height))
     ground = np.asarray(ground.resize(grey.size, Image.Resampling.BILINEAR), np.float32)
     smooth = np.asarray(grey.filter(ImageFilter.GaussianBlur(0.8)), np.float32)
     ink = (ground - smooth).clip(0) / 255
@@ -115,7 +124,7 @@ def reader(path):
     model = Net()
     try:
         model.load_state_dict(tinynet.load(path))
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
         why = str(error).splitlines()[0].rstrip(":")
         raise ValueError(f"{path}: these aren't the weights of mnist.py's network: {why}") from None
     return model.eval()
@@ -150,7 +159,10 @@ def main():
 
     if options.explain and images:
         page = tinynet.explain.network(model, tinynet.cat(images[:20]), guesses[:20])
-        print(f"what the network saw: {page.save(options.explain)}")
+        try:
+            print(f"what the network saw: {page.save(options.explain)}")
+        except OSError as error:
+            sys.exit(f"read_digit: {options.explain} can't be written: {error.strerror}")
     sys.exit(1 if failed else 0)
 
 

@@ -114,6 +114,18 @@ def test_lines_of_any_width_are_read(program, model, tmp_path, width, paper):
         assert right(program, model, [tmp_path / "drawn.png"], np.array([label])) == 1
 
 
+def test_edges_of_shadows_and_dark_corners_are_no_ink(program, model, digits, tmp_path):
+    images, labels = digits
+    down, along = np.mgrid[-1:1:450j, -1:1:600j]
+    edge = 1 - 0.45 / (1 + np.exp((along - 0.4 * down) / 0.05))  # across the middle
+    corners = 1 - 0.2 * (down**2 + along**2)
+    for light in (edge, corners):
+        paths = [saved(tmp_path / f"{k}.png",
+                       (0.85 - 0.6 * placed(image, light.shape, 200, (120, 200))) * light)
+                 for k, image in enumerate(images)]  # fmt: skip
+        assert right(program, model, paths, labels) >= 37
+
+
 def test_a_digit_lies_as_mnist_has_it(program, digits, tmp_path):
     """Scaled into 20 × 20 pixels, with its centre of mass in the middle of 28 × 28."""
     for k, image in enumerate(digits[0][:10]):
@@ -196,10 +208,19 @@ def test_weights_that_are_missing_or_of_another_network(program, digits, tmp_pat
     good = saved(tmp_path / "good.png", 1 - digits[0][0] / 255)
     code, _, _ = run(program, monkeypatch, tmp_path / "gone.safetensors", good)
     assert "there is no such file; python examples/mnist.py makes one" in code
+    code, _, _ = run(program, monkeypatch, tmp_path, good)
+    assert code.startswith(f"read_digit: {tmp_path}: these aren't the weights of mnist.py's")
     other = tmp_path / "other.safetensors"
     tinynet.save({"weight": tinynet.ones(2)}, other)
     code, _, _ = run(program, monkeypatch, other, good)
     assert code.startswith(f"read_digit: {other}: these aren't the weights of mnist.py's network: ")
+
+
+def test_a_page_that_cannot_be_written(program, weights, digits, tmp_path, monkeypatch):
+    good, page = saved(tmp_path / "good.png", 1 - digits[0][0] / 255), tmp_path / "gone" / "a.html"
+    code, out, _ = run(program, monkeypatch, weights, good, "--explain", page)
+    assert out.startswith(f"{good}: {digits[1][0]} (")
+    assert code.startswith(f"read_digit: {page} can't be written: ")
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
