@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from test_size import lines_of_code
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
@@ -107,3 +108,14 @@ def test_what_the_readme_says_of_tinynet_and_pytorch_is_tried_out(torch, monkeyp
         assert abilities.recurrent(name) == said["recurrent layers"][column]
     lines = int(said["lines of Python code"]["tinynet"].replace(",", ""))
     assert abs(abilities.lines_of_code("tinynet") - lines) < 0.05 * lines
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("README.md", r"about ([\d,]+) of these\s+lines"),
+                       ("README.zh-CN.md", r"只占大约 ([\d,]+) 行")]
+)  # fmt: skip
+def test_the_engine_and_the_convolution_are_as_long_as_the_readme_says(name, said):
+    lines = int(re.search(said, (ROOT / name).read_text(encoding="utf-8"))[1].replace(",", ""))
+    paths = [*(ROOT / "tinynet/autograd").glob("*.py"), *(ROOT / "tinynet/ops/conv").glob("*.py")]
+    counted = sum(lines_of_code(path.read_text(encoding="utf-8")) for path in paths)
+    assert abs(counted - lines) < 0.05 * lines
