@@ -248,22 +248,26 @@ function lookAt(column, canvas, event) {
 const BARS = 112, GAP = 12;                 // width of a column of bars, and between columns
 
 // The size of the tiles: as large as width and height allow, all layers with the same number of
-// tiles from top to bottom; a layer with one map gets what is left. On a narrow
-// page, each layer takes the whole width instead.
+// tiles from top to bottom; a layer with one map gets what is left. On a page that is too narrow
+// for its layers side by side, each layer takes the whole width instead.
 function fit() {
-  const wide = live.clientWidth >= 900, sheets = columns.filter(column => !isBars(column));
-  root.classList.toggle("is-narrow", !wide);
-  placeNear();
+  const sheets = columns.filter(column => !isBars(column));
   const counts = sheets.map(column => mapShape(column.shape)[0]);
-  if (!wide) {
+  root.classList.toggle("is-narrow", live.clientWidth < 900);
+  const narrow = live.clientWidth < 900 || !fitSideBySide(sheets, counts);
+  root.classList.toggle("is-narrow", narrow);
+  placeNear();
+  if (narrow) {
     const width = flow.clientWidth;
     sheets.forEach((column, k) => {
       const across = Math.min(counts[k], 8);
       const tile = Math.floor(Math.min((width + 2) / across - 2, counts[k] === 1 ? 150 : 60));
       column.fit = { across, tile };
     });
-    return;
   }
+}
+
+function fitSideBySide(sheets, counts) {
   const room = flow.clientWidth - 2 * BARS - GAP * columns.length;
   const height = Math.min(340, Math.max(120, (innerHeight - 310) / 2));
   const heads = sheets.map(({ node }) => 8 + Math.max(...[...node.querySelectorAll(
@@ -277,6 +281,7 @@ function fit() {
     while (tile > best.tile && needs(tile, down) > room) tile--;
     if (tile > best.tile) best = { tile, down };
   }
+  if (!best.tile) return false;             // the names of the layers alone take more
   const { tile, down } = best, band = down * (tile + 2) - 2;
   const spare = (room - needs(tile, down)) / counts.filter(C => C === 1).length;
   flow.style.setProperty("--band", `${band}px`);
@@ -286,6 +291,7 @@ function fit() {
       single(tile, down) + Math.max(0, spare))) }
       : { across: Math.ceil(C / down), tile };
   });
+  return true;
 }
 
 function bars(table, values, { form, order, signed = true }) {
