@@ -321,6 +321,23 @@ def test_axe_finds_no_violation(page):
     assert page.violations_light_and_dark() == []
 
 
+def test_pictures_are_drawn_where_the_names_of_many_layers_fill_the_width(tab):
+    """Ten layers, as examples/mnist.py has: their names alone take the width of a small window."""
+    nn = tinynet.nn
+    block = [layer for c, o in ((1, 16), (16, 32)) for layer in (
+        nn.Conv2d(c, o, 5, padding=2), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2))]  # fmt: skip
+    model = nn.Sequential(*block, nn.Flatten(), nn.Linear(32 * 7 * 7, 10)).eval()
+    network(model, tinynet.rand(1, 1, 28, 28), [1]).save(tab.file)
+    for width in (950, 1200, 1400):
+        tab.screen(width, 900)
+        tab.driver.get(tab.file.as_uri())
+        sizes = tab.script("return [...document.querySelectorAll('.tn-sheet-canvas')].map("
+                           "canvas => Math.min(canvas.width, canvas.height))")  # fmt: skip
+        assert len(sizes) == 18
+        assert min(sizes) > 20, width
+        assert tab.script("return document.documentElement.scrollWidth") <= width
+
+
 def test_every_layer_of_every_kind_can_be_looked_at(tab):
     look = """return [...document.querySelectorAll('.tn-layer-head')].map(head => {
         head.click();
