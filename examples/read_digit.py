@@ -3,7 +3,7 @@
     python examples/read_digit.py out/mnist.safetensors five.png photo.jpg --explain seen.html
 
 One digit per picture, on a plain ground: dark on light or light on dark, grey or colour, any size,
-any margin. Shadows on the paper do no harm; ruled lines and the edge of the table do. The digit is
+any margin. Shadows seldom do harm; ruled lines and the edge of the table do. The digit is
 made like those of MNIST: scaled into 20 × 20 pixels, its centre of mass in the middle of 28 × 28.
 """
 
