@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / folder) for folder in ("", "benchmarks", "tests/support", "tests/gpu")]
 
 import numpy as np  # noqa: E402
-from nets import NETS, example, resnet  # noqa: E402
+from nets import NETS, example  # noqa: E402
 
 import tinynet  # noqa: E402
 from tinynet.arrays.devices import load_cupy  # noqa: E402
@@ -49,7 +49,7 @@ ALL_NETS = {
     **{name: NETS[name] for name in ("LeNet-5", "small")},
     "example": (example, (1, 28, 28)),
     "CIFAR": NETS["CIFAR"],
-    "ResNet": (resnet, (3, 32, 32)),
+    "ResNet": NETS["ResNet"],
 }
 MB = 1 << 20
 

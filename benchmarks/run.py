@@ -23,6 +23,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import bare  # noqa: E402
-from nets import NETS, example  # noqa: E402
-from timing import in_turns  # noqa: E402
+import work  # noqa: E402
+from nets import MODELS, NETS  # noqa: E402
+from timing import Business, Processes, in_turns  # noqa: E402
 
 import tinynet  # noqa: E402
 import tinynet.nn.functional as F  # noqa: E402
 from tinynet.arrays import threads  # noqa: E402
 
-try:
-    import torch
-except ImportError:
-    torch = None  # type: ignore[assignment]
-
-BATCH = 64
+BATCH, MODES = work.BATCH, ("PyTorch", "channels_last")
+THREADS = sorted({1, tinynet.get_num_threads()})
+COMPARED = ["tinynet", *(MODES if importlib.util.find_spec("torch") else ())]
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:
@@ -53,105 +52,73 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def training_step(framework: Any, net: Any, shape: tuple[int, ...], batch: int = BATCH) -> Any:
-    """A whole step of SGD with momentum on one batch, as a function without arguments."""
-    random = np.random.default_rng(0)
-    model = net(framework.nn)
-    x = framework.tensor(random.standard_normal((batch, *shape), np.float32))
-    labels = framework.tensor(random.integers(0, 10, batch))
-    optimizer = framework.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-
-    def step() -> None:
-        loss = framework.nn.functional.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def inference(framework: Any, net: Any, shape: tuple[int, ...], batch: int) -> Any:
-    """The forward pass of a batch in evaluation mode, as a function without arguments."""
-    model = net(framework.nn).eval()
-    x = framework.tensor(np.random.default_rng(0).standard_normal((batch, *shape), np.float32))
-
-    def forward() -> None:
-        with framework.no_grad():
-            model(x)
-
-    return forward
-
-
-def frameworks() -> dict[str, Any]:
-    """tinynet, and PyTorch if it is there, with the same number of threads."""
-    if torch is None:
-        return {"tinynet": tinynet}
-    torch.set_num_threads(tinynet.get_num_threads())
-    return {"tinynet": tinynet, "PyTorch": torch}
+def mean(ratios: Iterable[float]) -> float:
+    """The geometric mean."""
+    return math.exp(np.mean(np.log(list(ratios))))
 
 
 def compare(
-    title: str, functions: dict[str, dict[str, Any]], runs: int
+    title: str, jobs: dict[str, list[Any]], runs: int, burst: int = 3
 ) -> tuple[str, dict[str, float]]:
-    """A table of milliseconds per row and framework, and the ratios to PyTorch."""
-    rows, ratios = [], {}
-    for row, by_framework in functions.items():
-        seconds = in_turns(by_framework, runs)
-        cells = [f"{1e3 * s:.2f}" for s in seconds.values()]
-        if "PyTorch" in seconds:
-            ratios[row] = seconds["tinynet"] / seconds["PyTorch"]
-            cells.append(f"**{ratios[row]:.2f}**")
-        rows.append([row, *cells])
-        print(title, *rows[-1], flush=True)
-    names = list(frameworks())
-    if ratios:
-        rows.append(
-            [
-                "geometric mean",
-                "",
-                "",
-                f"**{math.exp(np.mean(np.log(list(ratios.values())))):.2f}**",
-            ]
-        )
-    return table(
-        [title, *[f"{name}, ms" for name in names], *(["ratio"] if ratios else [])], rows
-    ), ratios
+    """Tables of milliseconds, one for each number of threads, and the ratios to PyTorch eager.
+
+    `jobs` are those of `work`. The last column is the ratio to the faster of PyTorch's two modes.
+    """
+    text, ratios = [], {}
+    seconds: dict[int, dict[str, dict[str, float]]] = {}
+    for count in THREADS:
+        rows, fastest, of_threads = [], [], f"{count} thread{'s' * (count > 1)}"
+        seconds[count] = {}
+        with Processes(COMPARED, count) as processes:
+            for row, job in jobs.items():
+                found = seconds[count][row] = processes.quartiles(job, runs, burst)
+                cells = [f"{1e3 * s:.2f}" for s in found.values()]
+                if len(found) > 1:
+                    ratios[f"{row}, {of_threads}"] = found["tinynet"] / found["PyTorch"]
+                    fastest.append(found["tinynet"] / min(found[mode] for mode in MODES))
+                    cells += [f"**{found['tinynet'] / found['PyTorch']:.2f}**",
+                              f"{fastest[-1]:.2f}"]
+                rows.append([row, *cells])
+                print(title, of_threads, *rows[-1], flush=True)
+        if fastest:
+            here = mean(ratios[f"{row}, {of_threads}"] for row in jobs)
+            rows.append(["geometric mean", *[""] * len(COMPARED), f"**{here:.2f}**",
+                         f"{mean(fastest):.2f}"])
+        more = ["over PyTorch", "over the faster"] if fastest else []
+        head = [f"{title}, {of_threads}", *[f"{name}, ms" for name in COMPARED], *more]
+        text.append(table(head, rows))
+    if len(THREADS) > 1:
+        gains = [[row, *[f"{seconds[1][row][f] / seconds[THREADS[-1]][row][f]:.2f}"
+                         for f in COMPARED]] for row in jobs]
+        text.append(table([f"{title}: {THREADS[-1]} threads are faster than 1 by", *COMPARED],
+                          gains))
+    return "\n\n".join(text), ratios
 
 
 def training(runs: int) -> tuple[str, dict[str, float]]:
-    """Whole training steps of the four nets."""
-    return compare(
-        f"step at batch {BATCH}",
-        {
-            n: {f: training_step(lib, *spec) for f, lib in frameworks().items()}
-            for n, spec in NETS.items()
-        },
-        runs,
-    )
+    """Whole training steps of the small nets."""
+    return compare(f"step at batch {BATCH}", {net: ["training", net] for net in NETS}, runs)
+
+
+def models(runs: int) -> tuple[str, dict[str, float]]:
+    """Whole training steps of larger nets at small batches."""
+    jobs = {f"{name}, batch {batch}": ["training", name, batch]
+        for name, (_, _, batch, _) in MODELS.items()}
+    return compare("step", jobs, max(6, runs // 3), burst=1)
 
 
 def inferences(runs: int) -> tuple[str, dict[str, float]]:
     """The forward pass at batch 1 and 256."""
-    return compare(
-        "inference",
-        {
-            f"{n}, batch {batch}": {
-                f: inference(lib, *spec, batch) for f, lib in frameworks().items()
-            }
-            for n, spec in NETS.items()
-            for batch in (1, 256)
-        },
-        runs,
-    )
+    jobs = {f"{net}, batch {batch}": ["inference", net, batch]
+        for batch in (1, 256) for net in NETS}
+    return compare("inference", jobs, 2 * runs, burst=10)
 
 
 def peers(runs: int) -> tuple[str, dict[str, float]]:
     """Step time of `small` in other frameworks written in Python, where they are installed."""
-    functions = {"tinynet": training_step(tinynet, *NETS["small"])}
-    for name in ("dezero", "mygrad"):
-        if importlib.util.find_spec(name):
-            functions[name] = importlib.import_module(f"peer_{name}").step(BATCH)
-    seconds = in_turns(functions, max(8, runs // 3), warm_up=1)
+    names = ["tinynet", *(n for n in ("dezero", "mygrad") if importlib.util.find_spec(n))]
+    with Processes(names, THREADS[-1]) as processes:
+        seconds = processes.quartiles(["peer"], max(8, runs // 3))
     rows = [
         [name, f"{1e3 * s:.1f}", f"{s / seconds['tinynet']:.1f}"] for name, s in seconds.items()
     ]
@@ -177,69 +144,26 @@ def matmul_peak() -> float:
     return 2 * 1024**3 / in_turns({"": lambda: np.matmul(a, b)}, 20)[""]
 
 
-def conv_passes(
-    framework: Any,
-    batch: int,
-    C: int,
-    O: int,
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    **options: Any,
-) -> dict[str, Any]:
-    """Forward and backward of one convolution, as functions without arguments."""
-    random = np.random.default_rng(0)
-    functional = framework.nn.functional
-    x = framework.tensor(random.standard_normal((batch, C, *size), np.float32)).requires_grad_()
-    w = framework.tensor(
-        random.standard_normal((O, C // options.get("groups", 1), *kernel), np.float32)
-    ).requires_grad_()
-    y = functional.conv2d(x, w, **options)
-    g = framework.tensor(random.standard_normal(tuple(y.shape), np.float32))
-    if framework is tinynet:  # in the middle of a net, images arrive with the batch innermost
-        x, g = (
-            framework.tensor(
-                np.ascontiguousarray(t.detach().numpy().transpose(2, 1, 3, 0)).transpose(3, 1, 0, 2)
-            )
-            for t in (x, g)
-        )
-        x.requires_grad_()
-
-    def forward() -> None:
-        with framework.no_grad():
-            functional.conv2d(x, w, **options)
-
-    y = functional.conv2d(x, w, **options)
-    return {
-        "forward": forward,
-        "backward": lambda: framework.autograd.grad(y, (x, w), g, retain_graph=True),
-        "outputs": y.shape,
-    }
-
-
 def layers(runs: int) -> tuple[str, dict[str, float]]:
     """Single convolutions, as a share of the matmul peak."""
     peak = matmul_peak()
     rows = []
-    for name, (C, O, k, p, n) in LAYERS.items():
-        passes = {
-            f: conv_passes(lib, BATCH, C, O, (n, n), (k, k), padding=p)
-            for f, lib in frameworks().items()
-        }
-        work = 2 * BATCH * math.prod(passes["tinynet"]["outputs"][1:]) * C * k * k
-        cells = []
-        for direction, times in (("forward", 1), ("backward", 2)):
-            seconds = in_turns({f: by[direction] for f, by in passes.items()}, runs)
-            cells += [f"{1e3 * s:.2f}" for s in seconds.values()] + [
-                f"{work * times / seconds['tinynet'] / peak:.0%}"
-            ]
-        rows.append([name, *cells])
-        print(*rows[-1], flush=True)
-    names = list(frameworks())
-    head = ["layer"] + [
-        cell
-        for d in ("forward", "backward")
-        for cell in [*[f"{d}, {n}, ms" for n in names], "of peak"]
-    ]
+    with Processes(COMPARED[:2], THREADS[-1]) as processes:
+        for name, (C, O, k, p, n) in LAYERS.items():
+            options = {"padding": p}
+            pixels = n + 2 * p - k + 1
+            count = 2 * BATCH * O * pixels**2 * C * k * k
+            cells = []
+            for direction, times in (("forward", 1), ("backward", 2)):
+                job = ["convolution", direction, BATCH, C, O, (n, n), (k, k), options]
+                seconds = processes.quartiles(job, runs, burst=6)
+                cells += [f"{1e3 * s:.2f}" for s in seconds.values()]
+                cells.append(f"{count * times / seconds['tinynet'] / peak:.0%}")
+            rows.append([name, *cells])
+            print(*rows[-1], flush=True)
+    head = ["layer"]
+    for d in ("forward", "backward"):
+        head += [*[f"{d}, {name}, ms" for name in COMPARED[:2]], "of peak"]
     return f"`np.matmul` reaches {peak / 1e9:.0f} GFLOP/s on 1024 × 1024 here.\n\n" + table(
         head, rows
     ), {}
@@ -330,12 +254,15 @@ GEOMETRIES: dict[
 
 def geometries(runs: int) -> tuple[str, dict[str, float]]:
     """Time per multiplication of odd geometries, over that of the plain one."""
-    passes, work = {}, {}
+    passes, multiplications = {}, {}
     for name, (batch, C, O, size, kernel, options, _) in GEOMETRIES.items():
-        passes[name] = conv_passes(tinynet, batch, C, O, size, kernel, **options)
-        work[name] = (
-            math.prod(passes[name]["outputs"]) * C // options.get("groups", 1) * math.prod(kernel)
-        )
+        passes[name] = {
+            direction: work.convolution("tinynet", direction, batch, C, O, size, kernel, **options)
+            for direction in ("forward", "backward")
+        }
+        y = F.conv2d(tinynet.empty(batch, C, *size), tinynet.empty(
+            O, C // options.get("groups", 1), *kernel), **options)
+        multiplications[name] = y.numel() * C // options.get("groups", 1) * math.prod(kernel)
     rows, worst = [], {}
     plain, *others = GEOMETRIES
     for name in others:
@@ -346,7 +273,8 @@ def geometries(runs: int) -> tuple[str, dict[str, float]]:
                 max(8, runs // 3),
                 warm_up=1,
             )
-            cells.append(seconds[name] / work[name] / (seconds[plain] / work[plain]))
+            rate = {n: seconds[n] / multiplications[n] for n in (plain, name)}
+            cells.append(rate[name] / rate[plain])
         worst[name] = max(cells)
         rows.append(
             [name, *[f"{c:.2f}" for c in cells], GEOMETRIES[name][-1] if worst[name] > 3 else ""]
@@ -415,52 +343,25 @@ def memory(runs: int) -> tuple[str, dict[str, float]]:
     Linux only, because it reads /proc.
     """
     rows, ratios = [], {}
-    for name in NETS:
+    sizes = {**dict.fromkeys(NETS, BATCH), **{name: model[2] for name, model in MODELS.items()}}
+    for net, batch in sizes.items():
         peak = {}
-        for f in frameworks():
-            code = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import run; "
-            code += f"print(run.peak_of_step({f!r}, {name!r}))"
+        for framework in COMPARED[:2]:
+            command = [sys.executable, str(ROOT / "benchmarks/work.py"), framework]
             said = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+                [*command, "peak", net, str(batch)], capture_output=True, text=True, check=True,
+                cwd=ROOT,
             ).stdout
-            peak[f] = float(said.split()[-1])
+            peak[framework] = float(said)
         cells = [f"{m:.0f}" for m in peak.values()]
-        if "PyTorch" in peak:
-            ratios[name] = peak["tinynet"] / peak["PyTorch"]
-            cells.append(f"**{ratios[name]:.2f}**")
-        rows.append([name, *cells])
+        if len(peak) > 1:
+            ratios[net] = peak["tinynet"] / peak["PyTorch"]
+            cells.append(f"**{ratios[net]:.2f}**")
+        rows.append([net, *cells])
         print(*rows[-1], flush=True)
-    return table(
-        [
-            "peak memory of a step",
-            *[f"{f}, MB" for f in frameworks()],
-            *(["ratio"] if ratios else []),
-        ],
-        rows,
-    ), ratios
-
-
-def peak_of_step(framework: str, net: str) -> float:
-    """MB that ten steps add to what the process held once the net and its data were made."""
-    lib = frameworks()[framework]
-    training_step(
-        lib,
-        lambda nn: nn.Sequential(nn.Flatten(), nn.Linear(math.prod(NETS[net][1]), 10)),
-        NETS[net][1],
-        2,
-    )()  # start threads and libraries
-    step = training_step(lib, *NETS[net])
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
-    held = _kilobytes("VmRSS")
-    for _ in range(10):
-        step()
-    return (_kilobytes("VmHWM") - held) / 1024
-
-
-def _kilobytes(name: str) -> int:
-    found = re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None, f"/proc/self/status has no {name}"
-    return int(found[1])
+    more = ["ratio"] if ratios else []
+    head = ["peak memory of a step", *[f"{name}, MB" for name in COMPARED[:2]], *more]
+    return table(head, rows), ratios
 
 
 def imports(runs: int) -> tuple[str, dict[str, float]]:
@@ -494,70 +395,20 @@ def epoch(runs: int) -> tuple[str, dict[str, float]]:
     PyTorch reads its batches by its DataLoader, as the same program would, and once more by
     indexing the whole set, which is faster there.
     """
-    sys.path.insert(0, str(ROOT / "examples"))
-    example = importlib.import_module("mnist")
-    data = tinynet.datasets.MNIST(os.environ.get("TINYNET_DATA"), train=True)
-    images, labels = data.data.numpy(), data.targets.numpy()
-    loops = {"tinynet": _epoch_in_tinynet(example, data)}
-    if "PyTorch" in frameworks():
-        loops["PyTorch"] = _epoch_in_torch(_loaded(images, labels))
-        loops["PyTorch, batches indexed by hand"] = _epoch_in_torch(_indexed(images, labels))
-    seconds: dict[str, float] = dict.fromkeys(loops, 0.0)
-    for _ in range(10):
-        for name, loop in loops.items():
-            time.sleep(0.02)
-            start = time.perf_counter()
-            for _ in range(len(images) // BATCH // 10):
-                next(loop)
-            seconds[name] += time.perf_counter() - start
-    rows = [[name, f"{s:.1f}", f"{len(images) / s:,.0f}"] for name, s in seconds.items()]
+    digits = len(tinynet.datasets.MNIST(os.environ.get("TINYNET_DATA") or None, train=True))
+    tenth = digits // BATCH // 10
+    with Processes(COMPARED[:2], THREADS[-1]) as processes:
+        seconds = {name: sum(times)
+            for name, times in processes.times(["epoch"], 10 * tenth, tenth).items()}
+    if len(COMPARED) > 1:
+        with Processes(["PyTorch"], THREADS[-1]) as processes:
+            times = processes.times(["epoch", True], 10 * tenth, tenth)["PyTorch"]
+        seconds["PyTorch, batches indexed by hand"] = sum(times)
+    rows = [[name, f"{s:.1f}", f"{digits / s:,.0f}"] for name, s in seconds.items()]
     ratios = {name: seconds["tinynet"] / s for name, s in seconds.items() if name != "tinynet"}
-    text = table([f"an epoch of {len(images):,} digits", "s", "images/s"], rows)
+    text = table([f"an epoch of {digits:,} digits", "s", "images/s"], rows)
     text += "".join(f"\n\nRatio to {name}: **{ratio:.2f}**" for name, ratio in ratios.items())
     return text, {"epoch": ratios["PyTorch"]} if ratios else {}
-
-
-def _epoch_in_tinynet(example: Any, data: Any) -> Any:
-    model = example.Net()
-    optimizer = tinynet.optim.SGD(
-        model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
-    )
-    data.transform = example.normalise
-    while True:
-        for x, y in tinynet.utils.data.DataLoader(data, BATCH, shuffle=True, drop_last=True):
-            loss = F.cross_entropy(model(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            yield
-
-
-def _loaded(images: Any, labels: Any) -> Any:
-    data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(labels))
-    while True:
-        yield from torch.utils.data.DataLoader(data, BATCH, shuffle=True, drop_last=True)
-
-
-def _indexed(images: Any, labels: Any) -> Any:
-    data, targets = torch.from_numpy(images), torch.from_numpy(labels)
-    while True:
-        for rows in torch.randperm(len(data))[: len(data) // BATCH * BATCH].split(BATCH):
-            yield data[rows], targets[rows]
-
-
-def _epoch_in_torch(batches: Any) -> Any:
-    nn = torch.nn
-    model = example(nn)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
-    )
-    for images, labels in batches:
-        x = (images.unsqueeze(1).float() / 255 - 0.1307) / 0.3081
-        loss = nn.functional.cross_entropy(model(x), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        yield
 
 
 WHERE = {  # what runs in a sample of the profiler, by the innermost native function or file
@@ -618,7 +469,7 @@ def profile(runs: int) -> tuple[str, dict[str, float]]:
     for batch in (1, BATCH):
         times = in_turns(
             {
-                "whole": training_step(tinynet, *NETS["LeNet-5"], batch),
+                "whole": work.training_step("tinynet", "LeNet-5", batch),
                 "bare": bare.bare_step(batch)[0],
             },
             runs,
@@ -634,7 +485,7 @@ BARE = "LeNet-5, its array functions alone"
 
 def steps(net: str, seconds: float) -> None:
     """Training steps for so long, to be profiled."""
-    step = bare.bare_step(BATCH)[0] if net == BARE else training_step(tinynet, *NETS[net])
+    step = bare.bare_step(BATCH)[0] if net == BARE else work.training_step("tinynet", net)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         step()
@@ -665,7 +516,7 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
     )
     text = []
     for net in ("LeNet-5", "CIFAR"):
-        calls = _operations_of(training_step(tinynet, *NETS[net]), runs)
+        calls = _operations_of(work.training_step("tinynet", net), runs)
         rows, rest = [], calls.pop("")[0]
         for name, (ms, number, multiplications, size) in sorted(
             calls.items(), key=lambda item: -item[1][0]
@@ -763,6 +614,7 @@ def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
 
 PARTS = {
     "training": training,
+    "models": models,
     "epoch": epoch,
     "inference": inferences,
     "peers": peers,
@@ -822,12 +674,9 @@ def draw(ratios: dict[str, dict[str, float]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    bars = [(f"training, {n}", r) for n, r in ratios.get("training", {}).items()] + [
-        ("an epoch of MNIST", r) for r in ratios.get("epoch", {}).values()
-    ]
-    bars += [(f"inference, {n}", r) for n, r in ratios.get("inference", {}).items()] + [
-        (f"memory, {n}", r) for n, r in ratios.get("memory", {}).items()
-    ]
+    bars = [(f"{part}, {n}", r) for part in ("training", "models", "inference", "memory")
+        for n, r in ratios.get(part, {}).items()]
+    bars += [("an epoch of MNIST", r) for r in ratios.get("epoch", {}).values()]
     figure, axes = plt.subplots(figsize=(8, 0.3 * len(bars) + 1), layout="constrained")
     names, values = zip(*bars[::-1], strict=True)
     axes.barh(names, values, color=["tab:green" if v <= 1 else "tab:orange" for v in values])
@@ -851,18 +700,18 @@ def main() -> None:
     )
     options = parser.parse_args()
     chosen = [part for part in options.only.split(",") if part] or list(PARTS)
-    text, ratios = [machine()], {}
+    text, ratios, business = [], {}, Business()
     for part in chosen:
         print(f"-- {part}", flush=True)
         said, ratios[part] = PARTS[part](options.runs)
         text.append(said)
-    result = "\n\n".join(text)
+    result = "\n\n".join([f"{machine()} Meanwhile {business}.", *text])
     print("\n" + result)
     if not options.only:
         page = ROOT / "docs/performance.md"
         marked = re.compile(r"(<!-- measured -->\n).*(\n<!-- end -->)", re.DOTALL)
         page.write_text(marked.sub(lambda m: m[1] + result + m[2], page.read_text()))
-        if torch is not None:
+        if len(COMPARED) > 1:
             draw(ratios, ROOT / "docs/performance.png")
 
 

@@ -136,8 +136,8 @@ def _undilate(line: Line) -> list[Line]:
 
 # Elements of L that are made at a time: a few megabytes, which stay in the last-level cache.
 TILE = 1 << 20
-# Multiplications that are worth a thread: a tenth of a millisecond.
-SHARE = 1 << 22
+# Multiplications that are worth a thread; a thread that gets so many has two parts to take.
+SHARE, LARGE = 1 << 23, 1 << 27
 # Columns in a row of windows, from which a product of its own is efficient. Rows with fewer are
 # gathered, several for one product.
 FEW = 128
@@ -157,8 +157,8 @@ def _parts(multiplications: int, least: int, threads: int) -> int:
 
     A large task has two parts per thread, so that the others take over from a slow thread.
     """
-    busy = max(1, min(threads, -(-multiplications // SHARE)))
-    is_large = threads > 1 and multiplications >= 32 * threads * SHARE
+    busy = max(1, min(threads, multiplications // SHARE))
+    is_large = threads > 1 and multiplications >= threads * LARGE
     return balanced_parts(max(least, 2 * busy if is_large else busy), busy)
 
 
