@@ -78,6 +78,76 @@ def test_an_input_may_change_where_pytorch_needs_the_result(name, change):
     assert gradients(changed=True) == gradients(changed=False)
 
 
+# Where PyTorch computes with copies, a program may change what they were copies of.
+OF_COPIES = {
+    "vector @ batch": (lambda T, x, y: x @ y, (3,), (2, 3, 4)),
+    "vector @ transposed batch": (lambda T, x, y: x @ y.mT, (3,), (2, 4, 3)),
+    "transposed batch @ vector": (lambda T, x, y: x.mT @ y, (2, 3, 4), (3,)),
+    "transposed batch @ matrix": (lambda T, x, y: x.mT @ y, (2, 3, 4), (3, 2)),
+    "batch @ batch of one": (lambda T, x, y: x.mT @ y, (2, 3, 4), (1, 3, 2)),
+    "einsum": (lambda T, x, y: T.einsum("ij,kj->ik", x, y), (3, 1), (2, 4)),
+    "number / tensor": (lambda T, x, y: 2 / x + y.sum(), (2, 3), (1,)),
+    "uneven padding": (lambda T, x, y: T.nn.functional.conv2d(x, y, padding="same"),
+                       (2, 3, 4, 4), (2, 3, 2, 2)),
+    "instance_norm": (lambda T, x, y: T.nn.functional.instance_norm(x, weight=y),
+                      (2, 3, 4, 4), (3,)),
+    "permuted batch_norm": (
+        lambda T, x, y: T.nn.functional.batch_norm(
+            x.permute(0, 2, 3, 1), None, None, y, training=True), (2, 4, 4, 3), (4,)),
+    "permuted batch_norm, evaluating": (
+        lambda T, x, y: T.nn.functional.batch_norm(
+            x.permute(0, 2, 3, 1), T.zeros(4, dtype=T.float64), T.ones(4, dtype=T.float64), y),
+        (2, 4, 4, 3), (4,)),
+    "permuted group_norm": (
+        lambda T, x, y: T.nn.functional.group_norm(x.permute(3, 1, 2, 0) * 1, 2, y),
+        (4, 4, 4, 2), (4,)),
+    "no sample": (
+        lambda T, x, y: T.nn.functional.batch_norm(x, None, None, y, training=True),
+        (0, 3, 4, 4), (3,)),
+    "no element": (lambda T, x, y: (x * x).exp() * y.sum(), (0, 3), (1,)),
+    "cumprod_": (lambda T, x, y: (x * 1).cumprod_(1) * y.sum(), (2, 3), (1,)),
+}
+
+
+def _two_orders(T, name, changed):
+    """Gradients of two orders of one of `OF_COPIES`, after a change in place of x or y."""
+    operation, *shapes = OF_COPIES[name]
+    leaves = []
+    for k, shape in enumerate(shapes):
+        values = np.random.default_rng(k).random(shape) + 0.5
+        leaves.append(T.tensor(values, requires_grad=True))
+    x, y = [leaf * 1 for leaf in leaves]
+    result = operation(T, x, y)
+    if changed:
+        {"x": x, "y": y}[changed].mul_(3)
+    found = T.autograd.grad((result * result).sum(), leaves, create_graph=True)
+    again = T.autograd.grad(sum((g * g).sum() for g in found), leaves)
+    return [np.asarray(g.detach()) for g in (*found, *again)]
+
+
+CHANGED = [(name, changed) for name in OF_COPIES for changed in "xy"]
+CHANGED.remove(("permuted group_norm", "y"))  # there PyTorch refuses too
+
+
+@pytest.mark.parametrize(("name", "changed"), CHANGED)
+def test_inputs_may_change_where_pytorch_computes_with_copies(name, changed):
+    for ours, same in zip(_two_orders(tinynet, name, changed), _two_orders(tinynet, name, ""),
+                          strict=True):  # fmt: skip
+        np.testing.assert_array_equal(ours, same)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.parametrize(("name", "changed"), CHANGED)
+def test_such_a_program_gives_what_pytorch_gives(torch, name, changed):
+    try:
+        expected = _two_orders(torch, name, changed)
+    except RuntimeError as error:
+        assert "modified by an inplace operation" in str(error)
+        return
+    for ours, theirs in zip(_two_orders(tinynet, name, changed), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-7, 1e-9)
+
+
 def test_an_expansion_that_repeats_nothing_may_change():
     x = leaf(1.0, 2.0)
     base = x * 3
