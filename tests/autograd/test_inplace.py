@@ -403,3 +403,57 @@ def test_what_flip_returns_shares_no_memory_with_its_input():
     y += 10
     assert x.tolist() == [1.0, 2.0, 3.0]
     assert y.tolist() == [13.0, 12.0, 11.0]
+
+
+# Programs that reshape a tensor in place after a view of it was taken
+RESHAPED = {
+    "the tensor changes": lambda x, v: x.mul_(2),
+    "the view changes": lambda x, v: v.mul_(2),
+    "both change": lambda x, v: (v.mul_(2), x.mul_(3), v.exp_()),
+    "part of the tensor changes": lambda x, v: x[0].mul_(2),
+    "reshaped again": lambda x, v: (x.unsqueeze_(0), v.mul_(2), x.squeeze_(), x.mul_(3)),
+}
+
+
+@pytest.mark.parametrize("change", RESHAPED)
+@pytest.mark.parametrize("needs_grad", ["before", "after"])
+def test_a_view_taken_before_its_base_was_transposed_in_place(torch, change, needs_grad):
+    def results(T):
+        leaf = T.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        x = leaf * 1 if needs_grad == "before" else leaf.detach().clone()
+        v = x[0]
+        x.t_()
+        if needs_grad == "after":
+            x.mul_(leaf)
+        RESHAPED[change](x, v)
+        (x * T.tensor([[5.0, 6.0], [7.0, 8.0]]) + 0.1 * v).sum().backward()
+        return x.tolist(), v.tolist(), leaf.grad.tolist()
+
+    found = results(tinynet)
+    try:
+        expected = results(torch)
+    except RuntimeError as error:
+        assert needs_grad == "after" and "a leaf Variable that requires grad" in str(error)
+        return
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-6)
+
+
+def test_a_view_keeps_its_gradient_after_its_base_has_changed():
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    v, w = y[:1], y.view(2)
+    v.retain_grad()
+    w.retain_grad()
+    y.mul_(3)
+    ((v * v).sum() + w.sum()).backward()
+    assert v.grad.tolist() == [6.0]
+    assert w.grad.tolist() == [1.0, 1.0]
+
+
+def test_what_is_reshaped_in_place_keeps_its_gradient():
+    y = leaf(1.0, 2.0) * 1
+    y.retain_grad()
+    y.unsqueeze_(0)
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [[2.0, 4.0]]

@@ -301,8 +301,6 @@ def test_in_place_methods(T, method, dtype, expected):
 def test_detach_in_place(T):
     x = T.ones(3, requires_grad=True)
     y = x * 2
-    with pytest.raises(RuntimeError, match="detach"):
-        y[0].detach_()
     z = y + x
     assert y.detach_() is y and y.is_leaf and not y.requires_grad
     (g,) = T.autograd.grad((z + y * x).sum(), x)

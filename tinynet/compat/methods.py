@@ -84,7 +84,9 @@ def _reshaped(name: str) -> Callable[..., Any]:
                 setattr(before, slot, getattr(self, slot))
         after = getattr(before, name[:-1])(*args, **dims)
         self.array, self._node, self._node_version = after.array, after._node, after._version.count
-        self._view_of = after._view_of if after._node or before._view_of else None
+        self._view_of = after._view_of
+        if before._node and after._node:
+            after._node.retained = before._node.retained
         return self
 
     return functions.named(method, name, f"`{name[:-1]}` in place; returns self.")
@@ -95,10 +97,8 @@ squeeze_, unsqueeze_, t_, transpose_, swapaxes_, swapdims_ = map(
 
 
 def detach_(input: Tensor) -> Tensor:
-    """Cut this tensor itself off from the graph; returns self. RuntimeError for a view."""
-    if input._view_of is not None:
-        raise RuntimeError("detach_: a view can't be cut off from its base; use detach()")
-    input._node, input._requires_grad = None, False
+    """Make this tensor what `detach` gives; returns self."""
+    input._node, input._requires_grad, input._view_of = None, False, None
     return input
 
 
