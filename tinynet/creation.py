@@ -14,7 +14,7 @@ import numpy as np
 
 from . import compat
 from .arrays import (array_module, as_device, computing, device_of, empty as empty_array, Generator,
-    is_image_order, kept_order, module_on, to_device, usable_device)
+    is_image_order, module_on, to_device, usable_device)
 from .ops.arguments import (array_of, as_dtype, as_floats, as_int, as_number, as_random, as_shape,
     as_tensor as as_a_tensor, by_keyword, default_dtype, result_type)
 from .ops.operands import check_fit, named
@@ -190,7 +190,7 @@ def _laid_out(tensor: Tensor, input: Tensor) -> Tensor:
     """`tensor`, made like `input`, in its memory order too; images count as in order."""
     like, made = input.array, tensor.array
     in_order = like.flags.c_contiguous or (input._view_of is None and is_image_order(like))
-    if not in_order and kept_order(like) == "K":
+    if not in_order and 0 not in like.strides:
         with computing(made):
             axes = tuple(sorted(range(like.ndim), key=like.strides.__getitem__, reverse=True))
             tensor.array = empty_array(array_module(made), made.shape, made.dtype, axes)
@@ -210,8 +210,8 @@ def _constants(name: str, doc: str, like_doc: str) -> _Pair:
         return _constant(name, name, _sizes(name, size), dtype, device, requires_grad)
 
     def make_like(input, *, dtype=None, device=None, requires_grad=False):
-        made = _constant(like, name, *_like(like, input, dtype, device), requires_grad)
-        return _laid_out(made, input)
+        given = _like(like, input, dtype, device)
+        return _laid_out(_constant(like, name, *given, requires_grad), input)
 
     return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 

@@ -99,8 +99,7 @@ class Writable(Variable):
             view._node_version, before, view._node = view._version.count, view._node, None
             if vertex is not None:
                 view._node = Node(primitive, constants, (base,), (vertex,), view)
-                if before is not None:
-                    view._node.retained = before.retained
+                view._node.retained = before and before.retained
 
     def _replace(self, result: Variable, operation: str) -> Any:
         """Become `result` in place; the end of every in-place operation.

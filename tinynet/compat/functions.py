@@ -301,8 +301,8 @@ def cdist(x1: Any, x2: Any, p: float = 2.0,
     """
     modes = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
     as_choice("cdist", "compute_mode", compute_mode, (f"{modes[0]}_if_necessary", *modes))
-    difference = x1.unsqueeze(-2) - x2.unsqueeze(-3)
-    return difference.norm(p, -1) if p else difference.abs().sign().sum(-1)  # zeros flow back
+    gap = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    return gap.norm(p, -1) if p else gap.abs().sign().sum(-1)  # unlike a norm's, zeros flow back
 
 
 # ------------------------------------------------------------------------- which ones, and where

@@ -85,8 +85,8 @@ def _reshaped(name: str) -> Callable[..., Any]:
         after = getattr(before, name[:-1])(*args, **dims)
         self.array, self._node, self._node_version = after.array, after._node, after._version.count
         self._view_of = after._view_of
-        if before._node and after._node:
-            after._node.retained = before._node.retained
+        if self._node and before._node:
+            self._node.retained = before._node.retained
         return self
 
     return functions.named(method, name, f"`{name[:-1]}` in place; returns self.")
@@ -152,9 +152,8 @@ def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHan
 
 def _answered(operation: Callable[..., Any]) -> Callable[..., Any]:
     """The method that writes the answers of a test into the tensor, as numbers: no gradient."""
-    name = f"{operation.__name__}_"
     return lambda self, *operands, **other: self._overwrite(
-        operation(self, *operands, **other), name)
+        operation(self, *operands, **other), f"{operation.__name__}_")
 
 
 _TESTS = (each.eq, each.ne, each.lt, each.le, each.gt, each.ge, each.logical_and, each.logical_or,
