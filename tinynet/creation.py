@@ -3,7 +3,7 @@
 All take the keywords ``dtype`` (default float32, or what the data suggest), ``device`` (default the
 CPU) and ``requires_grad`` (default False); random ones also ``generator`` (default: the one that
 `manual_seed` seeds). Functions with ``_like`` in their name take shape, dtype and device from a
-tensor, unless a keyword says otherwise.
+tensor, unless a keyword says otherwise, and its memory order.
 """
 
 import math
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import compat
-from .arrays import as_device, computing, device_of, Generator, module_on, to_device, usable_device
+from .arrays import (array_module, as_device, computing, device_of, empty as empty_array, Generator,
+    is_image_order, module_on, to_device, usable_device)
 from .ops.arguments import (array_of, as_dtype, as_floats, as_int, as_number, as_random, as_shape,
     as_tensor as as_a_tensor, by_keyword, default_dtype, result_type)
 from .ops.operands import check_fit, named
@@ -185,6 +186,18 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
     return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
 
+def _laid_out(tensor: Tensor, input: Tensor) -> Tensor:
+    """`tensor`, made like `input`, in its memory order too; images count as in order."""
+    like, made = input.array, tensor.array
+    in_order = like.flags.c_contiguous or (input._view_of is None and is_image_order(like))
+    if not in_order and 0 not in like.strides:
+        with computing(made):
+            axes = tuple(sorted(range(like.ndim), key=like.strides.__getitem__, reverse=True))
+            tensor.array = empty_array(array_module(made), made.shape, made.dtype, axes)
+            tensor.array[...] = made
+    return tensor
+
+
 _Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
 _SIZES = " The sizes are separate arguments, or one sequence."
 
@@ -197,7 +210,8 @@ def _constants(name: str, doc: str, like_doc: str) -> _Pair:
         return _constant(name, name, _sizes(name, size), dtype, device, requires_grad)
 
     def make_like(input, *, dtype=None, device=None, requires_grad=False):
-        return _constant(like, name, *_like(like, input, dtype, device), requires_grad)
+        given = _like(like, input, dtype, device)
+        return _laid_out(_constant(like, name, *given, requires_grad), input)
 
     return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
@@ -210,7 +224,8 @@ def _random(name: str, method: str, doc: str) -> _Pair:
         return _drawn(name, method, _sizes(name, size), dtype, device, requires_grad, generator)
 
     def make_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
-        return _drawn(like, method, *_like(like, input, dtype, device), requires_grad, generator)
+        given = _like(like, input, dtype, device)
+        return _laid_out(_drawn(like, method, *given, requires_grad, generator), input)
 
     return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
@@ -239,7 +254,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
               requires_grad: bool = False) -> Tensor:
     """`fill_value` in the shape, dtype and device of `input`."""
     shape, dtype, device = _like("full_like", input, dtype, device)
-    return _full("full_like", shape, fill_value, dtype, device, requires_grad)
+    return _laid_out(_full("full_like", shape, fill_value, dtype, device, requires_grad), input)
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
@@ -260,7 +275,7 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     """Integers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
     bounds = (0, low) if high is None else (low, high)
     like = _like("randint_like", input, dtype, device)
-    return _integers("randint_like", bounds, *like, requires_grad, None)
+    return _laid_out(_integers("randint_like", bounds, *like, requires_grad, None), input)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,

@@ -301,7 +301,9 @@ class Tensor(Recorded):
     __add__, __radd__ = _checked(each.add), _reflected(each.add)
     __sub__, __rsub__ = _checked(each.sub), _reflected(each.sub)
     __mul__, __rmul__ = _checked(each.mul), _reflected(each.mul)
-    __truediv__, __rtruediv__ = _checked(each.div), _reflected(each.div)
+    # 2 / x in two steps, as in PyTorch: a program may change x afterwards
+    __truediv__, __rtruediv__ = _checked(each.div), _checked(
+        lambda self, other: each.mul(each.reciprocal(self), other))
     __floordiv__, __rfloordiv__ = _checked(each.floor_divide), _reflected(each.floor_divide)
     __mod__, __rmod__ = _checked(each.remainder), _reflected(each.remainder)
     __pow__, __rpow__ = _checked(each.pow), _reflected(each.pow)

@@ -78,6 +78,76 @@ def test_an_input_may_change_where_pytorch_needs_the_result(name, change):
     assert gradients(changed=True) == gradients(changed=False)
 
 
+# Where PyTorch computes with copies, a program may change what they were copies of.
+OF_COPIES = {
+    "vector @ batch": (lambda T, x, y: x @ y, (3,), (2, 3, 4)),
+    "vector @ transposed batch": (lambda T, x, y: x @ y.mT, (3,), (2, 4, 3)),
+    "transposed batch @ vector": (lambda T, x, y: x.mT @ y, (2, 3, 4), (3,)),
+    "transposed batch @ matrix": (lambda T, x, y: x.mT @ y, (2, 3, 4), (3, 2)),
+    "batch @ batch of one": (lambda T, x, y: x.mT @ y, (2, 3, 4), (1, 3, 2)),
+    "einsum": (lambda T, x, y: T.einsum("ij,kj->ik", x, y), (3, 1), (2, 4)),
+    "number / tensor": (lambda T, x, y: 2 / x + y.sum(), (2, 3), (1,)),
+    "uneven padding": (lambda T, x, y: T.nn.functional.conv2d(x, y, padding="same"),
+                       (2, 3, 4, 4), (2, 3, 2, 2)),
+    "instance_norm": (lambda T, x, y: T.nn.functional.instance_norm(x, weight=y),
+                      (2, 3, 4, 4), (3,)),
+    "permuted batch_norm": (
+        lambda T, x, y: T.nn.functional.batch_norm(
+            x.permute(0, 2, 3, 1), None, None, y, training=True), (2, 4, 4, 3), (4,)),
+    "permuted batch_norm, evaluating": (
+        lambda T, x, y: T.nn.functional.batch_norm(
+            x.permute(0, 2, 3, 1), T.zeros(4, dtype=T.float64), T.ones(4, dtype=T.float64), y),
+        (2, 4, 4, 3), (4,)),
+    "permuted group_norm": (
+        lambda T, x, y: T.nn.functional.group_norm(x.permute(3, 1, 2, 0) * 1, 2, y),
+        (4, 4, 4, 2), (4,)),
+    "no sample": (
+        lambda T, x, y: T.nn.functional.batch_norm(x, None, None, y, training=True),
+        (0, 3, 4, 4), (3,)),
+    "no element": (lambda T, x, y: (x * x).exp() * y.sum(), (0, 3), (1,)),
+    "cumprod_": (lambda T, x, y: (x * 1).cumprod_(1) * y.sum(), (2, 3), (1,)),
+}
+
+
+def _two_orders(T, name, changed):
+    """Gradients of two orders of one of `OF_COPIES`, after a change in place of x or y."""
+    operation, *shapes = OF_COPIES[name]
+    leaves = []
+    for k, shape in enumerate(shapes):
+        values = np.random.default_rng(k).random(shape) + 0.5
+        leaves.append(T.tensor(values, requires_grad=True))
+    x, y = [leaf * 1 for leaf in leaves]
+    result = operation(T, x, y)
+    if changed:
+        {"x": x, "y": y}[changed].mul_(3)
+    found = T.autograd.grad((result * result).sum(), leaves, create_graph=True)
+    again = T.autograd.grad(sum((g * g).sum() for g in found), leaves)
+    return [np.asarray(g.detach()) for g in (*found, *again)]
+
+
+CHANGED = [(name, changed) for name in OF_COPIES for changed in "xy"]
+CHANGED.remove(("permuted group_norm", "y"))  # there PyTorch refuses too
+
+
+@pytest.mark.parametrize(("name", "changed"), CHANGED)
+def test_inputs_may_change_where_pytorch_computes_with_copies(name, changed):
+    for ours, same in zip(_two_orders(tinynet, name, changed), _two_orders(tinynet, name, ""),
+                          strict=True):  # fmt: skip
+        np.testing.assert_array_equal(ours, same)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.parametrize(("name", "changed"), CHANGED)
+def test_such_a_program_gives_what_pytorch_gives(torch, name, changed):
+    try:
+        expected = _two_orders(torch, name, changed)
+    except RuntimeError as error:
+        assert "modified by an inplace operation" in str(error)
+        return
+    for ours, theirs in zip(_two_orders(tinynet, name, changed), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-7, 1e-9)
+
+
 def test_an_expansion_that_repeats_nothing_may_change():
     x = leaf(1.0, 2.0)
     base = x * 3
@@ -333,3 +403,57 @@ def test_what_flip_returns_shares_no_memory_with_its_input():
     y += 10
     assert x.tolist() == [1.0, 2.0, 3.0]
     assert y.tolist() == [13.0, 12.0, 11.0]
+
+
+# Programs that reshape a tensor in place after a view of it was taken
+RESHAPED = {
+    "the tensor changes": lambda x, v: x.mul_(2),
+    "the view changes": lambda x, v: v.mul_(2),
+    "both change": lambda x, v: (v.mul_(2), x.mul_(3), v.exp_()),
+    "part of the tensor changes": lambda x, v: x[0].mul_(2),
+    "reshaped again": lambda x, v: (x.unsqueeze_(0), v.mul_(2), x.squeeze_(), x.mul_(3)),
+}
+
+
+@pytest.mark.parametrize("change", RESHAPED)
+@pytest.mark.parametrize("needs_grad", ["before", "after"])
+def test_a_view_taken_before_its_base_was_transposed_in_place(torch, change, needs_grad):
+    def results(T):
+        leaf = T.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        x = leaf * 1 if needs_grad == "before" else leaf.detach().clone()
+        v = x[0]
+        x.t_()
+        if needs_grad == "after":
+            x.mul_(leaf)
+        RESHAPED[change](x, v)
+        (x * T.tensor([[5.0, 6.0], [7.0, 8.0]]) + 0.1 * v).sum().backward()
+        return x.tolist(), v.tolist(), leaf.grad.tolist()
+
+    found = results(tinynet)
+    try:
+        expected = results(torch)
+    except RuntimeError as error:
+        assert needs_grad == "after" and "a leaf Variable that requires grad" in str(error)
+        return
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-6)
+
+
+def test_a_view_keeps_its_gradient_after_its_base_has_changed():
+    x = leaf(1.0, 2.0)
+    y = x * 1
+    v, w = y[:1], y.view(2)
+    v.retain_grad()
+    w.retain_grad()
+    y.mul_(3)
+    ((v * v).sum() + w.sum()).backward()
+    assert v.grad.tolist() == [6.0]
+    assert w.grad.tolist() == [1.0, 1.0]
+
+
+def test_what_is_reshaped_in_place_keeps_its_gradient():
+    y = leaf(1.0, 2.0) * 1
+    y.retain_grad()
+    y.unsqueeze_(0)
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [[2.0, 4.0]]

@@ -127,3 +127,35 @@ def test_a_transposed_tensor_stays_one():
         assert not y.is_contiguous()
         y.reshape(-1)[0] = 7.0  # into a copy, as in PyTorch
         assert y[0, 0].item() == 0
+
+
+LIKE = {
+    "zeros_like": lambda T, x: T.zeros_like(x), "ones_like": lambda T, x: T.ones_like(x),
+    "empty_like": lambda T, x: T.empty_like(x).fill_(2.0),
+    "full_like": lambda T, x: T.full_like(x, 3.0),
+    "rand_like": lambda T, x: T.rand_like(x).fill_(4.0),
+    "randn_like": lambda T, x: T.randn_like(x, dtype=T.float64).fill_(5.0),
+    "randint_like": lambda T, x: T.randint_like(x, 1, 2),
+}  # fmt: skip
+TAKEN = {
+    "as it is": lambda T: T.arange(24).reshape(2, 3, 4).float(),
+    "permuted": lambda T: T.arange(24).reshape(2, 3, 4).float().permute(2, 0, 1),
+    "every second": lambda T: T.arange(24).reshape(2, 3, 4).float().permute(2, 0, 1)[::2],
+    "a view of images": lambda T: T.nn.functional.conv2d(
+        T.ones(2, 3, 4, 4), T.ones(5, 3, 3, 3)).permute(0, 2, 3, 1),
+    "images": lambda T: T.nn.functional.conv2d(T.ones(2, 3, 4, 4), T.ones(5, 3, 3, 3)),
+    "expanded": lambda T: T.arange(3).float().expand(2, 3),
+    "a number": lambda T: T.tensor(1.0), "nothing": lambda T: T.zeros(3, 0, 2).permute(2, 1, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+@pytest.mark.parametrize("name", LIKE)
+def test_a_tensor_like_another_lies_in_memory_like_it(torch, name, taken):
+    ours, theirs = [LIKE[name](T, TAKEN[taken](T)) for T in (tinynet, torch)]
+    assert ours.shape == theirs.shape
+    assert ours.is_contiguous() == theirs.is_contiguous()
+    ours.reshape(-1)[:3] = theirs.reshape(-1)[:3] = 9.0  # a view, or a copy, in both
+    assert ours.tolist() == theirs.tolist()
+    if not ours.is_contiguous():
+        assert ours.stride() == theirs.stride()

@@ -235,6 +235,15 @@ GRADIENTS = [
     ("relu_((x - x.mean()) / x.std())", [0.0, 1.0, 2.0], [1 / 6, -1 / 3, 1 / 6]),
     ("relu_(x.clamp(0.5, 2.5))", [0.0, 1.0, 3.0], [0.0, 1.0, 0.0]),
     ("relu_(x.abs())", [-1.0, 0.0, 3.0], [-1.0, 0.0, 1.0]),
+    # answers of a test, written into what was asked
+    ("(x * 1.0).eq_(2) + x", [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]),
+    ("(x * 1.0).greater_equal_(other=w) + x", [1.0, 2.0, 3.0], [1.0, 1.0, 1.0]),
+    ("(x * 1.0).cumprod_(0)", [2.0, 0.0, 3.0], [1.0, 8.0, 0.0]),
+    # a target below 0, where nothing flows, and where something does
+    ("T.nn.functional.kl_div(w, x, reduction='none') * T.tensor([0.0, 0.0, 1.0])",
+     [-1.0, 0.5, 1.0], [0.0, 0.0, -3.0]),
+    ("T.nn.functional.kl_div(w, x, reduction='none')", [-1.0, 1.0, 1.0], [nan, -1.0, -3.0]),
+    ("T.cdist(x[None], w[None], 0.0)", [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]),
 ]  # fmt: skip
 
 
@@ -247,6 +256,55 @@ def test_gradients(T, line, at, expected):
         result = eval(line, names(T) | known)
         (g,) = T.autograd.grad(result.sum(), x)
     np.testing.assert_allclose(g.tolist(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_count_gives_no_gradient(T):
+    """Not even zeros, so that an optimiser leaves the parameter as it is."""
+    x = T.tensor([0.0, 1.0, 2.0], requires_grad=True)
+    x.norm(0).backward()
+    assert x.grad is None
+    assert T.autograd.grad(x.norm(0, 0), x, allow_unused=True) == (None,)
+    assert T.autograd.grad(x.norm(0) * x.sum(), x)[0].tolist() == [2.0, 2.0, 2.0]
+
+
+# In-place methods, and what they leave of [[0, 1], [2, 3]] in a dtype
+IN_PLACE = [
+    ("logical_not_()", "float32", [[1, 0], [0, 0]]), ("logical_not_()", "int64", [[1, 0], [0, 0]]),
+    ("logical_and_(T.tensor([0, 5]))", "float32", [[0, 1], [0, 1]]),
+    ("logical_or_(T.tensor([0, 5]))", "uint8", [[0, 1], [1, 1]]),
+    ("eq_(2)", "float32", [[0, 0], [1, 0]]), ("ne_(2)", "int64", [[1, 1], [0, 1]]),
+    ("lt_(2)", "float64", [[1, 1], [0, 0]]), ("less_equal_(2)", "int32", [[1, 1], [1, 0]]),
+    ("gt_(other=T.tensor([0.5, 2.5]))", "float32", [[0, 0], [1, 1]]),
+    ("bitwise_and_(3)", "int64", [[0, 1], [2, 3]]), ("bitwise_xor_(1)", "uint8", [[1, 0], [3, 2]]),
+    ("bitwise_or_(4)", "int64", [[4, 5], [6, 7]]), ("bitwise_not_()", "int8", [[-1, -2], [-3, -4]]),
+    ("absolute_()", "int64", [[0, 1], [2, 3]]), ("negative_()", "float32", [[0, -1], [-2, -3]]),
+    ("exp2_()", "float32", [[1, 2], [4, 8]]), ("true_divide_(2)", "float64", [[0, 0.5], [1, 1.5]]),
+    ("cumprod_(0)", "int64", [[0, 1], [0, 3]]), ("swapaxes_(0, 1)", "int64", [[0, 2], [1, 3]]),
+    ("swapdims_(dim0=0, dim1=-1)", "float32", [[0, 2], [1, 3]]),
+    ("atan_().tan_().round_()", "float32", [[0, 1], [2, 3]]),
+    ("cosh_().acosh_().round_()", "float64", [[0, 1], [2, 3]]),
+    ("sinh_().asinh_().round_()", "float64", [[0, 1], [2, 3]]),
+    ("div_(4).asin_().sin_().mul_(4).round_()", "float64", [[0, 1], [2, 3]]),
+    ("div_(4).acos_().cos_().mul_(4).round_()", "float64", [[0, 1], [2, 3]]),
+    ("div_(4).atanh_().tanh_().mul_(4).round_()", "float64", [[0, 1], [2, 3]]),
+    ("erf_().sign_()", "float32", [[0, 1], [1, 1]]), ("detach_()", "int64", [[0, 1], [2, 3]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "dtype", "expected"), IN_PLACE, ids=[c[0] for c in IN_PLACE])
+def test_in_place_methods(T, method, dtype, expected):
+    x = T.tensor([[0, 1], [2, 3]], dtype=getattr(T, dtype))
+    assert eval(f"x.{method}", {"x": x, "T": T}) is x
+    assert (x.tolist(), x.dtype) == (expected, getattr(T, dtype))
+
+
+def test_detach_in_place(T):
+    x = T.ones(3, requires_grad=True)
+    y = x * 2
+    z = y + x
+    assert y.detach_() is y and y.is_leaf and not y.requires_grad
+    (g,) = T.autograd.grad((z + y * x).sum(), x)
+    assert g.tolist() == [5.0, 5.0, 5.0]
 
 
 def test_a_mask_of_bytes_warns_where_it_is_used():

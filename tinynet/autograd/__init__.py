@@ -6,5 +6,6 @@ from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .hooks import RemovableHandle, after_backward
 from .primitives import cast, clone
 from .recorded import Recorded
+from .versions import copying
 
 __getattr__ = compat.finder(__name__)

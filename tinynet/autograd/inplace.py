@@ -65,7 +65,18 @@ class Writable(Variable):
             return
         self._version = base._version
         self._node_version = base._version.count  # the version at which this view's node was right
-        self._view_of = (base, primitive, constants)
+        self._view_of = (base, primitive, constants, source)
+
+    def _viewed(self) -> tuple[Any, Primitive, dict[str, Any]]:
+        """What this is a view of, and how it was taken.
+
+        If `t_()` or its like has given the base another shape since, what the base was before.
+        """
+        base, primitive, constants, array = self._view_of
+        earlier = base
+        while earlier.array is not array and earlier._view_of is not None:
+            earlier = earlier._view_of[0]
+        return earlier if earlier.array is array else base, primitive, constants
 
     def _vertex(self) -> Node | Variable | None:
         if self._view_of is not None and self._node_version != self._version.count:
@@ -81,14 +92,14 @@ class Writable(Variable):
         variable: Any = self
         while variable._view_of is not None and variable._node_version != variable._version.count:
             stale.append(variable)
-            variable = variable._view_of[0]
+            variable = variable._viewed()[0]
         for view in reversed(stale):
-            base, primitive, constants = view._view_of
+            base, primitive, constants = view._viewed()
             vertex = base._vertex()
-            view._node_version = view._version.count
-            view._node = None
+            view._node_version, before, view._node = view._version.count, view._node, None
             if vertex is not None:
                 view._node = Node(primitive, constants, (base,), (vertex,), view)
+                view._node.retained = before and before.retained
 
     def _replace(self, result: Variable, operation: str) -> Any:
         """Become `result` in place; the end of every in-place operation.
@@ -128,7 +139,7 @@ class Writable(Variable):
             if variable._view_of is None:
                 return
             variable._node_version = variable._version.count
-            base, view, constants = variable._view_of
+            base, view, constants = variable._viewed()
             before = base._vertex()
             if node is None and before is None:
                 return
@@ -153,4 +164,4 @@ class Writable(Variable):
                 raise RuntimeError(f"{operation}: a {'' if owner is self else 'view of a '}leaf "
                     "tensor that requires grad can't be changed in place, its gradient would be "
                     "lost; do it under tinynet.no_grad(), or out of place")
-            owner = None if owner._view_of is None else owner._view_of[0]
+            owner = None if owner._view_of is None else owner._viewed()[0]

@@ -55,14 +55,15 @@ def restore(node: Any, position: int, g: Any) -> Any:
     array, vertex, version, count, fingerprint = node.kept[position]
     if version is None:
         return array
-    if version.count != count and position < 0 and len(node.kept) > len(node.shapes):
+    changed = version.count != count and array.size
+    if changed and position < 0 and len(node.kept) > len(node.shapes):
         # the result was changed in place, but all inputs were kept: compute it again
         inputs = [restore(node, i, g) for i in range(len(node.shapes))]
         with no_grad():
             again = node.primitive(*inputs, **node.constants)
         node.kept[position] = keep(again, vertex)
         return restore(node, position, g)
-    if version.count != count:
+    if changed:
         raise _changed(node, position,
             f"{version.changed_by} changed that in place since (it is at version {version.count}, "
             f"version {count} is needed); change a copy, tensor.clone(), instead")
@@ -91,6 +92,16 @@ def copy_before_changes(node: Any) -> None:
         if version is not None:
             version.copied_by = version.copied_by or weakref.WeakSet()
             version.copied_by.add(node)
+
+
+def copying(result: Any) -> Any:
+    """`result`, whose inputs may be changed though its derivatives need them.
+
+    For results whose inputs PyTorch copies before it computes: no program notices a change there.
+    """
+    if result._node is not None and result._node.kept:
+        copy_before_changes(result._node)
+    return result
 
 
 def keep_copies(node: Any, version: Version) -> None:

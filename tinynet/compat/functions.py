@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import array_module, computing
-from ..autograd import Primitive
+from ..autograd import copying, Primitive
 from ..autograd.inplace import copy_slices
 from ..nn import functional
 from ..ops import elementwise as each
@@ -217,6 +217,8 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
     if repeats is None:
         positions = Tensor._wrap(np.arange(len(input)))
         return repeat_interleave(positions, input, 0, output_size=output_size)
+    if dim is not None and not input.ndim:
+        raise IndexError("repeat_interleave: a 0-d tensor has no dims; leave dim out")
     input = input.reshape(-1) if dim is None else input
     dim = 0 if dim is None else as_dim("repeat_interleave", dim, input.ndim)
     counts = repeats.array if isinstance(repeats, Tensor) else repeats
@@ -281,7 +283,8 @@ def einsum(equation: str, *operands: Any) -> Any:
         both = [c for c in la if c in lb]
         batch, inner = ["".join(c for c in both if (c in kept) is k) for k in (True, False)]
         rows, columns = ["".join(c for c in x if c not in y) for x, y in ((la, lb), (lb, la))]
-        product = with_dims(a, la, batch, rows, inner) @ with_dims(b, lb, batch, inner, columns)
+        product = copying(
+            with_dims(a, la, batch, rows, inner) @ with_dims(b, lb, batch, inner, columns))
         own = batch + rows + columns
         pairs.insert(0, (product.reshape([size[c] for c in own]), own))
     v, own = pairs[0]
@@ -298,7 +301,8 @@ def cdist(x1: Any, x2: Any, p: float = 2.0,
     """
     modes = "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"
     as_choice("cdist", "compute_mode", compute_mode, (f"{modes[0]}_if_necessary", *modes))
-    return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).norm(p, -1)
+    gap = x1.unsqueeze(-2) - x2.unsqueeze(-3)
+    return gap.norm(p, -1) if p else gap.abs().sign().sum(-1)  # unlike a norm's, zeros flow back
 
 
 # ------------------------------------------------------------------------- which ones, and where

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import creation
 from ..autograd import hooks, is_grad_enabled
+from ..ops import elementwise as each
 from ..ops.arguments import as_dtype, as_shape
 from ..tensor import _converter, _in_place, Tensor
 from . import functions, METHODS
@@ -42,6 +43,8 @@ def _new(name: str) -> Callable[..., Any]:
 
 new_zeros, new_ones, new_empty, new_full, new_tensor = map(
     _new, ("zeros", "ones", "empty", "full", "tensor"))
+bitwise_and, bitwise_or, bitwise_xor = each.bitwise_and, each.bitwise_or, each.bitwise_xor
+bitwise_not, erf = each.bitwise_not, each.erf
 byte, short, char = _converter(np.uint8), _converter(np.int16), _converter(np.int8)
 
 
@@ -71,7 +74,7 @@ def resize_(input: Tensor, *sizes: Any) -> Tensor:
 def _reshaped(name: str) -> Callable[..., Any]:
     """`squeeze_` and its like: the tensor becomes a view of what it was."""
 
-    def method(self: Tensor, *args: Any) -> Tensor:
+    def method(self: Tensor, *args: Any, **dims: Any) -> Tensor:
         if is_grad_enabled():
             self._refuse_leaf(name)
         self._vertex()
@@ -79,16 +82,24 @@ def _reshaped(name: str) -> Callable[..., Any]:
         for slot in ("_node", "_version", "_view_of", "_node_version"):
             if hasattr(self, slot):
                 setattr(before, slot, getattr(self, slot))
-        after = getattr(before, name[:-1])(*args)
+        after = getattr(before, name[:-1])(*args, **dims)
         self.array, self._node, self._node_version = after.array, after._node, after._version.count
-        self._view_of = after._view_of if after._node or before._view_of else None
+        self._view_of = after._view_of
+        if self._node and before._node:
+            self._node.retained = before._node.retained
         return self
 
     return functions.named(method, name, f"`{name[:-1]}` in place; returns self.")
 
 
-squeeze_, unsqueeze_, t_, transpose_ = map(
-    _reshaped, ("squeeze_", "unsqueeze_", "t_", "transpose_"))
+squeeze_, unsqueeze_, t_, transpose_, swapaxes_, swapdims_ = map(
+    _reshaped, ("squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_"))
+
+
+def detach_(input: Tensor) -> Tensor:
+    """Make this tensor what `detach` gives; returns self."""
+    input._node, input._requires_grad, input._view_of = None, False, None
+    return input
 
 
 class GradHooks(OrderedDict[object, Any]):
@@ -139,10 +150,27 @@ def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHan
     return handle
 
 
+def _answered(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """The method that writes the answers of a test into the tensor, as numbers: no gradient."""
+    return lambda self, *operands, **other: self._overwrite(
+        operation(self, *operands, **other), f"{operation.__name__}_")
+
+
+_TESTS = (each.eq, each.ne, each.lt, each.le, each.gt, each.ge, each.logical_and, each.logical_or,
+    each.logical_not)
+
+def cumprod_(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """`cumprod` in place; returns self."""
+    # of a copy, because the steps of the way back need the values that are overwritten
+    return input._replace(functions.cumprod(input.clone(), dim, dtype=dtype), "cumprod_")
+
+
 # the methods that write the result of an operation into the tensor
 for _name in METHODS:
     if _name.endswith("_") and _name not in globals():
-        _operation = getattr(functions, _name[:-1], None) or getattr(Tensor, _name[:-1])
+        _operation = globals().get(_name[:-1]) or getattr(functions, _name[:-1], None)
+        _operation = _operation or getattr(Tensor, _name[:-1])
         _doc = f"`{_name[:-1]}` in place; returns self."
-        globals()[_name] = functions.named(_in_place(_operation), _name, _doc)
+        _method = (_answered if _operation in _TESTS else _in_place)(_operation)
+        globals()[_name] = functions.named(_method, _name, _doc)
 __all__ = [name for name in METHODS if name in globals()]

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import compat
 from ..arrays import empty, get_num_threads, parallel, pieces
-from ..autograd import Primitive, Variable
+from ..autograd import Primitive, Variable, copying
 from .arguments import as_tensor, broadcast_shape, result_type, same_dtype
 from .reductions import _sum
 from .shapes import _reshape, fitted, transpose
@@ -57,6 +57,8 @@ def matmul(input: Any, other: Any) -> Any:
     batch = broadcast_shape("matmul", a[:-2], b[:-2])
     left, right = _reshaped(input, a), _reshaped(other, b)
     product = _matmul(fitted(left, (*batch, *a[-2:])), fitted(right, (*batch, *b[-2:])))
+    if batch and a[:-2] != b[:-2]:
+        copying(product)  # PyTorch copies what it can't see as two matrices
     rows = a[-2:-1] if left is input else ()
     columns = b[-1:] if right is other else ()
     return _reshaped(product, (*batch, *rows, *columns))

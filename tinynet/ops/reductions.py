@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import array_module, computing
 from ..autograd import cast, clone, is_grad_enabled, Primitive, Variable
 from .arguments import as_bool, as_dim, as_dims, as_dtype, as_number, of_tensor
-from .elementwise import abs, eq, isnan, maximum, minimum, sign, where
+from .elementwise import abs, eq, isnan, maximum, minimum, where
 from .indexing import along
 from .operands import aligned, named
 from .shapes import _expand, _reshape, fitted
@@ -188,6 +188,13 @@ def as_power(function: str, p: Any) -> float:
     return p if known else as_number(function, "p", p, positive=True, infinite=True)
 
 
+# a count of steps has no slope, so nothing flows back, not even a 0
+_nonzeros = Primitive(
+    lambda xp, a, *, dims, keepdim: xp.asarray((a != 0).sum(axis=dims, keepdims=keepdim), a.dtype),
+    name="norm")
+_nonzeros.joint_derivative(lambda: (None,))
+
+
 @of_tensor
 def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> Any:
     """The p-norm ``(sum |x|^p)^(1/p)`` over `dim`.
@@ -200,9 +207,10 @@ def norm(input: Any, p: float = 2.0, dim: Any = None, keepdim: bool = False) -> 
     dims = _dims("norm", input, dim, keepdim)
     if math.isinf(p):
         return _extreme_over("norm", _amax if p > 0 else _amin, abs(input), dims, keepdim)
-    if p in (0, 1):
-        terms = abs(input)
-        return _sum(terms if p else sign(terms), dims=dims, keepdim=keepdim)
+    if p == 0:
+        return _nonzeros(input, dims=dims, keepdim=keepdim)
+    if p == 1:
+        return _sum(abs(input), dims=dims, keepdim=keepdim)
     wide = _widened(input)
     powers = wide * wide if p == 2 else abs(wide) ** p if p > 1 else _root(abs(wide), p)
     return _narrowed(_root(_sum(powers, dims=dims, keepdim=keepdim), 1.0 / p), input)

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 from ... import compat
+from ...autograd import copying
 from ...ops import shapes
 from ...ops.arguments import as_floats, as_int, as_tensor, check_shape, pair, same_dtype
 from ...ops.conv import plain
@@ -52,7 +53,10 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,
     stride, dilation = pair("conv2d", "stride", stride, 1), pair("conv2d", "dilation", dilation, 1)
     pads = as_padding("conv2d", padding, (KH, KW), stride, dilation)
     geometry = _geometry("conv2d", H, W, KH, KW, stride, pads, dilation, groups)
-    return unbatched(plain.conv2d(x, weight, bias, geometry=geometry), was_unbatched)
+    y = plain.conv2d(x, weight, bias, geometry=geometry)
+    if isinstance(padding, str) and pads != tuple([edges[::-1] for edges in pads]):
+        copying(y)  # PyTorch pads a copy, because its convolution knows even padding only
+    return unbatched(y, was_unbatched)
 
 
 def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None,

@@ -417,10 +417,11 @@ def binary_cross_entropy_with_logits(
     return reduced(loss, reduction, weight)
 
 
-# 0 at 0, where its slope is -inf
+# 0 at 0, where its slope is -inf; nan below 0, also the slope, but where nothing flows
 _x_log_x = elementwise.rule(
     "x_log_x", "", lambda xp, a: a * xp.log(xp.where(a == 0, 1.0, a)), floating=True,
-    a=lambda g, a: g * (elementwise.log(a) + 1.0))
+    a=lambda g, a: elementwise.where(
+        (g == 0) & (a <= 0), 0.0, g * (elementwise.log(a) + 1.0)))
 
 
 def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import computing
-from ...autograd.grad_mode import no_grad
+from ...autograd import copying, no_grad
 from ...ops import elementwise, shapes
 from ...ops.arguments import as_floats, as_int, as_ints, as_number, check_shape, same_dtype
 from ...ops.conv import norms
@@ -161,7 +161,7 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
             rule = "unless mean and variance are taken from the input"
             raise ValueError(f"{function}: running_mean and running_var are needed, {rule}")
         y = _by_running(x, _as_single(running_mean), _as_single(running_var), weight, bias, eps)
-        return _like(input, y)
+        return _like(input, _free(y, x, per_sample))
     if math.prod(input.shape[2:]) * (1 if per_sample else len(input)) == 1:
         what = "channel and sample" if per_sample else "channel"
         raise ValueError(
@@ -170,12 +170,20 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
     if running_mean is not None and input.numel():
         _update(function, running_mean, found.mean, momentum, 1)
         _update(function, running_var, found.var, momentum, found.size / (found.size - 1))
-    return _like(input, y)
+    return _like(input, _free(y, x, per_sample))
 
 
 def _as_single(x: Any) -> Any:
     """Float16 as float32, because squares of large halves overflow."""
     return x.float() if x is not None and x.dtype == np.float16 else x
+
+
+def _free(y: Tensor, x: Tensor, per_sample: bool = False) -> Tensor:
+    """`y`; what it was made of may be changed where PyTorch keeps copies of that.
+
+    It copies x unless that lies in the order of its dimensions, and the weights for each sample.
+    """
+    return y if x.array.flags.c_contiguous and x.array.size and not per_sample else copying(y)
 
 
 def _like(input: Tensor, y: Tensor) -> Tensor:
@@ -212,7 +220,7 @@ def _within_samples(input: Tensor, as_images: bool, rows: int, groups: int, eps:
         x = shapes.reshape(x, 1, rows, 1, input.numel() // max(rows, 1))
         groups, per_sample = rows, False
     y, _ = norms.normalize(x, None, None, groups=groups, per_sample=per_sample, eps=eps)
-    return _like(input, y)
+    return _like(input, _free(y, x))
 
 
 def _affine(y: Tensor, weight: Any, bias: Any, shape: tuple[int, ...]) -> Tensor:
