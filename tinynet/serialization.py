@@ -105,7 +105,7 @@ def load(
         found = _from_tree(about["tree"], moved)
         whole = _WHOLE in entries[0]
         if whole and weights_only:
-            raise ValueError("it holds a whole module, which weights_only=True refuses")
+            raise ValueError("it holds a whole module or a Namespace; weights_only=True refuses it")
         return compat.lookup(__name__, "restored")(found) if whole else found
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         plain = type(error) is ValueError
