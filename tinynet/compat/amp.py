@@ -45,7 +45,7 @@ class GradScaler:
     step = staticmethod(lambda optimizer, *args, **options: optimizer.step(*args, **options))
     unscale_ = update = load_state_dict = lambda self, *arguments: None
     is_enabled, get_scale = lambda self: False, lambda self: 1.0
-    state_dict: Any = lambda self: {}  # noqa: E731  # as its neighbours
+    state_dict: Any = lambda self: {}
 
 
 def _on_cuda(enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> autocast:
