@@ -162,7 +162,7 @@ def test_mixed_precision_is_off_without_a_gpu_and_refused_with_one(monkeypatch, 
     with pytest.warns(UserWarning, match="there is no GPU, so it has no effect"):
         switch()
     monkeypatch.setattr(tinynet.cuda, "is_available", lambda: True)
-    with pytest.raises(RuntimeError, match="mixed precision on 'cuda' is out of scope"):
+    with pytest.raises(RuntimeError, match="no mixed precision on 'cuda' here; say"):
         switch()
 
 

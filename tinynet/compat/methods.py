@@ -125,8 +125,8 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """
     dim = as_dim("unfold", dimension, input.ndim)
     x = input.unsqueeze(-1).transpose(dim, -1)
-    last = x.shape[-1] - as_int("unfold", "size", size, 0, x.shape[-1] + 1)
-    starts = range(0, last + 1, as_int("unfold", "step", step, 1))
+    end = x.shape[-1] + 1 - as_int("unfold", "size", size, 0, x.shape[-1] + 1)
+    starts = range(0, end, as_int("unfold", "step", step, 1))
     return cat([x.narrow(-1, start, size) for start in starts], dim)
 
 
