@@ -39,8 +39,9 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
 
     `obj` is a tensor, a state dict, or any nesting of dicts, lists and tuples of tensors, numbers,
     strings and None. Tensors are saved without device and history; numpy's numbers become Python's.
-    Modules in it are saved whole: the names of their classes, and their attributes. A name that
-    ends with .pt or .pth makes a file that ``torch.load`` reads, unless there are modules in it.
+    Modules in it are saved whole: the names of their classes, and their attributes. So are
+    namespaces, ``{"args": parser.parse_args()}``. A name that ends with .pt or .pth makes a file
+    that ``torch.load`` reads, unless there are modules or namespaces in it.
 
     Raises:
         TypeError: `obj` contains something else, which is named.
@@ -68,7 +69,7 @@ def load(
     where to put what lies on the "cpu", as in PyTorch. Nothing in the file is executed, and no more
     memory is taken than a small multiple of the file's size. Of PyTorch's files, those with
     tensors, numbers, strings, dicts and lists are read. Of a whole module, the class must have been
-    imported; `weights_only` refuses whole modules.
+    imported; `weights_only` refuses modules and namespaces.
 
     Raises:
         ValueError: the file is truncated, changed, of another version, or not a safetensors file.
@@ -105,7 +106,7 @@ def load(
         found = _from_tree(about["tree"], moved)
         whole = _WHOLE in entries[0]
         if whole and weights_only:
-            raise ValueError("it holds a whole module, which weights_only=True refuses")
+            raise ValueError("it holds a whole module or a Namespace; weights_only=True refuses it")
         return compat.lookup(__name__, "restored")(found) if whole else found
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         plain = type(error) is ValueError

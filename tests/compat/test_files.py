@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import pickle
 import sys
@@ -201,6 +202,15 @@ def test_a_whole_module(tmp_path, name):
     assert other.first.weight.grad is not None
     with pytest.raises(ValueError, match="weights_only=True refuses"):
         tinynet.load(tmp_path / name, weights_only=True)
+
+
+def test_the_arguments_of_a_program(tmp_path):
+    args = argparse.Namespace(lr=0.1, sizes=[1, 2], more=argparse.Namespace(name="a"), w=None)
+    tinynet.save({"args": args, "w": tinynet.ones(2)}, tmp_path / "a.pt")
+    found = tinynet.load(tmp_path / "a.pt")
+    assert found["args"] == args and found["w"].tolist() == [1, 1]
+    with pytest.raises(ValueError, match="a Namespace; weights_only=True refuses it"):
+        tinynet.load(tmp_path / "a.pt", weights_only=True)
 
 
 @pytest.mark.parametrize("make", [

@@ -187,3 +187,13 @@ REFUSALS = [
 def test_refusals(make, error, words):
     with pytest.raises(error, match=words):
         make(tinynet.optim.SGD([tinynet.ones(1)], lr=0.5))
+
+
+def test_a_group_may_have_what_an_optimiser_around_another_keeps_there():
+    """SAM makes its base optimiser of its own groups, which have its option `rho`."""
+    w = tinynet.ones(2, requires_grad=True)
+    tinynet.optim.Adadelta([w])
+    base = tinynet.optim.SGD([{"params": [w], "rho": 0.05, "adaptive": False}], lr=0.5)
+    w.grad = tinynet.ones(2)
+    base.step()
+    assert base.param_groups[0]["rho"] == 0.05 and w.tolist() == [0.5, 0.5]

@@ -380,6 +380,35 @@ NOT_PYTORCH = """
                and m.__spec__.origin != "tinynet"] and "torch._C" not in sys.modules)
     """
 
+MIXED_PRECISION = """
+    import torch
+    from torch.cuda.amp import autocast, GradScaler
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = torch.nn.Linear(2, 1).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = GradScaler(enabled=False)
+    before = model.weight.detach().clone()
+    with autocast(False), torch.amp.autocast("cuda", enabled=False):
+        loss = model(torch.ones(4, 2, device=device)).sum()
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    scaler.load_state_dict(scaler.state_dict())
+
+    @torch.autocast(device_type="cpu", dtype=torch.float16, enabled=False)
+    def decorated(x):
+        return 2 * x
+
+    try:
+        torch.autocast("cpu")
+    except RuntimeError as error:
+        said = str(error)
+    print(torch.allclose(before - model.weight, torch.full_like(before, 0.4))
+          and loss.dtype == torch.float32 and decorated(2) == 4 and scaler.get_scale() == 1
+          and not scaler.is_enabled() and "enabled=False" in said)
+    """
+
 SETTINGS = """
     import torch
     torch.cuda.is_available = lambda: True   # as tests of programs do
@@ -552,10 +581,10 @@ def test_a_program_can_ask_whether_a_name_is_there(run):
             except ImportError:
                 print("no", name)
         try:
-            from torch.cuda.amp import autocast
+            from torch.cuda.amp import custom_fwd
         except ImportError:
-            autocast = None
-        print(autocast)
+            custom_fwd = None
+        print(custom_fwd)
         """)
     assert ran.err == "" and ran.out.splitlines() == [
         "False True False False None", "no torchaudio", "no torch.fft", "no torchtext", "None"]

@@ -17,6 +17,11 @@ def out(T, make):
 
 
 # what each program gives for the matrix a
+def detached(x):
+    assert x.detach_() is x
+    return x.requires_grad, x.is_leaf, x.grad_fn
+
+
 WORDS = [
     (lambda T, a: out(T, lambda c: T.add(a, a, alpha=2, out=c)), [[3, 6], [9, 12]]),
     (lambda T, a: out(T, lambda c: T.matmul(a, a, out=c)), [[7, 10], [15, 22]]),
@@ -69,6 +74,15 @@ WORDS = [
     (lambda T, a: [T.backends.cudnn.is_available(), T.backends.mps.is_available()], [False, False]),
     (lambda T, a: [T.cuda.memory_allocated(), T.cuda.manual_seed_all(1)], [0, None]),
     (lambda T, a: T.get_default_dtype() == T.float32, True),
+    (lambda T, a: a.clone().bernoulli_(1.0), [[1, 1], [1, 1]]),
+    (lambda T, a: T.zeros(2, 2).bernoulli_(T.tensor([0.0, 1.0])), [[0, 1], [0, 1]]),
+    (lambda T, a: T.empty(3, dtype=T.long).random_(1), [0, 0, 0]),
+    (lambda T, a: T.zeros(2).random_(4, to=5), [4, 4]),
+    (lambda T, a: len(set(T.zeros(99).random_(2, 5).tolist())), 3),
+    (lambda T, a: 30 < T.zeros(99).bernoulli_().sum() < 70, True),
+    (lambda T, a: (a.ndimension(), a[0].ndimension()), [2, 1]),
+    (lambda T, a: detached(a.requires_grad_()), [False, True, None]),
+    (lambda T, a: detached(a.requires_grad_() * 2), [False, True, None]),
 ]
 
 
@@ -115,6 +129,9 @@ REFUSED = [
     (lambda T, a: T.meshgrid(a[0], indexing="no"), ValueError, "meshgrid: indexing must be"),
     (lambda T, a: a.requires_grad_().squeeze_(), RuntimeError, "squeeze_: a leaf"),
     (lambda T, a: a.requires_grad_().resize_(1), RuntimeError, "resize_: "),
+    (lambda T, a: a.requires_grad_()[0].detach_(), RuntimeError, "detach_: the tensor is a view"),
+    (lambda T, a: a.bernoulli_(2.0), ValueError, "bernoulli: input must hold probabilities"),
+    (lambda T, a: a.unfold(0, 3, 1), ValueError, "unfold: size must be an int from 0 to 2"),
     (lambda T, a: T.prod([1.0]), TypeError, "prod: expected a tensor first"),
 ]  # fmt: skip
 
@@ -136,6 +153,17 @@ def test_out_of_another_shape_warns():
     with pytest.warns(UserWarning, match=r"exp: out of shape \(3,\) becomes \(2, 2\)"):
         tinynet.exp(tinynet.zeros(2, 2), out=target)
     assert target.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("switch", [
+    tinynet.cuda.amp.autocast, tinynet.cuda.amp.GradScaler, lambda: tinynet.autocast("cuda")])
+def test_mixed_precision_is_off_without_a_gpu_and_refused_with_one(monkeypatch, switch):
+    monkeypatch.setattr(tinynet.cuda, "is_available", lambda: False)
+    with pytest.warns(UserWarning, match="there is no GPU, so it has no effect"):
+        switch()
+    monkeypatch.setattr(tinynet.cuda, "is_available", lambda: True)
+    with pytest.raises(RuntimeError, match="no mixed precision on 'cuda' here; say"):
+        switch()
 
 
 def test_default_dtype():

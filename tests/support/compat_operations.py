@@ -107,6 +107,12 @@ _dims("unique", whole(9), lambda T, a: T.unique(a), lambda T, a: a.unique(return
       lambda T, a: (a % 2).reshape(3, 3).unique(dim=0, return_inverse=True), order=0)
 _dims("bincount", np.array([1, 1, 3]), lambda T, a: T.bincount(a), lambda T, a: a.bincount(None, 6),
       lambda T, a: a.bincount(T.tensor([0.5, 0.25, 1.0])), order=0)
+_dims("unfold", real(2, 6, 3), lambda T, a: a.unfold(1, 2, 2), lambda T, a: a.unfold(-1, 3, 1),
+      lambda T, a: a.unfold(0, 1, 1).unfold(1, 4, 2), lambda T, a: a[0, :, 0].unfold(0, 3, 2))
+_dims("stacked", real(2, 3), lambda T, a: T.hstack([a, a[:, :1]]),
+      lambda T, a: T.hstack((a[0], a[1])), lambda T, a: T.vstack([a, a[0], a[:1]]),
+      lambda T, a: T.vstack((a[0], a[1])))
+_dims("fill_diagonal_", real(3, 4), lambda T, a: (a * 1).fill_diagonal_(2.5))
 _dims("types", real(2, 3), lambda T, a: a.type(T.float64), lambda T, a: a.type(T.LongTensor),
       lambda T, a: a.type("torch.DoubleTensor"), lambda T, a: (a.byte() * 0, a.short(), a.char()),
       lambda T, a: (a.new_zeros(2), a.new_ones((2, 1)), a.new_full((2,), 3), a.new_tensor([1, 2]),

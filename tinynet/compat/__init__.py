@@ -16,7 +16,7 @@ from typing import Any
 
 # The files that hold names for a module, in order. A file's ``__all__`` says which.
 ROOMS = {
-    "tinynet": "functions types settings",
+    "tinynet": "functions types settings amp",
     "tinynet.Tensor": "methods functions",
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",

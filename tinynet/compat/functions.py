@@ -455,6 +455,16 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
+def hstack(tensors: Any) -> Any:
+    """The tensors side by side: `cat` along dim 1, or 0 for vectors."""
+    return cat(tensors, int(tensors[0].ndim > 1))
+
+
+def vstack(tensors: Any) -> Any:
+    """The tensors on top of each other: `cat` along dim 0, where a vector is a row."""
+    return cat([v if v.ndim > 1 else v.reshape(1, -1) for v in tensors])
+
+
 def finfo(type: Any = np.float32) -> Any:
     """The limits of a floating dtype: eps, max, min, tiny, smallest_normal, resolution, bits."""
     limits = np.finfo(as_dtype("finfo", type))

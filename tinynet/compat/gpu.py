@@ -4,7 +4,7 @@ from typing import Any
 
 from .. import cuda
 from ..arrays import default_generator, load_cupy
-from . import public
+from . import amp as _amp, public
 from .types import _CUDA
 
 
@@ -45,6 +45,6 @@ def init() -> None:
     """Nothing: a GPU is prepared at its first use."""
 
 
-manual_seed_all = manual_seed
+manual_seed_all, amp = manual_seed, _amp.cuda_amp
 globals().update(_CUDA)
-__all__ = public(globals(), *_CUDA)
+__all__ = public(globals(), "amp", *_CUDA)

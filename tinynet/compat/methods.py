@@ -10,7 +10,8 @@ import numpy as np
 from .. import creation
 from ..autograd import hooks, is_grad_enabled
 from ..ops import elementwise as each
-from ..ops.arguments import as_dtype, as_shape
+from ..ops.arguments import as_dim, as_dtype, as_int, as_shape
+from ..ops.shapes import cat
 from ..tensor import _converter, _in_place, Tensor
 from . import functions, METHODS
 from .types import _CPU, _CUDA, _NAMES, _Typed
@@ -45,6 +46,7 @@ new_zeros, new_ones, new_empty, new_full, new_tensor = map(
     _new, ("zeros", "ones", "empty", "full", "tensor"))
 bitwise_and, bitwise_or, bitwise_xor = each.bitwise_and, each.bitwise_or, each.bitwise_xor
 bitwise_not, erf = each.bitwise_not, each.erf
+ndimension = Tensor.dim
 byte, short, char = _converter(np.uint8), _converter(np.int16), _converter(np.int8)
 
 
@@ -97,9 +99,40 @@ squeeze_, unsqueeze_, t_, transpose_, swapaxes_, swapdims_ = map(
 
 
 def detach_(input: Tensor) -> Tensor:
-    """Make this tensor what `detach` gives; returns self."""
-    input._node, input._requires_grad, input._view_of = None, False, None
+    """Cut the tensor off from the graph; returns self. RuntimeError for a view."""
+    if input._view_of is not None:
+        raise RuntimeError("detach_: the tensor is a view; use x = x.detach()")
+    input._node, input.requires_grad = None, False
     return input
+
+
+def bernoulli_(input: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """Write 1 with the probability `p`, a number or a tensor, else 0; returns self."""
+    chances = creation.as_tensor(p, dtype=np.float64, device=input.device).expand(input.shape)
+    return input.copy_(creation.bernoulli(chances, generator=generator))
+
+
+def random_(input: Tensor, low: int, to: int | None = None, *, generator: Any = None) -> Tensor:
+    """Write ints from `low` to `to`, or from 0 to `low`, without the last; returns self."""
+    return input.copy_(creation.randint(low, to, input.shape, generator=generator))
+
+
+def fill_diagonal_(input: Tensor, fill_value: float) -> Tensor:
+    """Write a number along the diagonal of a matrix; returns self."""
+    functions.diagonal(*functions._of_dims("fill_diagonal_", (2,), input)).fill_(fill_value)
+    return input
+
+
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of `size` along a dimension, `step` apart: what is in one is a new last dim.
+
+    A copy; in PyTorch the windows share the tensor's memory.
+    """
+    dim = as_dim("unfold", dimension, input.ndim)
+    x = input.unsqueeze(-1).transpose(dim, -1)
+    end = x.shape[-1] + 1 - as_int("unfold", "size", size, 0, x.shape[-1] + 1)
+    starts = range(0, end, as_int("unfold", "step", step, 1))
+    return cat([x.narrow(-1, start, size) for start in starts], dim)
 
 
 class GradHooks(OrderedDict[object, Any]):
@@ -158,6 +191,7 @@ def _answered(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 _TESTS = (each.eq, each.ne, each.lt, each.le, each.gt, each.ge, each.logical_and, each.logical_or,
     each.logical_not)
+
 
 def cumprod_(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """`cumprod` in place; returns self."""

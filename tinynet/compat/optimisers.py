@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
+from ..arrays import empty
 from ..autograd import enable_grad, no_grad
 from ..ops.arguments import as_int
 from ..ops.shapes import cat
@@ -35,11 +36,12 @@ class Adadelta(Descent):
     def _update(self, xp, p, g, state, *, lr, rho, eps) -> None:
         self._count(state)
         v, u = self._buffer(xp, state, "square_avg", p), self._buffer(xp, state, "acc_delta", p)
-        scratch = xp.empty_like(p)
+        d, scratch = empty(xp, p.shape, p.dtype), empty(xp, p.shape, p.dtype)
         average_square(xp, v, g, rho, scratch)
-        d = xp.sqrt(u + eps) / xp.sqrt(v + eps) * g
+        xp.sqrt(xp.add(u, eps, out=d), out=d)
+        d *= xp.divide(g, xp.sqrt(xp.add(v, eps, out=scratch), out=scratch), out=scratch)
         average_square(xp, u, d, rho, scratch)
-        p -= lr * d
+        p -= xp.multiply(d, lr, out=d)
 
 
 class Adamax(Descent):

@@ -5,6 +5,7 @@ dicts. A class or function is looked up among the modules that the program has
 imported, and no code of it is called.
 """
 
+import argparse
 import sys
 import types
 from collections import OrderedDict
@@ -34,8 +35,10 @@ def _named(path: str) -> Any:
     return found
 
 
-_KINDS: list[tuple[Any, str, Any]] = [((set, frozenset), "set", sorted), (np.dtype, "dtype", str),
-    (types.FunctionType, "function", _name)]  # what stands for them is a name and data
+# what stands for them is a name and data; the first also outside of modules, as in {"args": args}
+_KINDS: list[tuple[Any, str, Any]] = [(argparse.Namespace, "namespace", vars),
+    ((set, frozenset), "set", sorted), (np.dtype, "dtype", str),
+    (types.FunctionType, "function", _name)]
 
 
 def described(obj: Any, known: dict[int, int] | None) -> tuple[Any, dict[int, int] | None]:
@@ -53,7 +56,7 @@ def described(obj: Any, known: dict[int, int] | None) -> tuple[Any, dict[int, in
             raise TypeError(f"save: {type(obj).__name__} has {hooks[0]}, which can't be saved; "
                 "remove them, or save the state_dict()")
         return {_MARK: ["module", number, _name(type(obj)), state]}, known
-    for kind, name, data in _KINDS if known is not None else ():
+    for kind, name, data in _KINDS if known is not None else _KINDS[:1]:
         if isinstance(obj, kind):
             return {_MARK: [name, data(obj)]}, known
     return obj, known
@@ -76,6 +79,8 @@ def restored(tree: Any, known: dict[int, Any] | None = None, homes: Any = ()) ->
             raise ValueError(f"the function {first} is not one of tinynet, or of the file with "
                 "the module's class, imported by this program")
         return found
+    if what == "namespace":
+        return argparse.Namespace(**restored(first, known, homes))
     if what in ("set", "dtype"):
         return set(first) if what == "set" else np.dtype(first)
     if what == "parameter":

@@ -29,7 +29,7 @@ class Descent(Declared, Optimizer):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        _known_options.update(cls._rules)
+        _known_options.update(cls._rules.keys() - {"rho"})  # which SAM leaves in its base's groups
 
     def _checked(self, owner: str, options: Mapping[str, Any]) -> dict[str, Any]:
         return {name: rule(owner, name, options[name]) for name, rule in self._rules.items()}
