@@ -208,7 +208,9 @@ def test_every_derivative_is_checked(gpu, monkeypatch):
     primitives = {
         p.name: p
         for p in gc.get_objects()
-        if type(p) is Primitive and p.rules and p.forward.__module__.startswith(modules)
+        if type(p) is Primitive
+        and p.rules != []  # one rule for all inputs is in a dict, which is empty before its first use
+        and p.forward.__module__.startswith(modules)
     }
     gc.freeze()
     assert len(primitives) > 60
