@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ _WHOLE = "\\u0000tinynet"  # in the JSON of a whole module: `compat.whole_module
 _DEEPEST = 100
 
 
-def save(obj: Any, f: str | os.PathLike[str]) -> None:
-    """Write `obj` to the file `f`. An interruption leaves the old file or the new one, whole.
+def save(obj: Any, f: Any) -> None:
+    """Write `obj` to `f`, the name of a file or a binary file object.
+
+    By its name, a file is written at once: an interruption leaves the old one or the new, whole.
 
     `obj` is a tensor, a state dict, or any nesting of dicts, lists and tuples of tensors, numbers,
     strings and None. Tensors are saved without device and history; numpy's numbers become Python's.
@@ -48,23 +51,25 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
         ValueError: it is nested more than 100 deep.
         OSError: the file can't be written.
     """
-    path = _writable("save", f)
+    path = None if hasattr(f, "write") else _writable("save", f)
     found: dict[str, Any] = {}
     tree = _to_tree(obj, (), found)
     # arrays that several names share stay shared
     arrays = {id(array): np.asarray(to_host(array), order="C") for array in found.values()}
     tensors = {name: arrays[id(array)] for name, array in found.items()}
-    if path.suffix in (".pt", ".pth") and _WHOLE not in json.dumps(tree):
+    if path and path.suffix in (".pt", ".pth") and _WHOLE not in json.dumps(tree):
         plain = _from_tree(tree, {name: Tensor._wrap(array) for name, array in tensors.items()})
-        return write_atomically(path, compat.lookup(__name__, "pytorch_bytes")(plain))
-    text = json.dumps({_ENTRY: _VERSION, "sha256": _digest(tree, tensors), "tree": tree})
-    write_atomically(path, _safetensors().save(tensors, {_ENTRY: text}))
+        content = compat.lookup(__name__, "pytorch_bytes")(plain)
+    else:
+        text = json.dumps({_ENTRY: _VERSION, "sha256": _digest(tree, tensors), "tree": tree})
+        content = _safetensors().save(tensors, {_ENTRY: text})
+    write_atomically(path, content) if path else f.write(content)
 
 
-def load(
-        f: str | os.PathLike[str], map_location: Any = None, *, weights_only: Any = False) -> Any:
+def load(f: Any, map_location: Any = None, *, weights_only: Any = False) -> Any:
     """What `save` or ``torch.save`` wrote to the file `f`, or another program's safetensors file.
 
+    `f` is the name of a file, or a binary file object, which is read to its end.
     Tensors are put on the device `map_location`, by default the CPU; a function or a dict is asked
     where to put what lies on the "cpu", as in PyTorch. Nothing in the file is executed, and no more
     memory is taken than a small multiple of the file's size. Of PyTorch's files, those with
@@ -75,6 +80,10 @@ def load(
         ValueError: the file is truncated, changed, of another version, or not a safetensors file.
         OSError: it can't be read.
     """
+    if hasattr(f, "read"):
+        with tempfile.TemporaryDirectory() as folder:  # the library reads files by their names
+            Path(folder, "f").write_bytes(f.read())
+            return load(Path(folder, "f"), map_location, weights_only=weights_only)
     path = _path("load", f)
     device = compat.lookup(__name__, "place")(map_location)
     if _first_bytes(path) == b"PK\x03\x04":

@@ -276,3 +276,21 @@ def test_a_hostile_module(tmp_path, state, words):
     tinynet.save({mark: ["module", 0, "tinynet.nn.stateless:ReLU", state]}, tmp_path / "a")
     with pytest.raises(ValueError, match=f"load: .*{words}"):
         tinynet.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("saved", [{"w": tinynet.arange(3.0), "epoch": 2}, tinynet.ones(2)])
+def test_file_objects(tmp_path, torch, saved):
+    stream = io.BytesIO()
+    tinynet.save(saved, stream)
+    stream.seek(0)
+    assert str(tinynet.load(stream)) == str(saved)
+    with open(tmp_path / "a", "wb") as file:
+        tinynet.save(saved, file)
+    with open(tmp_path / "a", "rb") as file:
+        assert str(tinynet.load(file)) == str(saved)
+    stream = io.BytesIO()
+    torch.save({"w": torch.arange(3.0)}, stream)
+    stream.seek(0)
+    assert tinynet.load(stream)["w"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="load: .*truncated"):
+        tinynet.load(io.BytesIO(b"no such file"))

@@ -106,6 +106,8 @@ SCHEDULES = [
      [0.188889, 0.188889]),
     (lambda S, o: S.ChainedScheduler([S.StepLR(o, 4), S.ExponentialLR(o, 0.9)]), {},
      [8e-06, 3e-06]),
+    (lambda S, o: S.ConstantLR(o, 0.5, 3), {},
+     [0.5, 0.2]),
 ]
 
 

@@ -209,7 +209,7 @@ def test_every_derivative_is_checked(gpu, monkeypatch):
         p.name: p
         for p in gc.get_objects()
         if type(p) is Primitive
-        and p.rules != []  # one rule for all inputs is in a dict, which is empty before its first use
+        and p.rules != []  # one rule for all inputs is in a dict, empty before its first use
         and p.forward.__module__.startswith(modules)
     }
     gc.freeze()

@@ -160,6 +160,10 @@ CASES += [Case(name, f, inputs, ORDERS.get(name, 2)) for name, f, inputs in [
     ("scatter_", lambda T, a: (a * 1).scatter_(1, T.tensor(AT), 1.0), (real(2, 4),)),
     ("scatter_add_", lambda T, a, b: (a * 1).scatter_add_(1, T.tensor(AT), b),
      (real(2, 4), other(2, 4))),
+    ("index_add", lambda T, a, b: T.index_add(a, 1, T.tensor([2, 0, 2]), b, alpha=0.5),
+     (real(2, 4), other(2, 3))),
+    ("index_add_", lambda T, a, b: (a * 1).index_add_(0, T.tensor([1]), b),
+     (real(2, 4, 3), other(1, 4, 3))),
     ("a view that takes another shape", lambda T, a: _write_through(a * 1), (real(2, 3),)),
 ]]
 

@@ -409,6 +409,13 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     return _scattered("scatter", input, dim, index, value if src is None else src, add)
 
 
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+    """`input` plus `alpha` times the slices of `source`, each at its index along `dim`."""
+    across = [-1 if d == as_dim("index_add", dim, input.ndim) else 1 for d in range(source.ndim)]
+    index = as_tensor("index_add", "the index", index).reshape(across).expand(source.shape)
+    return _scattered("index_add", input, dim, index, source * alpha, True)
+
+
 # ------------------------------------------------------------------------- formulas and old names
 
 for _name, _formula, _doc in (

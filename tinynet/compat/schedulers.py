@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from ..ops.arguments import as_choice, as_int
-from ..optim.declared import Flag, IntFrom1, NotNegative, Number, by
+from ..optim.declared import Flag, IntFrom1, NotNegative, Number, above_0, by
 from ..optim.lr_scheduler import LambdaLR
 from ..optim.scheduler import (
     AnOptimizer, Cycle, Epoch, LRScheduler, OfSchedulers, PerGroup, Schedulers, per_group)
@@ -34,6 +34,19 @@ class MultiplicativeLR(LambdaLR):
             return self._current()
         pairs = zip(self._current(), self.lr_lambdas, strict=True)
         return [lr * function(self.last_epoch) for lr, function in pairs]
+
+
+class ConstantLR(LRScheduler):
+    """The base rate times `factor` for `total_iters` epochs, then the base rate."""
+
+    def __init__(self, optimizer: AnOptimizer, factor: Annotated[float, by(above_0, 1)] = 1.0 / 3,
+                 total_iters: IntFrom1 = 5, last_epoch: Epoch = -1):
+        self._start(locals())
+
+    def _factor(self) -> float:
+        if self._beginning or self.last_epoch not in (0, self.total_iters):
+            return 1.0 if self.last_epoch else self.factor
+        return 1 / self.factor if self.last_epoch else self.factor
 
 
 class PolynomialLR(LRScheduler):
