@@ -36,7 +36,7 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
     samples = np.arange(batch)
 
     def product(a: Any, b: Any, by_rows: bool = False) -> Any:
-        return products._product(np, a, b, by_rows)
+        return products._product(np, a, b, by_rows=by_rows)
 
     def step() -> Any:
         w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = parameters
