@@ -628,8 +628,8 @@ PARTS = {
 }
 
 
-def machine() -> str:
-    """What this was measured on."""
+def machine(business: Business) -> str:
+    """What this was measured on, and how busy that was."""
     cpu = (
         next(
             (
@@ -663,7 +663,7 @@ def machine() -> str:
         if importlib.util.find_spec(name)
     ]
     day = time.strftime("%Y-%m-%d")
-    text = f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {day}."
+    text = f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {day}. Meanwhile {business}."
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
@@ -705,7 +705,7 @@ def main() -> None:
         print(f"-- {part}", flush=True)
         said, ratios[part] = PARTS[part](options.runs)
         text.append(said)
-    result = "\n\n".join([f"{machine()} Meanwhile {business}.", *text])
+    result = "\n\n".join([machine(business), *text])
     print("\n" + result)
     if not options.only:
         page = ROOT / "docs/performance.md"
