@@ -663,7 +663,8 @@ def machine(business: Business) -> str:
         if importlib.util.find_spec(name)
     ]
     day = time.strftime("%Y-%m-%d")
-    text = f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {day}. Meanwhile {business}."
+    text = f"{cpu}, {tinynet.get_num_threads()} threads; {', '.join(versions)}; {day}."
+    text += f" Meanwhile {business}."
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
