@@ -35,8 +35,8 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
     relu, through_relu = _forward_of(elementwise.relu), _forward_of(elementwise.gated)
     samples = np.arange(batch)
 
-    def product(a: Any, b: Any, by_rows: bool = False) -> Any:
-        return products._product(np, a, b, by_rows=by_rows)
+    def product(a: Any, b: Any) -> Any:
+        return products._product(np, a, b)
 
     def step() -> Any:
         w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = parameters
@@ -63,17 +63,17 @@ def bare_step(batch: int) -> tuple[Callable[[], Any], list[np.ndarray]]:
         g /= batch
         db5, dw5, g = (
             g.sum(axis=0),
-            product(g.T, r4, by_rows=True),
+            product(g.T, r4),
             through_relu(np, product(g, w5), r4),
         )
         db4, dw4, g = (
             g.sum(axis=0),
-            product(g.T, r3, by_rows=True),
+            product(g.T, r3),
             through_relu(np, product(g, w4), r3),
         )
         db3, dw3, g = (
             g.sum(axis=0),
-            product(g.T, flat, by_rows=True),
+            product(g.T, flat),
             product(g, w3).reshape(p2.shape),
         )
         g = through_relu(np, pooling.to_the_largest(np, g, r2, p2, pool_2), r2)

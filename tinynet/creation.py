@@ -14,10 +14,11 @@ import numpy as np
 
 from . import compat
 from .arrays import (array_module, as_device, computing, device_of, empty as empty_array, Generator,
-    is_image_order, module_on, to_device, usable_device)
+    module_on, to_device, usable_device)
 from .ops.arguments import (array_of, as_dtype, as_floats, as_int, as_number, as_random, as_shape,
     as_tensor as as_a_tensor, by_keyword, default_dtype, result_type)
 from .ops.operands import check_fit, named
+from .ops.shapes import is_in_order
 from .tensor import Tensor
 
 
@@ -189,8 +190,7 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
 def _laid_out(tensor: Tensor, input: Tensor) -> Tensor:
     """`tensor`, made like `input`, in its memory order too; images count as in order."""
     like, made = input.array, tensor.array
-    in_order = like.flags.c_contiguous or (input._view_of is None and is_image_order(like))
-    if not in_order and 0 not in like.strides:
+    if not is_in_order(input) and 0 not in like.strides:
         with computing(made):
             axes = tuple(sorted(range(like.ndim), key=like.strides.__getitem__, reverse=True))
             tensor.array = empty_array(array_module(made), made.shape, made.dtype, axes)

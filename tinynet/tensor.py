@@ -411,7 +411,7 @@ class Tensor(Recorded):
 
     def contiguous(self) -> Tensor:
         """This tensor itself if `is_contiguous`, else a copy in the order of the dimensions."""
-        return self if self.is_contiguous() else _contiguous(self)
+        return self if self.is_contiguous() else shapes.contiguous_copy(self)
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in the order of the dimensions."""
@@ -487,9 +487,6 @@ def _rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool, device:
 # the old values have no influence on the new ones, but the overwritten tensor stays in the graph
 _overwrite = Primitive(lambda xp, old, new: new, name="copy")
 _overwrite.derivatives(old=nothing, new=lambda g: g)
-
-_contiguous = Primitive(lambda xp, a: a.copy(order="C"), name="clone")
-_contiguous.derivatives(a=lambda g: g)
 
 _move = Primitive(lambda xp, a, *, target, source: to_device(a, target), name="to_device")
 _move.derivatives(a=lambda g, target, source: _move(g, target=source, source=target))

@@ -159,3 +159,28 @@ def test_a_tensor_like_another_lies_in_memory_like_it(torch, name, taken):
     assert ours.tolist() == theirs.tolist()
     if not ours.is_contiguous():
         assert ours.stride() == theirs.stride()
+
+
+IN_ORDER = {
+    "softmax": lambda T, x: x.softmax(0),
+    "log_softmax": lambda T, x: x.log_softmax(1),
+    "masked_fill": lambda T, x: x.masked_fill(x > 3, 0.5),
+    "tril": lambda T, x: x.tril(),
+    "cumsum": lambda T, x: x.cumsum(1),
+    "matmul": lambda T, x: x @ T.ones(x.shape[-1], 2),
+    "sum": lambda T, x: x.sum(-1),
+}
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_results_that_are_in_order_whatever_the_input(name, torch):
+    for dims in ((1, 0), (2, 0, 1), (0, 2, 1), (1, 3, 0, 2)):
+        shape = (2, 3, 4, 5)[: len(dims)]
+        found = []
+        for T in (tinynet, torch):
+            x = T.ones(shape).flatten().cumsum(0).reshape(shape).permute(dims)
+            y = IN_ORDER[name](T, x)
+            assert y.is_contiguous()
+            y.reshape(-1)[0] = 7.0
+            found.append(y.tolist())
+        np.testing.assert_allclose(*found, rtol=1e-5)

@@ -20,7 +20,7 @@ from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_f
 from ..ops.indexing import _unindex, along, index_put
 from ..ops.operands import named
 from ..ops.reductions import MinMax
-from ..ops.shapes import cat, transpose
+from ..ops.shapes import cat, in_order, transpose
 from ..tensor import Tensor
 from . import public
 
@@ -62,7 +62,7 @@ _cumsum.derivatives(a=lambda g, dim: _cumsum(g.flip(dim), dim=dim).flip(dim))
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Sums of the elements up to each along `dim`. Bools and integers sum to int64."""
     dim, input = as_dim("cumsum", dim, input.ndim), _to_int64("cumsum", input, dtype)
-    return _cumsum(input, dim=dim) if input.ndim else input.clone()
+    return _cumsum(in_order(input), dim=dim) if input.ndim else input.clone()
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:

@@ -22,7 +22,7 @@ from .arguments import (as_number, as_operand, as_tensor, as_tensor_of, broadcas
     result_type)
 from .layout import map_in_memory_order
 from .operands import aligned, elementwise, named, nothing, rule, written
-from .shapes import fitted
+from .shapes import fitted, in_order
 
 # ------------------------------------------------------------------------------------ arithmetic
 
@@ -346,7 +346,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if isinstance(value, Variable) and value.array.ndim:
         given = f"shape {value.array.shape}"
         raise ValueError(f"masked_fill: the value must be a number or a 0-d tensor, got {given}")
-    return _chosen("masked_fill", mask, value, input, dtype=input.array.dtype)
+    return _chosen("masked_fill", mask, value, in_order(input), dtype=input.array.dtype)
 
 
 def _chosen(name: str, condition: Any, *operands: Any, dtype: Any = None) -> Any:

@@ -15,19 +15,14 @@ _BLAS_ALONE = 1 << 18  # multiplications up to which OpenBLAS uses one thread an
 _WORTH = 1 << 22  # multiplications that are worth handing to a thread of ours
 
 
-def _product(xp: Any, a: Any, b: Any, *, by_rows: bool = False) -> Any:
-    """``a @ b``; of large matrices, threads share the longer side of the result.
-
-    If `a` lies column by column in memory, so does the result, unless `by_rows`: a batch that is
-    innermost stays innermost.
-    """
+def _product(xp: Any, a: Any, b: Any) -> Any:
+    """``a @ b``; of large matrices, threads share the longer side of the result."""
     small = a.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _BLAS_ALONE
     if xp is not np or small or a.dtype.kind != "f":
-        return xp.matmul(a, b)
+        return xp.asarray(xp.matmul(a, b), order="C")
     (M, K), N = a.shape, b.shape[1]
     parts = pieces(max(M, N), min(get_num_threads(), M * N * K // _WORTH))
-    by_rows = by_rows or M > N or a.strides[0] != a.itemsize
-    out = empty(np, (M, N), a.dtype) if by_rows else empty(np, (N, M), a.dtype).T
+    out = empty(np, (M, N), a.dtype)
     if M > N:
         parallel(len(parts), lambda i: np.matmul(a[parts[i]], b, out=out[parts[i]]))
     else:
@@ -102,8 +97,7 @@ def linear(xp, x, w, b):
 
 @Primitive
 def _linear_weight_grad(xp, dy, x):
-    # (out, in) = (out, N) @ (N, in), row by row like w, for the optimiser
-    return _product(xp, dy.T, x, by_rows=True)
+    return _product(xp, dy.T, x)  # (out, in) = (out, N) @ (N, in)
 
 
 linear.derivatives(

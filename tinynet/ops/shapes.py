@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, is_image_order
+from ..arrays import array_module, is_image_order, kept_order
 from ..autograd import cast, Primitive, Variable
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
@@ -151,7 +151,8 @@ def t(input: Variable) -> Any:
     return _permute(input, dims=tuple(range(input.array.ndim))[::-1])
 
 
-_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims).copy(), name="flip")
+_flip = Primitive(lambda xp, a, *, dims: xp.flip(a, dims).copy(order=kept_order(a)),
+    name="flip")
 _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 
 
@@ -159,6 +160,24 @@ _flip.derivatives(a=lambda g, dims: _flip(g, dims=dims))
 def flip(input: Variable, *dims: Any) -> Any:
     """The elements in reverse order along `dims`; a copy."""
     return _flip(input, dims=as_dims("flip", as_shape("flip", dims), input.array.ndim))
+
+
+contiguous_copy = Primitive(lambda xp, a: a.copy(order="C"), name="clone")
+contiguous_copy.derivatives(a=lambda g: g)
+
+
+def is_in_order(input: Any) -> bool:
+    """Whether the elements lie in memory in the order of the dimensions, or count as if they did.
+
+    Images that have their batch innermost do: they move when a view of them is made.
+    """
+    a = input.array
+    return a.flags.c_contiguous or (input._view_of is None and is_image_order(a))
+
+
+def in_order(input: Any) -> Any:
+    """`input`, or a copy in order, for functions whose results PyTorch has always in order."""
+    return input if is_in_order(input) else contiguous_copy(input)
 
 
 # -------------------------------------------------------------------------------------- broadcast

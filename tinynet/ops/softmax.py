@@ -8,7 +8,7 @@ from .arguments import as_bool, as_dim, as_dims, default_dtype, of_tensor
 from .elementwise import exp, isfinite, log, where
 from .indexing import along
 from .reductions import _sum, as_floating, pick, sum, unreduced
-from .shapes import _reshape, unsqueeze
+from .shapes import _reshape, in_order, unsqueeze
 from .summing import total
 
 # ------------------------------------------------------------------------------------ log-sum-exp
@@ -88,7 +88,7 @@ def _over_dim(name: str, primitive: Primitive, input: Any, dim: Any, dtype: Any)
     dim = as_dim(name, dim, input.array.ndim)
     if input.array.ndim == 0:
         return _reshape(primitive(_reshape(input, shape=(1,)), dim=0), shape=())
-    return primitive(input, dim=dim) if input.array.size else input * 1.0
+    return primitive(in_order(input), dim=dim) if input.array.size else input * 1.0
 
 
 # ---------------------------------------------------------------------------------- cross-entropy
