@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from . import compat
-from .arrays import (array_module, as_device, computing, device_of, empty as empty_array, Generator,
-    module_on, to_device, usable_device)
+from .arrays import as_device, computing, device_of, Generator, module_on, to_device, usable_device
 from .ops.arguments import (array_of, as_dtype, as_floats, as_int, as_number, as_random, as_shape,
     as_tensor as as_a_tensor, by_keyword, default_dtype, result_type)
 from .ops.operands import check_fit, named
-from .ops.shapes import is_in_order
+from .ops.shapes import laid_out
 from .tensor import Tensor
 
 
@@ -187,17 +186,6 @@ def _like(name: str, input: Any, dtype: Any, device: Any) -> tuple[tuple[int, ..
     return array.shape, dtype or array.dtype, device_of(array) if device is None else device
 
 
-def _laid_out(tensor: Tensor, input: Tensor) -> Tensor:
-    """`tensor`, made like `input`, in its memory order too; images count as in order."""
-    like, made = input.array, tensor.array
-    if not is_in_order(input) and 0 not in like.strides:
-        with computing(made):
-            axes = tuple(sorted(range(like.ndim), key=like.strides.__getitem__, reverse=True))
-            tensor.array = empty_array(array_module(made), made.shape, made.dtype, axes)
-            tensor.array[...] = made
-    return tensor
-
-
 _Pair = tuple[Callable[..., Tensor], Callable[..., Tensor]]
 _SIZES = " The sizes are separate arguments, or one sequence."
 
@@ -211,7 +199,7 @@ def _constants(name: str, doc: str, like_doc: str) -> _Pair:
 
     def make_like(input, *, dtype=None, device=None, requires_grad=False):
         given = _like(like, input, dtype, device)
-        return _laid_out(_constant(like, name, *given, requires_grad), input)
+        return laid_out(_constant(like, name, *given, requires_grad), input)
 
     return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
@@ -225,7 +213,7 @@ def _random(name: str, method: str, doc: str) -> _Pair:
 
     def make_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
         given = _like(like, input, dtype, device)
-        return _laid_out(_drawn(like, method, *given, requires_grad, generator), input)
+        return laid_out(_drawn(like, method, *given, requires_grad, generator), input)
 
     return by_keyword("size")(named(make, name, doc + _SIZES)), named(make_like, like, like_doc)
 
@@ -254,7 +242,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any 
               requires_grad: bool = False) -> Tensor:
     """`fill_value` in the shape, dtype and device of `input`."""
     shape, dtype, device = _like("full_like", input, dtype, device)
-    return _laid_out(_full("full_like", shape, fill_value, dtype, device, requires_grad), input)
+    return laid_out(_full("full_like", shape, fill_value, dtype, device, requires_grad), input)
 
 
 def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
@@ -275,7 +263,7 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     """Integers evenly distributed over [low, high), in the shape, dtype and device of `input`."""
     bounds = (0, low) if high is None else (low, high)
     like = _like("randint_like", input, dtype, device)
-    return _laid_out(_integers("randint_like", bounds, *like, requires_grad, None), input)
+    return laid_out(_integers("randint_like", bounds, *like, requires_grad, None), input)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None,

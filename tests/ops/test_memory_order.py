@@ -184,3 +184,9 @@ def test_results_that_are_in_order_whatever_the_input(name, torch):
             y.reshape(-1)[0] = 7.0
             found.append(y.tolist())
         np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+def test_results_that_lie_as_their_input_does():
+    x = tinynet.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1)
+    for y in (*x.sort(1), x.flip(0), x.clone(), tinynet.zeros_like(x), x.relu(), x * 2):
+        assert y.stride() == x.stride()

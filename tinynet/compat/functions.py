@@ -20,7 +20,7 @@ from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_f
 from ..ops.indexing import _unindex, along, index_put
 from ..ops.operands import named
 from ..ops.reductions import MinMax
-from ..ops.shapes import cat, in_order, transpose
+from ..ops.shapes import cat, in_order, laid_out, transpose
 from ..tensor import Tensor
 from . import public
 
@@ -100,7 +100,8 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Tru
         order = flat.shape[dim] - 1 - _argsort(flat.flip(dim), dim=dim).flip(dim)
     else:
         order = _argsort(flat, dim=dim)
-    return MinMax(*[v.reshape(input.shape) for v in (flat.gather(dim, order), order)])
+    found = flat.gather(dim, order), order
+    return MinMax(*[laid_out(v, flat).reshape(input.shape) for v in found])
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import compat
-from ..arrays import array_module, is_image_order, kept_order
+from ..arrays import array_module, computing, empty, is_image_order, kept_order
 from ..autograd import cast, Primitive, Variable
 from .arguments import (as_dim, as_dims, as_int, as_shape, as_tensor, of_numbers, of_tensor,
     result_type)
@@ -173,6 +173,17 @@ def is_in_order(input: Any) -> bool:
     """
     a = input.array
     return a.flags.c_contiguous or (input._view_of is None and is_image_order(a))
+
+
+def laid_out(tensor: Any, input: Any) -> Any:
+    """`tensor`, a new one of the shape of `input`, in its memory order too."""
+    like, made = input.array, tensor.array
+    if not is_in_order(input) and 0 not in like.strides:
+        with computing(made):
+            axes = tuple(sorted(range(like.ndim), key=like.strides.__getitem__, reverse=True))
+            tensor.array = empty(array_module(made), made.shape, made.dtype, axes)
+            tensor.array[...] = made
+    return tensor
 
 
 def in_order(input: Any) -> Any:
