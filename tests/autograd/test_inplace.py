@@ -133,7 +133,7 @@ CHANGED.remove(("permuted group_norm", "y"))  # there PyTorch refuses too
 def test_inputs_may_change_where_pytorch_computes_with_copies(name, changed):
     for ours, same in zip(_two_orders(tinynet, name, changed), _two_orders(tinynet, name, ""),
                           strict=True):  # fmt: skip
-        np.testing.assert_array_equal(ours, same)
+        np.testing.assert_allclose(ours, same, rtol=1e-12)  # a copy may lie otherwise in memory
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
