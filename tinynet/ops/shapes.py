@@ -215,9 +215,6 @@ def _sum_to(xp, a, *, shape):
     return total(xp, a, repeated, False).reshape(shape)
 
 
-_expand.derivatives(a=lambda g, a_shape: _sum_to(g, shape=a_shape))
-
-
 def _broadcast_inside(xp, a, *, shape, images):
     # beside `images` in their order, so that the result of both has it too
     if images and a.ndim == 4:
@@ -230,7 +227,7 @@ _stretch = Primitive(_broadcast_inside, name="expand", view="inside")
 # with memory of its own
 _tile = Primitive(lambda xp, a, *, shape: xp.array(_broadcast(xp, a, shape=shape), order="C"))
 
-for _spread in (_stretch, _tile):
+for _spread in (_expand, _stretch, _tile):
     _spread.derivatives(a=lambda g, a_shape: _sum_to(g, shape=a_shape))
 _sum_to.derivatives(a=lambda g, a_shape: _expand(g, shape=a_shape))
 
