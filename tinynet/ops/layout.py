@@ -68,8 +68,10 @@ def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
     """
     H, C, W, N = a.shape
     parts = _parts_of_rows(H * C, W * N)
-    b = xp.full((W * N // parts, 1), 1, a.dtype) if b is None else b.reshape(H, C, parts, -1, 1)
-    return xp.matmul(a.reshape(H, C, parts, 1, -1), b).reshape(H, C, parts).sum(axis=(0, 2))
+    length = W * N // parts
+    b = xp.full((length, 1), 1, a.dtype) if b is None else b.reshape(H, C, parts, length, 1)
+    sums = xp.matmul(a.reshape(H, C, parts, 1, length), b)
+    return sums.reshape(H, C, parts).sum(axis=(0, 2))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ...arrays import balanced_parts, blas_architectures, get_num_threads, parallel, pieces, scratch
+from ...arrays import (
+    balanced_parts, blas_architectures, empty, get_num_threads, parallel, pieces, scratch)
 from ..layout import batch_innermost, empty_images
 from .geometry import Geometry
 
@@ -148,6 +149,11 @@ SMALL, BLOCKS = 10**6, (128, 64)
 BLOCKED = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 # Elements of weight gradients, one per row of windows, that are summed at a time.
 BAND = 1 << 17
+# Elements of a weight gradient that are worth a block of their own, and rows from which its product
+# is written as rows of dw, though BLAS is faster if the first factor has more rows.
+BLOCK, MANY = 1 << 17, 256
+# Elements of weights up to which they are copied in one call.
+SHORT = 1 << 14
 # Where one way to the gradient of the input gets slower than another; see `input_grad`.
 GATHER_AT_MOST, FEW_CHANNELS = 1.5, 8
 
@@ -275,15 +281,39 @@ def _channels(x, groups: int, some: slice):
     return x if groups == 1 else x[:, some.start * c : some.stop * c]
 
 
-def _tasks(x, y, groups: int, kernel: Any, h: Line, w: Line, ones: bool = False) -> Iterator[Any]:
+def _tasks(x, y, groups: int, kernel: Any, h: Line, w: Line, threads: int,
+           ones: bool = False) -> Iterator[Any]:
     """A correlation from x to y in tiles: (groups, function that makes the windows, part of y)."""
     x, y = x[h.inp, :, w.inp], y[h.out, :, w.out]
     K = kernel[0] * (x.shape[1] // groups * kernel[1] + ones)
-    tiles = _tiles(y.shape, groups, K, kernel[0], h.stride, get_num_threads()) if y.size else []
+    tiles = _tiles(y.shape, groups, K, kernel[0], h.stride, threads) if y.size else []
     for some, rows, cols, n in tiles:
         seen, count = _channels(x, groups, some)[..., n], some.stop - some.start
         windows = functools.partial(_lower, seen, count, rows, cols, kernel, h, w, ones)
         yield some, windows, _channels(y, groups, some)[rows, :, cols, n]
+
+
+def _copy_taps(out, w) -> None:
+    """out = w, both (..., KH, KW): a large one tap by tap, as rows of KW are short for numpy."""
+    for tap in np.ndindex(w.shape[-2:]) if w.size > SHORT else [()]:
+        out[(..., *tap)] = w[(..., *tap)]
+
+
+def _matrix(w, b):
+    """w (groups, M, C, KH, KW) as a matrix (groups, M, K), with b as one more tap."""
+    groups, M, C, KH, KW = w.shape
+    if KH * KW == 1 and b is None:
+        return w.reshape(groups, M, C)  # a view
+    if w.strides[1] < w.strides[2]:  # in the gradient of the input, which has no b
+        matrix = np.empty((groups, KH, C, KW, M), w.dtype)
+        matrix.transpose(0, 4, 2, 1, 3)[...] = w
+        return matrix.reshape(groups, -1, M).swapaxes(1, 2)
+    matrix = np.zeros((groups, M, KH, C * KW + (b is not None)), w.dtype)
+    parts = matrix[..., : C * KW].reshape(groups, M, KH, C, KW)
+    _copy_taps(parts.transpose(0, 1, 3, 2, 4), w)
+    if b is not None:  # it reads the ones of the first part
+        matrix[:, :, 0, -1] = b.reshape(groups, M)
+    return matrix.reshape(groups, M, -1)
 
 
 def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
@@ -291,18 +321,14 @@ def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
 
     w is (groups, O/groups, C/groups, KH, KW).
     """
-    groups, M, C = w.shape[:3]
+    groups, M = w.shape[:2]
     work = []
     for h, v in itertools.product(lines_h, lines_w):
-        taps = w[..., h.taps, v.taps].transpose(0, 1, 3, 2, 4)  # (groups, M, KH, C, KW)
-        KH, _, KW = taps.shape[2:]
-        matrix = np.zeros((groups, M, KH, C * KW + (b is not None)), w.dtype)
-        matrix[..., : C * KW].reshape(taps.shape)[...] = taps
-        if b is not None:  # the bias is one more tap, which reads the ones of the first part
-            matrix[:, :, 0, -1] = b.reshape(groups, M)
-        matrix = matrix.reshape(groups, M, -1)
-        for some, windows, out in _tasks(x, y, groups, (KH, KW), h, v, b is not None):
-            work.append((matrix[some], windows, out))
+        taps = w[..., h.taps, v.taps]
+        matrix = _matrix(taps, b)
+        ones = b is not None
+        for some, *tile in _tasks(x, y, groups, taps.shape[3:], h, v, get_num_threads(), ones):
+            work.append((matrix[some], *tile))
 
     def task(i: int) -> None:
         matrix, make_windows, out = work[i]
@@ -396,33 +422,72 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
 
 
 def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
-    """dw (O, C/groups, KH, KW): the adjoint of w -> forward(x, w), applied to g (N, O, OH, OW)."""
+    """dw (O, C/groups, KH, KW): the adjoint of w -> forward(x, w), applied to g (N, O, OH, OW).
+
+    dw consists of blocks, of some groups or of some channels. A task adds up the products of some
+    tiles. A large dw has a block for each task; several tasks may share a block of a small one.
+    """
     groups, (KH, KW) = geo.groups, geo.kernel
     x, g = batch_innermost(np, x), batch_innermost(np, g)
     C, M = x.shape[1] // groups, g.shape[1] // groups
-    K = KH * C * KW
-    lines = itertools.product(_forward_lines(geo, 0), _forward_lines(geo, 1))
-    work = [task for h, v in lines for task in _tasks(x, g, groups, geo.kernel, h, v)]
-    parts = [np.zeros((some.stop - some.start, K, M), x.dtype) for some, _, _ in work]
+    dw = empty(np, (groups * M, C, KH, KW), x.dtype)
+    grouped, threads = dw.reshape(groups, M, C, KH, KW), get_num_threads()
+    tasks = _parts(g.size * KH * C * KW, 1, threads)
+    large = groups == 1 and dw.size >= tasks * BLOCK
+    blocks: dict[tuple[int, int], tuple[Any, list[Any]]] = {}  # each with its tiles
+    lines = list(itertools.product(_forward_lines(geo, 0), _forward_lines(geo, 1)))
+    for c in pieces(C, tasks) if large else (slice(0, C),):
+        seen = x[:, c] if large else x
+        for h, v in lines:
+            for some, *tile in _tasks(seen, g, groups, geo.kernel, h, v, 1 if large else threads):
+                block = grouped[some, :, c], []
+                blocks.setdefault((some.start, c.start), block)[1].append(tile)
+    if not blocks:
+        dw[...] = 0  # there is no sample
+    work = [(block, tiles[part]) for block, tiles in blocks.values()
+            for part in pieces(len(tiles), -(-tasks // len(blocks)))]
+    sums: list[Any] = [None] * len(work)
 
     def task(i: int) -> None:
-        _, make_windows, part = work[i]
-        windows = _gathered(make_windows())  # (R, groups, K, P)
-        (R, groups, _, P), OH = windows.shape, len(part)
-        part = part.reshape(R, OH // R, groups, M, -1).transpose(0, 2, 1, 4, 3)
-        part = part.reshape(R, groups, P, M)  # BLAS is faster if the first factor has more rows
-        if R == 1:
-            np.matmul(windows[0], part[0], out=parts[i])
-            return
-        band = max(1, BAND // parts[i].size)
-        for r in range(0, R, band):
-            rows = scratch(np, "rows", (min(band, R - r), groups, K, M), x.dtype)
-            np.matmul(windows[r : r + band], part[r : r + band], out=rows)
-            np.add(parts[i], rows.sum(axis=0), out=parts[i])
+        block, tiles = work[i]
+        sums[i] = _sum_of_products(tiles, block)
+        if len(work) == len(blocks):
+            _copy_taps(block, sums[i])
 
     parallel(len(work), task)
-    dw = np.zeros((groups, K, M), x.dtype)
-    for (some, _, _), part in zip(work, parts, strict=True):  # in this order, for the same bits
-        dw[some] += part
-    dw = dw.reshape(groups, KH, C, KW, M).transpose(0, 4, 2, 1, 3)
-    return np.ascontiguousarray(dw).reshape(groups * M, C, KH, KW)
+    for i in range(len(work) if len(work) > len(blocks) else 0):  # in this order, for the same bits
+        block = work[i][0]
+        if i and block is work[i - 1][0]:
+            block += sums[i]
+        else:
+            _copy_taps(block, sums[i])
+    return dw
+
+
+def _sum_of_products(tiles: list[Any], block: Any) -> Any:
+    """What some tiles contribute to a block of dw (groups, M, C, KH, KW), in that shape."""
+    groups, M, C, KH, KW = block.shape
+    K, total, begun = KH * C * KW, None, False
+    # BLAS is faster if the first factor has more rows, but then a large dw takes long to turn round
+    turned = M < MANY
+    total = empty(np, (groups, K, M) if turned else (groups, M, K), block.dtype)
+    for make_windows, part in tiles:
+        windows = _gathered(make_windows())  # (R, groups, K, P)
+        R, OH = len(windows), len(part)
+        part = part.reshape(R, OH // R, groups, M, -1).transpose(0, 2, 3, 1, 4)
+        part = part.reshape(R, groups, M, -1)
+        left, right = (windows, part) if turned else (part, windows)
+        right = right.swapaxes(2, 3)
+        band = max(1, BAND // total.size)
+        for r in range(0, R, band):
+            n = min(band, R - r)
+            direct = n == 1 and not begun
+            found = total[None] if direct else scratch(np, "rows", (n, *total.shape), total.dtype)
+            np.matmul(left[r : r + n], right[r : r + n], out=found)
+            if not direct:
+                found = found[0] if n == 1 else found.sum(axis=0)
+                np.add(total, found, out=total) if begun else np.copyto(total, found)
+            begun = True
+    if turned:
+        return total.reshape(groups, KH, C, KW, M).transpose(0, 4, 2, 1, 3)
+    return total.reshape(groups, M, KH, C, KW).transpose(0, 1, 3, 2, 4)
