@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import empty, kept_order, parallel_slices, scratch
+from ..arrays import empty, get_num_threads, kept_order, parallel_slices, scratch
 
 
 def empty_images(xp: Any, shape: tuple[int, int, int, int], dtype: Any) -> Any:
@@ -67,7 +67,7 @@ def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
     BLAS computes them, a part of a row at a time.
     """
     H, C, W, N = a.shape
-    parts = _parts_of_rows(H * C, W * N)
+    parts = _parts_of_rows(H * C, W * N) if get_num_threads() > 1 else 1
     length = W * N // parts
     b = xp.full((length, 1), 1, a.dtype) if b is None else b.reshape(H, C, parts, length, 1)
     sums = xp.matmul(a.reshape(H, C, parts, 1, length), b)
@@ -76,6 +76,5 @@ def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
 
 @functools.lru_cache(maxsize=1024)
 def _parts_of_rows(rows: int, length: int) -> int:
-    """Parts of each row: a product with at most 500 results keeps Python's lock, so no others run.
-    """
+    """Parts of each row. If all products have at most 500 results, numpy keeps Python's lock."""
     return next((n for n in (1, 2, 4, 8, 16, 32) if rows * n > 500 and length % n == 0), 1)

@@ -152,7 +152,7 @@ BAND = 1 << 17
 # Elements of a weight gradient that are worth a block of their own, and rows from which its product
 # is written as rows of dw, though BLAS is faster if the first factor has more rows.
 BLOCK, MANY = 1 << 17, 256
-# Elements of weights up to which they are copied in one call.
+# Elements up to which weights are copied by one call, in the order that small products like best.
 SHORT = 1 << 14
 # Where one way to the gradient of the input gets slower than another; see `input_grad`.
 GATHER_AT_MOST, FEW_CHANNELS = 1.5, 8
@@ -304,7 +304,7 @@ def _matrix(w, b):
     groups, M, C, KH, KW = w.shape
     if KH * KW == 1 and b is None:
         return w.reshape(groups, M, C)  # a view
-    if w.strides[1] < w.strides[2]:  # in the gradient of the input, which has no b
+    if w.size > SHORT and w.strides[1] < w.strides[2]:  # in the gradient of the input, without b
         matrix = np.empty((groups, KH, C, KW, M), w.dtype)
         matrix.transpose(0, 4, 2, 1, 3)[...] = w
         return matrix.reshape(groups, -1, M).swapaxes(1, 2)
