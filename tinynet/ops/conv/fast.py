@@ -29,7 +29,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...arrays import (
     balanced_parts, blas_architectures, empty, get_num_threads, parallel, pieces, scratch)
-from ..layout import batch_innermost, empty_images
+from ..layout import batch_innermost, copy_pixels, empty_images
 from .geometry import Geometry
 
 # ------------------------------------------------------------------------------ one axis at a time
@@ -247,7 +247,7 @@ def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Li
     pitch = P + 16 if P % 64 == 0 else P  # rows at powers of two would map to the same cache sets
     flat = scratch(np, "lowered", (groups, R, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
-    _overlay(flat, seen.shape, (g, r, KW * k, k, N * p, p))[...] = seen
+    copy_pixels(_overlay(flat, seen.shape, (g, r, KW * k, k, N * p, p)), seen)
     if ones:
         flat[:, :, depth, :P] = 1
     return _overlay(flat, (OH, groups, KH * (depth + ones), P), (r * h.stride, g, k, p))
@@ -341,7 +341,7 @@ def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
         result = out if direct else scratch(np, "result", (R, O, OH // R, width, N), y.dtype)
         _multiply(matrix, windows, result.reshape(R, groups, M, P))
         if not direct:
-            out[...] = result.swapaxes(1, 2).reshape(out.shape)
+            copy_pixels(out, result.swapaxes(1, 2).reshape(out.shape))
 
     parallel(len(work), task)
 
