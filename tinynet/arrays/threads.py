@@ -26,8 +26,8 @@ _UFUNC_BUFFER = 1024
 # would fit the second-level cache, but a thread waits for Python's lock after each numpy call,
 # so few long calls are faster than many short ones.
 _SLICE = 1 << 19
-# Smallest work for a thread, in elements times passes over them: about a tenth of a millisecond.
-_WORTH = 1 << 18
+# Smallest work for a thread, in elements times passes over them: about a fifth of a millisecond.
+_WORTH = 1 << 19
 
 
 class _Local(threading.local):
