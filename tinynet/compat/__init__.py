@@ -33,6 +33,9 @@ ROOMS = {
     "hints": "hints",
 }
 
+# Where a class that `printed` gives PyTorch's path lies in tinynet: files name it by that.
+HOMES: dict[Any, str] = {}
+
 # The methods of tensors: what `methods` holds, and functions with the tensor first.
 METHODS = (Path(__file__).parent / "methods.txt").read_text("ascii").split()
 

@@ -7,7 +7,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from . import names
+from . import names, printed
 
 
 class Stand(types.ModuleType):
@@ -19,7 +19,7 @@ class Stand(types.ModuleType):
 
     def __init__(self, path: str):
         super().__init__(path)
-        vars(self).update(names.found(path))
+        vars(self).update(printed.theirs(names.found(path)))
 
     def __getattr__(self, name: str) -> Any:
         place, path = self.__name__, f"{self.__name__}.{name}"
@@ -59,4 +59,5 @@ class Finder(MetaPathFinder, Loader):
 
 def install() -> None:
     """Let ``import torch`` and ``import torchvision`` find tinynet in this process from now on."""
+    printed.use()
     sys.meta_path.insert(0, Finder())

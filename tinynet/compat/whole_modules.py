@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module, Parameter
-from . import public
+from . import HOMES, public
 
 _MARK = "\0tinynet"  # the key of a dict that stands for something else: [what, its data]
 
 
 def _name(value: Any) -> str:
-    path = f"{value.__module__}:{value.__qualname__}"
+    path = f"{HOMES.get(value, value.__module__)}:{value.__qualname__}"
     if _named(path) is not value:
         raise TypeError(f"save: {path} can't be found by its name; define it at the top of a file, "
             "or save the state_dict()")

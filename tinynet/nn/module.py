@@ -31,7 +31,7 @@ class IncompatibleKeys(NamedTuple):
 
     def __repr__(self) -> str:
         if any(self):
-            return f"IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+            return f"_IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
         return "<All keys matched successfully>"
 
 

@@ -1,0 +1,74 @@
+"""What a program sees under ``tinynet run`` where tinynet has its own words: PyTorch's names.
+
+They are put in place once, by `use`. A program that imports tinynet never meets them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .. import printing
+from ..ops.reductions import MinMax
+from ..tensor import Size, Tensor
+from ..vision.datasets.image_set import VisionDataset
+from . import HOMES, names
+
+
+class dtype:
+    """A dtype of numpy by PyTorch's name. It stands for numpy's, equals it, and answers as it.
+
+    >>> single = dtype(np.dtype(np.float32))
+    >>> single, single == np.float32, single.is_floating_point, np.ones(2, single).dtype
+    (torch.float32, True, True, dtype('float32'))
+    """
+
+    is_complex = False
+
+    def __init__(self, own: np.dtype):
+        self.dtype = own  # where numpy looks for it
+        self.is_floating_point, self.is_signed = own.kind == "f", own.kind in "if"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["dtype"], name)
+
+    def __eq__(self, other: object) -> bool:
+        return self.dtype == other
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+    def __repr__(self) -> str:
+        return f"torch.{self.dtype.name}"
+
+    def __reduce__(self) -> Any:
+        return np.dtype, (self.dtype.str,)
+
+
+_DTYPES = {np.dtype(kind): dtype(np.dtype(kind)) for kind in "? u1 i1 i2 i4 i8 f2 f4 f8".split()}
+
+
+def theirs(values: dict[str, Any]) -> dict[str, Any]:
+    """`values`, by name, with PyTorch's dtypes; classes say where PyTorch has them."""
+    homes = {name: place for key, found in names.places().items() if key.startswith("class ")
+             for name in found for place in [key.removeprefix("class ")]}
+    for name, value in values.items():
+        if isinstance(value, np.dtype):
+            values[name] = _DTYPES[value]
+        elif value is np.dtype:
+            values[name] = dtype
+        elif isinstance(value, type) and name in homes and value not in HOMES:
+            HOMES[value] = value.__module__
+            value.__module__, value.__name__, value.__qualname__ = homes[name], name, name
+    return values
+
+
+def use() -> None:
+    """Let tensors and what belongs to them print as PyTorch's from now on."""
+    own: Any = Tensor
+    own.dtype = property(lambda self: _DTYPES[self.array.dtype], doc=Tensor.dtype.__doc__)
+    dtype.__module__ = "torch"
+    printing.package = "torch"
+    Size.__repr__ = lambda self: f"torch.Size({[*self]})"  # type: ignore[method-assign]
+    MinMax.__repr__ = lambda self: "torch.return_types.{}(\n{})".format(  # type: ignore
+        type(self).__name__, ",\n".join(f"{n}={v!r}" for n, v in self._asdict().items()))
+    VisionDataset._bare = staticmethod(lambda image: image)
