@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from .. import cuda
+from .. import creation, cuda
 from ..arrays import as_device, default_generator
 from ..ops import arguments
 from . import public
@@ -19,7 +19,7 @@ from .types import _CPU
 
 def get_default_dtype() -> Any:
     """The dtype of new tensors of floats."""
-    return arguments.default_dtype
+    return creation.empty(0).dtype
 
 
 def set_default_dtype(d: Any) -> None:

@@ -48,11 +48,13 @@ class Optimizer:
     tensor([ 0.9000, -1.9000], requires_grad=True)
     """
 
+    _inert: Mapping[str, Any] = {}  # options that a saved group may lack
+
     def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]],
                  defaults: dict[str, Any]):
         owner = type(self).__name__
         self.defaults = defaults  # `_checked` needs their names
-        self.defaults = self._checked(owner, defaults)
+        self.defaults = {**defaults, **self._checked(owner, defaults)}
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         # Schedulers warn if their step comes before the optimiser's. They can't know that of a
@@ -202,7 +204,7 @@ class Optimizer:
         groups: list[dict[str, Any]] = []
         parameters: dict[Any, Tensor] = {}
         for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
-            what = f"{owner}: group {i}"
+            what, saved = f"{owner}: group {i}", {**saved, **self._inert, **saved}
             if missing := ", ".join([name for name in self.defaults if name not in saved]):
                 hint = "was it saved by another kind of optimiser?"
                 raise ValueError(f"{what} lacks {missing}; {hint}")

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,13 +39,10 @@ class StandardTransform:
             target if self.target_transform is None else self.target_transform(target))
 
     def __repr__(self) -> str:
-        text = "StandardTransform"
-        for head, change in (("Transform: ", self.transform),
-                             ("Target transform: ", self.target_transform)):
-            if change is not None:
-                text += f"\n{head}{change!r}".replace("\n", "\n" + " " * len(head)).replace(
-                    " " * len(head), "", 1)
-        return text
+        parts = {"Transform: ": self.transform, "Target transform: ": self.target_transform}
+        return "\n".join(["StandardTransform", *[
+            head + textwrap.indent(repr(part), " " * len(head)).lstrip()
+            for head, part in parts.items() if part is not None]])
 
 
 class VisionDataset(Dataset):
@@ -75,10 +73,10 @@ class VisionDataset(Dataset):
         return ""
 
     def __repr__(self) -> str:
-        root = "" if self.root is None else f"Root location: {self.root}"
-        lines = [f"Dataset {type(self).__name__}", f"Number of datapoints: {len(self)}", root,
-            *self.extra_repr().splitlines(), repr(self.transforms or "")]
-        return "\n    ".join(line for line in lines if line and line != "''")
+        root = [] if self.root is None else [f"Root location: {self.root}"]
+        changes = [] if self.transforms is None else [repr(self.transforms)]
+        return "\n    ".join([f"Dataset {type(self).__name__}", f"Number of datapoints: {len(self)}",
+            *root, *self.extra_repr().splitlines(), *changes])
 
 
 class Images(VisionDataset):
