@@ -19,7 +19,7 @@ class Stand(types.ModuleType):
 
     def __init__(self, path: str):
         super().__init__(path)
-        vars(self).update(printed.theirs(names.found(path)))
+        vars(self).update(names.found(path))
 
     def __getattr__(self, name: str) -> Any:
         place, path = self.__name__, f"{self.__name__}.{name}"
@@ -51,7 +51,9 @@ class Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin="tinynet", is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        return Stand(spec.name)
+        module = Stand(spec.name)
+        printed.say_theirs(vars(module))
+        return module
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing: a module is complete when it is made."""

@@ -3,6 +3,7 @@
 They are put in place once, by `use`. A program that imports tinynet never meets them.
 """
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,9 @@ class dtype:
 _DTYPES = {np.dtype(kind): dtype(np.dtype(kind)) for kind in "? u1 i1 i2 i4 i8 f2 f4 f8".split()}
 
 
-def theirs(values: dict[str, Any]) -> dict[str, Any]:
-    """`values`, by name, with PyTorch's dtypes; classes say where PyTorch has them."""
+def say_theirs(values: dict[str, Any]) -> None:
+    """Make the dtypes among `values`, by name, PyTorch's; let classes say where PyTorch has them.
+    """
     homes = {name: place for key, found in names.places().items() if key.startswith("class ")
              for name in found for place in [key.removeprefix("class ")]}
     for name, value in values.items():
@@ -59,7 +61,6 @@ def theirs(values: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, type) and name in homes and value not in HOMES:
             HOMES[value] = value.__module__
             value.__module__, value.__name__, value.__qualname__ = homes[name], name, name
-    return values
 
 
 def use() -> None:
@@ -71,4 +72,8 @@ def use() -> None:
     Size.__repr__ = lambda self: f"torch.Size({[*self]})"  # type: ignore[method-assign]
     MinMax.__repr__ = lambda self: "torch.return_types.{}(\n{})".format(  # type: ignore
         type(self).__name__, ",\n".join(f"{n}={v!r}" for n, v in self._asdict().items()))
+    # Operations raise RuntimeErrors in PyTorch, so that programs catch these; ValueErrors here.
+    both = type("RuntimeError", (RuntimeError, ValueError), {"__module__": "builtins"})
+    for module in [m for name, m in sys.modules.items() if name.startswith("tinynet.ops.")]:
+        vars(module)["ValueError"] = both
     VisionDataset._bare = staticmethod(lambda image: image)

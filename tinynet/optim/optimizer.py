@@ -89,8 +89,8 @@ class Optimizer:
         for i, p in enumerate(params):
             _check_parameter(f"{owner}: parameter {i}", p, known)
             known.add(p)
-        group = {**self.defaults, **param_group, "params": params}
-        self.param_groups.append(self._checked_group(owner, group))
+        group = {**param_group, "params": params}  # in PyTorch's order
+        self.param_groups.append(self._checked_group(owner, {**group, **self.defaults, **group}))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients of all parameters to None, or to zeros if not `set_to_none`."""
@@ -175,7 +175,8 @@ class Optimizer:
         """
         every = [p for group in self.param_groups for p in group["params"]]
         numbers = {p: number for number, p in enumerate(every)}
-        groups = [{**g, "params": [numbers[p] for p in g["params"]]} for g in self.param_groups]
+        groups = [{**{name: v for name, v in group.items() if name != "params"},
+                   "params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
         state = {numbers[p]: values for p, values in self.state.items() if values}
         return {"state": state, "param_groups": groups}
 
