@@ -16,8 +16,8 @@ from typing import Any
 
 # The files that hold names for a module, in order. A file's ``__all__`` says which.
 ROOMS = {
-    "tinynet": "functions types settings amp",
-    "tinynet.Tensor": "methods functions",
+    "tinynet": "functions seldom types settings amp",
+    "tinynet.Tensor": "methods functions seldom",
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
     "tinynet.cuda": "gpu",

@@ -74,6 +74,6 @@ def use() -> None:
         type(self).__name__, ",\n".join(f"{n}={v!r}" for n, v in self._asdict().items()))
     # Operations raise RuntimeErrors in PyTorch, so that programs catch these; ValueErrors here.
     both = type("RuntimeError", (RuntimeError, ValueError), {"__module__": "builtins"})
-    for module in [m for name, m in sys.modules.items() if name.startswith("tinynet.ops.")]:
+    for module in [m for name, m in sys.modules.items() if name.startswith(("tinynet.ops.", "tinynet.nn.functional."))]:
         vars(module)["ValueError"] = both
     VisionDataset._bare = staticmethod(lambda image: image)

@@ -460,6 +460,9 @@ class Module:
         """The text inside the brackets of the `repr`; subclasses define it."""
         return ""
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def __repr__(self) -> str:
         text, children = self.extra_repr(), self._children_text()
         if not children and "\n" not in text:
