@@ -460,6 +460,9 @@ class Module:
         """The text inside the brackets of the `repr`; subclasses define it."""
         return ""
 
+    _forward_hooks = property(lambda self: self._hooks)  # by PyTorch's names
+    _forward_pre_hooks = property(lambda self: self._pre_hooks)
+
     def _get_name(self) -> str:
         return type(self).__name__
 

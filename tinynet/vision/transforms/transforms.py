@@ -22,7 +22,7 @@ import numpy as np
 from ...arrays import array_module, default_generator, drawing_from, Generator, on_device_of
 from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
-from ...ops.arguments import as_choice, as_function, as_list, as_probability
+from ...ops.arguments import as_bool, as_choice, as_function, as_list, as_probability
 from ...ops.shapes import stack
 from ...tensor import Tensor
 from . import functional, functional as F
@@ -31,10 +31,11 @@ from .functional import (
 
 Function = Callable[[Any], Any]
 
-__all__ = ["CenterCrop", "ColorJitter", "Compose", "Grayscale", "InterpolationMode", "Lambda",
-    "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
+__all__ = ["CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "GaussianBlur",
+    "Grayscale", "InterpolationMode", "Lambda", "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
     "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder", "RandomResizedCrop",
-    "RandomRotation", "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor", "functional"]
+    "RandomRotation", "RandomVerticalFlip", "Resize", "ToDtype", "ToImage", "ToPILImage",
+    "ToTensor", "functional"]
 
 
 def _listed(owner: Any, *lines: Any) -> str:
@@ -181,6 +182,28 @@ def _call(img: Any, lambd: Function) -> Any:
 def _middle(img: Any, size: Sizes) -> Any:
     """The middle of an image: an int for a square, or (height, width); outside is 0."""
     return F.center_crop(img, size)
+
+
+def _to_image(pic: Any) -> Tensor:
+    """A PIL image or an array (H, W, C) as a tensor (C, H, W) of the same numbers."""
+    return pic if isinstance(pic, Tensor) else F.pil_to_tensor(
+        pic if F.is_pil(pic) else F.to_pil_image(pic))
+
+
+def _to_dtype(img: Tensor, dtype: Any = np.float32, scale: bool = False) -> Tensor:
+    """A tensor in another dtype; with `scale`, bytes from 0 to 255 are floats from 0.0 to 1.0."""
+    return F.convert_image_dtype(img, dtype) if scale else img.to(dtype)
+
+
+class ToImage(_Transform, function=_to_image): ...
+
+
+class ToDtype(_Transform, function=_to_dtype, shows="scale"):
+    def _check(self) -> None:
+        as_bool("ToDtype", "scale", self.scale)
+
+
+class ConvertImageDtype(_Transform, function=F.convert_image_dtype, shows=""): ...
 
 
 class ToTensor(_Transform, function=F.to_tensor):
@@ -475,6 +498,22 @@ class ColorJitter(_Random, function=_recoloured, draws=8):
             ``1 + d``, or (from, to).
         hue: a number up to 0.5, for moves between -hue and hue, or (from, to).
     """
+
+
+def _blurred(img: Any, drawn: np.ndarray, kernel_size: Sizes,
+             sigma: Floats = (0.1, 2.0)) -> Any:
+    low, high = (numbers("GaussianBlur", "sigma", sigma, 0) * 2)[:2]
+    return F.gaussian_blur(img, kernel_size, _between(low, high, float(drawn[0])))
+
+
+class GaussianBlur(_Random, function=_blurred, draws=1):
+    """Each image blurred with a sigma drawn for it, from a range, or a number.
+
+    See `functional.gaussian_blur`.
+    """
+
+    def _check(self) -> None:
+        self.kernel_size = F.as_pair("GaussianBlur", "kernel_size", self.kernel_size)
 
 
 def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
