@@ -38,7 +38,7 @@ torch.distributed torch.testing
 """.split()
 TORCHVISION = """
 torchvision torchvision.datasets torchvision.datasets.folder torchvision.transforms
-torchvision.transforms.functional torchvision.utils
+torchvision.transforms.functional torchvision.transforms.v2 torchvision.utils
 """.split()
 
 # What PyTorch's modules hold beside their own names: helpers of theirs, and constants of its build.

@@ -439,3 +439,11 @@ def test_size_average_and_reduce_are_obeyed():
     with pytest.warns(UserWarning, match="CrossEntropyLoss: "):
         loss = nn.CrossEntropyLoss(None, False)
     assert loss.reduction == "sum" and not math.isnan(loss(x, y).item())
+
+
+def test_the_older_name_of_clip_grad_norm():
+    w = tinynet.zeros(2, requires_grad=True)
+    w.grad = tinynet.tensor([3.0, 4.0])
+    with pytest.warns(FutureWarning, match="clip_grad_norm_"):
+        assert nn.utils.clip_grad_norm([w], 1.0) == 5
+    assert w.grad.norm() < 1.0001

@@ -474,7 +474,7 @@ def test_repr():
         "SGD (\n"
         "Parameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n"
         "    fused: None\n    lr: 0.1\n    maximize: False\n"
-        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n"
+        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n\n"
         "Parameter Group 1\n    dampening: 0\n    differentiable: False\n    foreach: None\n"
         "    fused: None\n    lr: 0.5\n    maximize: False\n"
         "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)"

@@ -70,6 +70,9 @@ def use() -> None:
     dtype.__module__ = "torch"
     printing.package = "torch"
     Size.__repr__ = lambda self: f"torch.Size({[*self]})"  # type: ignore[method-assign]
+    Size.__add__ = lambda self, other: Size((*self, *other))  # type: ignore
+    Size.__getitem__ = lambda self, i: (Size if isinstance(i, slice) else int)(  # type: ignore
+        tuple.__getitem__(self, i))
     MinMax.__repr__ = lambda self: "torch.return_types.{}(\n{})".format(  # type: ignore
         type(self).__name__, ",\n".join(f"{n}={v!r}" for n, v in self._asdict().items()))
     # Operations raise RuntimeErrors in PyTorch, so that programs catch these; ValueErrors here.
