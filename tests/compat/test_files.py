@@ -9,7 +9,6 @@ import sys
 import types
 import zipfile
 from collections import OrderedDict
-
 from pathlib import Path
 
 import numpy as np

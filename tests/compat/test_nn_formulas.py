@@ -44,7 +44,8 @@ def test_on_gpu(gpu, case):
 
 
 def test_every_function_is_among_the_cases():
-    tested = {case.name.split()[0] for case in CASES} | {"upsample", "gumbel_softmax", "alpha_dropout"}
+    tested = {case.name.split()[0] for case in CASES}
+    tested |= {"upsample", "gumbel_softmax", "alpha_dropout"}
     functions = {n for n in compat.names_for("tinynet.nn.functional") if n[-1] != "_"}
     assert functions - tested == set()
 

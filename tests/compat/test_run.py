@@ -696,8 +696,9 @@ def test_it_prints_pytorchs_words(run):
 def test_programs_that_expect_pytorchs_errors_catch_them(run):
     ran = run("""
         import torch
-        for wrong in (lambda: torch.ones(2, 3) @ torch.ones(2), lambda: torch.ones(3) + torch.ones(2),
-                      lambda: torch.nn.Linear(2, 1)(torch.ones(1, 3)), lambda: torch.ones(4).view(3)):
+        for wrong in (lambda: torch.ones(2, 3) @ torch.ones(2), lambda: torch.ones(4).view(3),
+                      lambda: torch.ones(3) + torch.ones(2),
+                      lambda: torch.nn.Linear(2, 1)(torch.ones(1, 3))):
             for kind in (RuntimeError, ValueError):
                 try:
                     wrong()

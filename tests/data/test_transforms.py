@@ -451,7 +451,8 @@ def test_reprs():
 
 
 @pytest.mark.parametrize(("transform", "text"), [
-    (transforms.Resize(32), "Resize(size=32, interpolation=bilinear, max_size=None, antialias=True)"),
+    (transforms.Resize(32),
+     "Resize(size=32, interpolation=bilinear, max_size=None, antialias=True)"),
     (transforms.CenterCrop(24), "CenterCrop(size=(24, 24))"),
     (transforms.Pad(2), "Pad(padding=2, fill=0, padding_mode=constant)"),
     (transforms.RandomAffine(0, scale=(0.8, 1.2), shear=10),
@@ -464,7 +465,8 @@ def test_reprs():
      "ColorJitter(brightness=(0.9, 1.1), contrast=None, saturation=None, hue=(-0.2, 0.2))"),
     (transforms.Lambda(int), "Lambda()"), (transforms.ToPILImage(), "ToPILImage()"),
     (transforms.ToPILImage("L"), "ToPILImage(mode=L)"),
-    (transforms.RandomApply([transforms.ToTensor()], 0.3), "RandomApply(\n    p=0.3\n    ToTensor()\n)"),
+    (transforms.RandomApply([transforms.ToTensor()], 0.3),
+     "RandomApply(\n    p=0.3\n    ToTensor()\n)"),
     (transforms.RandomOrder([transforms.ToTensor()]), "RandomOrder(\n    ToTensor()\n)"),
     (transforms.RandomChoice([transforms.ToTensor()]), "RandomChoice(\n    ToTensor()\n)(p=None)"),
 ])  # fmt: skip

@@ -85,7 +85,8 @@ def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor) -> Te
 
 
 is_cpu = property(lambda self: not self.is_cuda)
-itemsize, nbytes = [property(operator.attrgetter(f"array.{name}")) for name in ("itemsize", "nbytes")]
+itemsize = property(operator.attrgetter("array.itemsize"))
+nbytes = property(operator.attrgetter("array.nbytes"))
 bernoulli, prelu = creation.bernoulli, formulas.prelu
 
 

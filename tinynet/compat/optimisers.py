@@ -69,7 +69,8 @@ class Adamax(Descent,
 
 
 class _OfAverages(Descent,
-                  inert="foreach capturable=False decoupled_weight_decay=False differentiable=False"):
+                  inert="foreach capturable=False "
+                  "decoupled_weight_decay=False differentiable=False"):
     """The base of optimisers with Adam's averages and options."""
 
     def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),

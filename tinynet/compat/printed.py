@@ -65,18 +65,20 @@ def say_theirs(values: dict[str, Any]) -> None:
 
 def use() -> None:
     """Let tensors and what belongs to them print as PyTorch's from now on."""
-    own: Any = Tensor
-    own.dtype = property(lambda self: _DTYPES[self.array.dtype], doc=Tensor.dtype.__doc__)
-    dtype.__module__ = "torch"
-    printing.package = "torch"
-    Size.__repr__ = lambda self: f"torch.Size({[*self]})"  # type: ignore[method-assign]
-    Size.__add__ = lambda self, other: Size((*self, *other))  # type: ignore
-    Size.__getitem__ = lambda self, i: (Size if isinstance(i, slice) else int)(  # type: ignore
+    tensor: Any = Tensor
+    size: Any = Size
+    pair: Any = MinMax
+    tensor.dtype = property(lambda self: _DTYPES[self.array.dtype], doc=Tensor.dtype.__doc__)
+    dtype.__module__ = printing.package = "torch"
+    size.__repr__ = lambda self: f"torch.Size({[*self]})"
+    size.__add__ = lambda self, other: Size((*self, *other))
+    size.__getitem__ = lambda self, i: (Size if isinstance(i, slice) else int)(
         tuple.__getitem__(self, i))
-    MinMax.__repr__ = lambda self: "torch.return_types.{}(\n{})".format(  # type: ignore
-        type(self).__name__, ",\n".join(f"{n}={v!r}" for n, v in self._asdict().items()))
+    pair.__repr__ = lambda self: "torch.return_types.{}(\nvalues={!r},\nindices={!r})".format(
+        type(self).__name__, *self)
     # Operations raise RuntimeErrors in PyTorch, so that programs catch these; ValueErrors here.
     both = type("RuntimeError", (RuntimeError, ValueError), {"__module__": "builtins"})
-    for module in [m for name, m in sys.modules.items() if name.startswith(("tinynet.ops.", "tinynet.nn.functional."))]:
-        vars(module)["ValueError"] = both
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("tinynet.ops.", "tinynet.nn.functional.")):
+            vars(module)["ValueError"] = both
     VisionDataset._bare = staticmethod(lambda image: image)

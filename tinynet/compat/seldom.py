@@ -13,7 +13,9 @@ from ..ops.operands import named
 from ..ops.reductions import min_max
 from ..ops.shapes import stack
 from ..tensor import Size, Tensor
-from . import functions as f, public
+from . import functions, public
+
+f: Any = functions
 
 fmod = rule("fmod", "The remainder of a division towards 0: it has the sign of the first operand.",
     lambda xp, a, b: xp.fmod(a, b), a=lambda g: g, b=lambda g, a, b: -g * f.trunc(a / b))
@@ -181,8 +183,9 @@ for _name, _formula, _doc in (
     ("promote_types", lambda type1, type2: (
         creation.empty(1, dtype=type1) + creation.empty(1, dtype=type2)).dtype,
      "The dtype of a sum of two."),
-    ("can_cast", lambda from_, to: bool(np.can_cast(
-        *[as_dtype("can_cast", v) for v in (from_, to)], "same_kind")), "Whether kinds allow it."),
+    ("can_cast", lambda from_, to: np.can_cast(
+        as_dtype("can_cast", from_), as_dtype("can_cast", to), "same_kind"),
+     "Whether their kinds allow it."),
     ("logspace", lambda start, end, steps, base=10.0: creation.tensor(
         base ** np.linspace(start, end, steps, dtype=np.float32)), "Powers at equal distances."),
     ("tril_indices", lambda row, col, offset=0: creation.tensor(

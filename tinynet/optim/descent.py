@@ -13,8 +13,8 @@ from .optimizer import Optimizer
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
-_FIXED = {"differentiable", "decoupled_weight_decay"}  # no other value than the default is possible
-_known_options = {"foreach", "fused", "capturable", *_FIXED}  # optimisers add those that they declare
+_FIXED = {"differentiable", "decoupled_weight_decay"}  # they keep the value of the class
+_known_options = {"foreach", "fused", "capturable", *_FIXED}  # and those of all optimisers
 
 
 class Descent(Declared, Optimizer):
@@ -41,7 +41,7 @@ class Descent(Declared, Optimizer):
     def _checked_group(self, owner: str, group: Mapping[str, Any]) -> dict[str, Any]:
         set_options = [n for n in group if group[n] is not None and group[n] is not False]
         if foreign := [n for n in set_options if n in _known_options and n not in self._rules and (
-                n not in self._inert or n in _FIXED and group[n] != type(self)._inert[n])]:
+                n not in self._inert or (n in _FIXED and group[n] != type(self)._inert[n]))]:
             has, own = ", ".join(foreign), ", ".join(self._rules)
             kind = type(self).__name__
             raise ValueError(f"{owner} has {has}, but the options of {kind} are {own}")

@@ -179,7 +179,8 @@ def adam_step(xp, p, g, m, v, most, beta1, beta2, rate, floor) -> None:
 
 
 class Adam(Descent,
-           inert="foreach capturable=False differentiable=False fused decoupled_weight_decay=False"):
+           inert="foreach capturable=False "
+           "differentiable=False fused decoupled_weight_decay=False"):
     """Adam: steps along the average gradient, in units of its average size, element by element.
 
     g is the gradient of the loss at the parameter p at step t = 1, 2, …. The averages m and v

@@ -75,8 +75,8 @@ class VisionDataset(Dataset):
     def __repr__(self) -> str:
         root = [] if self.root is None else [f"Root location: {self.root}"]
         changes = [] if self.transforms is None else [repr(self.transforms)]
-        return "\n    ".join([f"Dataset {type(self).__name__}", f"Number of datapoints: {len(self)}",
-            *root, *self.extra_repr().splitlines(), *changes])
+        lines = [f"Dataset {type(self).__name__}", f"Number of datapoints: {len(self)}", *root]
+        return "\n    ".join([*lines, *self.extra_repr().splitlines(), *changes])
 
 
 class Images(VisionDataset):

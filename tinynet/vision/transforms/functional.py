@@ -23,10 +23,10 @@ from ...ops.arguments import as_choice, as_dtype, as_int, as_number
 from ...tensor import Tensor
 
 __all__ = ["InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_hue",
-    "adjust_saturation", "affine", "center_crop",
-    "convert_image_dtype", "crop", "erase", "gaussian_blur", "get_dimensions", "get_image_size",
-    "hflip", "normalize", "pad", "pil_to_tensor", "resize", "resized_crop",
-    "rgb_to_grayscale", "rotate", "to_grayscale", "to_pil_image", "to_tensor", "vflip"]
+    "adjust_saturation", "affine", "center_crop", "convert_image_dtype", "crop", "erase",
+    "gaussian_blur", "get_dimensions", "get_image_size", "hflip", "normalize", "pad",
+    "pil_to_tensor", "resize", "resized_crop", "rgb_to_grayscale", "rotate", "to_grayscale",
+    "to_pil_image", "to_tensor", "vflip"]
 
 
 # How a new pixel is made of old ones. Everywhere the value will do too: "bilinear".

@@ -31,11 +31,11 @@ from .functional import (
 
 Function = Callable[[Any], Any]
 
-__all__ = ["CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "GaussianBlur",
-    "Grayscale", "InterpolationMode", "Lambda", "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
-    "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder", "RandomResizedCrop",
-    "RandomRotation", "RandomVerticalFlip", "Resize", "ToDtype", "ToImage", "ToPILImage",
-    "ToTensor", "functional"]
+__all__ = ["CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "GaussianBlur", "Grayscale",
+    "InterpolationMode", "Lambda", "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply",
+    "RandomChoice", "RandomCrop", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip",
+    "RandomOrder", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize", "ToDtype",
+    "ToImage", "ToPILImage", "ToTensor", "functional"]
 
 
 def _listed(owner: Any, *lines: Any) -> str:
@@ -511,6 +511,8 @@ class GaussianBlur(_Random, function=_blurred, draws=1):
 
     See `functional.gaussian_blur`.
     """
+
+    kernel_size: Any
 
     def _check(self) -> None:
         self.kernel_size = F.as_pair("GaussianBlur", "kernel_size", self.kernel_size)
