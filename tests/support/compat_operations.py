@@ -138,8 +138,9 @@ _dims("quantile nan", HOLE, lambda T, a: a.quantile(0.5, 1).detach(), order=0)
 _dims("kthvalue", real(3, 4), lambda T, a: tuple(a.kthvalue(2)),
       lambda T, a: tuple(T.kthvalue(a, 1, 0, True)))
 _dims("of elements", HALF, lambda T, a: ((a * a + 0.1).logit(), T.logit(a, 0.4), a.frac(),
-      T.deg2rad(a), T.rad2deg(a), a.fliplr(), a.flipud(), a.diff(), T.diff(a, 2, 0), a.broadcast_to((2, 3, 4)),
-      a.take(T.tensor([0, -1, 5])), a.reshape_as(T.ones(4, 3)), T.arctan2(a, 1 + a * a)))
+      T.deg2rad(a), T.rad2deg(a), a.fliplr(), a.flipud(), a.diff(), T.diff(a, 2, 0),
+      a.broadcast_to((2, 3, 4)), a.take(T.tensor([0, -1, 5])), a.reshape_as(T.ones(4, 3)),
+      T.arctan2(a, 1 + a * a)))
 _dims("places", real(3, 4), lambda T, a: T.take_along_dim(a, a.argsort(1), 1),
       lambda T, a: T.take_along_dim(a, T.tensor([[1], [2]]), 0),
       lambda T, a: T.take_along_dim(a, T.tensor([3, 0])),
