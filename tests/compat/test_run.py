@@ -706,6 +706,14 @@ def test_programs_that_expect_pytorchs_errors_catch_them(run):
                     print(type(error).__name__)
         """)
     assert (ran.out, ran.err) == ("RuntimeError\n" * 8, "")
+    ran = run("""
+        import torch
+        try:
+            torch.nn.functional.cross_entropy(torch.ones(2, 3), torch.ones(2))
+        except RuntimeError as error:
+            print(type(error).__name__, torch.result_type(torch.ones(1), 1))
+        """)
+    assert (ran.out, ran.err) == ("TypeError torch.float32\n", "")
 
 
 def test_the_bases_of_losses_are_those_of_a_programs_own(run):

@@ -1,7 +1,6 @@
 """Methods of tensors that are no functions of ``torch``; `compat.METHODS` lists all of them."""
 
 import math
-import operator
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -84,9 +83,9 @@ def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor) -> Te
     return input
 
 
-is_cpu = property(lambda self: not self.is_cuda)
-itemsize = property(operator.attrgetter("array.itemsize"))
-nbytes = property(operator.attrgetter("array.nbytes"))
+is_cpu = property(lambda self: not self.is_cuda, doc="Whether the elements live on the CPU.")
+itemsize = property(element_size, doc=element_size.__doc__)
+nbytes = property(lambda self: self.array.nbytes, doc="How many bytes all elements take.")
 bernoulli, prelu = creation.bernoulli, formulas.prelu
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import printing
+from ..ops.arguments import result_type
 from ..ops.reductions import MinMax
 from ..tensor import Size, Tensor
 from ..vision.datasets.image_set import VisionDataset
@@ -58,6 +59,8 @@ def say_theirs(values: dict[str, Any]) -> None:
             values[name] = _DTYPES[value]
         elif value is np.dtype:
             values[name] = dtype
+        elif value is result_type:
+            values[name] = lambda *tensors: _DTYPES[result_type(*tensors)]
         elif isinstance(value, type) and name in homes and value not in HOMES:
             HOMES[value] = value.__module__
             value.__module__, value.__name__, value.__qualname__ = homes[name], name, name
@@ -76,9 +79,12 @@ def use() -> None:
         tuple.__getitem__(self, i))
     pair.__repr__ = lambda self: "torch.return_types.{}(\nvalues={!r},\nindices={!r})".format(
         type(self).__name__, *self)
-    # Operations raise RuntimeErrors in PyTorch, so that programs catch these; ValueErrors here.
-    both = type("RuntimeError", (RuntimeError, ValueError), {"__module__": "builtins"})
+    # What is a ValueError or a TypeError here is mostly a RuntimeError in PyTorch: programs that
+    # expect either catch these.
+    both = {"__module__": "builtins"}
+    errors = {"ValueError": type("RuntimeError", (RuntimeError, ValueError), both),
+        "TypeError": type("TypeError", (TypeError, RuntimeError), both)}
     for name, module in list(sys.modules.items()):
         if name.startswith(("tinynet.ops.", "tinynet.nn.functional.")):
-            vars(module)["ValueError"] = both
+            vars(module).update(errors)
     VisionDataset._bare = staticmethod(lambda image: image)

@@ -16,8 +16,8 @@ import numpy as np
 
 from .. import creation
 from ..arrays import Device
-from ..creation import from_numpy
 from ..nn import Module, Parameter
+from ..ops.arguments import as_dtype
 from . import HOMES, public
 from .printed import dtype
 
@@ -40,10 +40,15 @@ def _named(path: str) -> Any:
     return found
 
 
+def _tensor_of(array: np.ndarray) -> Any:
+    as_dtype("save", array.dtype)
+    return creation.from_numpy(array)
+
+
 # what stands for them is a name and data; the first five also outside of modules, as in
 # {"args": args}
 _KINDS: list[tuple[Any, str, Any]] = [(argparse.Namespace, "namespace", vars),
-    (np.ndarray, "array", from_numpy), (PurePath, "path", str),
+    (np.ndarray, "array", _tensor_of), (PurePath, "path", str),
     (Device, "device", str), ((np.dtype, dtype), "dtype", lambda kind: np.dtype(kind).str),
     ((set, frozenset), "set", sorted), (types.FunctionType, "function", _name)]
 _MAKERS: dict[str, Any] = {"array": lambda t: t.numpy(), "path": Path, "device": Device,

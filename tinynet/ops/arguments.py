@@ -141,7 +141,7 @@ def index_of(value: Any, otherwise: Any = None) -> Any:
     """
     try:
         return operator.index(value)
-    except TypeError as error:
+    except builtins.TypeError as error:
         if from_users_code(error) and not isinstance(value, Variable):
             raise
         return otherwise
@@ -181,7 +181,7 @@ def as_dtype(name: str, dtype: Any) -> np.dtype:
     """`dtype` as numpy's; TypeError unless it is bool, an integer or a float of up to 64 bits."""
     try:
         found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
+    except builtins.TypeError:
         found = None
     if found is None or found.kind not in KIND_RANK or found.itemsize > 8 or not found.isnative:
         known = "bool, an integer dtype, float16, float32 or float64"
