@@ -16,6 +16,7 @@ import numpy as np
 from .ops.arguments import as_bool, as_choice, as_int, as_number
 
 PREFIX = "tensor("
+package = "tinynet"  # whose names stand in the texts; "torch" under ``tinynet run``
 
 
 class PrintOptions(NamedTuple):
@@ -106,7 +107,7 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     # an empty tensor shows no elements, so only float32 goes without saying
     unsaid = ["float32"] if empty else ["float32", "int64", "bool"]
     if array.dtype.name not in unsaid:
-        first.append(f"dtype=tinynet.{array.dtype.name}")
+        first.append(f"dtype={package}.{array.dtype.name}")
 
     text = PREFIX + _format_elements(array)
     # Lines break where PyTorch breaks them: 2 characters too many count in the elements' last line,

@@ -38,7 +38,7 @@ torch.distributed torch.testing
 """.split()
 TORCHVISION = """
 torchvision torchvision.datasets torchvision.datasets.folder torchvision.transforms
-torchvision.transforms.functional torchvision.utils
+torchvision.transforms.functional torchvision.transforms.v2 torchvision.utils
 """.split()
 
 # What PyTorch's modules hold beside their own names: helpers of theirs, and constants of its build.
@@ -200,7 +200,7 @@ def of_torchvision(source: Source, module: str) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
             own = f"{package}.{node.module}".replace("/", ".")
             stars = [a.name for a in node.names] == ["*"]
-            if stars or listed:
+            if stars or listed or module.endswith(".v2"):
                 for line in of_torchvision(source, own):
                     name = line.partition("(")[0]
                     if stars or name in {a.name for a in node.names}:

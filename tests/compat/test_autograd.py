@@ -368,3 +368,24 @@ def test_anomaly_detection_can_be_switched_on_and_off():
     tinynet.autograd.set_detect_anomaly(False)
     x.log()
     assert tinynet.autograd.anomaly.watching == 0
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+def test_the_gradient_of_a_result_that_nobody_used(zeros):
+    seen = []
+
+    class Two(tinynet.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(zeros)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, first, second):
+            seen.append(second)
+            return first * 2
+
+    x = tinynet.tensor([1.0, 2.0], requires_grad=True)
+    Two.apply(x)[0].sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    assert (seen[0].tolist() == [0, 0]) if zeros else seen == [None]

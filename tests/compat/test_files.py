@@ -9,6 +9,7 @@ import sys
 import types
 import zipfile
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -294,3 +295,14 @@ def test_file_objects(tmp_path, torch, saved):
     assert tinynet.load(stream)["w"].tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="load: .*truncated"):
         tinynet.load(io.BytesIO(b"no such file"))
+
+
+def test_arrays_paths_and_dtypes_beside_tensors(tmp_path):
+    given = {"losses": np.array([1.5, 2.5]), "path": Path("a") / "b", "dtype": tinynet.float32,
+             "device": tinynet.device("cpu"), "w": tinynet.ones(2)}
+    tinynet.save(given, tmp_path / "file.pt")
+    found = tinynet.load(tmp_path / "file.pt", weights_only=False)
+    assert isinstance(found["losses"], np.ndarray)
+    assert found["losses"].tolist() == [1.5, 2.5]
+    assert [found[name] for name in ("path", "dtype", "device")] == [
+        given[name] for name in ("path", "dtype", "device")]

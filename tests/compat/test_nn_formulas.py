@@ -44,9 +44,31 @@ def test_on_gpu(gpu, case):
 
 
 def test_every_function_is_among_the_cases():
-    tested = {case.name.split()[0] for case in CASES} | {"upsample"}
+    tested = {case.name.split()[0] for case in CASES}
+    tested |= {"upsample", "gumbel_softmax", "alpha_dropout"}
     functions = {n for n in compat.names_for("tinynet.nn.functional") if n[-1] != "_"}
     assert functions - tested == set()
+
+
+def test_draws_of_gumbel_softmax_have_the_probabilities_and_their_gradient():
+    tinynet.manual_seed(0)
+    logits = tinynet.tensor([0.1, 0.6, 0.3]).log().expand(20_000, 3).clone().requires_grad_()
+    soft, hard = F.gumbel_softmax(logits, tau=0.5), F.gumbel_softmax(logits, hard=True)
+    np.testing.assert_allclose(soft.detach().sum(1).numpy(), 1, rtol=1e-5)
+    np.testing.assert_allclose(hard.detach().mean(0).numpy(), [0.1, 0.6, 0.3], atol=0.02)
+    assert set(hard.detach().unique().numpy().round(5).tolist()) == {0, 1}
+    (hard * tinynet.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert logits.grad.abs().sum() > 100
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    tinynet.manual_seed(0)
+    x = tinynet.randn(100_000)
+    y = F.alpha_dropout(x, 0.2, training=True)
+    assert abs(y.mean().item()) < 0.02
+    assert abs(y.std().item() - 1) < 0.02
+    assert F.alpha_dropout(x, 0.2) is x
+    assert nn.AlphaDropout(0.2).eval()(x) is x
 
 
 # --------------------------------------------------------------------------------------- layers
@@ -59,6 +81,8 @@ LAYERS = {
     "Hardsigmoid": ((), X, F.hardsigmoid, "Hardsigmoid()"),
     "Hardswish": ((True,), X.clone(), F.hardswish, "Hardswish(inplace=True)"),
     "Softsign": ((), X, F.softsign, "Softsign()"),
+    "GLU": ((), X, F.glu, "GLU(dim=-1)"),
+    "Softmin": ((1,), X, lambda x: F.softmin(x, 1), "Softmin(dim=1)"),
     "LogSigmoid": ((), X, F.logsigmoid, "LogSigmoid()"),
     "Tanhshrink": ((), X, F.tanhshrink, "Tanhshrink()"),
     "Hardshrink": ((2.0,), X, lambda x: F.hardshrink(x, 2.0), "Hardshrink(lambd=2.0)"),
@@ -416,3 +440,11 @@ def test_size_average_and_reduce_are_obeyed():
     with pytest.warns(UserWarning, match="CrossEntropyLoss: "):
         loss = nn.CrossEntropyLoss(None, False)
     assert loss.reduction == "sum" and not math.isnan(loss(x, y).item())
+
+
+def test_the_older_name_of_clip_grad_norm():
+    w = tinynet.zeros(2, requires_grad=True)
+    w.grad = tinynet.tensor([3.0, 4.0])
+    with pytest.warns(FutureWarning, match="clip_grad_norm_"):
+        assert nn.utils.clip_grad_norm([w], 1.0) == 5
+    assert w.grad.norm() < 1.0001

@@ -627,3 +627,105 @@ def test_the_command(arguments, code, out, err, capsys):
     said = capsys.readouterr()
     assert said.out.startswith(out) and said.err.startswith(err)
     assert bool(said.out) == bool(out) and bool(said.err) == bool(err)
+
+
+# ----------------------------------------------------------------------------- printed text
+
+
+PRINTED = """
+    import torch
+    from torch import nn, optim
+    from torchvision import datasets, transforms
+    x = torch.arange(6.0).reshape(2, 3)
+    print(x.shape, x.shape[1:], x.shape + (1,), x.dtype, [torch.int64], f"{torch.bool}")
+    print(torch.zeros(1, dtype=torch.float64), torch.get_default_dtype())
+    print(x.max(1), x.topk(1, 0), sep=" ")
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    print(type(x), type(x.shape), type(x.dtype), type(torch.device("cpu")), type(net[0]))
+    print(nn.Parameter(torch.ones(1)), optim.SGD(net.parameters(), lr=0.1), torch.FloatTensor)
+    data = datasets.FakeData(3, (3, 4, 5), transform=transforms.Resize(2))
+    print(data, data[0][0].mode, datasets.FakeData(2)[0][0].size, type(data))
+    print(x.dtype == torch.float32, x.dtype is torch.float32, {torch.float32: 1}[x.dtype],
+          x.dtype.is_floating_point, torch.zeros(2, dtype=x.dtype).numpy().dtype)
+    torch.save({"model": net, "dtype": x.dtype}, "file.pt")
+    found = torch.load("file.pt", weights_only=False)
+    print(type(found["model"][0]).__name__, found["dtype"])
+"""
+# what PyTorch 2.13 and torchvision 0.29.1 print
+ITS_WORDS = """\
+torch.Size([2, 3]) torch.Size([3]) torch.Size([2, 3, 1]) torch.float32 [torch.int64] torch.bool
+tensor([0.], dtype=torch.float64) torch.float32
+torch.return_types.max(
+values=tensor([2., 5.]),
+indices=tensor([2, 2])) torch.return_types.topk(
+values=tensor([[3., 4., 5.]]),
+indices=tensor([[1, 1, 1]]))
+<class 'torch.Tensor'> <class 'torch.Size'> <class 'torch.dtype'> <class 'torch.device'> \
+<class 'torch.nn.modules.conv.Conv2d'>
+Parameter containing:
+tensor([1.], requires_grad=True) SGD (
+Parameter Group 0
+    dampening: 0
+    differentiable: False
+    foreach: None
+    fused: None
+    lr: 0.1
+    maximize: False
+    momentum: 0
+    nesterov: False
+    weight_decay: 0
+) <class 'torch.FloatTensor'>
+Dataset FakeData
+    Number of datapoints: 3
+    StandardTransform
+Transform: Resize(size=2, interpolation=bilinear, max_size=None, antialias=True) RGB (224, 224) \
+<class 'torchvision.datasets.fakedata.FakeData'>
+True True 1 True float32
+Conv2d torch.float32
+"""
+
+
+def test_it_prints_pytorchs_words(run):
+    ran = run(PRINTED)
+    assert (ran.err, ran.code) == ("", 0)
+    assert ran.out == ITS_WORDS
+    assert repr(tinynet.ones(2).shape) == "tinynet.Size([2])"  # not where tinynet is imported
+    assert tinynet.float32 == "float32"
+
+
+def test_programs_that_expect_pytorchs_errors_catch_them(run):
+    ran = run("""
+        import torch
+        for wrong in (lambda: torch.ones(2, 3) @ torch.ones(2), lambda: torch.ones(4).view(3),
+                      lambda: torch.ones(3) + torch.ones(2),
+                      lambda: torch.nn.Linear(2, 1)(torch.ones(1, 3))):
+            for kind in (RuntimeError, ValueError):
+                try:
+                    wrong()
+                except kind as error:
+                    print(type(error).__name__)
+        """)
+    assert (ran.out, ran.err) == ("RuntimeError\n" * 8, "")
+    ran = run("""
+        import torch
+        try:
+            torch.nn.functional.cross_entropy(torch.ones(2, 3), torch.ones(2))
+        except RuntimeError as error:
+            print(type(error).__name__, torch.result_type(torch.ones(1), 1))
+        """)
+    assert (ran.out, ran.err) == ("TypeError torch.float32\n", "")
+
+
+def test_the_bases_of_losses_are_those_of_a_programs_own(run):
+    ran = run("""
+        import torch
+        from torch import nn
+        from torch.nn.modules.loss import _Loss, _WeightedLoss
+        class Doubled(_Loss):
+            def forward(self, x):
+                return 2 * x.sum() if self.reduction == "sum" else 2 * x.mean()
+        print(Doubled(reduction="sum")(torch.ones(3)), Doubled()._get_name())
+        own = _WeightedLoss(torch.ones(2))
+        print(own.reduction, list(own.state_dict()), isinstance(nn.MSELoss(), _Loss))
+        """)
+    assert (ran.out, ran.err) == ("tensor(6.) Doubled\nmean ['weight'] True\n", "")

@@ -296,7 +296,9 @@ def test_layouts_of_a_folder(tmp_path, capsys, layout, archive, train):
     part = "20 training" if train else "4 test"
     said = f"{part} images from {tmp_path / where} (root)"
     assert capsys.readouterr().err == f"Tiny: using {said}\n"
-    assert repr(data) == f"Tiny(train={train}, {said})"
+    lines = ["Dataset Tiny", f"Number of datapoints: {len(data)}", f"Root location: {tmp_path}"]
+    assert repr(data) == "\n    ".join([*lines, f"Split: {'Train' if train else 'Test'}"])
+    assert data.source == said
 
 
 @pytest.fixture

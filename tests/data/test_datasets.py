@@ -350,7 +350,8 @@ def test_length_attributes_and_iteration(tiny, tmp_path):
     np.testing.assert_array_equal(tiny.data.array, ARRAYS[0])
     np.testing.assert_array_equal(tiny.targets.array, ARRAYS[1])
     assert tiny.source == f"12 training images from {tmp_path / 'data'} (root)"
-    assert repr(tiny) == f"Tiny(train=True, {tiny.source})"
+    assert repr(tiny) == (f"Dataset Tiny\n    Number of datapoints: 12\n    Root location: "
+        f"{tmp_path / 'data'}\n    Split: Train")
     test = Tiny(tmp_path / "data", train=False, download=False)
     assert len(test) == 5
     np.testing.assert_array_equal(test.data.array, ARRAYS[2])

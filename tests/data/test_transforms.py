@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinynet
+from tinynet import transforms
 from tinynet.arrays.random import drawing_from
 from tinynet.transforms import (
     Compose,
@@ -444,8 +445,30 @@ def test_compose_refuses_what_can_not_be_called():
 
 def test_reprs():
     assert repr(Compose([RandomCrop(4, (1, 2)), RandomRotation(10)])) == (
-        "Compose(\n    RandomCrop(size=4, padding=(1, 2), pad_if_needed=False, fill=0, "
-        "padding_mode='constant')\n    RandomRotation(degrees=10, "
-        "interpolation=<InterpolationMode.NEAREST: 'nearest'>, expand=False, center=None, "
-        "fill=0)\n)"
+        "Compose(\n    RandomCrop(size=(4, 4), padding=(1, 2))\n    RandomRotation("
+        "degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)\n)"
     )
+
+
+@pytest.mark.parametrize(("transform", "text"), [
+    (transforms.Resize(32),
+     "Resize(size=32, interpolation=bilinear, max_size=None, antialias=True)"),
+    (transforms.CenterCrop(24), "CenterCrop(size=(24, 24))"),
+    (transforms.Pad(2), "Pad(padding=2, fill=0, padding_mode=constant)"),
+    (transforms.RandomAffine(0, scale=(0.8, 1.2), shear=10),
+     "RandomAffine(degrees=[0.0, 0.0], scale=(0.8, 1.2), shear=[-10.0, 10.0])"),
+    (transforms.RandomResizedCrop(8), "RandomResizedCrop(size=(8, 8), scale=(0.08, 1.0), "
+     "ratio=(0.75, 1.3333), interpolation=bilinear, antialias=True)"),
+    (transforms.RandomErasing(),
+     "RandomErasing(p=0.5, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False)"),
+    (transforms.ColorJitter(0.1, hue=0.2),
+     "ColorJitter(brightness=(0.9, 1.1), contrast=None, saturation=None, hue=(-0.2, 0.2))"),
+    (transforms.Lambda(int), "Lambda()"), (transforms.ToPILImage(), "ToPILImage()"),
+    (transforms.ToPILImage("L"), "ToPILImage(mode=L)"),
+    (transforms.RandomApply([transforms.ToTensor()], 0.3),
+     "RandomApply(\n    p=0.3\n    ToTensor()\n)"),
+    (transforms.RandomOrder([transforms.ToTensor()]), "RandomOrder(\n    ToTensor()\n)"),
+    (transforms.RandomChoice([transforms.ToTensor()]), "RandomChoice(\n    ToTensor()\n)(p=None)"),
+])  # fmt: skip
+def test_transforms_print_as_torchvisions(transform, text):
+    assert repr(transform) == text

@@ -519,3 +519,31 @@ def test_names_are_where_torchvision_has_them():
     assert transforms.ToTensor is vision.transforms.ToTensor
     assert transforms.InterpolationMode.BILINEAR.value == "bilinear"
     assert math.isclose(vision.utils.make_grid(tinynet.ones(2, 2)).sum().item(), 12)
+
+
+def test_gaussian_blur_and_the_second_version():
+    image = F.to_pil_image(np.arange(60, dtype=np.uint8).reshape(5, 4, 3) * 4)
+    # recorded from torchvision 0.29.1
+    blurred = np.asarray(F.gaussian_blur(image, [3, 5], [1.0, 2.0]))
+    assert blurred[:2, :2, 0].tolist() == [[57, 63], [69, 75]]
+    assert repr(transforms.GaussianBlur(3)) == "GaussianBlur(kernel_size=(3, 3), sigma=(0.1, 2.0))"
+    blurred = transforms.GaussianBlur(3, 1.0)(F.to_tensor(image))
+    np.testing.assert_array_equal(blurred.array, F.gaussian_blur(F.to_tensor(image), 3, 1.0).array)
+    for size, sigma in ((2, 1.0), (3, 0.0)):
+        with pytest.raises(ValueError, match="kernel_size must be odd and sigma above 0"):
+            F.gaussian_blur(image, size, sigma)
+    steps = [transforms.ToImage(), transforms.ToDtype(tinynet.float32, scale=True)]
+    np.testing.assert_array_equal(Compose(steps)(image).array, F.to_tensor(image).array)
+    bytes_ = transforms.ConvertImageDtype(tinynet.uint8)(tinynet.tensor([[0.0, 0.5, 1.0]]))
+    assert bytes_.tolist() == [[0, 127, 255]]
+    with pytest.raises(TypeError, match="convert_image_dtype: expected bytes and floats"):
+        F.convert_image_dtype(bytes_, tinynet.int64)
+
+
+def test_gaussian_blur_as_torchvision(torchvision):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)
+    ours, theirs = F, torchvision.transforms.functional
+    for size, sigma in ((3, None), ([5, 3], [0.5, 2.0]), (7, 1.3)):
+        found, expected = (room.gaussian_blur(room.to_pil_image(pixels), size, sigma)
+                           for room in (ours, theirs))
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))

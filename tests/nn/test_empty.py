@@ -36,10 +36,11 @@ def function(name: str, *arguments: Any, of: Any = IMAGES, **options: Any) -> Ca
 
 
 PLAIN = """ReLU LeakyReLU ELU GELU SiLU Sigmoid Tanh Softplus ReLU6 Hardtanh Identity Flatten
-CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink Hardshrink Softshrink""".split()
+CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink Hardshrink Softshrink
+GLU AlphaDropout""".split()
 BATCHES: dict[str, Call] = {
     **{name: layer(name) for name in PLAIN},
-    **{name: layer(name, dim=1, of=ROWS) for name in ("Softmax", "LogSoftmax")},
+    **{name: layer(name, dim=1, of=ROWS) for name in ("Softmax", "LogSoftmax", "Softmin")},
     "Conv2d": layer("Conv2d", 4, 6, 3, padding=1, groups=2),
     "Conv2d circular": layer("Conv2d", 4, 6, 3, padding=1, padding_mode="circular"),
     "ConvTranspose2d": layer("ConvTranspose2d", 4, 6, 3, stride=2, output_padding=1),
@@ -85,13 +86,16 @@ LOSSES: dict[str, list[tuple[int, ...]]] = {
     "KLDivLoss": [ROWS, ROWS], "CrossEntropyLoss": [ROWS, CLASSES], "NLLLoss": [ROWS, CLASSES],
     "MarginRankingLoss": [CLASSES, CLASSES, CLASSES], "HingeEmbeddingLoss": [ROWS, ROWS],
     "CosineEmbeddingLoss": [ROWS, ROWS, CLASSES], "SoftMarginLoss": [ROWS, ROWS],
-    "PoissonNLLLoss": [ROWS, ROWS], "TripletMarginLoss": [ROWS, ROWS, ROWS],
+    "MultiLabelSoftMarginLoss": [ROWS, ROWS],
+    "GaussianNLLLoss": [ROWS, ROWS, ROWS], "PoissonNLLLoss": [ROWS, ROWS],
+    "TripletMarginLoss": [ROWS, ROWS, ROWS],
 }  # fmt: skip
 # what has no batch of floats
 OTHERS = {
     "one_hot", "embedding", "Embedding", "affine_grid", "upsample", "MaxUnpool2d", "Module",
     "Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict",
-    "DataParallel", "NLLLoss2d", "Softmax2d",
+    "DataParallel", "NLLLoss2d", "Softmax2d", "MultiLabelMarginLoss", "gumbel_softmax",
+    "MultiMarginLoss",  # PyTorch takes no empty batch
 }  # fmt: skip
 
 

@@ -472,11 +472,28 @@ def test_repr():
         optim.SGD([{"params": [leaf([1.0])]}, {"params": [leaf([1.0])], "lr": 0.5}], lr=0.1)
     ) == (
         "SGD (\n"
-        "Parameter Group 0\n    dampening: 0\n    lr: 0.1\n    maximize: False\n"
-        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n"
-        "Parameter Group 1\n    dampening: 0\n    lr: 0.5\n    maximize: False\n"
+        "Parameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n"
+        "    fused: None\n    lr: 0.1\n    maximize: False\n"
+        "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n\n"
+        "Parameter Group 1\n    dampening: 0\n    differentiable: False\n    foreach: None\n"
+        "    fused: None\n    lr: 0.5\n    maximize: False\n"
         "    momentum: 0\n    nesterov: False\n    weight_decay: 0\n)"
     )
+
+
+def test_options_that_choose_an_implementation_are_kept_and_change_nothing():
+    p, q = leaf([1.0]), leaf([1.0])
+    plain, fast = optim.Adam([p], lr=0.1), optim.Adam([q], lr=0.1, foreach=True, fused=False)
+    for parameter, optimizer in ((p, plain), (q, fast)):
+        parameter.grad = tinynet.tensor([3.0])
+        optimizer.step()
+    assert p == q
+    assert (fast.param_groups[0]["foreach"], fast.param_groups[0]["fused"]) == (True, False)
+    assert optim.AdamW([p]).param_groups[0]["decoupled_weight_decay"] is True
+    older = plain.state_dict()
+    del older["param_groups"][0]["foreach"]  # as in files of earlier versions
+    fast.load_state_dict(older)
+    assert fast.param_groups[0]["foreach"] is True
 
 
 @pytest.mark.parametrize(
@@ -553,9 +570,9 @@ def test_repr():
             "weight_decay, nesterov, maximize",
         ),
         (
-            lambda: optim.SGD([{"params": leaf([1.0]), "foreach": True}]),
+            lambda: optim.SGD([{"params": leaf([1.0]), "differentiable": True}]),
             ValueError,
-            "has foreach, but the options of SGD are",
+            "has differentiable, but the options of SGD are",
         ),
         (
             lambda: optim.SGD([{"params": leaf([1.0]), "lr": -1}]),
@@ -563,9 +580,14 @@ def test_repr():
             "SGD: parameter group 0: lr must be at least 0, got -1",
         ),
         (
-            lambda: optim.SGD([leaf([1.0])], foreach=True),
+            lambda: optim.SGD([leaf([1.0])], capturable=True),
             TypeError,
-            "unexpected keyword argument 'foreach'",
+            "unexpected keyword argument 'capturable'",
+        ),
+        (
+            lambda: optim.Adam([leaf([1.0])], decoupled_weight_decay=True),
+            ValueError,
+            "has decoupled_weight_decay, but the options of Adam are",
         ),
     ],
 )
@@ -685,6 +707,11 @@ def test_the_form_of_the_state():
         "weight_decay": 0,
         "amsgrad": False,
         "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "fused": None,
+        "decoupled_weight_decay": False,
         "params": [1],
     }
     assert optim.SGD([p]).state_dict()["state"] == {}

@@ -342,6 +342,12 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
         )
         for argument in arguments
     },
+    **{
+        f"datasets.VisionDataset({argument})": lambda e, argument=argument: (
+            tinynet.datasets.VisionDataset(**{argument: failing(e)}).transforms(1, 2)
+        )
+        for argument in ("transforms", "transform", "target_transform")
+    },
     "datasets.MNIST(transform)": lambda e: digits(transform=failing(e)),
     "datasets.MNIST(target_transform)": lambda e: digits(target_transform=failing(e)),
 }
@@ -379,7 +385,8 @@ NUMBERS = {
     "optim.lr_scheduler.OneCycleLR(max_lr)", "optim.lr_scheduler.OneCycleLR(base_momentum)",
     "optim.lr_scheduler.OneCycleLR(max_momentum)", "optim.lr_scheduler.ReduceLROnPlateau(min_lr)",
     *(f"transforms.{name}" for name in (
-        "CenterCrop(size)", "Normalize(mean)", "Normalize(std)", "Pad(padding)",
+        "CenterCrop(size)", "GaussianBlur(kernel_size)", "GaussianBlur(sigma)", "Normalize(mean)",
+        "Normalize(std)", "Pad(padding)",
         "RandomAffine(center)", "RandomAffine(degrees)", "RandomAffine(scale)",
         "RandomAffine(translate)", "RandomChoice(p)", "RandomCrop(padding)", "RandomCrop(size)",
         "RandomErasing(ratio)", "RandomErasing(scale)", "RandomResizedCrop(ratio)",
@@ -387,7 +394,8 @@ NUMBERS = {
         "RandomRotation(degrees)", "Resize(size)")),
     "datasets.DatasetFolder(extensions)",
 }  # fmt: skip
-TENSORS = {"utils.data.TensorDataset(tensors)"}
+TENSORS = {"utils.data.TensorDataset(tensors)", "tinynet.Tensor.index_put_(indices)",
+    "tinynet.Tensor.take_along_dim(indices)"}  # fmt: skip
 GIVEN_BY_US = {"get_batch(indices)", "read(paths)"}  # by the loader, by the data set itself
 # CIFAR10 and FashionMNIST hand these on as MNIST does; the files of CIFAR10 don't ship
 AS_MNIST = {

@@ -121,7 +121,57 @@ _dims("typed", real(1), lambda T, a: (T.FloatTensor([1, 2]), T.LongTensor([[1, 2
       T.DoubleTensor(2, 3).fill_(0), T.ByteTensor([1]), T.FloatTensor(a), T.FloatTensor(),
       T.BoolTensor([True]), T.Tensor(2, 3).fill_(0), T.IntTensor(np.ones(3)), T.LongTensor([1.5])))
 
+_dims("movedim", real(2, 3, 4), lambda T, a: T.movedim(a, 0, -1), lambda T, a: a.movedim((0, 1),
+      (2, 0)), lambda T, a: (a.select(1, -1), a.select(2, 0)), lambda T, a: a.tile(2, 1),
+      lambda T, a: a.tile((1, 2, 1, 1)), lambda T, a: T.tile(a, (2,)))
+_dims("spreads", real(3, 4), lambda T, a: (*T.std_mean(a), *T.var_mean(a, 1), *T.std_mean(
+      a, dim=0, keepdim=True, unbiased=False)))
+_dims("nan_to_num", np.array([np.nan, 1, np.inf, -np.inf], np.float32),
+      lambda T, a: a.nan_to_num(), lambda T, a: T.nan_to_num(a, 2.0, 3.0, -4.0), order=1)
+_dims("nans", HOLE, lambda T, a: (T.nansum(a), a.nanmean(1), a.nansum(0, keepdim=True)), order=1)
+_dims("quantile", real(3, 4), lambda T, a: T.quantile(a, 0.3), lambda T, a: a.quantile(0.5, 1),
+      lambda T, a: T.quantile(a, T.tensor([0.1, 0.9]), dim=0, keepdim=True),
+      lambda T, a: a.quantile(T.tensor([0.25, 1.0]), keepdim=True),
+      lambda T, a: T.quantile(a, 0.4, 1, interpolation="lower"),
+      lambda T, a: T.quantile(a, 0.4, 1, True, interpolation="higher"))
+_dims("quantile nan", HOLE, lambda T, a: a.quantile(0.5, 1).detach(), order=0)
+_dims("kthvalue", real(3, 4), lambda T, a: tuple(a.kthvalue(2)),
+      lambda T, a: tuple(T.kthvalue(a, 1, 0, True)))
+_dims("of elements", HALF, lambda T, a: ((a * a + 0.1).logit(), T.logit(a, 0.4), a.frac(),
+      T.deg2rad(a), T.rad2deg(a), a.fliplr(), a.flipud(), a.diff(), T.diff(a, 2, 0),
+      a.broadcast_to((2, 3, 4)), a.take(T.tensor([0, -1, 5])), a.reshape_as(T.ones(4, 3)),
+      T.arctan2(a, 1 + a * a)))
+_dims("places", real(3, 4), lambda T, a: T.take_along_dim(a, a.argsort(1), 1),
+      lambda T, a: T.take_along_dim(a, T.tensor([[1], [2]]), 0),
+      lambda T, a: T.take_along_dim(a, T.tensor([3, 0])),
+      lambda T, a: a.index_fill(1, T.tensor([0, 2]), 5.0),
+      lambda T, a: (a * 1).index_copy_(0, T.tensor([2, 0]), a[:2] * 3),
+      lambda T, a: (a * 1).index_put_((T.tensor([0, 1]),), T.tensor(1.0)))
+_dims("counted", whole(9), lambda T, a: (T.isin(a, T.tensor([1, 2])), T.argwhere(a > 1),
+      T.logical_xor(a > 1, a > 2), (a > 0).logical_xor(a > 2), T.histc(a.float(), 4, -2, 3),
+      T.histc(a.float(), bins=3)), lambda T, a: (T.bucketize(a, T.tensor([0, 2])), T.searchsorted(
+      T.tensor([0, 2, 2, 5]), a), T.searchsorted(T.tensor([0, 2, 2, 5]), a, right=True)), order=0)
+_dims("made", real(1), lambda T, a: (T.tril_indices(3, 4, 1), T.triu_indices(3, 3), T.logspace(
+      0, 2, 3), T.cartesian_prod(T.arange(2), T.arange(3)), T.cartesian_prod(T.arange(2)),
+      T.tensor(T.broadcast_shapes((2, 1), (3,))), T.asarray([1.5]), T.tensor([T.can_cast(
+      T.float32, T.int32), T.can_cast(T.int32, T.float32), T.is_nonzero(a), T.is_complex(a),
+      a.is_cpu, a.itemsize, a.nbytes, a.get_device(), a.data_ptr() == a[:].data_ptr()]),
+      T.ones(1, dtype=T.promote_types(T.int64, T.float32))), order=1)
+
 CASES += [Case(name, f, inputs, ORDERS.get(name, 2)) for name, f, inputs in [
+    ("fmod", lambda T, a, b: (T.fmod(a, b), a.fmod(2), (a * 1).fmod_(0.7)),
+     (real(3, 4), positive(4) + 0.3)),
+    ("atan2", lambda T, a, b: (T.atan2(a, b), (a * 1).atan2_(b)), (real(3, 4), other(4))),
+    ("tensordot", lambda T, a, b: (T.tensordot(a, b, dims=1), T.tensordot(a, b, ([0, 1], [1, 0]))),
+     (real(2, 3), other(3, 2))),
+    ("inner", lambda T, a, b: (T.inner(a, b), a[0].inner(b[1]), T.ger(a[0], b[0])),
+     (real(2, 3), other(4, 3))),
+    ("baddbmm", lambda T, a, b, c: T.baddbmm(a, b, c, beta=0.5, alpha=2),
+     (real(4), real(2, 2, 3), other(2, 3, 4))),
+    ("addmv", lambda T, a, b, c: a.addmv(b, c, alpha=2), (real(2), real(2, 3), other(3))),
+    ("dist", lambda T, a, b: (T.dist(a, b), a.dist(b, 1.0), T.logaddexp(a, b)),
+     (real(3), other(3))),
+    ("broadcast_tensors", lambda T, a, b: T.broadcast_tensors(a, b), (real(3, 1), other(4))),
     ("fmod-free lerp", lambda T, a, b: T.lerp(a, b, 0.25), (real(3), other(3))),
     ("lerp tensor", lambda T, a, b, c: a.lerp(b, c), (real(3), other(3), positive(3))),
     ("addcmul", lambda T, a, b, c: T.addcmul(a, b, c, value=0.5), (real(3), other(3), real(1))),

@@ -46,6 +46,16 @@ LOSSES: list[tuple[str, str, dict[str, Any], tuple[np.ndarray, ...]]] = [
     ("cosine_embedding_loss", "", {}, (_x, _y, _signs[:, 1])),
     ("cosine_embedding_loss", " margin", {"margin": 0.2}, (_x, _y, -_signs[:, 1])),
     ("cosine_embedding_loss", " one", {}, (_x[0], _y[0], np.array(-1))),
+    ("multi_margin_loss", "", {}, (_x, np.array([0, 3, 1]))),
+    ("multi_margin_loss", " squares", {"p": 2, "margin": 0.5}, (_x, np.array([0, 3, 1]))),
+    ("multi_margin_loss", " one", {}, (_x[0], np.array(2))),
+    ("multilabel_margin_loss", "", {},
+     (_x, np.array([[0, 2, -1, 1], [-1, 1, 2, 0], [3, 1, 0, 2]]))),
+    ("multilabel_margin_loss", " one", {}, (_x[0], np.array([3, 0, -1, 1]))),
+    ("multilabel_soft_margin_loss", "", {}, (_x, (_signs > 0).astype(f64))),
+    ("gaussian_nll_loss", "", {}, (_x, _y, np.abs(_x * _y) + 0.1)),
+    ("gaussian_nll_loss", " full", {"full": True, "eps": 0.5}, (_x, _y, np.abs(_x * _y) + 0.1)),
+    ("gaussian_nll_loss", " per row", {}, (_x, _y, np.abs(_x * _y)[:, 0] + 0.1)),
     ("triplet_margin_loss", "", {}, (_x, _y, _z)),
     ("triplet_margin_loss", " swap", {"swap": True, "p": 3.0, "margin": 2.0}, (_x, _y, _z)),
     ("triplet_margin_loss", " one", {}, (_x[0], _y[0], _z[0])),
@@ -68,7 +78,10 @@ CASES = [
     *[Case(f"{name} without dim {x.ndim}", call(name), (x,))
         for name in ("softmax", "log_softmax")
         for x in (_x[0], _x, _image[0], _image)],
-    *[Case(f"{name}{tag} {reduction}", call(name, reduction=reduction, **o), inputs)
+    *[Case(f"glu {dim}", call("glu", dim=dim), (_image,)) for dim in (-1, 1)],
+    Case("softmin", call("softmin", dim=1), (_x,)),
+    *[Case(f"{name}{tag} {reduction}", call(name, reduction=reduction, **o), inputs,
+        1 if name in ("multi_margin_loss", "multilabel_margin_loss") else 2)
         for reduction in ("none", "mean", "sum") for name, tag, o, inputs in LOSSES],
     Case("pairwise_distance", call("pairwise_distance"), (_x, _y)),
     Case("pairwise_distance 1", call("pairwise_distance", p=1.0, keepdim=True), (_x, _y[0])),

@@ -16,8 +16,8 @@ from typing import Any
 
 # The files that hold names for a module, in order. A file's ``__all__`` says which.
 ROOMS = {
-    "tinynet": "functions types settings amp",
-    "tinynet.Tensor": "methods functions",
+    "tinynet": "functions seldom types settings amp",
+    "tinynet.Tensor": "methods functions seldom",
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
     "tinynet.cuda": "gpu",
@@ -32,6 +32,9 @@ ROOMS = {
     "tinynet.nn.Module": "backward_hooks",
     "hints": "hints",
 }
+
+# Where a class that `printed` gives PyTorch's path lies in tinynet: files name it by that.
+HOMES: dict[Any, str] = {}
 
 # The methods of tensors: what `methods` holds, and functions with the tensor first.
 METHODS = (Path(__file__).parent / "methods.txt").read_text("ascii").split()

@@ -24,6 +24,7 @@ class _Context:
     """
 
     joint, variadic, copies, keeps = True, True, False, ()
+    _materialize = True
     _saved = _plain = _dirty = tuple[Any, ...]()  # the arguments of the methods below
 
     def __init__(self, kind: Any, needs_input_grad: tuple[bool, ...]):
@@ -33,6 +34,10 @@ class _Context:
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep `tensors` (or None) for backward; an in-place change of them is noticed there."""
         self._saved = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """With False, backward gets None, not zeros, for a result of several that nobody used."""
+        self._materialize = value
 
     def mark_non_differentiable(self, *outputs: Any) -> None:
         """These results of forward don't require grad."""
@@ -81,7 +86,8 @@ class _Context:
 
     def gradient(self, node: Node, g: Any, wanted: tuple[bool, ...]) -> list[Any]:
         """The gradients of the inputs from that of the vector."""
-        parts, self._at_work = iter(self._cut(g)), (node, g)
+        parts = iter([part if self._materialize or part.any() else None for part in self._cut(g)])
+        self._at_work = node, g
         try:
             made = self._kind.backward(self, *[next(parts) if f else None for f in self._flows])
         finally:

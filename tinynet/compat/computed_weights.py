@@ -6,13 +6,14 @@ from typing import Any
 from .. import creation
 from ..autograd import no_grad
 from ..nn import functional as F
-from ..nn import init
+from ..nn import init, utils
 from ..nn.layers import ConvTranspose2d
 from ..nn.module import Module
 from ..nn.parameter import Parameter
 from ..ops.arguments import as_dim, as_int, as_number
 from ..tensor import Tensor
 from . import public
+from .init_names import older
 
 
 class _Computed:
@@ -120,4 +121,5 @@ def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     return _restore("spectral_norm", module, name)
 
 
-__all__ = public(globals())
+clip_grad_norm = older(utils, "clip_grad_norm")
+__all__ = public(globals(), "clip_grad_norm")

@@ -10,14 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from .. import creation
 from ..nn import functional as F
 from ..ops import indexing
-from ..ops.arguments import as_int, as_tensor_of
+from ..ops.arguments import as_dim, as_int, as_tensor_of
 from ..ops.elementwise import clamp, expm1, minimum, softplus, where
 from ..ops.operands import named
 from ..optim.declared import NotNegative
 from ..tensor import Tensor
-from .declared import declare, Power, require, Target
+from . import functions
+from .declared import AnyTensor, declare, Power, require, Target
+from .functions import scatter
+
+_scatter_add: Any = vars(functions)["scatter_add"]  # of a table
 
 # ------------------------------------------------------------------------------------ activations
 
@@ -115,7 +120,89 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
     return where((input == row).unsqueeze(-1), found.detach(), found)
 
 
+def glu(input: Tensor, dim: Any = -1) -> Tensor:
+    """The first half along `dim`, times the sigmoid of the second. Dauphin et al. 2016."""
+    size = input.shape[as_dim("glu", dim, input.ndim)]
+    require(size % 2 == 0, "glu", f"the size along dim {dim} must be even", input)
+    first, second = input.split(size // 2, dim)
+    return first * second.sigmoid()
+
+
+def softmin(input: Tensor, dim: Any = None) -> Tensor:
+    """``softmax(-input)``."""
+    return F.softmax(-input, dim)
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10,
+                   dim: Any = -1) -> Tensor:
+    """A draw with the probabilities ``softmax(logits)``, that gradients flow through.
+
+    With `hard` it is 0 or 1 everywhere, with the gradient of the soft one. Jang et al. 2017. `eps`
+    has no effect, as in PyTorch.
+    """
+    uniform = creation.rand(logits.shape, dtype=logits.dtype, device=logits.device)
+    y = F.softmax((logits - (-uniform.log()).log()) / tau, dim)
+    first = y.detach().argmax(dim, True)
+    return scatter(y.detach() * 0, dim, first, 1.0) - y.detach() + y if hard else y
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
+    """Dropout that keeps mean 0 and variance 1 of what `selu` gives. Klambauer et al. 2017."""
+    if not training or not p:
+        return input
+    low, keep = -1.7580993408473766, creation.rand(input.shape, device=input.device) >= p
+    scale = ((1 - p) * (1 + p * low * low)) ** -0.5 if p < 1 else 0.0
+    return where(keep, input, low) * scale - scale * p * low
+
+
 # ----------------------------------------------------------------------------------------- losses
+
+
+def multi_margin_loss(input: Tensor, target: AnyTensor, p: int = 1, margin: float = 1.0,
+                      weight: Tensor | None = None) -> Tensor:
+    """The mean over the classes of ``max(0, margin - input[target] + input) ** p``, but for target.
+
+    `input` is (N, C) and `target` (N,), or (C,) and (). `weight` (C,) multiplies a target's loss.
+    """
+    rule = "input must be (N, C) and target (N,), or (C,) and ()"
+    require(target.shape == input.shape[:-1], "multi_margin_loss", rule, input, target)
+    own = input.gather(-1, target.unsqueeze(-1))
+    loss = F.relu(margin - own + input) ** p
+    loss = loss if weight is None else loss * weight[target].unsqueeze(-1)
+    return where(F.one_hot(target, input.shape[-1]) > 0, 0.0, loss).mean(-1)
+
+
+def multilabel_margin_loss(input: Tensor, target: AnyTensor) -> Tensor:
+    """``max(0, 1 - input[i] + input[j])``, summed over targets i and other classes j, by C.
+
+    `target` has the shape of `input`, (N, C) or (C,): class numbers, which end at the first -1.
+    """
+    rule = "input and target must have one shape"
+    require(target.shape == input.shape, "multilabel_margin_loss", rule, input, target)
+    named, at = (target < 0).cumsum(-1) == 0, target.clamp(min=0)
+    others = _scatter_add(target * 0, -1, at, named.long()) == 0
+    gaps = F.relu(1.0 - input.gather(-1, at).unsqueeze(-1) + input.unsqueeze(-2))
+    counted = named.unsqueeze(-1) & others.unsqueeze(-2)
+    return where(counted, gaps, 0.0).sum((-2, -1)) / input.shape[-1]
+
+
+def multilabel_soft_margin_loss(input: Tensor, target: Target,
+                                weight: Tensor | None = None) -> Tensor:
+    """The mean over the classes of the binary cross-entropy of ``sigmoid(input)``."""
+    loss = target * softplus(-input) + (1.0 - target) * softplus(input)
+    return (loss if weight is None else loss * weight).mean(-1)
+
+
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, full: bool = False,
+                      eps: float = 1e-6) -> Tensor:
+    """``(log(var) + (input - target) ** 2 / var) / 2``: that of a normal distribution.
+
+    `var` is at least `eps`, which changes no gradient. With `full`, ``log(2 pi) / 2`` is added.
+    """
+    var = var.unsqueeze(-1) if var.shape == input.shape[:-1] != input.shape else var
+    var = var + (clamp(var, min=eps) - var).detach()
+    loss = (var.log() + (input - target) ** 2 / var) / 2.0
+    return loss + math.log(2 * math.pi) / 2 if full else loss
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Target,
@@ -194,7 +281,7 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
 
 __all__ = declare(
     globals(), inplace="celu selu mish hardsigmoid hardswish threshold",
-    apart="prelu embedding cosine_embedding_loss")
+    apart="prelu embedding cosine_embedding_loss multi_margin_loss gaussian_nll_loss")
 
 for _name in "relu leaky_relu elu hardtanh celu selu".split():  # relu_ and so on
     _function = {**vars(F), **globals()}[_name]

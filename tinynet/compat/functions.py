@@ -19,7 +19,7 @@ from ..ops.arguments import (as_bool, as_choice, as_dim, as_dims, as_dtype, as_f
     as_random, as_tensor, as_tensor_of, of_tensor)
 from ..ops.indexing import _unindex, along, index_put
 from ..ops.operands import named
-from ..ops.reductions import MinMax
+from ..ops.reductions import min_max
 from ..ops.shapes import cat, in_order, laid_out, transpose
 from ..tensor import Tensor
 from . import public
@@ -101,7 +101,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Tru
     else:
         order = _argsort(flat, dim=dim)
     found = flat.gather(dim, order), order
-    return MinMax(*[laid_out(v, flat).reshape(input.shape) for v in found])
+    return min_max("sort")(*[laid_out(v, flat).reshape(input.shape) for v in found])
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
@@ -109,7 +109,7 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     size = input.shape[as_dim("topk", dim, input.ndim)] if input.ndim else 1
     k = as_int("topk", "k", k, 0, size + 1)
     ordered = sort(input, dim, largest)
-    return MinMax(*[v.narrow(dim, 0, k).clone() if v.ndim else v for v in ordered])
+    return min_max("topk")(*[v.narrow(dim, 0, k).clone() if v.ndim else v for v in ordered])
 
 
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -128,7 +128,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         raise ValueError(f"median: shape {tuple(input.shape)} has no element along dim {dim}")
     at = each.where(values.narrow(dim, last, 1).isnan(), last, last // 2)
     found = [v.gather(dim, at) for v in (values, indices)]
-    return MinMax(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
+    return min_max("median")(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
 
 
 # ------------------------------------------------------------------------------------ rearranged

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..nn import layers
+from ..nn.stateless import _Loss
 from ..optim import lr_scheduler
 
 
@@ -18,6 +19,15 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
 
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))
 _ConvNd, _LRScheduler = layers._Conv, lr_scheduler.LRScheduler
+
+
+class _WeightedLoss(_Loss):
+    """The base of losses with a weight for each class."""
+
+    def __init__(self, weight: Any = None, size_average: Any = None, reduce: Any = None,
+                 reduction: str = "mean"):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
 
 
 required = object()  # the default of an argument that must be given

@@ -7,7 +7,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from . import names
+from . import names, printed
 
 
 class Stand(types.ModuleType):
@@ -51,7 +51,9 @@ class Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin="tinynet", is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        return Stand(spec.name)
+        module = Stand(spec.name)
+        printed.say_theirs(vars(module))
+        return module
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing: a module is complete when it is made."""
@@ -59,4 +61,5 @@ class Finder(MetaPathFinder, Loader):
 
 def install() -> None:
     """Let ``import torch`` and ``import torchvision`` find tinynet in this process from now on."""
+    printed.use()
     sys.meta_path.insert(0, Finder())

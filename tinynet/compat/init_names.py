@@ -11,8 +11,9 @@ _calculate_fan_in_and_fan_out = functools.partial(init._fans, "_calculate_fan_in
 _calculate_correct_fan = functools.partial(init._fan, "_calculate_correct_fan")
 
 
-def _older(name: str) -> Any:
-    function = getattr(init, f"{name}_")
+def older(room: Any, name: str) -> Any:
+    """A function by its older name, without the underscore, which warns."""
+    function = getattr(room, f"{name}_")
 
     @functools.wraps(function)
     def deprecated(*arguments: Any, **options: Any) -> Any:
@@ -24,5 +25,5 @@ def _older(name: str) -> Any:
 
 _OLDER = """uniform normal constant eye orthogonal xavier_uniform xavier_normal kaiming_uniform
 kaiming_normal""".split()
-globals().update({name: _older(name) for name in _OLDER})
+globals().update({name: older(init, name) for name in _OLDER})
 __all__ = [*_OLDER, "_calculate_fan_in_and_fan_out", "_calculate_correct_fan"]

@@ -22,9 +22,10 @@ from . import formulas, images, public
 _LAYERS = {
     FunctionModule: """CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink
         Hardshrink Softshrink Threshold PixelShuffle PixelUnshuffle ChannelShuffle
-        LocalResponseNorm Unfold Fold""",
+        LocalResponseNorm Unfold Fold GLU Softmin AlphaDropout""",
     _Loss: """MarginRankingLoss HingeEmbeddingLoss CosineEmbeddingLoss SoftMarginLoss
-        PoissonNLLLoss TripletMarginLoss""",
+        PoissonNLLLoss TripletMarginLoss MultiMarginLoss MultiLabelMarginLoss
+        MultiLabelSoftMarginLoss GaussianNLLLoss""",
     _Pool2d: "LPPool2d"}
 _FUNCTIONS = {name.replace("_", ""): getattr(room, name)
               for room in (F, formulas, images) for name in room.__all__ if name[-1] != "_"}

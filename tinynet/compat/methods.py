@@ -13,7 +13,7 @@ from ..ops import elementwise as each
 from ..ops.arguments import as_dim, as_dtype, as_int, as_shape
 from ..ops.shapes import cat
 from ..tensor import _converter, _in_place, Tensor
-from . import functions, METHODS
+from . import formulas, functions, METHODS, seldom
 from .types import _CPU, _CUDA, _NAMES, _Typed
 
 
@@ -59,6 +59,34 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
 def element_size(input: Tensor) -> int:
     """How many bytes an element takes."""
     return input.array.itemsize
+
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`reshape` to the shape of `other`."""
+    return input.reshape(other.shape)
+
+
+def get_device(input: Tensor) -> int:
+    """The number of the GPU; -1 for the CPU."""
+    return -1 if input.device.index is None else input.device.index
+
+
+def data_ptr(input: Tensor) -> int:
+    """The address of the first element."""
+    array = input.array
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
+
+
+def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor) -> Tensor:
+    """``input[indices] = values``; returns self."""
+    input[indices] = values
+    return input
+
+
+is_cpu = property(lambda self: not self.is_cuda, doc="Whether the elements live on the CPU.")
+itemsize = property(element_size, doc=element_size.__doc__)
+nbytes = property(lambda self: self.array.nbytes, doc="How many bytes all elements take.")
+bernoulli, prelu = creation.bernoulli, formulas.prelu
 
 
 def resize_(input: Tensor, *sizes: Any) -> Tensor:
@@ -202,7 +230,8 @@ def cumprod_(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 # the methods that write the result of an operation into the tensor
 for _name in METHODS:
     if _name.endswith("_") and _name not in globals():
-        _operation = globals().get(_name[:-1]) or getattr(functions, _name[:-1], None)
+        _operation = globals().get(_name[:-1]) or getattr(
+            functions, _name[:-1], getattr(seldom, _name[:-1], None))
         _operation = _operation or getattr(Tensor, _name[:-1])
         _doc = f"`{_name[:-1]}` in place; returns self."
         _method = (_answered if _operation in _TESTS else _in_place)(_operation)

@@ -18,7 +18,8 @@ from ..optim.optimizer import Optimizer
 from . import public
 
 
-class Adadelta(Descent):
+class Adadelta(Descent,
+               inert="capturable=False foreach differentiable=False"):
     """Adadelta: steps in units of a running average of the steps before, so `lr` is 1::
 
         v ← rho · v + (1 − rho) · g²                   (``square_avg``)
@@ -44,7 +45,8 @@ class Adadelta(Descent):
         p -= xp.multiply(d, lr, out=d)
 
 
-class Adamax(Descent):
+class Adamax(Descent,
+             inert="foreach differentiable=False capturable=False"):
     """Adamax: Adam with the largest gradient, which fades, in place of the mean square::
 
         m ← β₁ · m + (1 − β₁) · g                      (``exp_avg``)
@@ -66,7 +68,9 @@ class Adamax(Descent):
         p -= lr / (1 - betas[0] ** t) * m / u
 
 
-class _OfAverages(Descent):
+class _OfAverages(Descent,
+                  inert="foreach capturable=False "
+                  "decoupled_weight_decay=False differentiable=False"):
     """The base of optimisers with Adam's averages and options."""
 
     def __init__(self, params: Params, lr: NotNegative = 1e-3, betas: Betas = (0.9, 0.999),

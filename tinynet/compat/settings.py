@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from .. import cuda
+from .. import creation, cuda
 from ..arrays import as_device, default_generator
 from ..ops import arguments
 from . import public
@@ -19,7 +19,7 @@ from .types import _CPU
 
 def get_default_dtype() -> Any:
     """The dtype of new tensors of floats."""
-    return arguments.default_dtype
+    return creation.empty(0).dtype
 
 
 def set_default_dtype(d: Any) -> None:
@@ -121,7 +121,7 @@ backends = _Settings(
     cudnn=_Settings(benchmark=False, deterministic=False, enabled=True, allow_tf32=True,
         benchmark_limit=10, is_available=_no, version=lambda: None),
     cuda=_Settings(is_built=cuda.is_available, matmul=_Settings(
-        allow_tf32=True, allow_fp16_reduced_precision_reduction=False)),
+        allow_tf32=False, allow_fp16_reduced_precision_reduction=False)),
     mkldnn=_Settings(enabled=False, is_available=_no), openmp=_Settings(is_available=_no),
     mps=_Settings(is_available=_no, is_built=_no))
 accelerator = _Settings(

@@ -9,18 +9,23 @@ import argparse
 import sys
 import types
 from collections import OrderedDict
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from .. import creation
+from ..arrays import Device
 from ..nn import Module, Parameter
-from . import public
+from ..ops.arguments import as_dtype
+from . import HOMES, public
+from .printed import dtype
 
 _MARK = "\0tinynet"  # the key of a dict that stands for something else: [what, its data]
 
 
 def _name(value: Any) -> str:
-    path = f"{value.__module__}:{value.__qualname__}"
+    path = f"{HOMES.get(value, value.__module__)}:{value.__qualname__}"
     if _named(path) is not value:
         raise TypeError(f"save: {path} can't be found by its name; define it at the top of a file, "
             "or save the state_dict()")
@@ -35,10 +40,19 @@ def _named(path: str) -> Any:
     return found
 
 
-# what stands for them is a name and data; the first also outside of modules, as in {"args": args}
+def _tensor_of(array: np.ndarray) -> Any:
+    as_dtype("save", array.dtype)
+    return creation.from_numpy(array)
+
+
+# what stands for them is a name and data; the first five also outside of modules, as in
+# {"args": args}
 _KINDS: list[tuple[Any, str, Any]] = [(argparse.Namespace, "namespace", vars),
-    ((set, frozenset), "set", sorted), (np.dtype, "dtype", str),
-    (types.FunctionType, "function", _name)]
+    (np.ndarray, "array", _tensor_of), (PurePath, "path", str),
+    (Device, "device", str), ((np.dtype, dtype), "dtype", lambda kind: np.dtype(kind).str),
+    ((set, frozenset), "set", sorted), (types.FunctionType, "function", _name)]
+_MAKERS: dict[str, Any] = {"array": lambda t: t.numpy(), "path": Path, "device": Device,
+    "set": set, "dtype": lambda text: creation.empty(0, dtype=text).dtype}
 
 
 def described(obj: Any, known: dict[int, int] | None) -> tuple[Any, dict[int, int] | None]:
@@ -56,7 +70,7 @@ def described(obj: Any, known: dict[int, int] | None) -> tuple[Any, dict[int, in
             raise TypeError(f"save: {type(obj).__name__} has {hooks[0]}, which can't be saved; "
                 "remove them, or save the state_dict()")
         return {_MARK: ["module", number, _name(type(obj)), state]}, known
-    for kind, name, data in _KINDS if known is not None else _KINDS[:1]:
+    for kind, name, data in _KINDS if known is not None else _KINDS[:5]:
         if isinstance(obj, kind):
             return {_MARK: [name, data(obj)]}, known
     return obj, known
@@ -81,8 +95,8 @@ def restored(tree: Any, known: dict[int, Any] | None = None, homes: Any = ()) ->
         return found
     if what == "namespace":
         return argparse.Namespace(**restored(first, known, homes))
-    if what in ("set", "dtype"):
-        return set(first) if what == "set" else np.dtype(first)
+    if what in _MAKERS:
+        return _MAKERS[what](first)
     if what == "parameter":
         known[first] = Parameter(*data)
     elif what == "module":

@@ -31,7 +31,7 @@ class IncompatibleKeys(NamedTuple):
 
     def __repr__(self) -> str:
         if any(self):
-            return f"IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+            return f"_IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
         return "<All keys matched successfully>"
 
 
@@ -459,6 +459,12 @@ class Module:
     def extra_repr(self) -> str:
         """The text inside the brackets of the `repr`; subclasses define it."""
         return ""
+
+    _forward_hooks = property(lambda self: self._hooks)  # by PyTorch's names
+    _forward_pre_hooks = property(lambda self: self._pre_hooks)
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     def __repr__(self) -> str:
         text, children = self.extra_repr(), self._children_text()

@@ -66,6 +66,11 @@ class _Loss(FunctionModule):
     size_average = reduce = None
     reduction: str
 
+    def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean"):
+        super().__init__()  # as the base of a program's own loss
+        self.size_average, self.reduce, self.reduction = size_average, reduce, reduction
+        self._check()
+
     def _check(self) -> None:
         older = self.size_average, self.reduce
         self.reduction = as_reduction(type(self).__name__, self.reduction, *older, *self._others)

@@ -6,6 +6,7 @@ return the value in the form that the code behind them works with. A public func
 of others passes its own name down to a private core.
 """
 
+import builtins
 import functools
 import operator
 from collections.abc import Callable, Sequence
@@ -140,7 +141,7 @@ def index_of(value: Any, otherwise: Any = None) -> Any:
     """
     try:
         return operator.index(value)
-    except TypeError as error:
+    except builtins.TypeError as error:
         if from_users_code(error) and not isinstance(value, Variable):
             raise
         return otherwise
@@ -180,7 +181,7 @@ def as_dtype(name: str, dtype: Any) -> np.dtype:
     """`dtype` as numpy's; TypeError unless it is bool, an integer or a float of up to 64 bits."""
     try:
         found = None if dtype is None else np.dtype(dtype)
-    except TypeError:
+    except builtins.TypeError:
         found = None
     if found is None or found.kind not in KIND_RANK or found.itemsize > 8 or not found.isnative:
         known = "bool, an integer dtype, float16, float32 or float64"
@@ -281,7 +282,7 @@ def broadcast_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that `shapes` broadcast to; ValueError if they don't."""
     try:
         return _broadcast_shapes(*shapes)
-    except ValueError:
+    except builtins.ValueError:  # `compat.printed` gives the plain name another meaning
         given = " and ".join(str(tuple(shape)) for shape in shapes)
         rule = "aligned at the right, sizes must be equal or 1"
         raise ValueError(f"{name}: shapes {given} don't broadcast; {rule}") from None
@@ -421,7 +422,7 @@ def array_of(values: Any, dtype: Any = None) -> Any:
     """`values` as numpy's array; None where nested sequences have different lengths."""
     try:
         return np.array(values, dtype)
-    except ValueError as error:
+    except builtins.ValueError as error:
         if from_users_code(error):
             raise
         return None

@@ -145,7 +145,8 @@ def _declared(primitive, doc: str | None, floating, bools=False, floats=True, fi
 
 
 def _refuse_kinds(name: str, operands: tuple[Any, ...], bools: bool | None, floats: bool) -> None:
-    dtypes = [str(getattr(v, "dtype", type(v).__name__)) for v in operands]
+    arrays = [getattr(v, "array", v) for v in operands]
+    dtypes = [str(getattr(a, "dtype", type(a).__name__)) for a in arrays]
     are_bool = [dtype == "bool" for dtype in dtypes]
     if not bools and (any(are_bool) if bools is None else all(are_bool)):
         hint = "convert with .to(...), or use ~ & | ^"

@@ -5,6 +5,7 @@ A primitive such as `_sum` takes ``dims``, a tuple of dimensions counted from th
 """
 
 import builtins
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -226,6 +227,12 @@ class MinMax(NamedTuple):
     indices: Any
 
 
+@functools.cache
+def min_max(function: str) -> type[MinMax]:
+    """What a function returns: a `MinMax` that prints under the name of the function."""
+    return type(function, (MinMax,), {"__slots__": ()})
+
+
 def _over(method: str, name: str) -> Primitive:
     """The primitive called `name` that is this method of arrays."""
     return Primitive(
@@ -288,11 +295,11 @@ def _extreme(name: str, over, index, of_two: Callable[..., Any], input, dim, kee
         return _extreme_over(name, over, input, tuple(range(ndim)), keepdim)
     dim = as_dim(name, dim, ndim)
     if ndim == 0:
-        return MinMax(clone(input), _index_of(name, index, input, None, False))
+        return min_max(name)(clone(input), _index_of(name, index, input, None, False))
     indices = _extreme_over(name, index, input, (dim,), True)
     # users get a copy of the indices, because the backward pass needs the indices unchanged
     found = pick(input, indices=indices.array, dim=dim), input._make(indices.array.copy())
-    return MinMax(*[_without(tensor, (dim,), keepdim) for tensor in found])
+    return min_max(name)(*[_without(tensor, (dim,), keepdim) for tensor in found])
 
 
 @of_tensor
@@ -304,7 +311,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
     >>> import tinynet
     >>> tinynet.tensor([[1, 5], [7, 2]]).max(dim=1)
-    MinMax(values=tensor([5, 7]), indices=tensor([1, 0]))
+    max(values=tensor([5, 7]), indices=tensor([1, 0]))
     """
     return _extreme("max", _max, _argmax, maximum, input, dim, keepdim)
 

@@ -25,12 +25,18 @@ class Declared:
 
     ``_rules`` keeps the rules by the arguments' names. A subclass whose ``__init__`` declares none
     inherits those of its base. What the body of ``__init__`` raises passes through unchanged.
+    The keywords that `inert` names are only kept, in ``_inert``; their default is None, or written
+    as ``name=False``.
     """
 
     _rules: ClassVar[Mapping[str, Rule]] = {}
+    _inert: Mapping[str, Any] = {}
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, inert: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
+        parts = [option.partition("=") for option in inert.split()]
+        cls._inert = {**cls._inert, **{n: value == "True" if value else None
+                                       for n, _, value in parts}}
         init = vars(cls).get("__init__", object.__init__)
         signature = inspect.signature(init)
         hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
@@ -41,6 +47,8 @@ class Declared:
         @functools.wraps(init)
         def checked_init(self: Any, *args: Any, **keywords: Any) -> None:
             owner = type(self).__name__
+            if inert := {name: keywords.pop(name) for name in cls._inert if name in keywords}:
+                self._inert = {**self._inert, **inert}
             try:
                 call = signature.bind(self, *args, **keywords)
             except TypeError as error:  # an argument is missing, unknown or given twice
@@ -51,11 +59,15 @@ class Declared:
                     call.arguments[name] = rule(owner, name, call.arguments[name])
             init(*call.args, **call.kwargs)
 
+        more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+                for name, default in cls._inert.items()]
+        checked_init.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*signature.parameters.values(), *more])
         cls._rules, cls.__init__ = rules, checked_init  # type: ignore[method-assign]  # wraps it
 
     def _options(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The declared ones among the `arguments` of ``__init__``."""
-        return {name: arguments[name] for name in self._rules if name in arguments}
+        """The declared ones among the `arguments` of ``__init__``, and the inert ones."""
+        return {**{n: arguments[n] for n in self._rules if n in arguments}, **self._inert}
 
 
 # ------------------------------------------------------------------------------------------ rules

@@ -13,8 +13,8 @@ from .optimizer import Optimizer
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
-# PyTorch's options that no optimiser has here. Each optimiser adds those that it declares.
-_known_options = {"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"}
+_FIXED = {"differentiable", "decoupled_weight_decay"}  # they keep the value of the class
+_known_options = {"foreach", "fused", "capturable", *_FIXED}  # and those of all optimisers
 
 
 class Descent(Declared, Optimizer):
@@ -23,6 +23,10 @@ class Descent(Declared, Optimizer):
     The arguments of ``__init__`` that have rules are its options. They include `lr`,
     `weight_decay` and `maximize`. Its `_update` is the formula. It gets the options by name, except
     the last two: they have already changed the gradient.
+
+    `inert` names options of PyTorch's that choose among its implementations: ``foreach``, ``fused``
+    and ``capturable``. They are kept in the groups and change nothing, because there is one
+    implementation. ``differentiable`` and ``decoupled_weight_decay`` can't be changed.
     """
 
     _decoupled: ClassVar[bool] = False  # whether weight decay bypasses the gradient, as in AdamW
@@ -37,7 +41,7 @@ class Descent(Declared, Optimizer):
     def _checked_group(self, owner: str, group: Mapping[str, Any]) -> dict[str, Any]:
         set_options = [n for n in group if group[n] is not None and group[n] is not False]
         if foreign := [n for n in set_options if n in _known_options and n not in self._rules and (
-                n != "decoupled_weight_decay" or not self._decoupled)]:
+                n not in self._inert or (n in _FIXED and group[n] != type(self)._inert[n]))]:
             has, own = ", ".join(foreign), ", ".join(self._rules)
             kind = type(self).__name__
             raise ValueError(f"{owner} has {has}, but the options of {kind} are {own}")

@@ -48,11 +48,13 @@ class Optimizer:
     tensor([ 0.9000, -1.9000], requires_grad=True)
     """
 
+    _inert: Mapping[str, Any] = {}  # options that a saved group may lack
+
     def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]],
                  defaults: dict[str, Any]):
         owner = type(self).__name__
         self.defaults = defaults  # `_checked` needs their names
-        self.defaults = self._checked(owner, defaults)
+        self.defaults = {**defaults, **self._checked(owner, defaults)}
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         # Schedulers warn if their step comes before the optimiser's. They can't know that of a
@@ -87,8 +89,8 @@ class Optimizer:
         for i, p in enumerate(params):
             _check_parameter(f"{owner}: parameter {i}", p, known)
             known.add(p)
-        group = {**self.defaults, **param_group, "params": params}
-        self.param_groups.append(self._checked_group(owner, group))
+        group = {**param_group, "params": params}  # in PyTorch's order
+        self.param_groups.append(self._checked_group(owner, {**group, **self.defaults, **group}))
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients of all parameters to None, or to zeros if not `set_to_none`."""
@@ -173,7 +175,8 @@ class Optimizer:
         """
         every = [p for group in self.param_groups for p in group["params"]]
         numbers = {p: number for number, p in enumerate(every)}
-        groups = [{**g, "params": [numbers[p] for p in g["params"]]} for g in self.param_groups]
+        groups = [{**{name: v for name, v in group.items() if name != "params"},
+                   "params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
         state = {numbers[p]: values for p, values in self.state.items() if values}
         return {"state": state, "param_groups": groups}
 
@@ -202,7 +205,7 @@ class Optimizer:
         groups: list[dict[str, Any]] = []
         parameters: dict[Any, Tensor] = {}
         for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
-            what = f"{owner}: group {i}"
+            what, saved = f"{owner}: group {i}", {**saved, **self._inert, **saved}
             if missing := ", ".join([name for name in self.defaults if name not in saved]):
                 hint = "was it saved by another kind of optimiser?"
                 raise ValueError(f"{what} lacks {missing}; {hint}")
@@ -230,7 +233,7 @@ class Optimizer:
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
+            lines += [*[""][:i], f"Parameter Group {i}"]
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
 

@@ -8,23 +8,17 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Generator
-from ...data.dataset import Dataset
 from ...ops.arguments import as_int
-from ..transforms.functional import pillow, to_pil_image, to_tensor
+from ..transforms.functional import pillow, to_pil_image
 from ..transforms.transforms import Function
+from .image_set import StandardTransform, VisionDataset
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "FakeData", "ImageFolder"]
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def _transformed(data: Any, image: Any, label: int) -> tuple[Any, Any]:
-    """A sample after the transforms of `data`."""
-    return (image if data.transform is None else data.transform(image),
-        label if data.target_transform is None else data.target_transform(label))
-
-
-class DatasetFolder(Dataset):
+class DatasetFolder(VisionDataset):
     """Files ``root/class/.../name``: a folder for each class, with files at any depth.
 
     Args:
@@ -42,6 +36,8 @@ class DatasetFolder(Dataset):
     FileNotFoundError if there is no folder or if a class has no files.
     """
 
+    _bare: Any = staticmethod(lambda sample: sample)
+
     def __init__(self, root: str | os.PathLike[str], loader: Callable[[str], Any],
                  extensions: Sequence[str] | None = None,
                  transform: Function | None = None, target_transform: Function | None = None,
@@ -51,8 +47,8 @@ class DatasetFolder(Dataset):
             raise ValueError(f"{name}: give either extensions or is_valid_file")
         endings = () if extensions is None else tuple(ending.lower() for ending in extensions)
         is_sample = is_valid_file or (lambda path: path.lower().endswith(endings))
-        self.root, self.loader, self.extensions = os.fspath(root), loader, extensions
-        self.transform, self.target_transform = transform, target_transform
+        super().__init__(os.fspath(root), None, transform, target_transform)
+        self.loader, self.extensions = loader, extensions
         folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
         if not folders:
             raise FileNotFoundError(f"{name}: {self.root} has no folder; each class needs one")
@@ -73,7 +69,8 @@ class DatasetFolder(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         path, label = self.samples[index]
-        return _transformed(self, self.loader(path), label)
+        return StandardTransform(self.transform or self._bare, self.target_transform)(
+            self.loader(path), label)
 
 
 def default_loader(path: str) -> Any:
@@ -90,15 +87,17 @@ class ImageFolder(DatasetFolder):
     rest; `loader` may read files in another way.
     """
 
+    _bare = property(lambda self: VisionDataset._bare)
+
     def __init__(self, root: str | os.PathLike[str], transform: Function | None = None,
                  target_transform: Function | None = None, loader: Function = default_loader,
                  is_valid_file: Callable[[str], bool] | None = None, allow_empty: bool = False):
         super().__init__(root, loader, None if is_valid_file else IMG_EXTENSIONS,
-            transform or to_tensor, target_transform, is_valid_file, allow_empty)
+            transform, target_transform, is_valid_file, allow_empty)
         self.imgs = self.samples
 
 
-class FakeData(Dataset):
+class FakeData(VisionDataset):
     """Images of noise with labels drawn at random, the same at every use.
 
     Args:
@@ -114,8 +113,8 @@ class FakeData(Dataset):
                  target_transform: Function | None = None, random_offset: int = 0):
         self.size, self.image_size = as_int("FakeData", "size", size, 0), image_size
         self.num_classes = as_int("FakeData", "num_classes", num_classes, 1)
-        self.random_offset, self.target_transform = random_offset, target_transform
-        self.transform = transform or to_tensor
+        self.random_offset = random_offset
+        super().__init__(None, None, transform, target_transform)
 
     def __len__(self) -> int:
         return self.size
@@ -125,4 +124,5 @@ class FakeData(Dataset):
             raise IndexError(f"FakeData: index {index} is out of range for {self.size} images")
         random = Generator().manual_seed(index + self.random_offset).numpy
         pixels = random.integers(0, 256, self.image_size, np.uint8).transpose(1, 2, 0)
-        return _transformed(self, to_pil_image(pixels), int(random.integers(self.num_classes)))
+        return StandardTransform(self.transform or self._bare, self.target_transform)(
+            to_pil_image(pixels), int(random.integers(self.num_classes)))

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from ..transforms.transforms import Function, ToTensor, whole_batches
 from ..transforms.functional import pillow
 from .download import DownloadError, Published, cache_folder, fetch
 
-__all__ = ["Images"]
+__all__ = ["Images", "VisionDataset"]
 
 _DATA = Path(__file__).parents[2] / "_data"
 _PUBLISHED: dict[str, dict[str, Any]] = json.loads((_DATA / "published.json").read_text())
@@ -27,11 +28,63 @@ _WAYS_OUT = ("For all images: "
     "root=FOLDER or TINYNET_DATA=FOLDER with the files in it, or download=True")
 
 
-class Images(Dataset):
+class StandardTransform:
+    """A transform of the image and one of the label as a transform of both."""
+
+    def __init__(self, transform: Function | None = None, target_transform: Function | None = None):
+        self.transform, self.target_transform = transform, target_transform
+
+    def __call__(self, input: Any, target: Any) -> tuple[Any, Any]:
+        return (input if self.transform is None else self.transform(input),
+            target if self.target_transform is None else self.target_transform(target))
+
+    def __repr__(self) -> str:
+        parts = {"Transform: ": self.transform, "Target transform: ": self.target_transform}
+        return "\n".join(["StandardTransform", *[
+            head + textwrap.indent(repr(part), " " * len(head)).lstrip()
+            for head, part in parts.items() if part is not None]])
+
+
+class VisionDataset(Dataset):
+    """Base class of data sets of images, which print as torchvision's.
+
+    Args:
+        root: a folder, or None.
+        transforms: a function of an image and its label that returns both; or, instead,
+        transform, target_transform: a function of an image, and one of a label.
+
+    These are attributes too. Subclasses define ``__len__``, ``__getitem__`` and, to print more,
+    ``extra_repr``.
+    """
+
+    _bare: Any = ToTensor()  # what becomes of a PIL image without a transform
+
+    def __init__(self, root: Any = None, transforms: Callable[..., Any] | None = None,
+                 transform: Function | None = None, target_transform: Function | None = None):
+        if transforms is not None and (transform or target_transform):
+            raise ValueError(f"{type(self).__name__}: give transforms, or the other two")
+        self.root, self.transform, self.target_transform = root, transform, target_transform
+        self.transforms = transforms
+        if transform or target_transform:
+            self.transforms = StandardTransform(transform, target_transform)
+
+    def extra_repr(self) -> str:
+        """More lines for the text of a data set."""
+        return ""
+
+    def __repr__(self) -> str:
+        root = [] if self.root is None else [f"Root location: {self.root}"]
+        changes = [] if self.transforms is None else [repr(self.transforms)]
+        lines = [f"Dataset {type(self).__name__}", f"Number of datapoints: {len(self)}", *root]
+        return "\n    ".join([*lines, *self.extra_repr().splitlines(), *changes])
+
+
+class Images(VisionDataset):
     """Images and their labels in memory.
 
     ``dataset[i]`` is an image and its label, an int. Without a `transform` the image is a tensor
-    ready to train with: float32 (C, H, W) from 0.0 to 1.0. (torchvision hands out a PIL image.)
+    ready to train with: float32 (C, H, W) from 0.0 to 1.0. (torchvision, and so ``tinynet run``,
+    hands out a PIL image.)
     With one it is ``transform(image)``, of the image as a PIL image. ``dataset[rows]`` is the batch
     of ``dataset[i]`` for each i in `rows`, a list, array or tensor of B integers, a mask or a
     slice; a `DataLoader` gets the same. If all transforms are tinynet's own, the batch is made as a
@@ -50,8 +103,8 @@ class Images(Dataset):
 
     def __init__(self, data: Any, targets: Any, transform: Function | None = None,
                  target_transform: Function | None = None):
+        super().__init__(getattr(self, "root", None), None, transform, target_transform)
         self.data, self.targets = data, targets
-        self.transform, self.target_transform = transform, target_transform
 
     @property
     def class_to_idx(self) -> dict[str, int]:
@@ -72,7 +125,7 @@ class Images(Dataset):
             if pixels.dtype != np.uint8:
                 rule = "a transform needs data of uint8, of which PIL images are made"
                 raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
-            image = (self.transform or ToTensor())(pillow("Image").fromarray(pixels))
+            image = (self.transform or self._bare)(pillow("Image").fromarray(pixels))
         label = int(_array_of(self.targets)[rows])
         return image, label if self.target_transform is None else self.target_transform(label)
 
@@ -87,7 +140,7 @@ class Images(Dataset):
 
     def _whole_images(self, rows: np.ndarray) -> Tensor | None:
         """The images at `rows` after `transform`, if that can change whole batches."""
-        change, pixels = whole_batches(self.transform or ToTensor()), _array_of(self.data)[rows]
+        change, pixels = whole_batches(self.transform or self._bare), _array_of(self.data)[rows]
         if change is None or pixels.dtype != np.uint8:
             return None
         return change(pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2))
@@ -199,8 +252,8 @@ class ImageSet(Images):
             from_numpy(targets) if grey else targets.tolist(), transform, target_transform)
         _say_once(f"{name}: using {self.source}{because}")
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(train={self.train}, {self.source})"
+    def extra_repr(self) -> str:
+        return f"Split: {'Train' if self.train else 'Test'}"
 
     def _load(self, download: bool | None) -> tuple[np.ndarray, np.ndarray, str, str]:
         """Pixels, labels, where they are from, and why not from an earlier place, in words."""

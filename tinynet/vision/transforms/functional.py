@@ -19,13 +19,14 @@ import numpy as np
 from ...arrays import array_module, computing, on_device_of
 from ...creation import from_numpy
 from ...nn.functional import interpolate
-from ...ops.arguments import as_choice, as_int, as_number
+from ...ops.arguments import as_choice, as_dtype, as_int, as_number
 from ...tensor import Tensor
 
 __all__ = ["InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_hue",
-    "adjust_saturation", "affine", "center_crop", "crop", "erase", "get_dimensions",
-    "get_image_size", "hflip", "normalize", "pad", "pil_to_tensor", "resize", "resized_crop",
-    "rgb_to_grayscale", "rotate", "to_grayscale", "to_pil_image", "to_tensor", "vflip"]
+    "adjust_saturation", "affine", "center_crop", "convert_image_dtype", "crop", "erase",
+    "gaussian_blur", "get_dimensions", "get_image_size", "hflip", "normalize", "pad",
+    "pil_to_tensor", "resize", "resized_crop", "rgb_to_grayscale", "rotate", "to_grayscale",
+    "to_pil_image", "to_tensor", "vflip"]
 
 
 # How a new pixel is made of old ones. Everywhere the value will do too: "bilinear".
@@ -187,6 +188,16 @@ def pil_to_tensor(pic: Any) -> Tensor:
     if not is_pil(pic):
         raise TypeError(f"pil_to_tensor: expected a PIL image, got {type(pic).__name__}")
     return from_numpy(np.ascontiguousarray(pixels_of(pic)))
+
+
+def convert_image_dtype(image: Tensor, dtype: Any = np.float32) -> Tensor:
+    """A tensor in another dtype: bytes from 0 to 255 are floats from 0.0 to 1.0."""
+    name, kinds = "convert_image_dtype", (image.array.dtype.kind, as_dtype("dtype", dtype).kind)
+    if kinds[0] == kinds[1] == "f" or image.dtype == dtype:
+        return image.to(dtype)
+    if kinds not in (("u", "f"), ("f", "u")):
+        raise TypeError(f"{name}: expected bytes and floats, got {image.dtype} and {dtype!r}")
+    return image.to(dtype) / 255 if kinds[1] == "f" else (image * (256 - 1e-3)).to(dtype)
 
 
 _MODES = {"uint8": "L LA RGB RGBA".split(), "int16": ["I;16"], "int32": ["I"], "float32": ["F"]}
@@ -515,6 +526,36 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, ...]], interpolation
 
 
 # ----------------------------------------------------------------------------------------- colours
+
+
+def gaussian_blur(img: Any, kernel_size: Sizes, sigma: Any = None) -> Any:
+    """Each pixel as a mean of those around it, with the weights of a normal distribution.
+
+    Args:
+        kernel_size: odd, for both directions, or (width, height).
+        sigma: the standard deviations in pixels, one or (across, down); by default
+            ``0.15 * kernel_size + 0.35``.
+    """
+    name = "gaussian_blur"
+    sizes = (as_sizes(name, "kernel_size", kernel_size, (1, 2), 1) * 2)[:2]
+    sigmas = numbers(name, "sigma", [0.15 * n + 0.35 for n in sizes] if sigma is None else sigma, 0)
+    if not all(n % 2 for n in sizes) or 0 in sigmas:
+        raise ValueError(f"{name}: kernel_size must be odd and sigma above 0, got {kernel_size!r} "
+            f"and {sigma!r}")
+
+    def change(batch: Any) -> Any:
+        total, xp = batch, array_module(batch)
+        for axis, size, s in zip((3, 2), sizes, (sigmas * 2)[:2], strict=True):
+            half, n = size // 2, batch.shape[axis]
+            weights = np.exp(-0.5 * (np.arange(-half, half + 1) / s) ** 2)
+            sides = [(half, half) if d == axis else (0, 0) for d in range(4)]
+            wide, total = xp.pad(total, sides, "reflect"), 0
+            for k, weight in enumerate((weights / weights.sum()).tolist()):
+                part = [slice(k, k + n) if d == axis else slice(None) for d in range(4)]
+                total = total + wide[tuple(part)] * np.float32(weight)
+        return in_dtype(total, batch.dtype)
+
+    return on_array(as_image(name, img), change)
 
 
 def _as_pil(name: str, img: Any) -> Any:

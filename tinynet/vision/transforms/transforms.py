@@ -22,7 +22,7 @@ import numpy as np
 from ...arrays import array_module, default_generator, drawing_from, Generator, on_device_of
 from ...creation import randn, tensor, zeros
 from ...nn.function_module import FunctionModule
-from ...ops.arguments import as_choice, as_function, as_list, as_probability
+from ...ops.arguments import as_bool, as_choice, as_function, as_list, as_probability
 from ...ops.shapes import stack
 from ...tensor import Tensor
 from . import functional, functional as F
@@ -31,10 +31,15 @@ from .functional import (
 
 Function = Callable[[Any], Any]
 
-__all__ = ["CenterCrop", "ColorJitter", "Compose", "Grayscale", "InterpolationMode", "Lambda",
-    "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply", "RandomChoice", "RandomCrop",
-    "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomOrder", "RandomResizedCrop",
-    "RandomRotation", "RandomVerticalFlip", "Resize", "ToPILImage", "ToTensor", "functional"]
+__all__ = ["CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "GaussianBlur", "Grayscale",
+    "InterpolationMode", "Lambda", "Normalize", "PILToTensor", "Pad", "RandomAffine", "RandomApply",
+    "RandomChoice", "RandomCrop", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip",
+    "RandomOrder", "RandomResizedCrop", "RandomRotation", "RandomVerticalFlip", "Resize", "ToDtype",
+    "ToImage", "ToPILImage", "ToTensor", "functional"]
+
+
+def _listed(owner: Any, *lines: Any) -> str:
+    return f"{type(owner).__name__}(\n" + "".join(f"    {line}\n" for line in lines) + ")"
 
 
 class Compose:
@@ -56,8 +61,7 @@ class Compose:
         return img
 
     def __repr__(self) -> str:
-        lines = (f"    {transform!r}\n" for transform in self.transforms)
-        return f"{type(self).__name__}(\n{''.join(lines)})"
+        return _listed(self, *self.transforms)
 
 
 # ---------------------------------------------------------------------------- checks of arguments
@@ -94,20 +98,31 @@ def _from_to(name: str, what: str, value: Any, least: float = 1e-9) -> tuple[flo
     return _as_range(name, what, as_list(name, what, value), least=least)
 
 
-_FACTOR = partial(_as_range, middle=1, least=0)
-# What is checked when a transform is made, by the name of the argument.
+def _as_colours(name: str, what: str, value: Any) -> tuple[float, float] | None:
+    """The range of a factor or, for the hue, of a move; None where nothing would change."""
+    middle, least, most = (0, -0.5, 0.5) if what == "hue" else (1, 0, math.inf)
+    found = _as_range(name, what, 0 if value is None else value, middle, least)
+    numbers(name, what, found, least, most)
+    return None if found == (middle, middle) or value is None else found
+
+
+# What is checked when a transform is made, by the name of the argument. Of some, what the check
+# returns becomes the attribute.
 _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "size": lambda name, what, value: F.as_sizes(name, what, value, (1, 2), 1),
     "padding": lambda name, what, value: F.as_padding(name, 0 if value is None else value),
     "padding_mode": lambda name, what, value: as_choice(name, what, value, F.PADDING_MODES),
     "interpolation": lambda name, what, value: F.as_mode(name, value),
-    "fill": numbers, "degrees": _as_range, "shear": _as_shears, "transforms": _as_functions,
+    "fill": numbers, "transforms": _as_functions,
     "lambd": _as_image_function,
     "p": lambda name, what, value: as_probability(name, what, *numbers(name, what, value)),
-    "brightness": _FACTOR, "contrast": _FACTOR, "saturation": _FACTOR,
     "scale": lambda name, what, value: value is None or _from_to(name, what, value, 0),
-    "ratio": _from_to,
-    "hue": lambda name, what, value: numbers(name, what, _as_range(name, what, value), -0.5, 0.5)}
+    "ratio": _from_to}
+_KEPT: dict[str, Callable[[str, str, Any], Any]] = {
+    **dict.fromkeys(("brightness", "contrast", "saturation", "hue"), _as_colours),
+    "degrees": lambda name, what, value: [*_as_range(name, what, value)],
+    "shear": lambda name, what, value: value if value is None else [bound for part in _as_shears(
+        name, what, value)[:2 if np.size(value) > 2 else 1] for bound in part]}
 
 
 class _Transform(FunctionModule):
@@ -115,6 +130,8 @@ class _Transform(FunctionModule):
 
     A class with `draws` is random: the function takes an image and the numbers `drawn` for it; or,
     with `of_batches`, an image or batch and the numbers (N, draws).
+
+    Of what `shows` names, ``name?`` is shown only if it is neither None nor the default.
     """
 
     draws: int = 0  # how many numbers in [0, 1) decide what happens to an image
@@ -131,9 +148,23 @@ class _Transform(FunctionModule):
 
     def _check(self) -> None:
         name = type(self).__name__
-        for argument, check in _CHECKS.items():
-            if argument in self._constants:
-                check(name, argument, getattr(self, argument))
+        for argument in self._constants:
+            value = getattr(self, argument)
+            if argument in _KEPT:
+                setattr(self, argument, _KEPT[argument](name, argument, value))
+            elif argument in _CHECKS:
+                _CHECKS[argument](name, argument, value)
+            if argument == "size" and type(self)._function is not F.resize:
+                self.size = F.as_pair(name, argument, value)
+
+    def extra_repr(self) -> str:
+        known = self._signature.parameters
+        shown = {n.strip("?"): getattr(self, n.strip("?")) for n in (
+            known if self._shows is None else self._shows)
+            if n[-1] != "?" or getattr(self, n[:-1]) not in (None, known[n[:-1]].default)}
+        shown = {n: tuple(round(r, 4) for r in v) if n == "ratio" else getattr(v, "value", v)
+                 for n, v in shown.items()}
+        return ", ".join(f"{n}={v}" for n, v in shown.items())
 
     def change(self, images: Tensor, drawn: np.ndarray) -> Tensor:
         """A batch of images changed as the rows of `drawn` (N, draws) say."""
@@ -153,6 +184,28 @@ def _middle(img: Any, size: Sizes) -> Any:
     return F.center_crop(img, size)
 
 
+def _to_image(pic: Any) -> Tensor:
+    """A PIL image or an array (H, W, C) as a tensor (C, H, W) of the same numbers."""
+    return pic if isinstance(pic, Tensor) else F.pil_to_tensor(
+        pic if F.is_pil(pic) else F.to_pil_image(pic))
+
+
+def _to_dtype(img: Tensor, dtype: Any = np.float32, scale: bool = False) -> Tensor:
+    """A tensor in another dtype; with `scale`, bytes from 0 to 255 are floats from 0.0 to 1.0."""
+    return F.convert_image_dtype(img, dtype) if scale else img.to(dtype)
+
+
+class ToImage(_Transform, function=_to_image): ...
+
+
+class ToDtype(_Transform, function=_to_dtype, shows="scale"):
+    def _check(self) -> None:
+        as_bool("ToDtype", "scale", self.scale)
+
+
+class ConvertImageDtype(_Transform, function=F.convert_image_dtype, shows=""): ...
+
+
 class ToTensor(_Transform, function=F.to_tensor):
     def change(self, images: Tensor, drawn: np.ndarray) -> Tensor:
         return Tensor._wrap(F.to_floats(images.array))
@@ -163,15 +216,15 @@ class PILToTensor(_Transform, function=F.pil_to_tensor):
         return images
 
 
-class ToPILImage(_Transform, function=F.to_pil_image): ...
+class ToPILImage(_Transform, function=F.to_pil_image, shows="mode?"): ...
 class Resize(_Transform, function=F.resize): ...
 class CenterCrop(_Transform, function=_middle): ...
 class Pad(_Transform, function=F.pad): ...
 class Grayscale(_Transform, function=F.rgb_to_grayscale): ...
-class Lambda(_Transform, function=_call): ...
+class Lambda(_Transform, function=_call, shows=""): ...
 
 
-class Normalize(_Transform, function=F.normalize):
+class Normalize(_Transform, function=F.normalize, shows="mean std"):
     def _check(self) -> None:
         F.per_channel("Normalize", self.mean, self.std)
 
@@ -260,7 +313,8 @@ def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = N
     return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
 
 
-class RandomCrop(_Random, function=_cropped, draws=2, of_batches=True):
+class RandomCrop(
+        _Random, function=_cropped, draws=2, of_batches=True, shows="size padding"):
     """A part of each image, of the same size and at a place drawn for it.
 
     Args:
@@ -297,7 +351,8 @@ def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = N
     return F.moved("RandomRotation", img, motions, interpolation, fill, center, bool(expand))
 
 
-class RandomRotation(_Random, function=_turned, draws=1, of_batches=True):
+class RandomRotation(_Random, function=_turned, draws=1, of_batches=True,
+        shows="degrees interpolation expand center? fill"):
     """Each image turned by an angle drawn for it.
 
     Args:
@@ -327,7 +382,8 @@ def _moved(img: Any, drawn: np.ndarray, degrees: Floats, translate: Pair = None,
     return F.moved(name, img, motions, interpolation, fill, center)
 
 
-class RandomAffine(_Random, function=_moved, draws=6, of_batches=True):
+class RandomAffine(_Random, function=_moved, draws=6, of_batches=True,
+        shows="degrees translate? scale? shear? interpolation? fill? center?"):
     """Each image turned, moved, scaled and sheared as drawn for it.
 
     Args:
@@ -410,7 +466,8 @@ def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] 
     return F.erase(img, top, left, height, width, what, inplace)
 
 
-class RandomErasing(_Random, function=_erased, draws=2 + 4 * _ATTEMPTS):
+class RandomErasing(_Random, function=_erased, draws=2 + 4 * _ATTEMPTS,
+        shows="p scale ratio value inplace"):
     """A part of each image of a tensor overwritten, with probability `p`.
 
     Args:
@@ -424,13 +481,12 @@ class RandomErasing(_Random, function=_erased, draws=2 + 4 * _ATTEMPTS):
 
 def _recoloured(img: Any, drawn: np.ndarray, brightness: Any = 0, contrast: Any = 0,
                 saturation: Any = 0, hue: Any = 0) -> Any:
-    given = [("brightness", brightness, 1, 0), ("contrast", contrast, 1, 0),
-        ("saturation", saturation, 1, 0), ("hue", hue, 0, -0.5)]
+    given = ("brightness", brightness), ("contrast", contrast), ("saturation", saturation), (
+        "hue", hue)
     for k in drawn[:4].argsort():
-        what, value, middle, least = given[k]
-        low, high = _as_range("ColorJitter", what, value, middle, least)
-        if not low == high == middle:  # else nothing would change
-            img = getattr(F, f"adjust_{what}")(img, _between(low, high, float(drawn[4 + k])))
+        what, value = given[k]
+        if between := _as_colours("ColorJitter", what, value):
+            img = getattr(F, f"adjust_{what}")(img, _between(*between, float(drawn[4 + k])))
     return img
 
 
@@ -442,6 +498,24 @@ class ColorJitter(_Random, function=_recoloured, draws=8):
             ``1 + d``, or (from, to).
         hue: a number up to 0.5, for moves between -hue and hue, or (from, to).
     """
+
+
+def _blurred(img: Any, drawn: np.ndarray, kernel_size: Sizes,
+             sigma: Floats = (0.1, 2.0)) -> Any:
+    low, high = (numbers("GaussianBlur", "sigma", sigma, 0) * 2)[:2]
+    return F.gaussian_blur(img, kernel_size, _between(low, high, float(drawn[0])))
+
+
+class GaussianBlur(_Random, function=_blurred, draws=1):
+    """Each image blurred with a sigma drawn for it, from a range, or a number.
+
+    See `functional.gaussian_blur`.
+    """
+
+    kernel_size: Any
+
+    def _check(self) -> None:
+        self.kernel_size = F.as_pair("GaussianBlur", "kernel_size", self.kernel_size)
 
 
 def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
@@ -460,9 +534,14 @@ def _one_of(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: Pair
 class RandomApply(_Random, function=_perhaps, draws=1):
     """A list of transforms, all applied with probability `p` or none."""
 
+    def __repr__(self) -> str:
+        return _listed(self, f"p={self.p}", *self.transforms)
+
 
 class RandomOrder(_Random, function=_in_any_order):
     """A list of transforms, applied in an order drawn for each image."""
+
+    __repr__: Any = Compose.__repr__
 
     def _check(self) -> None:
         super()._check()
@@ -471,6 +550,9 @@ class RandomOrder(_Random, function=_in_any_order):
 
 class RandomChoice(_Random, function=_one_of, draws=1):
     """One of a list of transforms, drawn for each image, with probabilities as the weights `p`."""
+
+    def __repr__(self) -> str:
+        return f"{_listed(self, *self.transforms)}(p={self.p})"
 
     def _check(self) -> None:
         count = len(_as_functions("RandomChoice", "transforms", self.transforms))

@@ -1,0 +1,212 @@
+"""Functions of ``torch`` that programs need now and then, each a formula of others."""
+
+import string
+from typing import Any
+
+import numpy as np
+
+from .. import creation
+from ..ops import elementwise as each
+from ..ops.arguments import as_choice, as_dim, as_dtype, as_int
+from ..ops.elementwise import rule, where
+from ..ops.operands import named
+from ..ops.reductions import min_max
+from ..ops.shapes import stack
+from ..tensor import Size, Tensor
+from . import functions, public
+
+f: Any = functions
+
+fmod = rule("fmod", "The remainder of a division towards 0: it has the sign of the first operand.",
+    lambda xp, a, b: xp.fmod(a, b), a=lambda g: g, b=lambda g, a, b: -g * f.trunc(a / b))
+atan2 = rule("atan2", "The angle of the point (second, first), from -pi to pi.",
+    lambda xp, a, b: xp.arctan2(a, b), floating=True,
+    a=lambda g, a, b: g * b / (a * a + b * b), b=lambda g, a, b: -g * a / (a * a + b * b))
+
+
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """A view with the dims `source`, an int or several, moved to `destination`."""
+    numbered = np.broadcast_to(0, tuple(range(input.ndim)))  # each dim has its number as its size
+    return input.permute(np.moveaxis(numbered, source, destination).shape)
+
+
+def select(input: Any, dim: int, index: int) -> Any:
+    """The view at a position along `dim`, without that dim."""
+    dim = as_dim("select", dim, input.ndim)
+    n = input.shape[dim]
+    return input.narrow(dim, as_int("select", "index", index, -n, n) % n, 1).squeeze(dim)
+
+
+def nan_to_num(input: Any, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """nan and infinite elements replaced, infinite ones by the largest floats if not said."""
+    if not input.is_floating_point():
+        return input.clone()
+    largest = float(np.finfo(input.array.dtype).max)
+    high, low = [float(end if given is None else given)
+                 for given, end in ((posinf, largest), (neginf, -largest))]
+    finite = where(input == np.inf, high, where(input == -np.inf, low, input))
+    return where(input.isnan(), float(nan), finite)
+
+
+def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *,
+             interpolation: str = "linear") -> Any:
+    """The value that a share `q` of the elements lies below; for a vector, one after the other."""
+    as_choice("quantile", "interpolation", interpolation, ("linear", "lower", "higher"))
+    x = input.reshape(-1) if dim is None else input
+    values, last = f.sort(x, dim or 0)[0].movedim(dim or 0, 0), x.shape[dim or 0] - 1
+    shares = creation.as_tensor(q, dtype=input.dtype).detach()
+    places = (shares.reshape(-1) * last).reshape(-1, *[1] * (x.ndim - 1))
+    at = {"lower": places.floor(), "higher": places.ceil()}.get(interpolation, places)
+    low, high = (values[end.long().reshape(-1)] for end in (at.floor(), at.ceil()))
+    found = where(values[last].isnan(), np.nan, f.lerp(low, high, at - at.floor()))
+    if keepdim:
+        found = found.unflatten(0, (-1, *[1] * input.ndim)) if dim is None else (
+            found.unsqueeze(1).movedim(1, as_dim("quantile", dim, input.ndim) + 1))
+    return found if shares.ndim else found.squeeze(0)
+
+
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The k-th smallest element along `dim`, from 1 up, and its index."""
+    ordered = f.sort(input.reshape(input.shape or (1,)), dim)
+    k = as_int("kthvalue", "k", k, 1, ordered[0].shape[dim] + 1)
+    found = [v.narrow(dim, k - 1, 1) for v in ordered]
+    keep = keepdim and input.ndim
+    return min_max("kthvalue")(*[v.clone() if keep else v.squeeze(dim).clone() for v in found])
+
+
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    """Sums of products over dims: the last of `a` and first of `b`, or two lists of them."""
+    pairs = (range(a.ndim - dims, a.ndim), range(dims)) if isinstance(dims, int) else dims
+    left, right = list(string.ascii_lowercase[:a.ndim]), list(string.ascii_uppercase[:b.ndim])
+    for i, j in zip(*pairs, strict=True):
+        right[j] = left[i]
+    kept = [c for c in left + right if (left + right).count(c) == 1]
+    return f.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", a, b)
+
+
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """`gather` with `input` and `indices` broadcast to one shape, but for `dim`; else flattened."""
+    if dim is None:
+        return input.reshape(-1).gather(0, indices.reshape(-1))
+    dim = as_dim("take_along_dim", dim, input.ndim)
+    shapes = [[n if d != dim else 1 for d, n in enumerate(v.shape)] for v in (input, indices)]
+    shape = np.broadcast_shapes(*shapes)
+    own, at = ([*shape[:dim], v.shape[dim], *shape[dim + 1:]] for v in (input, indices))
+    return input.expand(own).gather(dim, indices.expand(at))
+
+
+def diff(input: Any, n: int = 1, dim: int = -1) -> Any:
+    """The differences of neighbours along `dim`, `n` times."""
+    for _ in range(as_int("diff", "n", n, 0)):
+        size = input.shape[as_dim("diff", dim, input.ndim)] - 1
+        input = input.narrow(dim, 1, size) - input.narrow(dim, 0, size)
+    return input
+
+
+def index_fill(input: Any, dim: int, index: Any, value: float) -> Any:
+    """`input` with a number at the positions `index` along `dim`."""
+    n = input.shape[as_dim("index_fill", dim, input.ndim)]
+    there = f.bincount(index.reshape(-1) % n, minlength=n) > 0
+    return input.masked_fill(there.reshape([n] + [1] * (input.ndim - 1)).movedim(0, dim), value)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
+    """`input` with the slices of `source`, each at its index along `dim`."""
+    across = [-1 if d == as_dim("index_copy", dim, input.ndim) else 1 for d in range(source.ndim)]
+    return f.scatter(input, dim, index.reshape(across).expand(source.shape), source)
+
+
+def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
+    """How many elements lie in each of so many equal bins, by default from smallest to largest."""
+    values = input.numpy(force=True)
+    ends = (min, max) if min != max else (values.min(), values.max())
+    return Tensor._wrap(np.histogram(values, bins, ends)[0].astype(values.dtype))
+
+
+def searchsorted(sorted_sequence: Any, input: Any, *, right: bool = False) -> Any:
+    """Where numbers would stand in a sorted vector; with `right`, behind those that equal them."""
+    values = creation.as_tensor(input).numpy(force=True)
+    (sequence,) = f._of_dims("searchsorted", (1,), sorted_sequence)
+    side: Any = "right" if right else "left"
+    return creation.tensor(np.searchsorted(sequence.numpy(force=True), values, side))
+
+
+def _statistics(name: str) -> Any:
+    def both(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
+             correction: Any = None) -> Any:
+        own = getattr(input, name)(dim, unbiased, keepdim, correction=correction)
+        return own, input.mean(dim, keepdim)
+
+    return both
+
+
+def _over_numbers(input: Any, dim: Any, keepdim: bool) -> tuple[Any, Any]:
+    here = ~input.isnan()
+    return where(here, input, 0.0).sum(dim, keepdim), here.sum(dim, keepdim)
+
+
+for _name, _formula, _doc in (
+    ("logical_xor", lambda input, other: (input != 0) ^ (other != 0), "Whether just one is true."),
+    ("tile", lambda input, *dims: input.repeat(
+        *[1] * (input.ndim - np.size(dims)), *np.ravel(dims).tolist()), "`repeat`, of few dims."),
+    ("broadcast_to", lambda input, shape: input.expand(shape), "A view of a larger shape."),
+    ("std_mean", _statistics("std"), "The standard deviation, and the mean."),
+    ("var_mean", _statistics("var"), "The variance, and the mean."),
+    ("take", lambda input, index: input.reshape(-1)[index], "Elements by their places in memory."),
+    ("dist", lambda input, other, p=2: (input - other).norm(p), "The p-norm of the difference."),
+    ("logit", lambda input, eps=None: each.log((
+        x := input if eps is None else input.clamp(eps, 1 - eps)) / (1 - x)), "log(x / (1 - x))."),
+    ("frac", lambda input: input - f.trunc(input), "What stands behind the point."),
+    ("fliplr", lambda input: input.flip(1), "Left and right exchanged."),
+    ("flipud", lambda input: input.flip(0), "Top and bottom exchanged."),
+    ("argwhere", lambda input: f.nonzero(input), "The indices of the elements that aren't 0."),
+    ("logaddexp", lambda input, other: stack(broadcast_tensors(input, other)).logsumexp(0),
+     "``log(exp(input) + exp(other))``."),
+    ("baddbmm", lambda input, batch1, batch2, *, beta=1, alpha=1:
+     input * beta + f.bmm(batch1, batch2) * alpha, "``beta * input + alpha * (batch1 @ batch2)``."),
+    ("addmv", lambda input, mat, vec, *, beta=1, alpha=1: input * beta + f.mv(mat, vec) * alpha,
+     "``beta * input + alpha * (mat @ vec)``."),
+    ("inner", lambda input, other: tensordot(input, other, ([-1], [-1])),
+     "The inner products along the last dims."),
+    ("deg2rad", lambda input: input * (np.pi / 180), "Degrees as radians."),
+    ("rad2deg", lambda input: input * (180 / np.pi), "Radians as degrees."),
+    ("nansum", lambda input, dim=None, keepdim=False: _over_numbers(input, dim, keepdim)[0],
+     "The sum without what is nan."),
+    ("nanmean", lambda input, dim=None, keepdim=False: each.div(
+        *_over_numbers(input, dim, keepdim)), "The mean without what is nan."),
+    ("is_nonzero", lambda input: bool(input), "Whether the one element isn't 0."),
+    ("is_complex", lambda input: False, "False: no tensor is complex."),
+    ("isin", lambda elements, test_elements: Tensor._wrap(np.isin(
+        elements.array, creation.as_tensor(test_elements).array)), "Which occur in the other."),
+    ("bucketize", lambda input, boundaries, *, right=False: searchsorted(
+        boundaries, input, right=right), "`searchsorted`, the other way round."),
+    ("promote_types", lambda type1, type2: (
+        creation.empty(1, dtype=type1) + creation.empty(1, dtype=type2)).dtype,
+     "The dtype of a sum of two."),
+    ("can_cast", lambda from_, to: np.can_cast(
+        as_dtype("can_cast", from_), as_dtype("can_cast", to), "same_kind"),
+     "Whether their kinds allow it."),
+    ("logspace", lambda start, end, steps, base=10.0: creation.tensor(
+        base ** np.linspace(start, end, steps, dtype=np.float32)), "Powers at equal distances."),
+    ("tril_indices", lambda row, col, offset=0: creation.tensor(
+        np.stack(np.tril_indices(row, offset, col))), "Indices of a lower triangle."),
+    ("triu_indices", lambda row, col, offset=0: creation.tensor(
+        np.stack(np.triu_indices(row, offset, col))), "Indices of an upper triangle."),
+    ("cartesian_prod", lambda *tensors: stack(f.meshgrid(*tensors), -1).reshape(
+        -1, *[len(tensors)] * (len(tensors) > 1)),
+     "All combinations of an element of each vector, as rows."),
+    ("broadcast_shapes", lambda *shapes: Size(np.broadcast_shapes(*shapes)),
+     "The shape of what is made of tensors of these shapes."),
+):
+    globals()[_name] = named(_formula, _name, _doc)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """The tensors expanded to one shape."""
+    shape = np.broadcast_shapes(*[v.shape for v in tensors])
+    return tuple(v.expand(shape) for v in tensors)
+
+
+moveaxis, ger, asarray = movedim, f.outer, creation.as_tensor
+__all__ = public(globals(), "fmod", "atan2", "moveaxis", "ger", "asarray", "arctan2")
+arctan2 = atan2
