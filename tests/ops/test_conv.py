@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import tinynet
 from tinynet import gradcheck
 from tinynet.nn import functional as F
+from tinynet.ops import layout
 from tinynet.ops.conv import fast, plain
 from tinynet.ops.conv.geometry import Geometry
 
@@ -608,3 +609,59 @@ def test_every_way_to_the_gradient_of_the_input(name, way, tile, monkeypatch):
         fast.input_grad(g, w, geometry), plain.plain_input_grad(np, g, w, geometry), atol=1e-12
     )
     fast._tiles.cache_clear()
+
+
+SIZES = {
+    "small": {},
+    "large": {"BLOCK": 1, "MANY": 1, "SHORT": 0},
+    "large, but few": {"BLOCK": 1, "SHORT": 0},
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("tile", [fast.TILE, 64])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_way_to_turn_weights_round(name, size, tile, threads, monkeypatch):
+    """Large weights go other ways than small ones; here each has to do all geometries."""
+    for setting, value in {**SIZES[size], "TILE": tile, "SHARE": 1}.items():
+        monkeypatch.setattr(fast, setting, value)
+    monkeypatch.setattr(fast, "get_num_threads", lambda: threads)
+    fast._tiles.cache_clear()
+    N, C, H, W, O, KH, KW, stride, (ph, pw), dilation, groups = GEOMETRIES[name]
+    geometry = Geometry(H, W, KH, KW, stride, ((ph, ph), (pw, pw)), dilation, groups)
+    x, w, b = numbers((N, C, H, W), 0), numbers((O, C // groups, KH, KW), 1), numbers((O,), 2)
+    g = numbers((N, O, geometry.OH, geometry.OW), 3)
+    pairs = [
+        (fast.forward(x, w, None, geometry), plain.plain_conv2d(np, x, w, geometry)),
+        (fast.input_grad(g, w, geometry), plain.plain_input_grad(np, g, w, geometry)),
+        (fast.weight_grad(x, g, geometry), plain.plain_weight_grad(np, x, g, geometry)),
+    ]
+    with_bias = fast.forward(x, w, b, geometry)
+    pairs.append((with_bias, plain.plain_conv2d(np, x, w, geometry) + b.reshape(-1, 1, 1)))
+    for found, expected in pairs:
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    fast._tiles.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("N", [1, 2, 3, 4])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_pixels_are_copied_as_they_are(N, dtype, offset):
+    """Also where their memory isn't aligned for a larger number, and nans with their bits."""
+    memory = np.arange(offset + 5 * 6 * N).astype(dtype)
+    x = memory[offset:].reshape(5, 6, N)[:, ::2]
+    x[0, 0] = np.nan
+    out = np.zeros((5, 4, N), dtype)
+    layout.copy_pixels(out[:, 1:], x)
+    assert out[:, 1:].tobytes() == x.tobytes() and not out[:, 0].any()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(3, 2, 8, 4), (2, 5, 3, 7), (0, 2, 3, 4), (2, 3, 4, 0)])
+def test_sums_over_channels(shape, threads, monkeypatch):
+    monkeypatch.setattr(layout, "get_num_threads", lambda: threads)
+    a, b = numbers(shape, 0), numbers(shape, 1)
+    np.testing.assert_allclose(layout.channel_sums(np, a), a.sum(axis=(0, 2, 3)), atol=1e-12)
+    products = (a * b).sum(axis=(0, 2, 3))
+    np.testing.assert_allclose(layout.channel_sums(np, a, b), products, atol=1e-12)
