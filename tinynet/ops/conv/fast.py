@@ -434,14 +434,14 @@ def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
     grouped, threads = dw.reshape(groups, M, C, KH, KW), get_num_threads()
     tasks = _parts(g.size * KH * C * KW, 1, threads)
     large = groups == 1 and dw.size >= tasks * BLOCK
-    blocks: dict[tuple[int, int], tuple[Any, list[Any]]] = {}  # each with its tiles
+    blocks: dict[Any, Any] = {}  # (block, its tiles) by the first group and the first channel
     lines = list(itertools.product(_forward_lines(geo, 0), _forward_lines(geo, 1)))
     for c in pieces(C, tasks) if large else (slice(0, C),):
         seen = x[:, c] if large else x
         for h, v in lines:
             for some, *tile in _tasks(seen, g, groups, geo.kernel, h, v, 1 if large else threads):
-                block = grouped[some, :, c], []
-                blocks.setdefault((some.start, c.start), block)[1].append(tile)
+                first = some.start, c.start
+                blocks.setdefault(first, (grouped[some, :, c], []))[1].append(tile)
     if not blocks:
         dw[...] = 0  # there is no sample
     work = [(block, tiles[part]) for block, tiles in blocks.values()
@@ -455,19 +455,19 @@ def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
             _copy_taps(block, sums[i])
 
     parallel(len(work), task)
-    for i in range(len(work) if len(work) > len(blocks) else 0):  # in this order, for the same bits
-        block = work[i][0]
-        if i and block is work[i - 1][0]:
-            block += sums[i]
-        else:
-            _copy_taps(block, sums[i])
+    if len(work) > len(blocks):
+        for i, (block, _) in enumerate(work):  # in this order, for the same bits
+            if i and block is work[i - 1][0]:
+                block += sums[i]
+            else:
+                _copy_taps(block, sums[i])
     return dw
 
 
 def _sum_of_products(tiles: list[Any], block: Any) -> Any:
     """What some tiles contribute to a block of dw (groups, M, C, KH, KW), in that shape."""
     groups, M, C, KH, KW = block.shape
-    K, total, begun = KH * C * KW, None, False
+    K, begun = KH * C * KW, False
     # BLAS is faster if the first factor has more rows, but then a large dw takes long to turn round
     turned = M < MANY
     total = empty(np, (groups, K, M) if turned else (groups, M, K), block.dtype)
@@ -484,9 +484,10 @@ def _sum_of_products(tiles: list[Any], block: Any) -> Any:
             direct = n == 1 and not begun
             found = total[None] if direct else scratch(np, "rows", (n, *total.shape), total.dtype)
             np.matmul(left[r : r + n], right[r : r + n], out=found)
-            if not direct:
-                found = found[0] if n == 1 else found.sum(axis=0)
-                np.add(total, found, out=total) if begun else np.copyto(total, found)
+            if begun:
+                np.add(total, found[0] if n == 1 else found.sum(axis=0), out=total)
+            elif not direct:
+                found.sum(axis=0, out=total)
             begun = True
     if turned:
         return total.reshape(groups, KH, C, KW, M).transpose(0, 4, 2, 1, 3)
