@@ -233,7 +233,8 @@ def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Li
     """The windows of some outputs, (rows, groups, K, cols*N): a view of L, in scratch memory.
 
     K is KH * (C/groups*KW + ones). With `ones`, each of the KH parts of a window ends in a row of
-    ones, which a bias is multiplied with.
+    ones, which a bias is multiplied with. Short rows of windows lie side by side, each with
+    columns of its own, as if they were one row: (1, groups, K, rows*cols*N).
     """
     C, N = x.shape[1] // groups, x.shape[3]
     (KH, KW), OH, OW = kernel, rows.stop - rows.start, cols.stop - cols.start
@@ -242,25 +243,21 @@ def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Li
     top, left = rows.start * h.stride - h.pad, cols.start * w.stride - w.pad
     seen, offset = _crop(x, top, R, left, width)
     row, channel, pixel, sample = seen.strides
-    strides = (C * channel, row, channel, w.dilation * pixel, w.stride * pixel, sample)
-    seen = _overlay(seen, (groups, R, C, KW, OW, N), strides, offset)
-    pitch = P + 16 if P % 64 == 0 else P  # rows at powers of two would map to the same cache sets
-    flat = scratch(np, "lowered", (groups, R, depth + ones, pitch), x.dtype)
+    short = P < FEW and OH > 1
+    of_rows = ((KH, row), (OH, h.stride * row)) if short else ((R, row), (1, row))
+    (parts, part), (beside, step) = of_rows
+    shape = groups, parts, C, KW, beside, OW, N
+    strides = C * channel, part, channel, w.dilation * pixel, step, w.stride * pixel, sample
+    seen = _overlay(seen, shape, strides, offset)
+    long = beside * P
+    pitch = long + 16 if long % 64 == 0 else long  # rows at powers of two map to the same cache sets
+    flat = scratch(np, "lowered", (groups, parts, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
-    copy_pixels(_overlay(flat, seen.shape, (g, r, KW * k, k, N * p, p)), seen)
+    copy_pixels(_overlay(flat, shape, (g, r, KW * k, k, P * p, N * p, p)), seen)
     if ones:
-        flat[:, :, depth, :P] = 1
-    return _overlay(flat, (OH, groups, KH * (depth + ones), P), (r * h.stride, g, k, p))
-
-
-def _gathered(windows):
-    """Windows (OH, groups, K, P) of short rows side by side: (1, groups, K, OH*P)."""
-    OH, groups, K, P = windows.shape
-    if P >= FEW or OH == 1:
-        return windows
-    columns = scratch(np, "columns", (groups, K, OH, P), windows.dtype)
-    columns[...] = windows.transpose(1, 2, 0, 3)
-    return columns.reshape(1, groups, K, OH * P)
+        flat[:, :, depth, :long] = 1
+    n = 1 if short else OH
+    return _overlay(flat, (n, groups, KH * (depth + ones), long), (r * h.stride, g, k, p))
 
 
 def _multiply(matrix, windows, out) -> None:
@@ -332,12 +329,11 @@ def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
 
     def task(i: int) -> None:
         matrix, make_windows, out = work[i]
-        rows = make_windows()  # (OH, groups, K, P)
-        windows = _gathered(rows)
+        windows = make_windows()
         OH, O, width, N = out.shape
         R, groups, _, P = windows.shape
         # if a row of `out` is one run in memory, the product can be written there
-        direct = windows is rows and (width == 1 or out.strides[2] == N * out.itemsize)
+        direct = R == OH and (width == 1 or out.strides[2] == N * out.itemsize)
         result = out if direct else scratch(np, "result", (R, O, OH // R, width, N), y.dtype)
         _multiply(matrix, windows, result.reshape(R, groups, M, P))
         if not direct:
@@ -472,7 +468,7 @@ def _sum_of_products(tiles: list[Any], block: Any) -> Any:
     turned = M < MANY
     total = empty(np, (groups, K, M) if turned else (groups, M, K), block.dtype)
     for make_windows, part in tiles:
-        windows = _gathered(make_windows())  # (R, groups, K, P)
+        windows = make_windows()  # (R, groups, K, P)
         R, OH = len(windows), len(part)
         part = part.reshape(R, OH // R, groups, M, -1).transpose(0, 2, 3, 1, 4)
         part = part.reshape(R, groups, M, -1)
