@@ -244,20 +244,19 @@ def _lower(x, groups: int, rows: slice, cols: slice, kernel: Any, h: Line, w: Li
     seen, offset = _crop(x, top, R, left, width)
     row, channel, pixel, sample = seen.strides
     short = P < FEW and OH > 1
-    of_rows = ((KH, row), (OH, h.stride * row)) if short else ((R, row), (1, row))
-    (parts, part), (beside, step) = of_rows
-    shape = groups, parts, C, KW, beside, OW, N
-    strides = C * channel, part, channel, w.dilation * pixel, step, w.stride * pixel, sample
-    seen = _overlay(seen, shape, strides, offset)
-    long = beside * P
-    pitch = long + 16 if long % 64 == 0 else long  # rows at powers of two map to the same cache sets
+    # rows of L; if they are short, for each tap of the height the rows that it reads, side by side
+    parts, beside = (KH, OH) if short else (R, 1)
+    shape, down = (groups, parts, C, KW, beside, OW, N), h.stride * row
+    strides = C * channel, row, channel, w.dilation * pixel, down, w.stride * pixel, sample
+    seen, P = _overlay(seen, shape, strides, offset), beside * P
+    pitch = P + 16 if P % 64 == 0 else P  # rows at powers of two would map to the same cache sets
     flat = scratch(np, "lowered", (groups, parts, depth + ones, pitch), x.dtype)
     g, r, k, p = flat.strides
-    copy_pixels(_overlay(flat, shape, (g, r, KW * k, k, P * p, N * p, p)), seen)
+    copy_pixels(_overlay(flat, shape, (g, r, KW * k, k, OW * N * p, N * p, p)), seen)
     if ones:
-        flat[:, :, depth, :long] = 1
+        flat[:, :, depth, :P] = 1
     n = 1 if short else OH
-    return _overlay(flat, (n, groups, KH * (depth + ones), long), (r * h.stride, g, k, p))
+    return _overlay(flat, (n, groups, KH * (depth + ones), P), (r * h.stride, g, k, p))
 
 
 def _multiply(matrix, windows, out) -> None:
