@@ -139,8 +139,8 @@ def _undilate(line: Line) -> list[Line]:
 TILE = 1 << 20
 # Multiplications that are worth a thread; a thread that gets so many has two parts to take.
 SHARE, LARGE = 1 << 23, 1 << 27
-# Columns in a row of windows, from which a product of its own is efficient. Rows with fewer are
-# gathered, several for one product.
+# Columns in a row of windows, from which a product of its own is efficient. Rows with fewer are put
+# side by side, several for one product.
 FEW = 128
 # With AVX-512, OpenBLAS has kernels for products of less than SMALL multiplications that don't copy
 # their operands first. So a product is cut into blocks of so many columns there. Other processors
