@@ -82,7 +82,7 @@ def channel_sums(xp: Any, a: Any, b: Any = None) -> Any:
     BLAS computes them, a part of a row at a time.
     """
     H, C, W, N = a.shape
-    parts = _parts_of_rows(H * C, W * N) if get_num_threads() > 1 else 1
+    parts = _parts_of_rows(H * C, W * N) if xp is np and get_num_threads() > 1 else 1
     length = W * N // parts
     b = xp.full((length, 1), 1, a.dtype) if b is None else b.reshape(H, C, parts, length, 1)
     sums = xp.matmul(a.reshape(H, C, parts, 1, length), b)

@@ -11,7 +11,7 @@ from ...arrays import Generator
 from ...ops.arguments import as_int
 from ..transforms.functional import pillow, to_pil_image
 from ..transforms.transforms import Function
-from .image_set import StandardTransform, VisionDataset
+from .image_set import VisionDataset
 
 __all__ = ["IMG_EXTENSIONS", "DatasetFolder", "FakeData", "ImageFolder"]
 
@@ -69,8 +69,7 @@ class DatasetFolder(VisionDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         path, label = self.samples[index]
-        return StandardTransform(self.transform or self._bare, self.target_transform)(
-            self.loader(path), label)
+        return self._changed(self.loader(path), label)
 
 
 def default_loader(path: str) -> Any:
@@ -124,5 +123,4 @@ class FakeData(VisionDataset):
             raise IndexError(f"FakeData: index {index} is out of range for {self.size} images")
         random = Generator().manual_seed(index + self.random_offset).numpy
         pixels = random.integers(0, 256, self.image_size, np.uint8).transpose(1, 2, 0)
-        return StandardTransform(self.transform or self._bare, self.target_transform)(
-            to_pil_image(pixels), int(random.integers(self.num_classes)))
+        return self._changed(to_pil_image(pixels), int(random.integers(self.num_classes)))

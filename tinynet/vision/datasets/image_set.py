@@ -68,6 +68,11 @@ class VisionDataset(Dataset):
         if transform or target_transform:
             self.transforms = StandardTransform(transform, target_transform)
 
+    def _changed(self, image: Any, label: Any) -> tuple[Any, Any]:
+        """A sample after the transform of the image, or what stands for it, and that of the label.
+        """
+        return StandardTransform(self.transform or self._bare, self.target_transform)(image, label)
+
     def extra_repr(self) -> str:
         """More lines for the text of a data set."""
         return ""
