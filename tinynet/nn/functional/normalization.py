@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 
 from ...arrays import computing
-from ...autograd import copying, no_grad
-from ...ops import elementwise, shapes
+from ...autograd import copying, is_grad_enabled, no_grad
+from ...ops import shapes
 from ...ops.arguments import as_floats, as_int, as_ints, as_number, check_shape, same_dtype
 from ...ops.conv import norms
-from ...ops.conv.channels import scale_channels
 from ...tensor import Tensor
 
 
@@ -35,7 +34,8 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     Raises:
         ValueError: a shape doesn't fit; in training, a channel has a single value, so no variance;
             otherwise, a running value is missing.
-        TypeError, RuntimeError: an argument is not a tensor of floats; dtypes or devices differ.
+        TypeError, RuntimeError: an argument is not a tensor of floats; dtypes or devices differ;
+            a running value requires grad (it has no derivative).
 
     Ioffe & Szegedy 2015, arXiv 1502.03167.
     """
@@ -152,6 +152,10 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
     _check_parameters(function, input, (C,), _PER_CHANNEL, **running, weight=weight, bias=bias)
     if (running_mean is None) != (running_var is None):
         raise ValueError(f"{function}: give both running_mean and running_var, or neither")
+    for name, tensor in running.items():
+        if tensor is not None and tensor.requires_grad and is_grad_enabled():
+            raise RuntimeError(f"{function}: {name} requires grad, but it has no derivative; give "
+                f"{name}.detach()")
     x, weight, bias = _as_single(input), _as_single(weight), _as_single(bias)
     if x.ndim != 4:  # (N, C, ...) as (N, C, H, W)
         N, C, *rest = x.shape if x.ndim > 1 else (0, 0)
@@ -160,7 +164,8 @@ def _channel_norm(function: str, per_sample: bool, input: Tensor, running_mean, 
         if running_mean is None:
             rule = "unless mean and variance are taken from the input"
             raise ValueError(f"{function}: running_mean and running_var are needed, {rule}")
-        y = _by_running(x, _as_single(running_mean), _as_single(running_var), weight, bias, eps)
+        known = _as_single(running_mean).array, _as_single(running_var).array
+        y = norms.normalize_by(x, *known, weight, bias, eps=eps)
         return _like(input, _free(y, x, per_sample))
     if math.prod(input.shape[2:]) * (1 if per_sample else len(input)) == 1:
         what = "channel and sample" if per_sample else "channel"
@@ -196,18 +201,6 @@ def _update(function: str, running: Tensor, found: Any, momentum: float, correct
     with no_grad(), computing(running.array):
         new = running.array * (1 - momentum) + found.mean(axis=1) * (momentum * correction)
         running._replace(running._make(new), function)
-
-
-def _by_running(x: Tensor, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Tensor:
-    """Images normalised by a given mean and variance (C,): one line for each channel."""
-    offset = norms.far_means(mean.array, var.array)
-    if offset is not None:
-        offset = x._make(offset)
-        x, mean = x - shapes.reshape(offset, -1, 1, 1), mean - offset
-    scale = elementwise.rsqrt(var + eps)
-    scale = scale if weight is None else scale * weight
-    shift = -mean * scale
-    return scale_channels(x, scale, shift if bias is None else shift + bias)
 
 
 def _within_samples(input: Tensor, as_images: bool, rows: int, groups: int, eps: float) -> Tensor:

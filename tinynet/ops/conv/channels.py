@@ -28,10 +28,9 @@ def lines(xp: Any, x: Any, scale: Any, shift: Any, offset: Any = None) -> Any:
 
 
 @Primitive
-def scale_channels(xp, x, scale, shift):
-    # x (N, C, H, W) times scale (C,), plus shift (C,) or None
-    shift = shift if shift is None else shift[:, None]
-    return lines(xp, batch_innermost(xp, x), scale[:, None], shift).transpose(3, 1, 0, 2)
+def scale_channels(xp, x, scale):
+    # x (N, C, H, W) times scale (C,)
+    return lines(xp, batch_innermost(xp, x), scale[:, None], None).transpose(3, 1, 0, 2)
 
 
 @Primitive
@@ -48,11 +47,9 @@ def sum_channels(xp, a, x):
 
 
 def _to_each(g, x, a_shape):
-    return expand(reshape(g, -1, 1, 1), a_shape) if x is None else scale_channels(x, g, None)
+    return expand(reshape(g, -1, 1, 1), a_shape) if x is None else scale_channels(x, g)
 
 
 scale_channels.derivatives(
-    x=lambda g, scale: scale_channels(g, scale, None),
-    scale=lambda g, x: sum_channels(g, x),
-    shift=lambda g: sum_channels(g, None))
-sum_channels.derivatives(a=_to_each, x=lambda g, a: scale_channels(a, g, None))
+    x=lambda g, scale: scale_channels(g, scale), scale=lambda g, x: sum_channels(g, x))
+sum_channels.derivatives(a=_to_each, x=lambda g, a: scale_channels(a, g))

@@ -19,7 +19,7 @@ from ..layout import batch_innermost, channel_sums
 from ..reductions import centred, mean, sum
 from ..shapes import reshape
 from ..summing import total
-from .channels import lines
+from .channels import lines, scale_channels, sum_channels
 
 # Where the mean of a group is at most NEAR standard deviations from 0, the variance is the mean
 # square less the squared mean: rounding errors grow at most by NEAR**2. Elsewhere the mean is
@@ -152,6 +152,20 @@ def _gradients(g, x, weight, found, groups, eps):
 
 _normalize.joint_derivative(_gradients)
 
+# The same by statistics that don't depend on x, so its derivative is that of a line.
+_normalize_by = Primitive(_normalize.forward, name="normalize")
+_normalize_by.derivatives(
+    x=lambda g, weight, found: scale_channels(g, _slope(g, weight, found)),
+    weight=lambda g, x, found, groups, eps: sum_channels(
+        g, _normalize_by(x, None, None, found=found, groups=groups, eps=eps)),
+    bias=lambda g: sum_channels(g, None))
+
+
+def _slope(g, weight, found: Statistics) -> Any:
+    with computing(found.rstd):
+        rstd = g._make(found.rstd[:, 0])
+    return rstd if weight is None else rstd * weight
+
 
 def normalize(x: Any, weight: Any, bias: Any, *, groups: int, per_sample: bool, eps: float) -> Any:
     """x (N, C, H, W) with mean 0 and variance 1 in each group, times weight plus bias.
@@ -163,10 +177,13 @@ def normalize(x: Any, weight: Any, bias: Any, *, groups: int, per_sample: bool, 
     return _normalize(x, weight, bias, found=found, groups=groups, eps=eps), found
 
 
-def far_means(mean: Any, var: Any) -> Any:
-    """The means (C,) that must be subtracted first, 0 for the others; None if all are near 0."""
-    xp = array_module(mean, var)
+def normalize_by(x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: float) -> Any:
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` for x (N, C, H, W) and others (C,)."""
+    xp = array_module(x.array, mean, var)
     with computing(mean):
-        far = mean * mean > NEAR**2 * var
-        # on a GPU the answer is an array, because the program would have to wait for None
-        return None if xp is np and not far.any() else xp.where(far, mean, 0)
+        mean, var = mean[:, None], var[:, None]
+        # on a GPU the mean is always subtracted first, because the program would have to wait
+        near = xp is np and (NEAR**2 * var >= mean * mean).all()
+        offset, remainder = (None, mean) if near else (mean, xp.zeros_like(mean))
+        found = Statistics(mean, var, 1 / xp.sqrt(var + eps), offset, remainder, 1)
+    return _normalize_by(x, weight, bias, found=found, groups=len(mean), eps=eps)
