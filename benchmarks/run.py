@@ -33,13 +33,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import bare  # noqa: E402
+import spent  # noqa: E402
 import work  # noqa: E402
 from nets import MODELS, NETS  # noqa: E402
 from timing import Business, Processes, in_turns  # noqa: E402
 
 import tinynet  # noqa: E402
 import tinynet.nn.functional as F  # noqa: E402
-from tinynet.arrays import threads  # noqa: E402
 
 BATCH, MODES = work.BATCH, ("PyTorch", "channels_last")
 THREADS = sorted({1, tinynet.get_num_threads()})
@@ -138,15 +138,9 @@ LAYERS = {  # C, O, kernel, padding, H = W
 }
 
 
-def matmul_peak() -> float:
-    """Floating-point operations per second of ``np.matmul`` on 1024 x 1024, with all threads."""
-    a, b = np.random.default_rng(0).standard_normal((2, 1024, 1024)).astype(np.float32)
-    return 2 * 1024**3 / in_turns({"": lambda: np.matmul(a, b)}, 20)[""]
-
-
 def layers(runs: int) -> tuple[str, dict[str, float]]:
     """Single convolutions, as a share of the matmul peak."""
-    peak = matmul_peak()
+    peak = spent.matmul_peak()
     rows = []
     with Processes(COMPARED[:2], THREADS[-1]) as processes:
         for name, (C, O, k, p, n) in LAYERS.items():
@@ -496,120 +490,41 @@ def operations(runs: int) -> tuple[str, dict[str, float]]:
 
     For a convolution or a product the least is its multiplications at the rate of a large
     `np.matmul`; for all others it is the bytes of its arrays at the rate of a large copy, each
-    array
-    being read or written once.
+    array being read or written once.
     """
-    rate = matmul_peak()
-    a, b = np.ones((2, 1 << 22), np.float32)
-    parts = threads.pieces(a.size, tinynet.get_num_threads())
-    copying = (
-        2
-        * a.nbytes
-        / in_turns(
-            {
-                "": lambda: threads.parallel(
-                    len(parts), lambda i: np.copyto(b[parts[i]], a[parts[i]])
-                )
-            },
-            20,
-        )[""]
-    )
+    rates = spent.matmul_peak(), spent.copy_peak()
     text = []
     for net in ("LeNet-5", "CIFAR"):
-        calls = _operations_of(work.training_step("tinynet", net), runs)
-        rows, rest = [], calls.pop("")[0]
-        for name, (ms, number, multiplications, size) in sorted(
-            calls.items(), key=lambda item: -item[1][0]
-        ):
-            least = 1e3 * (2 * multiplications / rate if multiplications else size / copying)
-            rows.append([name, f"{number:g}", f"{ms:.2f}", f"{least:.2f}"])
+        calls = spent.by_operation(work.training_step("tinynet", net), runs)
+        rows, rest = [], calls.pop("")
+        for name, at in sorted(calls.items(), key=lambda item: -item[1].ms):
+            rows.append([name, f"{at.calls:g}", f"{at.ms:.2f}", f"{at.at_least(*rates):.2f}"])
         total = [sum(float(row[i]) for row in rows) for i in (2, 3)]
         rows += [
-            ["all between them: modules, the walk back, the optimiser", "", f"{rest:.2f}", ""]
-        ]
-        rows += [["**all**", "", f"**{total[0] + rest:.2f}**", f"**{total[1]:.2f}**"]]
+            ["all between them: modules, the walk back, the optimiser", "", f"{rest.ms:.2f}", ""],
+            ["**all**", "", f"**{total[0] + rest.ms:.2f}**", f"**{total[1]:.2f}**"]]
         text.append(table([f"operation, in a step of {net}", "calls", "ms", "at least"], rows))
     return "\n\n".join(text), {}
 
 
-def _operations_of(step: Any, runs: int) -> dict[str, list[float]]:
-    """By name: milliseconds per step, calls, multiplications, bytes; under "" the rest of the step.
-
-    The milliseconds of an operation do not contain those of operations that it calls.
-    """
-    from tinynet.autograd import Node, Primitive
-
-    found: dict[str, list[list[float]]] = {}
-    inner = [0.0]
-
-    def timed(method: Any, name: Any, work: Any) -> Any:
-        def measured(self: Any, *arguments: Any, **constants: Any) -> Any:
-            start = time.perf_counter()
-            inner.append(0.0)
-            result = method(self, *arguments, **constants)
-            whole = time.perf_counter() - start
-            own = whole - inner.pop()
-            inner[-1] += whole
-            found.setdefault(name(self), []).append([own, *work(self, arguments, result)])
-            return result
-
-        return measured
-
-    def work(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
-        arrays = [v.array for v in (*arguments, result) if hasattr(v, "array")]
-        shapes = [a.shape for a in arrays]
-        multiplications = 0.0
-        if self.name == "conv2d":
-            multiplications = math.prod(shapes[-1]) * math.prod(shapes[1][1:])
-        elif self.name == "conv2d_input_grad":  # of the gradient and the weights
-            multiplications = math.prod(shapes[0]) * math.prod(shapes[1][1:])
-        elif self.name == "conv2d_weight_grad":  # of the image and the gradient
-            multiplications = math.prod(shapes[1]) * math.prod(shapes[-1][1:])
-        elif self.name == "linear_weight_grad":
-            multiplications = math.prod(shapes[-1]) * shapes[0][0]
-        elif self.name in ("linear", "matmul"):
-            multiplications = math.prod(shapes[-1]) * shapes[0][-1]
-        return multiplications, sum(a.nbytes for a in arrays)
-
-    def work_of_gradient(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
-        # A joint derivative, which is batch norm's, computes outside any operation: it reads two
-        # arrays of the size of g and writes one.
-        g = arguments[0]
-        return 0.0, 3 * g.array.nbytes if self.primitive.joint else 0.0
-
-    def name_of_gradients(self: Any) -> str:
-        return f"{self.primitive.name}, backward" if self.primitive.joint else ""
-
-    methods = Primitive.__call__, Node.gradients
-    steps = []
-    try:
-        Primitive.__call__ = timed(  # type: ignore[method-assign]
-            methods[0], lambda self: self.name, work
-        )
-        Node.gradients = timed(  # type: ignore[method-assign]
-            methods[1], name_of_gradients, work_of_gradient
-        )
-        for _ in range(runs):
-            found.clear()
-            inner[:] = [0.0]
-            start = time.perf_counter()
-            step()
-            found.setdefault("", []).append([time.perf_counter() - start - inner[0], 0, 0])
-            steps.append(
-                {
-                    name: [sum(column) for column in zip(*calls, strict=True)] + [len(calls)]
-                    for name, calls in found.items()
-                }
-            )
-    finally:
-        Primitive.__call__, Node.gradients = methods  # type: ignore[method-assign]
-    quartile = sorted(steps, key=lambda step: sum(values[0] for values in step.values()))[
-        len(steps) // 4
-    ]
-    return {
-        name: [1e3 * seconds, number, multiplications, size]
-        for name, (seconds, multiplications, size, number) in quartile.items()
-    }
+def kinds(runs: int) -> tuple[str, dict[str, float]]:
+    """Where the milliseconds of each net go in tinynet and in PyTorch, by kinds of operations."""
+    names = COMPARED[:2]
+    text = []
+    for job, nets in (("training", {**NETS, **MODELS}), ("inference", NETS)):
+        for count in THREADS:
+            rows = []
+            for net in nets:
+                batch = 1 if job == "inference" else MODELS[net][2] if net in MODELS else BATCH
+                found = spent.in_processes(names, count, [job, net, batch], runs)
+                least = found["tinynet"].pop("at least")
+                rows.append([net, *[" / ".join(f"{1e3 * s[kind]:.{2 if job == 'inference' else 1}f}"
+                    for s in (*found.values(), least)) for kind in spent.KINDS]])
+                print(job, count, *rows[-1], flush=True)
+            what = "step" if job == "training" else "one image"
+            head = f"{what}, {count} thread{'s' * (count > 1)}: {' / '.join(names)} / at least, ms"
+            text.append(table([head, *spent.KINDS], rows))
+    return "\n\n".join(text), {}
 
 
 PARTS = {
@@ -622,6 +537,7 @@ PARTS = {
     "geometries": geometries,
     "profile": profile,
     "operations": operations,
+    "kinds": kinds,
     "memory": memory,
     "import": imports,
     "growth": growth,

@@ -625,7 +625,9 @@ SIZES = {
 def test_every_way_to_turn_weights_round(name, size, tile, threads, monkeypatch):
     """Large weights go other ways than small ones; here each has to do all geometries."""
     for setting, value in {**SIZES[size], "TILE": tile, "SHARE": 1}.items():
-        monkeypatch.setattr(fast, setting, value)
+        for module in (fast, layout):
+            if hasattr(module, setting):
+                monkeypatch.setattr(module, setting, value)
     monkeypatch.setattr(fast, "get_num_threads", lambda: threads)
     fast._tiles.cache_clear()
     N, C, H, W, O, KH, KW, stride, (ph, pw), dilation, groups = GEOMETRIES[name]

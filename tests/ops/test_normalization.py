@@ -15,6 +15,7 @@ from operations import Case, run
 
 import tinynet
 from tinynet import nn
+from tinynet.autograd import gradcheck
 from tinynet.nn import functional as F
 
 
@@ -380,3 +381,33 @@ def test_dropout2d_layer():
         ValueError, match="Dropout2d: p must be from 0 to 1, got -0.1"
     ):
         nn.Dropout2d(-0.1)
+
+
+@pytest.mark.parametrize("far", [0.0, 100.0], ids=["mean near 0", "mean far from 0"])
+@pytest.mark.parametrize("norm", [F.batch_norm, F.instance_norm])
+def test_derivatives_in_evaluation(norm, far):
+    """By known averages, batch norm and instance norm are the same line for each channel."""
+    rng = np.random.default_rng(0)
+    x = tinynet.tensor(far + rng.standard_normal((2, 3, 4, 5)), requires_grad=True)
+    mean, var = tinynet.tensor(far + rng.random(3)), tinynet.tensor(0.5 + rng.random(3))
+    weight, bias = (tinynet.tensor(rng.random(3), requires_grad=True) for _ in range(2))
+
+    def y(x, weight, bias):
+        return norm(x, mean, var, weight, bias, False)
+
+    each = [v.numpy().reshape(-1, 1, 1) for v in (mean, var, weight.detach(), bias.detach())]
+    expected = (x.detach().numpy() - each[0]) / np.sqrt(each[1] + 1e-5) * each[2] + each[3]
+    np.testing.assert_allclose(y(x, weight, bias).detach().numpy(), expected, rtol=1e-9)
+    assert gradcheck(y, (x, weight, bias))  # and the gradients of the gradients
+
+
+@pytest.mark.parametrize("norm", [F.batch_norm, F.instance_norm])
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+def test_running_values_have_no_derivative(norm, name):
+    given = {"running_mean": tinynet.zeros(3), "running_var": tinynet.ones(3)}
+    given[name].requires_grad_()
+    x = tinynet.ones(2, 3, 4, 4)
+    with pytest.raises(RuntimeError, match=rf"{norm.__name__}: {name} requires grad"):
+        norm(x, **given)
+    with tinynet.no_grad():
+        norm(x, **given)

@@ -54,6 +54,15 @@ def copy_pixels(out: Any, x: Any) -> None:
     out[...] = x
 
 
+SHORT = 1 << 14  # elements up to which weights are copied by one call
+
+
+def copy_taps(out: Any, w: Any) -> None:
+    """out = w, both (..., KH, KW): a large one tap by tap, as rows of KW are short for numpy."""
+    for tap in np.ndindex(w.shape[-2:]) if w.size > SHORT else [()]:
+        out[(..., *tap)] = w[(..., *tap)]
+
+
 _FLAT = 1 << 16  # elements from which it pays to see an array as one long row
 
 

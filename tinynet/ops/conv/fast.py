@@ -29,7 +29,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ...arrays import (
     balanced_parts, blas_architectures, empty, get_num_threads, parallel, pieces, scratch)
-from ..layout import batch_innermost, copy_pixels, empty_images
+from ..layout import SHORT, batch_innermost, copy_pixels, copy_taps, empty_images
 from .geometry import Geometry
 
 # ------------------------------------------------------------------------------ one axis at a time
@@ -135,8 +135,8 @@ def _undilate(line: Line) -> list[Line]:
 # These were measured with AVX2 and AVX-512 (docs/performance.md). Results depend on them only in
 # rounding.
 
-# Elements of L that are made at a time: a few megabytes, which stay in the last-level cache.
-TILE = 1 << 20
+# Elements of L that are made at a time: two megabytes, which stay in the last-level cache.
+TILE = 1 << 19
 # Multiplications that are worth a thread; a thread that gets so many has two parts to take.
 SHARE, LARGE = 1 << 23, 1 << 27
 # Columns in a row of windows, from which a product of its own is efficient. Rows with fewer are put
@@ -152,8 +152,6 @@ BAND = 1 << 17
 # Elements of a weight gradient that are worth a block of their own, and rows from which its product
 # is written as rows of dw, though BLAS is faster if the first factor has more rows.
 BLOCK, MANY = 1 << 17, 256
-# Elements up to which weights are copied by one call, in the order that small products like best.
-SHORT = 1 << 14
 # Where one way to the gradient of the input gets slower than another; see `input_grad`.
 GATHER_AT_MOST, FEW_CHANNELS = 1.5, 8
 
@@ -263,9 +261,8 @@ def _multiply(matrix, windows, out) -> None:
     """out (R, groups, M, P) = matrix (groups, M, K) @ windows (R, groups, K, P)."""
     R, groups, K, P = windows.shape
     M = matrix.shape[1]
-    blocks = BLOCKS if BLOCKED & blas_architectures() else ()
-    block = next((n for n in blocks if P % n == 0 and 100 < M * K <= SMALL // n), P)
-    if block < P:
+    block = next((n for n in BLOCKS if P % n == 0 and 100 < M * K <= SMALL // n), P)
+    if block < P and BLOCKED & blas_architectures():
         windows, out = [a.reshape(R, groups, -1, P // block, block).transpose(0, 3, 1, 2, 4)
                         for a in (windows, out)]
     np.matmul(matrix, windows, out=out)
@@ -289,12 +286,6 @@ def _tasks(x, y, groups: int, kernel: Any, h: Line, w: Line, threads: int,
         yield some, windows, _channels(y, groups, some)[rows, :, cols, n]
 
 
-def _copy_taps(out, w) -> None:
-    """out = w, both (..., KH, KW): a large one tap by tap, as rows of KW are short for numpy."""
-    for tap in np.ndindex(w.shape[-2:]) if w.size > SHORT else [()]:
-        out[(..., *tap)] = w[(..., *tap)]
-
-
 def _matrix(w, b):
     """w (groups, M, C, KH, KW) as a matrix (groups, M, K), with b as one more tap."""
     groups, M, C, KH, KW = w.shape
@@ -306,7 +297,7 @@ def _matrix(w, b):
         return matrix.reshape(groups, -1, M).swapaxes(1, 2)
     matrix = np.zeros((groups, M, KH, C * KW + (b is not None)), w.dtype)
     parts = matrix[..., : C * KW].reshape(groups, M, KH, C, KW)
-    _copy_taps(parts.transpose(0, 1, 3, 2, 4), w)
+    copy_taps(parts.transpose(0, 1, 3, 2, 4), w)
     if b is not None:  # it reads the ones of the first part
         matrix[:, :, 0, -1] = b.reshape(groups, M)
     return matrix.reshape(groups, M, -1)
@@ -322,8 +313,8 @@ def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
     for h, v in itertools.product(lines_h, lines_w):
         taps = w[..., h.taps, v.taps]
         matrix = _matrix(taps, b)
-        ones = b is not None
-        for some, *tile in _tasks(x, y, groups, taps.shape[3:], h, v, get_num_threads(), ones):
+        sizes = groups, taps.shape[3:]
+        for some, *tile in _tasks(x, y, *sizes, h, v, get_num_threads(), b is not None):
             work.append((matrix[some], *tile))
 
     def task(i: int) -> None:
@@ -397,9 +388,8 @@ def _scatter(g, w, dx, geo: Geometry) -> None:
 
     def task(i: int) -> None:
         group, c, n = work[i]
-        source = g[:, group * M : (group + 1) * M, :, n]
+        source = np.ascontiguousarray(g[:, group * M : (group + 1) * M, :, n]).reshape(OH, M, -1)
         target = dx[:, group * C + c.start : group * C + c.stop, :, n]
-        source = np.ascontiguousarray(source).reshape(OH, M, -1)
         matrix = w[group, :, c].transpose(2, 3, 1, 0).reshape(-1, M)  # (KH*KW*c, M)
         columns = scratch(np, "columns", (OH, len(matrix), source.shape[2]), g.dtype)
         np.matmul(matrix, source, out=columns)
@@ -429,61 +419,52 @@ def weight_grad(x: Any, g: Any, geo: Geometry) -> Any:
     grouped, threads = dw.reshape(groups, M, C, KH, KW), get_num_threads()
     tasks = _parts(g.size * KH * C * KW, 1, threads)
     large = groups == 1 and dw.size >= tasks * BLOCK
-    blocks: dict[Any, Any] = {}  # (block, its tiles) by the first group and the first channel
     lines = list(itertools.product(_forward_lines(geo, 0), _forward_lines(geo, 1)))
-    for c in pieces(C, tasks) if large else (slice(0, C),):
+    blocks: dict[Any, Any] = {}  # (block, its tiles) by the first group and the first channel
+    for c in pieces(C, tasks if large else 1):
         seen = x[:, c] if large else x
         for h, v in lines:
             for some, *tile in _tasks(seen, g, groups, geo.kernel, h, v, 1 if large else threads):
-                first = some.start, c.start
-                blocks.setdefault(first, (grouped[some, :, c], []))[1].append(tile)
+                blocks.setdefault((some.start, c.start), (grouped[some, :, c], []))[1].append(tile)
     if not blocks:
         dw[...] = 0  # there is no sample
     work = [(block, tiles[part]) for block, tiles in blocks.values()
             for part in pieces(len(tiles), -(-tasks // len(blocks)))]
-    sums: list[Any] = [None] * len(work)
+    later: list[Any] = [None] * len(work)
 
     def task(i: int) -> None:
-        block, tiles = work[i]
-        sums[i] = _sum_of_products(tiles, block)
-        if len(work) == len(blocks):
-            _copy_taps(block, sums[i])
+        block, total = work[i][0], _sum_of_products(*work[i])
+        if i and block is work[i - 1][0]:
+            later[i] = total
+        else:  # the first of its block
+            copy_taps(block, total)
 
     parallel(len(work), task)
-    if len(work) > len(blocks):
-        for i, (block, _) in enumerate(work):  # in this order, for the same bits
-            if i and block is work[i - 1][0]:
-                block += sums[i]
-            else:
-                _copy_taps(block, sums[i])
+    for (block, _), total in zip(work, later, strict=True):  # in this order, for the same bits
+        if total is not None:
+            block += total
     return dw
 
 
-def _sum_of_products(tiles: list[Any], block: Any) -> Any:
+def _sum_of_products(block: Any, tiles: list[Any]) -> Any:
     """What some tiles contribute to a block of dw (groups, M, C, KH, KW), in that shape."""
     groups, M, C, KH, KW = block.shape
-    K, begun = KH * C * KW, False
     # BLAS is faster if the first factor has more rows, but then a large dw takes long to turn round
     turned = M < MANY
-    total = empty(np, (groups, K, M) if turned else (groups, M, K), block.dtype)
+    shape = (groups, KH * C * KW, M) if turned else (groups, M, KH * C * KW)
+    total: Any = None
     for make_windows, part in tiles:
-        windows = make_windows()  # (R, groups, K, P)
+        windows = make_windows()  # (R, groups, KH*C*KW, P)
         R, OH = len(windows), len(part)
         part = part.reshape(R, OH // R, groups, M, -1).transpose(0, 2, 3, 1, 4)
-        part = part.reshape(R, groups, M, -1)
-        left, right = (windows, part) if turned else (part, windows)
-        right = right.swapaxes(2, 3)
-        band = max(1, BAND // total.size)
-        for r in range(0, R, band):
-            n = min(band, R - r)
-            direct = n == 1 and not begun
-            found = total[None] if direct else scratch(np, "rows", (n, *total.shape), total.dtype)
-            np.matmul(left[r : r + n], right[r : r + n], out=found)
-            if begun:
-                np.add(total, found[0] if n == 1 else found.sum(axis=0), out=total)
-            elif not direct:
-                found.sum(axis=0, out=total)
-            begun = True
+        factors = windows, part.reshape(R, groups, M, -1)
+        left, right = factors if turned else factors[::-1]
+        for rows in pieces(R, -(-R * block.size // BAND)):
+            size, first = (rows.stop - rows.start, *shape), total is None
+            out = empty(np, size, block.dtype) if first else scratch(np, "rows", size, block.dtype)
+            np.matmul(left[rows], right[rows].swapaxes(2, 3), out=out)
+            found = out[0] if len(out) == 1 else out.sum(axis=0)
+            total = found if first else np.add(total, found, out=total)
     if turned:
         return total.reshape(groups, KH, C, KW, M).transpose(0, 4, 2, 1, 3)
     return total.reshape(groups, M, KH, C, KW).transpose(0, 1, 3, 2, 4)
