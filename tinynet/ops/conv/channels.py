@@ -15,15 +15,15 @@ def lines(xp: Any, x: Any, scale: Any, shift: Any, offset: Any = None) -> Any:
     """
     y = empty(xp, x.shape, x.dtype)
 
-    def compute(c: slice) -> None:  # few channels at a time, because few stay in the cache
-        values = x[:, c]
+    def compute(rows: slice) -> None:  # few at a time, because few stay in the cache
+        values, out = x[rows], y[rows]
         if offset is not None:
-            values = xp.subtract(values, offset[c, None], out=y[:, c])
-        xp.multiply(values, scale[c, None], out=y[:, c])
+            values = xp.subtract(values, offset[:, None], out=out)
+        xp.multiply(values, scale[:, None], out=out)
         if shift is not None:
-            xp.add(y[:, c], shift[c, None], out=y[:, c])
+            xp.add(out, shift[:, None], out=out)
 
-    parallel_slices(xp, x.shape[1], x.size, compute, passes=3)
+    parallel_slices(xp, x.shape[0], x.size, compute, passes=3)
     return y
 
 
