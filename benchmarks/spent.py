@@ -92,6 +92,7 @@ def by_operation(step: Callable[[], Any], runs: int) -> dict[str, Spent]:
     The milliseconds of an operation do not contain those of operations that it calls.
     """
     from tinynet.autograd import Node, Primitive
+    from tinynet.ops.conv import norms
 
     found: dict[str, list[Spent]] = {}
     inner = [0.0]
@@ -124,13 +125,17 @@ def by_operation(step: Callable[[], Any], runs: int) -> dict[str, Spent]:
     def name_of_gradients(self: Any) -> str:
         return f"{self.primitive.name}, backward" if self.primitive.joint else ""
 
-    methods = Primitive.__call__, Node.gradients
+    def work_of_statistics(self: Any, arguments: Any, result: Any) -> tuple[float, float]:
+        return 0.0, arguments[0].nbytes
+
+    methods = Primitive.__call__, Node.gradients, norms.statistics
     steps = []
     try:
         Primitive.__call__ = timed(  # type: ignore[method-assign]
             methods[0], lambda self: self.name, work)
         Node.gradients = timed(  # type: ignore[method-assign]
             methods[1], name_of_gradients, work_of_gradient)
+        norms.statistics = timed(methods[2], lambda _: "normalize, statistics", work_of_statistics)
         for _ in range(runs):
             found.clear()
             inner[:] = [0.0]
@@ -141,7 +146,7 @@ def by_operation(step: Callable[[], Any], runs: int) -> dict[str, Spent]:
             steps.append({name: Spent(*map(sum, zip(*calls, strict=True)))
                 for name, calls in found.items()})
     finally:
-        Primitive.__call__, Node.gradients = methods  # type: ignore[method-assign]
+        Primitive.__call__, Node.gradients, norms.statistics = methods  # type: ignore[method-assign]
     return sorted(steps, key=lambda step: sum(s.ms for s in step.values()))[len(steps) // 4]
 
 
@@ -198,7 +203,7 @@ def by_kind(framework: str, threads: int, job: list[Any], runs: int) -> dict[str
 
 
 def in_processes(
-    frameworks: Sequence[str], threads: int, job: list[Any], runs: int, turns: int = 2
+    frameworks: Sequence[str], threads: int, job: list[Any], runs: int, turns: int = 1
 ) -> dict[str, dict[str, Any]]:
     """`by_kind` of each framework in processes of its own, in turns; the fastest of each counts."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in frameworks}

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from ...arrays import empty, parallel_slices
 from ...autograd.engine import Primitive
-from ..layout import batch_innermost, channel_sums
+from ..layout import batch_innermost, channel_sums, has_short_rows
 from ..shapes import expand, reshape
 
 
@@ -14,16 +16,22 @@ def lines(xp: Any, x: Any, scale: Any, shift: Any, offset: Any = None) -> Any:
     `shift` and `offset` may be None, which stands for 0.
     """
     y = empty(xp, x.shape, x.dtype)
+    images, results = x, y
+    scale, shift, offset = [v if v is None else v[:, None] for v in (scale, shift, offset)]
+    if xp is np and has_short_rows(x):  # make rows of all channels, with a number for each value
+        images, results = [a.reshape(len(a), -1) for a in (x, y)]
+        scale, shift, offset = [v if v is None else np.broadcast_to(v, x.shape[1:]).reshape(-1)
+                                for v in (scale, shift, offset)]
 
     def compute(rows: slice) -> None:  # few at a time, because few stay in the cache
-        values, out = x[rows], y[rows]
+        values, out = images[rows], results[rows]
         if offset is not None:
-            values = xp.subtract(values, offset[:, None], out=out)
-        xp.multiply(values, scale[:, None], out=out)
+            values = xp.subtract(values, offset, out=out)
+        xp.multiply(values, scale, out=out)
         if shift is not None:
-            xp.add(out, shift[:, None], out=out)
+            xp.add(out, shift, out=out)
 
-    parallel_slices(xp, x.shape[0], x.size, compute, passes=3)
+    parallel_slices(xp, len(x), x.size, compute, passes=3)
     return y
 
 
