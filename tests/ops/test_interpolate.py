@@ -56,6 +56,62 @@ def test_nearest_is_exact_beside_infinities():
     ]
 
 
+def by_taps(x, new, dim):
+    """Bilinear interpolation of an array along one dimension, tap by tap."""
+    old = x.shape[dim]
+    centres = np.maximum((np.arange(new) + 0.5) * old / new - 0.5, 0)
+    low = np.floor(centres).astype(int)
+    part = (centres - low).reshape(-1, *[1] * (3 - dim))
+    y = x.take(low, dim) * (1 - part)
+    return y + np.where(part > 0, x.take(np.minimum(low + 1, old - 1), dim), 0) * part
+
+
+@pytest.mark.parametrize("N", [1, 3, 8, 20])
+@pytest.mark.parametrize("sizes", [(40, 50, 100, 90), (70, 100, 33, 41), (5, 300, 200, 2)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_products_of_many_blocks(N, sizes, threads, monkeypatch):
+    """Few samples go another way than many; blocks of rows on both sides of each cut agree."""
+    monkeypatch.setattr("tinynet.arrays.threads._WORTH", 1000)
+    monkeypatch.setattr("tinynet.arrays.threads._workers.threads", threads)
+    H, W, *new = sizes
+    rng = np.random.default_rng(N)
+    x = tinynet.tensor(rng.standard_normal((N, 2, H, W)), requires_grad=True)
+    y = F.interpolate(x, tuple(new), mode="bilinear")
+    expected = by_taps(by_taps(x.detach().numpy(), new[0], 2), new[1], 3)
+    np.testing.assert_allclose(y.detach().numpy(), expected, atol=1e-12)
+    # the gradient is the adjoint: <g, y> = <dx, x>
+    g = tinynet.tensor(rng.standard_normal(y.shape))
+    (dx,) = tinynet.grad(y, x, g)
+    np.testing.assert_allclose((g * y).sum().item(), (dx * x).sum().item(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_infinities_stay_where_they_are(value, mode):
+    """Nothing that has no weight is reached by them, forward and back."""
+    clean = np.random.default_rng(0).standard_normal((1, 2, 40, 40)).astype(np.float32)
+    spoilt = clean.copy()
+    spoilt[0, 1, 20, 10] = value
+    near = np.zeros((1, 2, 80, 80), bool)
+    reach = 2 if mode == "bilinear" else 4
+    near[0, 1, 40 - reach : 42 + reach, 20 - reach : 22 + reach] = True
+    a, b = [F.interpolate(tinynet.tensor(x), (80, 80), mode=mode).numpy() for x in (clean, spoilt)]
+    np.testing.assert_allclose(b[~near], a[~near], rtol=1e-5, atol=1e-6)
+    assert not np.isfinite(b[near]).all()
+
+    def gradient(g):
+        x = tinynet.tensor(clean, requires_grad=True)
+        return tinynet.grad(F.interpolate(x, (20, 20), mode=mode), x, tinynet.tensor(g))[0].numpy()
+
+    g = np.ones((1, 2, 20, 20), np.float32)
+    a = gradient(g)
+    g[0, 1, 10, 5] = value
+    b, near = gradient(g), np.zeros(clean.shape, bool)
+    near[0, 1, 20 - reach : 22 + reach, 10 - reach : 12 + reach] = True
+    np.testing.assert_allclose(b[~near], a[~near], rtol=1e-5, atol=1e-6)
+    assert not np.isfinite(b[near]).all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
