@@ -49,6 +49,8 @@ OPTIMISERS = [
      [0.127013, 0.958045, 0.374887, 0.104329, -0.299726]),
     ("RAdam", {"betas": (0.5, 0.8), "eps": 0.001, "weight_decay": 0.1, "maximize": True},
      [1.014981, -2.074803, 0.504687, 0.29546, -0.709807]),
+    ("Rprop", {}, None),
+    ("Rprop", {"lr": 0.3, "etas": (0.4, 1.5), "step_sizes": (0.01, 0.5)}, None),
     ("LBFGS", {},
      [0.175941, 0.03386, 7e-06, -0.352713, -0.203637]),
     ("LBFGS", {"lr": 0.3, "max_iter": 4, "history_size": 3},
@@ -106,6 +108,8 @@ SCHEDULES = [
      [0.188889, 0.188889]),
     (lambda S, o: S.ChainedScheduler([S.StepLR(o, 4), S.ExponentialLR(o, 0.9)]), {},
      [8e-06, 3e-06]),
+    (lambda S, o: __import__(f"{S.__name__.partition('.')[0]}").optim.swa_utils.SWALR(o, 0.05), {},
+     None),
     (lambda S, o: S.ConstantLR(o, 0.5, 3), {},
      [0.5, 0.2]),
 ]

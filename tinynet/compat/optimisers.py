@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from ..arrays import empty
 from ..autograd import enable_grad, no_grad
-from ..ops.arguments import as_int
+from ..ops.arguments import as_int, as_number
 from ..ops.shapes import cat
 from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative
 from ..optim.descent import Descent, Params, average, average_square, over_root
@@ -132,6 +132,44 @@ class RAdam(_OfAverages):
             return
         r = math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
         p -= rate * r * math.sqrt(left) * over_root(xp, m, v, eps, scratch)
+
+
+def _pair(first: float, middle: float) -> Any:
+    def rule(owner: str, name: str, value: Any) -> Any:
+        low, high = [as_number(owner, f"each of {name}", v) for v in value]
+        if not first <= low <= min(middle, high) or not max(middle, low) <= high < math.inf:
+            raise ValueError(f"{owner}: {name} must be two numbers in order, got {value!r}")
+        return low, high
+
+    return rule
+
+
+class Rprop(Descent,
+            inert="capturable=False foreach differentiable=False"):
+    """Rprop: only signs of gradients count. Each element has a step size s, at first `lr`::
+
+        s ← s · etas[1] if g has the sign of the step before, s · etas[0] if the other one
+        p ← p − sign(g) · s, or p if the sign has changed
+
+    `step_sizes` are the bounds of s. Batches must be whole. The source is Riedmiller and Braun, "A
+    direct adaptive method for faster backpropagation learning" (1993).
+    """
+
+    def __init__(self, params: Params, lr: NotNegative = 1e-2,
+                 etas: Annotated[tuple[float, float], _pair(0, 1)] = (0.5, 1.2),
+                 step_sizes: Annotated[tuple[float, float], _pair(0, 0)] = (1e-6, 50), *,
+                 maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _update(self, xp, p, g, state, *, lr, etas, step_sizes) -> None:
+        self._count(state)
+        before, size = (self._buffer(xp, state, *own) for own in (
+            ("prev", p), ("step_size", p, lr)))
+        turn = before * g
+        size *= xp.where(turn > 0, etas[1], xp.where(turn < 0, etas[0], 1)).astype(p.dtype)
+        xp.clip(size, *step_sizes, out=size)
+        before[...] = xp.where(turn < 0, 0, g)
+        p -= xp.sign(before) * size
 
 
 def _none_or_count(owner: str, name: str, value: Any) -> Any:
