@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from ..arrays import empty
 from ..autograd import enable_grad, no_grad
-from ..ops.arguments import as_int, as_number
+from ..ops.arguments import as_int, as_list, as_number
 from ..ops.shapes import cat
-from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative
+from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative, by
 from ..optim.descent import Descent, Params, average, average_square, over_root
 from ..optim.optimizer import Optimizer
 from . import public
@@ -134,14 +134,13 @@ class RAdam(_OfAverages):
         p -= rate * r * math.sqrt(left) * over_root(xp, m, v, eps, scratch)
 
 
-def _pair(first: float, middle: float) -> Any:
-    def rule(owner: str, name: str, value: Any) -> Any:
-        low, high = [as_number(owner, f"each of {name}", v) for v in value]
-        if not first <= low <= min(middle, high) or not max(middle, low) <= high < math.inf:
-            raise ValueError(f"{owner}: {name} must be two numbers in order, got {value!r}")
-        return low, high
-
-    return rule
+def _as_pair(owner: str, name: str, value: Any, middle: float | None = None) -> Any:
+    pair = [as_number(owner, f"each of {name}", v, 0) for v in as_list(owner, name, value)]
+    fits = pair == sorted(pair) if middle is None else 0 < pair[0] < middle < pair[-1]
+    if len(pair) != 2 or not fits:
+        beside = "" if middle is None else f", one below and one above {middle}, neither 0"
+        raise ValueError(f"{owner}: {name} must be two numbers in order{beside}; got {value!r}")
+    return tuple(pair)
 
 
 class Rprop(Descent,
@@ -156,8 +155,8 @@ class Rprop(Descent,
     """
 
     def __init__(self, params: Params, lr: NotNegative = 1e-2,
-                 etas: Annotated[tuple[float, float], _pair(0, 1)] = (0.5, 1.2),
-                 step_sizes: Annotated[tuple[float, float], _pair(0, 0)] = (1e-6, 50), *,
+                 etas: Annotated[tuple[float, float], by(_as_pair, 1)] = (0.5, 1.2),
+                 step_sizes: Annotated[tuple[float, float], _as_pair] = (1e-6, 50), *,
                  maximize: Flag = False):
         super().__init__(params, self._options(locals()))
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import creation
 from ..nn import functional
 from ..ops import elementwise as each
-from ..ops.arguments import as_choice, as_dim, as_dtype, as_int
+from ..ops.arguments import as_choice, as_dim, as_dtype, as_int, of_tensor
 from ..ops.elementwise import rule, where
 from ..ops.indexing import along
 from ..ops.operands import named
@@ -340,6 +340,9 @@ for _name, _formula, _doc in (
      "The shape of what is made of tensors of these shapes."),
 ):
     globals()[_name] = named(_formula, _name, _doc)
+for _name in public(globals()):
+    if globals()[_name].__code__.co_varnames[:1] in (("input",), ("a",)) and _name != "bucketize":
+        globals()[_name] = of_tensor(globals()[_name])  # which takes out= and axis= too
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
