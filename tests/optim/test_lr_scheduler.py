@@ -475,7 +475,8 @@ def test_the_names_in_the_state(name, args, options):
 
 
 def test_the_state_of_older_files_and_of_pytorch(torch):
-    scheduler = lr_scheduler.MultiStepLR(make_optimizer(), [2, 4, 4])
+    optimizer = tinynet.optim.SGD([tinynet.ones(1)], 0.1)
+    scheduler = lr_scheduler.MultiStepLR(optimizer, [2, 4, 4])
     w = torch.ones(1, requires_grad=True)
     theirs = torch.optim.lr_scheduler.MultiStepLR(torch.optim.SGD([w], 0.1), [3, 5, 5])
     assert scheduler.state_dict().keys() == theirs.state_dict().keys()

@@ -176,7 +176,6 @@ _dims("at least", real(3), lambda T, a: (T.atleast_1d(a[0]), T.atleast_2d(a), T.
       lambda T, a: T.atleast_3d(a[0], a.reshape(1, 3)), lambda T, a: T.atleast_2d([a[0], a]),
       lambda T, a: (T.dstack([a, a]), T.column_stack((a, a.reshape(3, 1).expand(3, 2)))),
       lambda T, a: (T.combinations(a), T.combinations(a, 3), T.combinations(a, 2, True)))
-_dims("block_diag", real(2, 3), lambda T, a: T.block_diag(a, a[0], a[0, 0], a.t()))
 _dims("masked_scatter", real(2, 3), lambda T, a: a.masked_scatter(a > 0, a * 2), lambda T, a: (
       a * 1).masked_scatter_(T.tensor([True, False, True]), T.arange(6.0)), order=1)
 _dims("apply_", real(2, 3), lambda T, a: (a * 1).detach().apply_(lambda x: 2 * x), lambda T, a: (
@@ -188,7 +187,8 @@ _dims("scatter_reduce ties", ties(3, 4), *[lambda T, a, how=how: a.scatter_reduc
       1, T.tensor(AT), a[:2] * 1, how) for how in ("amax", "amin")], order=1)
 
 CASES += [Case(name, f, inputs, ORDERS.get(name, 2)) for name, f, inputs in [
-    ("cross", lambda T, a, b: (T.cross(a, b, dim=0), a.cross(b, dim=-1)), (real(3, 3), other(3, 3))),
+    ("cross", lambda T, a, b: (T.cross(a, b, dim=0), a.cross(b, dim=-1)),
+     (real(3, 3), other(3, 3))),
     ("cross 1", lambda T, a, b: T.cross(a, b, dim=1), (real(2, 3), other(1, 3))),
     ("kron", lambda T, a, b: (T.kron(a, b), b[0].kron(a), T.kron(a, b[0, 0])),
      (real(2, 3), other(2, 2))),

@@ -71,19 +71,13 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Take the present weights of `model` into the average."""
-        copied, averaged = ([(own.detach(), new.detach().to(own.device)) for own, new in zip(
-            getattr(self.module, kind)(), getattr(model, kind)(), strict=True)]
-            for kind in ("buffers", "parameters"))
-        if self.use_buffers:
-            copied, averaged = [], averaged + copied
-        if not self.n_averaged:
-            copied, averaged = copied + averaged, []
+        average = self.multi_avg_fn or _of_lists(self.avg_fn or get_swa_avg_fn())
         with no_grad():
-            for own, new in copied:
-                own.copy_(new)
-            average = self.multi_avg_fn or _of_lists(self.avg_fn or get_swa_avg_fn())
-            if averaged:
-                average(*map(list, zip(*averaged, strict=True)), self.n_averaged)
+            for kind, averaged in (("parameters", True), ("buffers", self.use_buffers)):
+                own, new = ([v.detach() for v in getattr(m, kind)()] for m in (self.module, model))
+                new = [v.to(o.device) for o, v in zip(own, new, strict=True)]
+                change = average if averaged and self.n_averaged else _of_lists(lambda o, v, _: v)
+                change(own, new, self.n_averaged)
         self.n_averaged += 1
 
 

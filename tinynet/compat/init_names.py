@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import init
-from ..ops.arguments import as_int, as_number, as_random, as_tensor
+from ..ops.arguments import as_int, as_tensor
 
 # Fan in and fan out of a weight; and one of the two, as "fan_in" or "fan_out" says.
 _calculate_fan_in_and_fan_out = functools.partial(init._fans, "_calculate_fan_in_and_fan_out")
@@ -28,17 +28,6 @@ def dirac_(tensor: Any, groups: int = 1) -> Any:
     return init._write("dirac_", tensor, values)
 
 
-def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Any:
-    """A matrix of normal numbers, with a part `sparsity` of each column 0. Martens 2010."""
-    if as_tensor("sparse_", "tensor", tensor).ndim != 2:
-        raise ValueError(f"sparse_: expected a matrix, got shape {tuple(tensor.shape)}")
-    random, (rows, columns) = as_random("sparse_", generator), tensor.shape
-    values = random.normal(0, as_number("sparse_", "std", std, 0), (rows, columns))
-    count = int(np.ceil(as_number("sparse_", "sparsity", sparsity, 0, 1) * rows))
-    order = random.random((rows, columns)).argsort(0)
-    return init._write("sparse_", tensor, np.where(order < count, 0, values))
-
-
 def older(room: Any, name: str) -> Any:
     """A function by its older name, without the underscore, which warns."""
     function = getattr(room, f"{name}_")
@@ -54,7 +43,5 @@ def older(room: Any, name: str) -> Any:
 _OLDER = """uniform normal constant eye orthogonal xavier_uniform xavier_normal kaiming_uniform
 kaiming_normal""".split()
 globals().update({name: older(init, name) for name in _OLDER})
-_OWN = ["dirac", "sparse"]
-globals().update({name: older(sys.modules[__name__], name) for name in _OWN})
-__all__ = [*_OLDER, *_OWN, "dirac_", "sparse_",
-    "_calculate_fan_in_and_fan_out", "_calculate_correct_fan"]
+dirac = older(sys.modules[__name__], "dirac")
+__all__ = [*_OLDER, "dirac", "dirac_", "_calculate_fan_in_and_fan_out", "_calculate_correct_fan"]

@@ -73,9 +73,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest element along `dim`, from 1 up, and its index."""
     ordered = f.sort(input.reshape(input.shape or (1,)), dim)
     k = as_int("kthvalue", "k", k, 1, ordered[0].shape[dim] + 1)
-    found = [v.narrow(dim, k - 1, 1) for v in ordered]
-    keep = keepdim and input.ndim
-    return min_max("kthvalue")(*[v.clone() if keep else v.squeeze(dim).clone() for v in found])
+    end = ordered[1].narrow(dim, 0, 1) * 0 + k - 1
+    return f._picked("kthvalue", ordered, dim, end, keepdim and input.ndim)
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
@@ -157,8 +156,7 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
     at = creation.arange(last, device=input.device).reshape(-1, *[1] * (values.ndim - 1))
     starts = _running("mode", np.maximum)(where(values != values.roll(1, 0), at, 0), 0)[0]
     end = movedim((at - starts).argmax(0, True), 0, dim)
-    found = [v.gather(dim, end) for v in ordered]
-    return min_max("mode")(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
+    return f._picked("mode", ordered, dim, end, keepdim and input.ndim)
 
 
 def cross(input: Any, other: Any, dim: int | None = None) -> Any:
@@ -187,21 +185,11 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     return movedim(square, (-2, -1), (dim1, dim2))
 
 
-def block_diag(*tensors: Any) -> Any:
-    """A matrix with the given ones (or vectors, as rows) along its diagonal, 0 elsewhere."""
-    blocks = [_at_least("atleast_2d")(v) for v in tensors]
-    ends = np.cumsum([0, *[v.shape[1] for v in blocks]]).tolist()
-    return cat([functional.pad(v, (start, ends[-1] - end))
-                for v, start, end in zip(blocks, ends, ends[1:], strict=False)])
-
-
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
     """Views of parts of nearly one size, so many as an int says, or between the given indices."""
     places = np.arange(input.shape[as_dim("tensor_split", dim, input.ndim)])
     if isinstance(indices_or_sections, int):
         as_int("tensor_split", "indices_or_sections", indices_or_sections, 1)
-    else:
-        indices_or_sections = np.asarray(indices_or_sections)
     return tuple(input.narrow(dim, int(part[0]) if part.size else 0, part.size)
                  for part in np.array_split(places, indices_or_sections))
 
