@@ -238,6 +238,12 @@ def test_pytorchs_averages(make, torch):
             np.testing.assert_allclose(ours[name], values, rtol=1e-5, atol=1e-6)
 
 
+def test_averages_are_where_pytorch_has_them():
+    from tinynet.optim.swa_utils import AveragedModel
+
+    assert tinynet.optim.swa_utils.AveragedModel is AveragedModel is averaged.AveragedModel
+
+
 def test_averages_are_means_of_the_weights():
     model = tinynet.nn.Linear(1, 1)
     average, seen = averaged.AveragedModel(model), []

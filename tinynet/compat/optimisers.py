@@ -12,6 +12,7 @@ from ..arrays import empty
 from ..autograd import enable_grad, no_grad
 from ..ops.arguments import as_int, as_list, as_number
 from ..ops.shapes import cat
+from ..optim import swa_utils as swa_utils
 from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative, by
 from ..optim.descent import Descent, Params, average, average_square, over_root
 from ..optim.optimizer import Optimizer
@@ -255,4 +256,4 @@ class LBFGS(Descent):
         return d, t
 
 
-__all__ = public(globals())
+__all__ = public(globals(), "swa_utils")
