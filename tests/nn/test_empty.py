@@ -100,7 +100,8 @@ OTHERS = {
     "one_hot", "embedding", "Embedding", "affine_grid", "upsample", "MaxUnpool2d", "Module",
     "Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict",
     "DataParallel", "NLLLoss2d", "Softmax2d", "MultiLabelMarginLoss", "gumbel_softmax",
-    "upsample_nearest", "upsample_bilinear", "pdist", "MultiMarginLoss",  # PyTorch takes no empty batch
+    "upsample_nearest", "upsample_bilinear", "pdist",
+    "MultiMarginLoss",  # PyTorch takes no empty batch
 }  # fmt: skip
 
 
