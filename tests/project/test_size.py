@@ -21,7 +21,7 @@ PROSE = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 LONGEST_LINE = 100
 LARGEST_FILE = 400
 CORE = 8_442  # tinynet/ without explain/, compat/ and vision/
-WHOLE = 12_552  # with compat/ and vision/
+WHOLE = 12_553  # with compat/ and vision/
 ENGINE = 250
 FIRST_EXAMPLE = 90
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import creation
 from ..autograd import hooks, is_grad_enabled
 from ..ops import elementwise as each
-from ..ops.arguments import as_dim, as_dtype, as_int, as_shape
+from ..ops.arguments import as_dim, as_dtype, as_function, as_int, as_shape
 from ..ops.shapes import cat
 from ..tensor import _converter, _in_place, Tensor
 from . import formulas, functions, METHODS, seldom
@@ -85,7 +85,8 @@ def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor) -> Te
 
 def apply_(input: Tensor, callable: Callable[[Any], Any]) -> Tensor:
     """Write ``callable(element)`` in the place of each element, slowly; returns self."""
-    values = [callable(v) for v in input.reshape(-1).tolist()]
+    function = as_function("apply_", "callable", callable)
+    values = [function(v) for v in input.reshape(-1).tolist()]
     return input.copy_(creation.tensor(values, dtype=input.dtype).reshape(input.shape))
 
 
