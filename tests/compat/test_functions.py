@@ -28,3 +28,27 @@ def test_recorded_answers(case):
 def test_other_values(case, torch):
     inputs = tuple(x * np.asarray(0.9, x.dtype) if x.dtype.kind == "f" else x for x in case.inputs)
     compare(run(tinynet, case, inputs), run(torch, case, inputs))
+
+
+REFUSALS = [
+    (lambda x: x.cross(x), RuntimeError, r"cross: expected size 3 along dim -1, got \(2, 4\)"),
+    (lambda x: x[:, :0].mode(), ValueError, r"mode: shape \(2, 0\) has no element along dim -1"),
+    (lambda x: tinynet.mode([1, 2]), TypeError, "mode: expected a tensor first"),
+    (lambda x: x.scatter_reduce(0, x.long(), x, "prod"), ValueError, "scatter_reduce: reduce must"),
+    (lambda x: x.int().scatter_reduce(0, x.long(), x, "sum"), TypeError,
+     r"scatter_reduce: expected floats, got int32; use .float\(\)"),
+    (lambda x: x.tensor_split(0), ValueError, "tensor_split: indices_or_sections must be an int"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "words"), REFUSALS)
+def test_refusals(call, error, words):
+    with pytest.raises(error, match=words):
+        call(tinynet.zeros(2, 4))
+
+
+def test_results_into_a_tensor_that_is_there():
+    out = tinynet.empty(2, 2)
+    assert tinynet.kron(tinynet.eye(2), tinynet.ones(1, 1), out=out) is out
+    assert out.tolist() == [[1, 0], [0, 1]]
+    assert tinynet.cummax(tinynet.tensor([1, 3, 2]), axis=0).values.tolist() == [1, 3, 3]

@@ -448,3 +448,36 @@ def test_the_older_name_of_clip_grad_norm():
     with pytest.warns(FutureWarning, match="clip_grad_norm_"):
         assert nn.utils.clip_grad_norm([w], 1.0) == 5
     assert w.grad.norm() < 1.0001
+
+
+def test_slopes_of_rrelu_are_drawn_in_training():
+    x = tinynet.full((2000,), -2.0)
+    layer = nn.RReLU(0.1, 0.3)
+    y = layer(x) / x
+    assert 0.1 <= y.min() < 0.11 and 0.29 < y.max() <= 0.3 and abs(y.mean() - 0.2) < 0.01
+    assert layer.eval()(x).unique().tolist() == pytest.approx([-0.4])
+    assert repr(layer) == "RReLU(lower=0.1, upper=0.3)"
+    with pytest.raises(ValueError, match="rrelu: expected 0 <= lower <= upper, got 1 and 0.5"):
+        F.rrelu(x, 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups"), [((4, 2, 3, 3), 1), ((4, 3, 2, 5), 2), ((2, 2, 3), 1)]
+)
+def test_dirac_weights_are_pytorchs(shape, groups, torch):
+    ours, theirs = (T.nn.init.dirac_(T.ones(shape), groups) for T in (tinynet, torch))
+    assert ours.tolist() == theirs.tolist()
+
+
+def test_a_convolution_with_a_dirac_weight_hands_its_input_on():
+    x = tinynet.randn(1, 3, 4, 4)
+    w = nn.init.dirac_(tinynet.empty(3, 3, 3, 3))
+    assert F.conv2d(x, w, padding=1).tolist() == x.tolist()
+    for given, groups in ((tinynet.ones(3, 2), 1), (tinynet.ones(3, 2, 1, 1), 2)):
+        with pytest.raises(ValueError, match="dirac_: expected a weight of 3 to 5 dims"):
+            nn.init.dirac_(given, groups)
+
+
+def test_dirac_by_its_older_name_warns():
+    with pytest.warns(FutureWarning, match="dirac: deprecated; use dirac_"):
+        nn.init.dirac(tinynet.ones(1, 1, 1, 1))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pytest
 
 import tinynet
+from tinynet.compat import averaged
 
 STEPS = 12
 
@@ -49,6 +51,12 @@ OPTIMISERS = [
      [0.127013, 0.958045, 0.374887, 0.104329, -0.299726]),
     ("RAdam", {"betas": (0.5, 0.8), "eps": 0.001, "weight_decay": 0.1, "maximize": True},
      [1.014981, -2.074803, 0.504687, 0.29546, -0.709807]),
+    ("Rprop", {},
+     [0.604195, -1.604195, 0.104195, 0.180207, -0.304195]),
+    ("Rprop", {"lr": 0.3, "etas": (0.4, 1.5), "step_sizes": (0.01, 0.5)},
+     [-0.13, 0.05, 0.092, 0.28272, -0.292]),
+    ("Rprop", {"lr": 0.1, "maximize": True},
+     [4.95805, -5.95805, 4.45805, -3.65805, -4.65805]),
     ("LBFGS", {},
      [0.175941, 0.03386, 7e-06, -0.352713, -0.203637]),
     ("LBFGS", {"lr": 0.3, "max_iter": 4, "history_size": 3},
@@ -172,7 +180,89 @@ def test_step_to_an_epoch_warns():
     assert isinstance(scheduler, tinynet.optim.lr_scheduler._LRScheduler)
 
 
+def averages(T):
+    return averaged if T is tinynet else T.optim.swa_utils
+
+
+# how the rates go to those of averaging, and PyTorch's after 17 epochs
+ANNEALED = [((0.05,), [0.05, 0.05]), (([0.05, 0.3], 40, "linear"), [0.30875, 0.2425]),
+            ((0.05, 0), [0.05, 0.05])]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "last"), ANNEALED)
+def test_recorded_rates_of_averaging(arguments, last):
+    seen = rates(tinynet, lambda S, o: averaged.SWALR(o, *arguments))
+    assert seen[1] == pytest.approx(last)
+
+
+@pytest.mark.parametrize(("arguments", "_"), ANNEALED)
+def test_pytorchs_rates_of_averaging(arguments, _, torch):
+    ours, theirs = (rates(T, lambda S, o, T=T: averages(T).SWALR(o, *arguments))
+                    for T in (tinynet, torch))
+    assert ours[0] == pytest.approx(theirs[0])
+
+
+def averaged_weights(T, make):
+    """The state of an average over four models, before and after its batch norm is updated."""
+    model = T.nn.Sequential(T.nn.Linear(3, 2), T.nn.BatchNorm1d(2))
+    with T.no_grad():
+        for p in model.parameters():
+            p.copy_(T.arange(float(p.numel())).reshape(p.shape) / 7)
+    average = averages(T).AveragedModel(model, **make(averages(T)))
+    batches = [T.arange(15.0).reshape(5, 3) * (k + 1) % 4 for k in range(4)]
+    for x in batches:
+        with T.no_grad():
+            for p in model.parameters():
+                p.mul_(1.3).add_(0.1)
+        model(x)
+        average.update_parameters(model)
+    average.eval()
+    seen = {name: v.tolist() for name, v in average.state_dict().items()}
+    averages(T).update_bn([(x, 0) for x in batches], average)
+    assert not average.training and average.module[1].momentum == 0.1
+    return seen, {name: v.tolist() for name, v in average.state_dict().items()}
+
+
+AVERAGES = [lambda A: {}, lambda A: {"use_buffers": True},
+            lambda A: {"avg_fn": A.get_ema_avg_fn(0.6)},
+            lambda A: {"multi_avg_fn": A.get_ema_multi_avg_fn(0.7)},
+            lambda A: {"multi_avg_fn": A.get_swa_multi_avg_fn()}]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", AVERAGES)
+def test_pytorchs_averages(make, torch):
+    for ours, theirs in zip(averaged_weights(tinynet, make), averaged_weights(torch, make),
+                            strict=True):  # fmt: skip
+        assert [*ours] == [*theirs]
+        for name, values in theirs.items():
+            np.testing.assert_allclose(ours[name], values, rtol=1e-5, atol=1e-6)
+
+
+def test_averages_are_where_pytorch_has_them():
+    from tinynet.optim.swa_utils import AveragedModel
+
+    assert tinynet.optim.swa_utils.AveragedModel is AveragedModel is averaged.AveragedModel
+
+
+def test_averages_are_means_of_the_weights():
+    model = tinynet.nn.Linear(1, 1)
+    average, seen = averaged.AveragedModel(model), []
+    for value in (1.0, 4.0, 7.0):
+        tinynet.nn.init.constant_(model.weight, value)
+        average.update_parameters(model)
+        seen.append(average.module.weight.item())
+    assert seen == [1.0, 2.5, 4.0] and average.n_averaged.item() == 3
+    assert average(tinynet.ones(1, 1)).item() == pytest.approx(4.0 + average.module.bias.item())
+
+
 REFUSALS = [
+    (lambda o: tinynet.optim.Rprop([tinynet.ones(1)], etas=(0.5, 0.9)), ValueError,
+     "Rprop: etas must be two numbers in order, one below and one above 1"),
+    (lambda o: tinynet.optim.Rprop([tinynet.ones(1)], step_sizes=(1, 2, 3)), ValueError,
+     "Rprop: step_sizes must be two numbers in order; got"),
+    (lambda o: averaged.AveragedModel(tinynet.nn.ReLU(), avg_fn=max, multi_avg_fn=max), ValueError,
+     "AveragedModel: give avg_fn or multi_avg_fn, not both"),
+    (lambda o: averaged.SWALR(o, 0.1, anneal_strategy="step"), ValueError, "SWALR: anneal_str"),
     (lambda o: tinynet.optim.SGD([tinynet.ones(1)], learning_rate=1), TypeError, "SGD: .*mean lr"),
     (lambda o: tinynet.optim.Adadelta([tinynet.ones(1)], rho=2), ValueError, "Adadelta: rho must"),
     (lambda o: tinynet.optim.LBFGS([tinynet.ones(1)], line_search_fn="strong_wolfe"), ValueError,
@@ -199,3 +289,10 @@ def test_a_group_may_have_what_an_optimiser_around_another_keeps_there():
     w.grad = tinynet.ones(2)
     base.step()
     assert base.param_groups[0]["rho"] == 0.05 and w.tolist() == [0.5, 0.5]
+
+
+def test_momenta_to_cycle_are_in_the_groups():
+    optimizer = tinynet.optim.SGD([tinynet.ones(1)], lr=0.5, momentum=0.9)
+    tinynet.optim.lr_scheduler.CyclicLR(optimizer, 0.1, 0.5, base_momentum=0.7, max_momentum=0.95)
+    (group,) = optimizer.param_groups
+    assert (group["base_momentum"], group["max_momentum"], group["momentum"]) == (0.7, 0.95, 0.95)

@@ -37,7 +37,7 @@ def function(name: str, *arguments: Any, of: Any = IMAGES, **options: Any) -> Ca
 
 PLAIN = """ReLU LeakyReLU ELU GELU SiLU Sigmoid Tanh Softplus ReLU6 Hardtanh Identity Flatten
 CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink Hardshrink Softshrink
-GLU AlphaDropout""".split()
+GLU AlphaDropout RReLU""".split()
 BATCHES: dict[str, Call] = {
     **{name: layer(name) for name in PLAIN},
     **{name: layer(name, dim=1, of=ROWS) for name in ("Softmax", "LogSoftmax", "Softmin")},
@@ -75,6 +75,11 @@ BATCHES: dict[str, Call] = {
     "linear": lambda T: (lambda x: T.nn.functional.linear(
         x, T.ones(3, 4, dtype=T.float64)), [ROWS]),
     "normalize": function("normalize", of=ROWS),
+    "rms_norm": function("rms_norm", (4,), of=ROWS),
+    "bilinear": lambda T: (lambda *x: T.nn.functional.bilinear(
+        *x, T.ones(3, 4, 4, dtype=T.float64)), [ROWS, ROWS]),
+    "max_pool2d_with_indices": lambda T: (lambda x: T.nn.functional.max_pool2d_with_indices(
+        x, 2)[0], [IMAGES]),
     "max_unpool2d": lambda T: (lambda x: T.nn.functional.max_unpool2d(
         *T.nn.functional.max_pool2d(x, 2, return_indices=True), 2), [IMAGES]),
     "grid_sample": lambda T: (lambda x, g: T.nn.functional.grid_sample(x, g, align_corners=False),
@@ -95,6 +100,7 @@ OTHERS = {
     "one_hot", "embedding", "Embedding", "affine_grid", "upsample", "MaxUnpool2d", "Module",
     "Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict",
     "DataParallel", "NLLLoss2d", "Softmax2d", "MultiLabelMarginLoss", "gumbel_softmax",
+    "upsample_nearest", "upsample_bilinear", "pdist",
     "MultiMarginLoss",  # PyTorch takes no empty batch
 }  # fmt: skip
 

@@ -470,7 +470,24 @@ SAVED = {
 def test_the_names_in_the_state(name, args, options):
     scheduler = make(name, args, options, make_optimizer(momentum=0.9))
     common = {"last_epoch", "base_lrs", "_step_count", "_last_lr"}
+    common |= {"_get_lr_called_within_step", "_is_initial"}  # which PyTorch saves
     assert scheduler.state_dict().keys() == common | set(SAVED[name].split())
+
+
+def test_the_state_of_older_files_and_of_pytorch(torch):
+    optimizer = tinynet.optim.SGD([tinynet.ones(1)], 0.1)
+    scheduler = lr_scheduler.MultiStepLR(optimizer, [2, 4, 4])
+    w = torch.ones(1, requires_grad=True)
+    theirs = torch.optim.lr_scheduler.MultiStepLR(torch.optim.SGD([w], 0.1), [3, 5, 5])
+    assert scheduler.state_dict().keys() == theirs.state_dict().keys()
+    older = {n: v for n, v in scheduler.state_dict().items() if n[:4] not in ("_get", "_is_")}
+    for saved in (theirs.state_dict(), {**older, "milestones": [3, 5, 5]}):
+        scheduler.load_state_dict(saved)
+        assert scheduler.milestones == {3: 1, 5: 2}
+        scheduler.load_state_dict(through_json(scheduler.state_dict()))
+        assert scheduler.milestones == theirs.milestones
+    with pytest.raises(ValueError, match="gamma missing"):
+        scheduler.load_state_dict({n: v for n, v in older.items() if n != "gamma"})
 
 
 def test_the_names_in_the_state_of_the_others():

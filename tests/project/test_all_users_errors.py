@@ -181,6 +181,7 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     "tinynet.gradcheck(inputs)": lambda e: tinynet.gradcheck(lambda x: x, FailingList(e)),
     "tinynet.Tensor.backward(inputs)": lambda e: parameter().sum().backward(inputs=FailingList(e)),
     "tinynet.Tensor.register_post_accumulate_grad_hook(hook)": lambda e: with_leaf_hook(failing(e)),
+    "tinynet.Tensor.apply_(callable)": lambda e: tinynet.ones(1).apply_(failing(e)),
     "tinynet.Tensor.register_hook(hook)": lambda e: with_leaf_hook(failing(e), "register_hook"),
     "tinynet.no_grad(function)": lambda e: tinynet.no_grad()(failing(e))(),
     "tinynet.enable_grad(function)": lambda e: tinynet.enable_grad()(failing(e))(),

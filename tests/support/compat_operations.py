@@ -158,7 +158,43 @@ _dims("made", real(1), lambda T, a: (T.tril_indices(3, 4, 1), T.triu_indices(3, 
       a.is_cpu, a.itemsize, a.nbytes, a.get_device(), a.data_ptr() == a[:].data_ptr()]),
       T.ones(1, dtype=T.promote_types(T.int64, T.float32))), order=1)
 
+_dims("running", real(3, 4), lambda T, a: (*T.cummax(a, 0), *a.cummin(-1)), lambda T, a: tuple(
+      a[0, 0].cummax(0)), lambda T, a: (*T.aminmax(a), *a.aminmax(dim=1, keepdim=True)))
+_dims("running ties", ties(12), lambda T, a: (*T.cummax(a, 0), *T.cummin(a, 0)), order=1)
+_dims("running nan", HOLE, lambda T, a: tuple(a.cummax(1)), lambda T, a: tuple(a.cummin(0)),
+      order=0)
+_dims("running ints", whole(7), lambda T, a: (*T.cummax(a, 0), *(a > 0).cummin(0)), order=0)
+_dims("mode", ties(3, 8), lambda T, a: a.mode()[0], lambda T, a: T.mode(a, 0, True)[0],
+      lambda T, a: T.mode(a[0, 0])[0], order=1)
+_dims("mode index", np.array([[1, 2, 2, 3], [3, 3, 1, 1]]), lambda T, a: tuple(a.mode(1)), order=0)
+_dims("diag_embed", real(2, 3), lambda T, a: a.diag_embed(), lambda T, a: T.diag_embed(a, 1, 0, 2),
+      lambda T, a: T.diag_embed(a, offset=-2), lambda T, a: T.diag_embed(a[0]))
+_dims("tensor_split", real(5, 4), lambda T, a: a.tensor_split(3), lambda T, a: T.tensor_split(
+      a, 2, 1), lambda T, a: a.tensor_split((1, 3)), lambda T, a: a.tensor_split([2, 9], dim=-1),
+      lambda T, a: a.tensor_split((3, 1)))
+_dims("at least", real(3), lambda T, a: (T.atleast_1d(a[0]), T.atleast_2d(a), T.atleast_3d(a)),
+      lambda T, a: T.atleast_3d(a[0], a.reshape(1, 3)), lambda T, a: T.atleast_2d([a[0], a]),
+      lambda T, a: (T.dstack([a, a]), T.column_stack((a, a.reshape(3, 1).expand(3, 2)))),
+      lambda T, a: (T.combinations(a), T.combinations(a, 3), T.combinations(a, 2, True)))
+_dims("masked_scatter", real(2, 3), lambda T, a: a.masked_scatter(a > 0, a * 2), lambda T, a: (
+      a * 1).masked_scatter_(T.tensor([True, False, True]), T.arange(6.0)), order=1)
+_dims("apply_", real(2, 3), lambda T, a: (a * 1).detach().apply_(lambda x: 2 * x), lambda T, a: (
+      T.tensor([a.is_sparse, a.is_pinned()])), order=0)
+_dims("scatter_reduce", real(3, 4), *[lambda T, a, how=how, own=own: a.scatter_reduce(
+      0, T.tensor(AT), a[:2] * 2, how, include_self=own)
+      for how in ("sum", "mean", "amax", "amin") for own in (True, False)], order=1)
+_dims("scatter_reduce ties", ties(3, 4), *[lambda T, a, how=how: a.scatter_reduce(
+      1, T.tensor(AT), a[:2] * 1, how) for how in ("amax", "amin")], order=1)
+
 CASES += [Case(name, f, inputs, ORDERS.get(name, 2)) for name, f, inputs in [
+    ("cross", lambda T, a, b: (T.cross(a, b, dim=0), a.cross(b, dim=-1)),
+     (real(3, 3), other(3, 3))),
+    ("cross 1", lambda T, a, b: T.cross(a, b, dim=1), (real(2, 3), other(1, 3))),
+    ("kron", lambda T, a, b: (T.kron(a, b), b[0].kron(a), T.kron(a, b[0, 0])),
+     (real(2, 3), other(2, 2))),
+    ("addr", lambda T, a, b, c: T.addr(a, b, c, beta=0.5, alpha=2), (real(3), real(2), other(3))),
+    ("addbmm", lambda T, a, b, c: a.addbmm(b, c, alpha=2), (real(4), real(2, 2, 3),
+     other(2, 3, 4))),
     ("fmod", lambda T, a, b: (T.fmod(a, b), a.fmod(2), (a * 1).fmod_(0.7)),
      (real(3, 4), positive(4) + 0.3)),
     ("atan2", lambda T, a, b: (T.atan2(a, b), (a * 1).atan2_(b)), (real(3, 4), other(4))),

@@ -110,6 +110,17 @@ CASES = [
         for mode in ("bilinear", "nearest") for padding in ("zeros", "border")
         for corners in (True, False)
         for tag, image, grid in (("", _image, _grid), ("edges", _image[:1], _edges))],
+    Case("rrelu", call("rrelu", lower=0.1, upper=0.5), (1.6 * real(3, 4, dtype=f64),)),
+    Case("rms_norm", call("rms_norm", normalized_shape=(4,)), (_x,)),
+    Case("rms_norm 2", lambda T, x, w: T.nn.functional.rms_norm(x, [4, 6], w, 0.1),
+        (_image[0], _image[0, 0])),
+    Case("bilinear", call("bilinear"), (_x, _y[:, :2], real(5, 4, 2, dtype=f64))),
+    Case("bilinear bias", call("bilinear"), (_x[0], _y[0], real(2, 4, 4, dtype=f64), _x[0, :2])),
+    *[Case(f"pdist {p}", call("pdist", p=p), (_x,), 1) for p in (2.0, 1.0, 3.0)],
+    Case("upsample_bilinear", call("upsample_bilinear", scale_factor=2), (_image,)),
+    Case("upsample_nearest", call("upsample_nearest", size=(5, 9)), (_image,)),
+    Case("max_pool2d_with_indices", lambda T, x: T.nn.functional.max_pool2d_with_indices(
+        x, 2, 1, 1)[0], (_image,)),
     Case("embedding", lambda T, w: T.nn.functional.embedding(T.tensor([[0, 2], [2, 1]]), w),
         (_x,)),
     Case("embedding padding", lambda T, w: T.nn.functional.embedding(

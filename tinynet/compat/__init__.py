@@ -25,6 +25,7 @@ ROOMS = {
     "tinynet.utils.tensorboard": "tensorboard",
     "tinynet.optim": "optimisers",
     "tinynet.optim.lr_scheduler": "schedulers",
+    "tinynet.optim.swa_utils": "averaged",
     "tinynet.nn": "layers",
     "tinynet.nn.functional": "formulas images",
     "tinynet.nn.init": "init_names",

@@ -103,6 +103,49 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return where(input > 0, input, input * slopes)
 
 
+def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3,
+          training: bool = False) -> Tensor:
+    """`leaky_relu` with slopes drawn between `lower` and `upper`; unless `training`, their mean.
+
+    Xu et al. 2015, arXiv 1505.00853.
+    """
+    if not 0 <= lower <= upper:
+        raise ValueError(f"rrelu: expected 0 <= lower <= upper, got {lower} and {upper}")
+    draws = creation.rand(input.shape, dtype=input.dtype, device=input.device) if training else 0.5
+    return where(input > 0, input, input * (lower + (upper - lower) * draws))
+
+
+def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
+             eps: float | None = None) -> Tensor:
+    """`input` over the root of its mean square in the last dims, of `normalized_shape`.
+
+    Then times `weight`. `eps`, by default the dtype's, is added under the root. Zhang & Sennrich
+    2019, arXiv 1910.07467.
+    """
+    shape = tuple(normalized_shape)
+    rule = f"input must end in normalized_shape {shape}, as weight"
+    fits = bool(shape) and input.shape[-len(shape):] == shape
+    fits = fits and (weight is None or weight.shape == shape)
+    require(fits, "rms_norm", rule, input)
+    eps = float(np.finfo(input.array.dtype).eps) if eps is None else eps
+    scaled = input * (input.square().mean([*range(-len(shape), 0)], True) + eps).rsqrt()
+    return scaled if weight is None else scaled * weight
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input1 @ weight[o] @ input2`` for each output o: (..., I), (..., J), (O, I, J) -> (..., O).
+    """
+    y = functions.einsum("...i,oij,...j->...o", input1, weight, input2)
+    return y if bias is None else y + bias
+
+
+def pdist(input: Tensor, p: Power = 2.0) -> Tensor:
+    """The p-norms of the differences of all pairs of rows of (N, D), in order: (N (N - 1) / 2,)."""
+    require(input.ndim == 2, "pdist", "input must be (N, D)", input)
+    i, j = np.triu_indices(input.shape[0], 1)
+    return (input[Tensor._wrap(i)] - input[Tensor._wrap(j)]).norm(p, -1)
+
+
 def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """The rows of `weight` (count, D) that the integers `input` (...) name: (..., D).
 
@@ -280,10 +323,11 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
 # -------------------------------------------------------------------------------- what they are
 
 __all__ = declare(
-    globals(), inplace="celu selu mish hardsigmoid hardswish threshold",
-    apart="prelu embedding cosine_embedding_loss multi_margin_loss gaussian_nll_loss")
+    globals(), inplace="celu selu mish hardsigmoid hardswish threshold rrelu",
+    apart="prelu rms_norm bilinear embedding cosine_embedding_loss multi_margin_loss "
+    "gaussian_nll_loss")
 
-for _name in "relu leaky_relu elu hardtanh celu selu".split():  # relu_ and so on
+for _name in "relu leaky_relu elu hardtanh celu selu rrelu".split():  # relu_ and so on
     _function = {**vars(F), **globals()}[_name]
     _in_place = functools.partial(_function, inplace=True)
     globals()[f"{_name}_"] = named(_in_place, f"{_name}_", _function.__doc__)

@@ -112,6 +112,12 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return min_max("topk")(*[v.narrow(dim, 0, k).clone() if v.ndim else v for v in ordered])
 
 
+def _picked(name: str, ordered: Any, dim: int, at: Any, keepdim: Any) -> Any:
+    """The values and indices that `sort` gave, where `at` points to along `dim`."""
+    found = [v.gather(dim, at) for v in ordered]
+    return min_max(name)(*[v if keepdim else v.squeeze(dim) for v in found])
+
+
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median, nan if there is one; with `dim`, values and indices.
 
@@ -127,8 +133,7 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     if (last := values.shape[dim] - 1) < 0:
         raise ValueError(f"median: shape {tuple(input.shape)} has no element along dim {dim}")
     at = each.where(values.narrow(dim, last, 1).isnan(), last, last // 2)
-    found = [v.gather(dim, at) for v in (values, indices)]
-    return min_max("median")(*[v if keepdim and input.ndim else v.squeeze(dim) for v in found])
+    return _picked("median", (values, indices), dim, at, keepdim and input.ndim)
 
 
 # ------------------------------------------------------------------------------------ rearranged

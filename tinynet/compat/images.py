@@ -1,5 +1,6 @@
 """Functions of images that are made of others: pixels rearranged, pooled, sampled."""
 
+import functools
 import math
 import warnings
 from typing import Annotated, Any
@@ -8,11 +9,12 @@ import numpy as np
 
 from .. import creation
 from ..autograd import clone
-from ..nn.functional import avg_pool2d, interpolate, pad
+from ..nn.functional import avg_pool2d, interpolate, max_pool2d, pad
 from ..nn.functional.pooling import averages
 from ..ops import indexing
 from ..ops.arguments import as_bool, as_choice, as_ints, as_tensor_of, pair
 from ..ops.elementwise import hardtanh, where
+from ..ops.operands import named
 from ..ops.shapes import as_batch, unbatched
 from ..tensor import Tensor
 from .declared import AnyTensor, declare, require
@@ -183,11 +185,32 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     return parts[0] + parts[1] + parts[2] + parts[3]
 
 
-__all__ = [*declare(globals(), apart="max_unpool2d affine_grid grid_sample"), "upsample"]
+__all__ = [*declare(globals(), apart="max_unpool2d affine_grid grid_sample"),
+    "upsample", "upsample_nearest", "upsample_bilinear", "max_pool2d_with_indices"]
+
+
+def _warn(name: str) -> None:
+    warnings.warn(f"{name}: deprecated; use interpolate", stacklevel=3)
 
 
 def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
              align_corners: bool | None = None) -> Tensor:
     """`interpolate` by its older name, with a warning."""
-    warnings.warn("upsample: deprecated; use interpolate", stacklevel=2)
+    _warn("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` with mode "nearest", with a warning."""
+    _warn("upsample_nearest")
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` with mode "bilinear" and ``align_corners=True``, with a warning."""
+    _warn("upsample_bilinear")
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+max_pool2d_with_indices = named(functools.partial(max_pool2d, return_indices=True),
+    "max_pool2d_with_indices", "`max_pool2d` with ``return_indices=True``.")

@@ -22,7 +22,7 @@ from . import formulas, images, public
 _LAYERS = {
     FunctionModule: """CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink
         Hardshrink Softshrink Threshold PixelShuffle PixelUnshuffle ChannelShuffle
-        LocalResponseNorm Unfold Fold GLU Softmin AlphaDropout""",
+        LocalResponseNorm Unfold Fold GLU Softmin AlphaDropout RReLU""",
     _Loss: """MarginRankingLoss HingeEmbeddingLoss CosineEmbeddingLoss SoftMarginLoss
         PoissonNLLLoss TripletMarginLoss MultiMarginLoss MultiLabelMarginLoss
         MultiLabelSoftMarginLoss GaussianNLLLoss""",

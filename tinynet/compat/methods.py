@@ -10,7 +10,7 @@ import numpy as np
 from .. import creation
 from ..autograd import hooks, is_grad_enabled
 from ..ops import elementwise as each
-from ..ops.arguments import as_dim, as_dtype, as_int, as_shape
+from ..ops.arguments import as_dim, as_dtype, as_function, as_int, as_shape
 from ..ops.shapes import cat
 from ..tensor import _converter, _in_place, Tensor
 from . import formulas, functions, METHODS, seldom
@@ -83,9 +83,19 @@ def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor) -> Te
     return input
 
 
+def apply_(input: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+    """Write ``callable(element)`` in the place of each element, slowly; returns self."""
+    function = as_function("apply_", "callable", callable)
+    values = [function(v) for v in input.reshape(-1).tolist()]
+    return input.copy_(creation.tensor(values, dtype=input.dtype).reshape(input.shape))
+
+
+is_sparse = property(lambda self: False, doc="False: no tensor is sparse.")
 is_cpu = property(lambda self: not self.is_cuda, doc="Whether the elements live on the CPU.")
 itemsize = property(element_size, doc=element_size.__doc__)
 nbytes = property(lambda self: self.array.nbytes, doc="How many bytes all elements take.")
+is_pinned = functions.named(lambda input: False, "is_pinned", "False: no memory is pinned.")
+pin_memory = functions.named(lambda input: input, "pin_memory", "The tensor: no memory is pinned.")
 bernoulli, prelu = creation.bernoulli, formulas.prelu
 
 

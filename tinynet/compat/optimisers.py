@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from ..arrays import empty
 from ..autograd import enable_grad, no_grad
-from ..ops.arguments import as_int
+from ..ops.arguments import as_int, as_list, as_number
 from ..ops.shapes import cat
-from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative
+from ..optim import swa_utils as swa_utils
+from ..optim.declared import Betas, Flag, Fraction, IntFrom0, NotNegative, by
 from ..optim.descent import Descent, Params, average, average_square, over_root
 from ..optim.optimizer import Optimizer
 from . import public
@@ -134,6 +135,43 @@ class RAdam(_OfAverages):
         p -= rate * r * math.sqrt(left) * over_root(xp, m, v, eps, scratch)
 
 
+def _as_pair(owner: str, name: str, value: Any, middle: float | None = None) -> Any:
+    pair = [as_number(owner, f"each of {name}", v, 0) for v in as_list(owner, name, value)]
+    fits = pair == sorted(pair) if middle is None else 0 < pair[0] < middle < pair[-1]
+    if len(pair) != 2 or not fits:
+        beside = "" if middle is None else f", one below and one above {middle}, neither 0"
+        raise ValueError(f"{owner}: {name} must be two numbers in order{beside}; got {value!r}")
+    return tuple(pair)
+
+
+class Rprop(Descent,
+            inert="capturable=False foreach differentiable=False"):
+    """Rprop: only signs of gradients count. Each element has a step size s, at first `lr`::
+
+        s ← s · etas[1] if g has the sign of the step before, s · etas[0] if the other one
+        p ← p − sign(g) · s, or p if the sign has changed
+
+    `step_sizes` are the bounds of s. Batches must be whole. The source is Riedmiller and Braun, "A
+    direct adaptive method for faster backpropagation learning" (1993).
+    """
+
+    def __init__(self, params: Params, lr: NotNegative = 1e-2,
+                 etas: Annotated[tuple[float, float], by(_as_pair, 1)] = (0.5, 1.2),
+                 step_sizes: Annotated[tuple[float, float], _as_pair] = (1e-6, 50), *,
+                 maximize: Flag = False):
+        super().__init__(params, self._options(locals()))
+
+    def _update(self, xp, p, g, state, *, lr, etas, step_sizes) -> None:
+        self._count(state)
+        before, size = (self._buffer(xp, state, *own) for own in (
+            ("prev", p), ("step_size", p, lr)))
+        turn = before * g
+        size *= xp.where(turn > 0, etas[1], xp.where(turn < 0, etas[0], 1)).astype(p.dtype)
+        xp.clip(size, *step_sizes, out=size)
+        before[...] = xp.where(turn < 0, 0, g)
+        p -= xp.sign(before) * size
+
+
 def _none_or_count(owner: str, name: str, value: Any) -> Any:
     return value if value is None else as_int(owner, name, value, 0)
 
@@ -218,4 +256,4 @@ class LBFGS(Descent):
         return d, t
 
 
-__all__ = public(globals())
+__all__ = public(globals(), "swa_utils")

@@ -122,6 +122,8 @@ class CyclicLR(Cycle):
         self.momenta = list(zip(*momenta, strict=True))
         for group, lr in zip(groups, lows, strict=True) if last_epoch == -1 else ():
             group["lr"] = group["initial_lr"] = lr
+        for group, pair in zip(groups, self.momenta, strict=True) if cycle_momentum else ():
+            group["base_momentum"], group["max_momentum"] = pair
         super().__init__(optimizer, last_epoch)
         self.base_lrs = lows
 

@@ -1,17 +1,21 @@
 """Functions of ``torch`` that programs need now and then, each a formula of others."""
 
+import itertools
 import string
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
 from .. import creation
+from ..nn import functional
 from ..ops import elementwise as each
-from ..ops.arguments import as_choice, as_dim, as_dtype, as_int
+from ..ops.arguments import as_choice, as_dim, as_dtype, as_int, of_tensor
 from ..ops.elementwise import rule, where
+from ..ops.indexing import along
 from ..ops.operands import named
 from ..ops.reductions import min_max
-from ..ops.shapes import stack
+from ..ops.shapes import cat, stack
 from ..tensor import Size, Tensor
 from . import functions, public
 
@@ -69,9 +73,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """The k-th smallest element along `dim`, from 1 up, and its index."""
     ordered = f.sort(input.reshape(input.shape or (1,)), dim)
     k = as_int("kthvalue", "k", k, 1, ordered[0].shape[dim] + 1)
-    found = [v.narrow(dim, k - 1, 1) for v in ordered]
-    keep = keepdim and input.ndim
-    return min_max("kthvalue")(*[v.clone() if keep else v.squeeze(dim).clone() for v in found])
+    end = ordered[1].narrow(dim, 0, 1) * 0 + k - 1
+    return f._picked("kthvalue", ordered, dim, end, keepdim and input.ndim)
 
 
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
@@ -131,6 +134,112 @@ def searchsorted(sorted_sequence: Any, input: Any, *, right: bool = False) -> An
     return creation.tensor(np.searchsorted(sequence.numpy(force=True), values, side))
 
 
+def _running(name: str, best: Any) -> Any:
+    def running(input: Any, dim: int) -> Any:
+        flat = input.reshape(input.shape or (1,))
+        dim, values = as_dim(name, dim, flat.ndim), flat.numpy(force=True)
+        found = best.accumulate(values, dim) == values
+        at = np.arange(values.shape[dim]).reshape(-1, *[1] * (flat.ndim - 1 - dim))
+        latest = np.maximum.accumulate(np.where(found | (values != values), at, 0), dim)
+        index = Tensor._wrap(latest).to(input.device)
+        return min_max(name)(*[v.reshape(input.shape) for v in (flat.gather(dim, index), index)])
+
+    return running
+
+
+def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
+    """The most frequent value along `dim`, the smallest of several, and the last index of it."""
+    ordered = f.sort(input.reshape(input.shape or (1,)), dim)
+    values, last = movedim(ordered[0].detach(), dim, 0), ordered[0].shape[dim]
+    if not last:
+        raise ValueError(f"mode: shape {tuple(input.shape)} has no element along dim {dim}")
+    at = creation.arange(last, device=input.device).reshape(-1, *[1] * (values.ndim - 1))
+    starts = _running("mode", np.maximum)(where(values != values.roll(1, 0), at, 0), 0)[0]
+    end = movedim((at - starts).argmax(0, True), 0, dim)
+    return f._picked("mode", ordered, dim, end, keepdim and input.ndim)
+
+
+def cross(input: Any, other: Any, dim: int | None = None) -> Any:
+    """The vector product along `dim`, by default the first dim of size 3."""
+    a, b = broadcast_tensors(input, other)
+    dim = next((d for d, n in enumerate(a.shape) if n == 3), -1) if dim is None else dim
+    if not a.ndim or a.shape[as_dim("cross", dim, a.ndim)] != 3:
+        raise RuntimeError(f"cross: expected size 3 along dim {dim}, got {tuple(a.shape)}")
+    return a.roll(-1, dim) * b.roll(-2, dim) - a.roll(-2, dim) * b.roll(-1, dim)
+
+
+def kron(input: Any, other: Any) -> Any:
+    """Kronecker's product: each element of `input` times the whole of `other`, side by side."""
+    n = max(input.ndim, other.ndim)
+    a, b = ([1] * (n - v.ndim) + [*v.shape] for v in (input, other))
+    left, right = ([k for m in a for k in (m, 1)], [k for m in b for k in (1, m)])
+    product = input.reshape(left) * other.reshape(right)
+    return product.reshape([x * y for x, y in zip(a, b, strict=True)])
+
+
+def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """The last dim becomes the diagonal of matrices in two new dims, 0 elsewhere."""
+    on = creation.eye(input.shape[-1], device=input.device) > 0
+    up, down = max(as_int("diag_embed", "offset", offset), 0), max(-offset, 0)
+    square = functional.pad(where(on, input.unsqueeze(-1), 0), (up, down, down, up))
+    return movedim(square, (-2, -1), (dim1, dim2))
+
+
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
+    """Views of parts of nearly one size, so many as an int says, or between the given indices."""
+    places = np.arange(input.shape[as_dim("tensor_split", dim, input.ndim)])
+    if isinstance(indices_or_sections, int):
+        as_int("tensor_split", "indices_or_sections", indices_or_sections, 1)
+    return tuple(input.narrow(dim, int(part[0]) if part.size else 0, part.size)
+                 for part in np.array_split(places, indices_or_sections))
+
+
+def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *,
+                   include_self: bool = True) -> Any:
+    """`input` with the "sum", "mean", "amax" or "amin" of what `src` has for an element.
+
+    Without `include_self`, what `input` has there does not count. Ties share a gradient.
+    """
+    as_choice("scatter_reduce", "reduce", reduce, ("sum", "mean", "amax", "amin"))
+    if input.dtype.kind != "f":
+        raise TypeError(f"scatter_reduce: expected floats, got {input.dtype}; use .float()")
+    src = src[tuple(slice(n) for n in index.shape)]
+    zeros = input.new_zeros(input.shape)
+    hits = f.scatter_add(zeros, dim, index, zeros.new_ones(src.shape))
+    own = where(hits > 0, 0.0, 1.0) if not include_self else zeros + 1
+    if reduce in ("amax", "amin"):
+        best, find = input.detach().clone(), np.maximum if reduce == "amax" else np.minimum
+        values, low = best.numpy(force=True), -np.inf if reduce == "amax" else np.inf
+        values = np.where(own.numpy(force=True), values, low)
+        places = along(np, index.numpy(force=True), as_dim("scatter_reduce", dim, input.ndim))
+        find.at(values, places, src.numpy(force=True))
+        best = Tensor._wrap(values).to(input.device)
+        own, chosen = own * (input == best), src == best.gather(dim, index)
+        src = where(chosen, src, 0.0)
+        hits = f.scatter_add(zeros, dim, index, chosen.to(input.dtype))
+    total = f.scatter_add(where(own > 0, input, 0.0), dim, index, src)
+    return total if reduce == "sum" else total / (own + hits)
+
+
+def _at_least(name: str) -> Any:
+    def at_least(*tensors: Any) -> Any:
+        several = isinstance(tensors[0], (tuple, list))
+        found = tuple(v.reshape(getattr(np, name)(np.broadcast_to(0, v.shape)).shape)
+                      for v in (tensors[0] if several else tensors))
+        return found if several or len(found) > 1 else found[0]
+
+    return at_least
+
+
+def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+    here, result = mask.expand(input.shape), input.clone()
+    result[here] = source.reshape(-1)[:int(here.sum())]
+    return result
+
+
+_aminmax = namedtuple("_aminmax", "min max")
+
+
 def _statistics(name: str) -> Any:
     def both(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
              correction: Any = None) -> Any:
@@ -170,6 +279,26 @@ for _name, _formula, _doc in (
      "The inner products along the last dims."),
     ("deg2rad", lambda input: input * (np.pi / 180), "Degrees as radians."),
     ("rad2deg", lambda input: input * (180 / np.pi), "Radians as degrees."),
+    ("addr", lambda input, vec1, vec2, *, beta=1, alpha=1:
+     input * beta + f.outer(vec1, vec2) * alpha, "``beta * input + alpha * outer(vec1, vec2)``."),
+    ("addbmm", lambda input, batch1, batch2, *, beta=1, alpha=1:
+     input * beta + f.bmm(batch1, batch2).sum(0) * alpha, "`baddbmm`, summed over the batch."),
+    ("cummax", _running("cummax", np.maximum), "The largest so far along `dim`, and its index."),
+    ("cummin", _running("cummin", np.minimum), "The smallest so far along `dim`, and its index."),
+    ("aminmax", lambda input, *, dim=(), keepdim=False: _aminmax(
+        input.amin(dim, keepdim), input.amax(dim, keepdim)), "`amin` and `amax` in one."),
+    ("masked_scatter", _masked_scatter, "`source`, in order, where the bool tensor `mask` holds."),
+    *[(name, _at_least(name), "1 for dims that are missing, where numpy's function puts them.")
+      for name in ("atleast_1d", "atleast_2d", "atleast_3d")],
+    ("dstack", lambda tensors: cat([*_at_least("atleast_3d")([*tensors])], 2),
+     "The tensors behind each other: `cat` along dim 2."),
+    ("column_stack", lambda tensors: cat(
+        [v if v.ndim > 1 else v.reshape(-1, 1) for v in tensors], 1),
+     "The tensors side by side: `cat` along dim 1, where a vector is a column."),
+    ("combinations", lambda input, r=2, with_replacement=False: input[creation.tensor([
+        *(itertools.combinations_with_replacement if with_replacement else itertools.combinations)(
+            range(len(input)), r)], dtype=np.int64).reshape(-1, r)],
+     "All combinations of `r` elements of a vector, as rows."),
     ("nansum", lambda input, dim=None, keepdim=False: _over_numbers(input, dim, keepdim)[0],
      "The sum without what is nan."),
     ("nanmean", lambda input, dim=None, keepdim=False: each.div(
@@ -199,6 +328,9 @@ for _name, _formula, _doc in (
      "The shape of what is made of tensors of these shapes."),
 ):
     globals()[_name] = named(_formula, _name, _doc)
+for _name in public(globals()):
+    if globals()[_name].__code__.co_varnames[:1] in (("input",), ("a",)) and _name != "bucketize":
+        globals()[_name] = of_tensor(globals()[_name])  # which takes out= and axis= too
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:

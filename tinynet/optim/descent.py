@@ -20,8 +20,8 @@ _known_options = {"foreach", "fused", "capturable", *_FIXED}  # and those of all
 class Descent(Declared, Optimizer):
     """An optimiser that declares its options and goes down along the gradient, or up.
 
-    The arguments of ``__init__`` that have rules are its options. They include `lr`,
-    `weight_decay` and `maximize`. Its `_update` is the formula. It gets the options by name, except
+    The arguments of ``__init__`` that have rules are its options. They include `lr`, `maximize` and
+    mostly `weight_decay`. Its `_update` is the formula. It gets the options by name, except
     the last two: they have already changed the gradient.
 
     `inert` names options of PyTorch's that choose among its implementations: ``foreach``, ``fused``
@@ -66,7 +66,7 @@ class Descent(Declared, Optimizer):
         g ← −g to maximise; then g ← g + weight_decay · p, the gradient of an L2 penalty. Decoupled
         weight decay is p ← p − lr · weight_decay · p instead.
         """
-        lr, maximize, decay = options["lr"], options.pop("maximize"), options.pop("weight_decay")
+        lr, maximize, decay = options["lr"], options.pop("maximize"), options.pop("weight_decay", 0)
         formula = super()._updating(options)
         if not maximize and not decay:
             return formula

@@ -17,6 +17,7 @@ import copy
 import math
 import types
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -88,11 +89,14 @@ class MultiStepLR(LRScheduler):
 
     def __init__(self, optimizer: AnOptimizer, milestones: Milestones, gamma: NotNegative = 0.1,
                  last_epoch: Epoch = -1):
-        milestones = sorted(milestones)
-        self._start(locals())
+        self._start({**locals(), "milestones": Counter(milestones)})
 
     def _factor(self) -> float:
-        return self.gamma ** self.milestones.count(self.last_epoch)
+        return self.gamma ** self.milestones[self.last_epoch]
+
+    def _load(self, state: dict[str, Any]) -> None:
+        saved = Counter(state["milestones"])  # was a list before; and JSON makes texts of numbers
+        super()._load({**state, "milestones": Counter({int(m): n for m, n in saved.items()})})
 
 
 class ExponentialLR(LRScheduler):

@@ -71,6 +71,7 @@ class LRScheduler(Declared):
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
         self._check_groups("initial_lr")
+        self._get_lr_called_within_step = self._is_initial = False  # as in PyTorch's state dicts
         self.base_lrs: list[Any] = [group["initial_lr"] for group in optimizer.param_groups]
         self._begin()
 
@@ -158,7 +159,8 @@ class LRScheduler(Declared):
             kind = type(state_dict).__name__
             raise TypeError(f"{owner}: expected a dict, as state_dict() makes it; got {kind}")
         question = "was this saved by another kind of scheduler?"
-        if missing := own.keys() - state_dict.keys():
+        newer = {"_get_lr_called_within_step", "_is_initial"}  # older files lack them
+        if missing := own.keys() - state_dict.keys() - newer:
             raise ValueError(f"{owner}: {', '.join(sorted(missing))} missing; {question}")
         if unexpected := state_dict.keys() - own.keys():
             raise ValueError(f"{owner}: unexpected {', '.join(map(str, unexpected))}; {question}")
