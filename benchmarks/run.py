@@ -516,7 +516,8 @@ def kinds(runs: int) -> tuple[str, dict[str, float]]:
             rows = []
             for net in nets:
                 batch = 1 if job == "inference" else MODELS[net][2] if net in MODELS else BATCH
-                found = spent.in_processes(names, count, [job, net, batch], runs)
+                found = spent.in_processes(
+                    names, count, [job, net, batch], max(4, runs // 4) if net in MODELS else runs)
                 least = found["tinynet"].pop("at least")
                 rows.append([net, *[" / ".join(f"{1e3 * s[kind]:.{2 if job == 'inference' else 1}f}"
                     for s in (*found.values(), least)) for kind in spent.KINDS]])

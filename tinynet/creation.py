@@ -7,7 +7,7 @@ tensor, unless a keyword says otherwise, and its memory order.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,15 +51,21 @@ def _count(name: str, argument: str, value: Any) -> int:
 # ---------------------------------------------------------------------------------- from data
 
 
+def _is_sequence(data: Any) -> bool:
+    """Whether `data` is a list, a tuple or the like (a deque, a range)."""
+    return isinstance(data, (list, tuple)) or (
+        isinstance(data, Sequence) and not isinstance(data, (str, bytes)))
+
+
 def _first_element(data: Any) -> Any:
-    return _first_element(data[0]) if isinstance(data, (list, tuple)) and data else data
+    return _first_element(data[0]) if _is_sequence(data) and data else data
 
 
 def _unwrapped(data: Any) -> Any:
     """Nested sequences, with arrays in place of tensors."""
     if isinstance(data, Tensor):
         return data.detach().numpy(force=True)
-    return [_unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
+    return [_unwrapped(item) for item in data] if _is_sequence(data) else data
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -91,7 +97,7 @@ def _tensor(name: str, data: Any, dtype: Any, device: Any, requires_grad: bool) 
     if array is None:
         raise ValueError(f"{name}: sequences in data must be as long as their neighbours")
     first = _first_element(data)
-    if array.size == 0 and isinstance(data, (list, tuple)):
+    if array.size == 0 and _is_sequence(data):
         array = array.astype(default_dtype)
     if array.dtype.kind in "Ou" and type(first) is int:
         raise ValueError(f"{name}: some of the ints don't fit into int64; write them as floats")

@@ -17,7 +17,7 @@ def programs():
     sys.path.insert(0, str(FOLDER))
     yield importlib.import_module
     sys.path[:] = before
-    for name in ("bare", "nets", "timing", "work"):
+    for name in ("bare", "nets", "spent", "timing", "work"):
         sys.modules.pop(name, None)
 
 
@@ -44,6 +44,32 @@ def test_processes_answer(programs):
         assert [len(seconds) for seconds in times.values()] == [4]
         with pytest.raises(RuntimeError, match="tinynet: its process has ended"):
             processes.times(["no such job"], runs=1)
+
+
+def test_kinds_of_operations_make_up_the_step(programs):
+    spent = programs("spent")
+    found = spent.in_processes(["tinynet"], 1, ["training", "CIFAR", 2], runs=2)["tinynet"]
+    least = found.pop("at least")
+    for seconds in (found, least):
+        assert list(seconds) == spent.KINDS
+        parts = [s for kind, s in seconds.items() if kind != "all"]
+        assert min(parts) >= 0
+        assert sum(parts) == pytest.approx(seconds["all"])
+    assert all(found[kind] for kind in spent.KINDS)
+    assert least["convolution"] == max(s for kind, s in least.items() if kind != "all")
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [("conv2d_weight_grad", "convolution"), ("aten::convolution_backward", "convolution"),
+     ("normalize, backward", "batch norm"), ("aten::native_batch_norm", "batch norm"),
+     ("gated", "ReLU"), ("aten::threshold_backward", "ReLU"), ("aten::clamp_min_", "ReLU"),
+     ("scatter", "pooling"), ("aten::max_pool2d_with_indices_backward", "pooling"),
+     ("aten::addmm", "linear, loss"), ("cross_entropy", "linear, loss"), ("", "else"),
+     ("Optimizer.step#SGD.step", "else")],
+)  # fmt: skip
+def test_operations_of_both_frameworks_are_of_one_kind(programs, operation, kind):
+    assert programs("spent").kind(operation) == kind
 
 
 def test_the_pages_numbers_have_their_place():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ f32, f64, i64 = tinynet.float32, tinynet.float64, tinynet.int64
         ([True, 2], i64, [1, 2]),
         ([True, 2.5], f32, [1.0, 2.5]), ([], f32, []), ([[], []], f32, [[], []]),
         ((1, 2), i64, [1, 2]), (range(3), i64, [0, 1, 2]),
+        ([range(2), (5, 6)], i64, [[0, 1], [5, 6]]),
+        (deque([1.5, 2]), f32, [1.5, 2.0]), (deque([deque([True])]), tinynet.bool, [[True]]),
+        (deque(), f32, []), (deque([tinynet.tensor(1.5)]), f32, [1.5]),
         (np.float64(2.5), f64, 2.5), (np.float32([1, 2]), f32, [1.0, 2.0]),
         (np.arange(2, dtype=np.int32), tinynet.int32, [0, 1]),
         (np.arange(3, dtype=">i4"), tinynet.int32, [0, 1, 2]), ([np.float64(0.5)], f64, [0.5]),
