@@ -42,6 +42,7 @@ import tinynet  # noqa: E402
 import tinynet.nn.functional as F  # noqa: E402
 
 BATCH, MODES = work.BATCH, ("PyTorch", "channels_last")
+BATCHES = {**dict.fromkeys(NETS, BATCH), **{name: model[2] for name, model in MODELS.items()}}
 THREADS = sorted({1, tinynet.get_num_threads()})
 COMPARED = ["tinynet", *(MODES if importlib.util.find_spec("torch") else ())]
 
@@ -102,8 +103,7 @@ def training(runs: int) -> tuple[str, dict[str, float]]:
 
 def models(runs: int) -> tuple[str, dict[str, float]]:
     """Whole training steps of larger nets at small batches."""
-    jobs = {f"{name}, batch {batch}": ["training", name, batch]
-        for name, (_, _, batch, _) in MODELS.items()}
+    jobs = {f"{name}, batch {BATCHES[name]}": ["training", name, BATCHES[name]] for name in MODELS}
     return compare("step", jobs, max(6, runs // 3), burst=1)
 
 
@@ -337,8 +337,7 @@ def memory(runs: int) -> tuple[str, dict[str, float]]:
     Linux only, because it reads /proc.
     """
     rows, ratios = [], {}
-    sizes = {**dict.fromkeys(NETS, BATCH), **{name: model[2] for name, model in MODELS.items()}}
-    for net, batch in sizes.items():
+    for net, batch in BATCHES.items():
         peak = {}
         for framework in COMPARED[:2]:
             command = [sys.executable, str(ROOT / "benchmarks/work.py"), framework]
@@ -511,11 +510,10 @@ def kinds(runs: int) -> tuple[str, dict[str, float]]:
     """Where the milliseconds of each net go in tinynet and in PyTorch, by kinds of operations."""
     names = COMPARED[:2]
     text = []
-    for job, nets in (("training", {**NETS, **MODELS}), ("inference", NETS)):
+    for job, batches in (("training", BATCHES), ("inference", dict.fromkeys(NETS, 1))):
         for count in THREADS:
             rows = []
-            for net in nets:
-                batch = 1 if job == "inference" else MODELS[net][2] if net in MODELS else BATCH
+            for net, batch in batches.items():
                 found = spent.in_processes(
                     names, count, [job, net, batch], max(4, runs // 4) if net in MODELS else runs)
                 least = found["tinynet"].pop("at least")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import work  # noqa: E402
-from timing import in_turns, lower_quartile  # noqa: E402
+from timing import in_turns  # noqa: E402
 
 # Operations of both frameworks: the first pattern that fits says of what kind one is. A bias's
 # gradient belongs to its convolution, a flattening to the product after it.
@@ -146,7 +146,8 @@ def by_operation(step: Callable[[], Any], runs: int) -> dict[str, Spent]:
             steps.append({name: Spent(*map(sum, zip(*calls, strict=True)))
                 for name, calls in found.items()})
     finally:
-        Primitive.__call__, Node.gradients, norms.statistics = methods  # type: ignore[method-assign]
+        Primitive.__call__, Node.gradients = methods[:2]  # type: ignore[method-assign]
+        norms.statistics = methods[2]
     return sorted(steps, key=lambda step: sum(s.ms for s in step.values()))[len(steps) // 4]
 
 
@@ -165,15 +166,6 @@ def kind(operation: str) -> str:
     return next(kind for kind, pattern in PATTERNS.items() if re.search(pattern, operation))
 
 
-def _whole(step: Callable[[], Any], runs: int) -> float:
-    seconds = []
-    for _ in range(runs):
-        start = perf_counter()
-        step()
-        seconds.append(perf_counter() - start)
-    return lower_quartile(seconds)
-
-
 def by_kind(framework: str, threads: int, job: list[Any], runs: int) -> dict[str, Any]:
     """Seconds by kind. To watch takes time, so kinds have their shares of a step not watched."""
     from threadpoolctl import threadpool_limits
@@ -181,10 +173,8 @@ def by_kind(framework: str, threads: int, job: list[Any], runs: int) -> dict[str
     work.library(framework).set_num_threads(threads)
     name, *arguments = job
     step = work.JOBS[name](framework, *arguments)
-    for _ in range(3):
-        step()
     seconds = dict.fromkeys(PATTERNS, 0.0)
-    whole = _whole(step, runs)
+    whole = in_turns({"": step}, runs)[""]
     if framework == "tinynet":
         least = dict.fromkeys(KINDS, 0.0)
         spent = by_operation(step, runs)
@@ -203,16 +193,15 @@ def by_kind(framework: str, threads: int, job: list[Any], runs: int) -> dict[str
 
 
 def in_processes(
-    frameworks: Sequence[str], threads: int, job: list[Any], runs: int, turns: int = 1
+    frameworks: Sequence[str], threads: int, job: list[Any], runs: int
 ) -> dict[str, dict[str, Any]]:
-    """`by_kind` of each framework in processes of its own, in turns; the fastest of each counts."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in frameworks}
-    for _ in range(turns):
-        for name in frameworks:
-            command = [sys.executable, __file__, name, str(threads), json.dumps(job), str(runs)]
-            said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-            found[name].append(json.loads(said.stdout.splitlines()[-1]))
-    return {name: min(each, key=lambda kinds: kinds["all"]) for name, each in found.items()}
+    """`by_kind` of each framework, one after the other, in processes of their own."""
+    found = {}
+    for name in frameworks:
+        command = [sys.executable, __file__, name, str(threads), json.dumps(job), str(runs)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        found[name] = json.loads(said.stdout.splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":

@@ -312,8 +312,7 @@ def _correlate(x, w, b, y, lines_h: list[Line], lines_w: list[Line]) -> None:
     work = []
     for h, v in itertools.product(lines_h, lines_w):
         taps = w[..., h.taps, v.taps]
-        matrix = _matrix(taps, b)
-        sizes = groups, taps.shape[3:]
+        matrix, sizes = _matrix(taps, b), (groups, taps.shape[3:])
         for some, *tile in _tasks(x, y, *sizes, h, v, get_num_threads(), b is not None):
             work.append((matrix[some], *tile))
 

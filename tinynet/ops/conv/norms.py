@@ -65,6 +65,11 @@ def _sums(xp: Any, a: Any, b: Any, per_sample: bool) -> Any:
     return total(xp, a, (0, 2), False)
 
 
+def _near(xp: Any, mean: Any, var: Any) -> bool:
+    """Whether all means are near 0. On a GPU no, because the program would have to wait for it."""
+    return xp is np and bool((NEAR**2 * var >= mean * mean).all())
+
+
 def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> Statistics:
     """The statistics of an array x (N, C, H, W)."""
     x = _grouped(xp, x, groups)
@@ -79,8 +84,7 @@ def statistics(xp: Any, x: Any, groups: int, per_sample: bool, eps: float) -> St
 
     def compute(c: slice) -> None:
         offset[c], (average, variance) = 0, moments_of(x[:, c])
-        # on a GPU always, because the program would have to wait for the answer
-        if xp is not np or not (NEAR**2 * variance >= average * average).all():
+        if not _near(xp, average, variance):
             offset[c] = average
             average, variance = moments_of(_centred(xp, x, c, offset))
         remainder[c], var[c] = average, xp.maximum(variance, 0)
@@ -182,8 +186,6 @@ def normalize_by(x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: fl
     xp = array_module(x.array, mean, var)
     with computing(mean):
         mean, var = mean[:, None], var[:, None]
-        # on a GPU the mean is always subtracted first, because the program would have to wait
-        near = xp is np and (NEAR**2 * var >= mean * mean).all()
-        offset, remainder = (None, mean) if near else (mean, xp.zeros_like(mean))
+        offset, remainder = (None, mean) if _near(xp, mean, var) else (mean, xp.zeros_like(mean))
         found = Statistics(mean, var, 1 / xp.sqrt(var + eps), offset, remainder, 1)
     return _normalize_by(x, weight, bias, found=found, groups=len(mean), eps=eps)
