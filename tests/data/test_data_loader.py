@@ -12,12 +12,15 @@ import pytest
 import tinynet
 from tinynet.utils.data import (
     BatchSampler,
+    ChainDataset,
     ConcatDataset,
     DataLoader,
     Dataset,
+    IterableDataset,
     RandomSampler,
     Sampler,
     SequentialSampler,
+    StackDataset,
     Subset,
     TensorDataset,
     default_collate,
@@ -258,6 +261,48 @@ def test_subset_and_concat():
     assert firsts(DataLoader(both, batch_size=5)) == [[3, 1, 0, 1, 2]]
     with pytest.raises(IndexError, match="index 5 is out of range for 5 samples"):
         both[5]
+
+
+class Stream(IterableDataset):
+    def __init__(self, *samples):
+        self.samples = samples
+
+    def __iter__(self):
+        return iter(self.samples)
+
+
+class StreamOfKnownLength(Stream):
+    def __len__(self):
+        return len(self.samples)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_chained_streams(workers):
+    both = Stream(1, 2) + Stream(3, 4, 5)
+    assert isinstance(both, ChainDataset)
+    for _ in range(2):
+        assert [b.tolist() for b in DataLoader(both, 3, num_workers=workers)] == [[1, 2, 3], [4, 5]]
+    with pytest.raises(TypeError, match="Stream does not define __len__"):
+        len(both)
+    known = ChainDataset([StreamOfKnownLength(1), StreamOfKnownLength(2, 3)])
+    assert len(known) == 3
+    assert len(DataLoader(known, batch_size=2)) == 2
+    with pytest.raises(TypeError, match="must be an IterableDataset, got Squares"):
+        ChainDataset([Stream(1), Squares(3)])
+
+
+def test_stacked_data_sets():
+    stack = StackDataset(Squares(3), [7, 8, 9])
+    assert (len(stack), stack[1], stack[-1]) == (3, ((1, 1.0), 8), ((-1, 1.0), 9))
+    named = StackDataset(image=tinynet.zeros(3, 2), label=[7, 8, 9])
+    (batch,) = DataLoader(named, batch_size=3)
+    assert batch["image"].shape == (3, 2)
+    assert batch["label"].tolist() == [7, 8, 9]
+    for wrong in [lambda: StackDataset(), lambda: StackDataset([1], label=[2])]:
+        with pytest.raises(ValueError, match="either all or none of them by name"):
+            wrong()
+    with pytest.raises(ValueError, match=r"must have one length, got \[3, 2\]"):
+        StackDataset(Squares(3), [1, 2])
 
 
 def test_random_split():

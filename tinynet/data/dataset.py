@@ -15,8 +15,8 @@ from ..ops import shapes
 from ..ops.arguments import array_of, as_list, as_number, as_random
 from ..tensor import Tensor
 
-__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset",
-    "default_collate", "default_convert", "random_split"]
+__all__ = ["ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset",
+    "TensorDataset", "default_collate", "default_convert", "random_split"]
 
 
 def length_of(function: str, dataset: Any) -> int:
@@ -71,8 +71,28 @@ class IterableDataset(Dataset):
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
 
+    def __add__(self, other: Dataset) -> Dataset:
+        return ChainDataset([self, other])
+
     def __len__(self) -> int:
         raise TypeError(f"{type(self).__name__} does not define __len__()")
+
+
+class ChainDataset(IterableDataset):
+    """The samples of several streams, one stream after the other."""
+
+    def __init__(self, datasets: Iterable[Dataset]):
+        self.datasets = as_list("ChainDataset", "datasets", datasets)
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError("ChainDataset: each of datasets must be an IterableDataset, got "
+                    f"{type(dataset).__name__}; ConcatDataset is for those with a length")
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.chain.from_iterable(self.datasets)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.datasets))
 
 
 class TensorDataset(Dataset):
@@ -162,6 +182,33 @@ class ConcatDataset(Dataset):
             raise IndexError(f"ConcatDataset: index {index} is out of range for {size} samples")
         number = bisect.bisect_right(self._starts, index % size) - 1
         return self.datasets[number][index % size - self._starts[number]]
+
+    def __len__(self) -> int:
+        return self._length
+
+
+class StackDataset(Dataset):
+    """Samples put together from data sets of one length.
+
+    Sample i is ``(datasets[0][i], datasets[1][i], ...)``; of data sets given by name, a dict.
+
+    >>> StackDataset([1, 2], [3, 4])[1], StackDataset(image=[1, 2], label=[3, 4])[0]
+    ((2, 4), {'image': 1, 'label': 3})
+    """
+
+    def __init__(self, *datasets: Any, **named: Any):
+        if bool(datasets) is bool(named):
+            raise ValueError("StackDataset: expected data sets, either all or none of them by name")
+        self.datasets = named or datasets
+        lengths = [length_of("StackDataset", dataset) for dataset in (*datasets, *named.values())]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"StackDataset: all data sets must have one length, got {lengths}")
+        self._length = lengths[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
 
     def __len__(self) -> int:
         return self._length
