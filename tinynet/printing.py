@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .ops.arguments import as_bool, as_choice, as_int, as_number
+from .ops.arguments import as_bool, as_choice, as_int, as_number, default_dtype
 
 PREFIX = "tensor("
 package = "tinynet"  # whose names stand in the texts; "torch" under ``tinynet run``
@@ -85,7 +85,7 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
             shape, any memory order.
         suffixes: what else to print, such as ``"device='cuda:0'"`` or ``"requires_grad=True"``.
             After a device come the size, where brackets can't show it, and the dtype, where it is
-            not the default for such numbers (float32, int64, bool).
+            not the default for such numbers (`default_dtype`, int64, bool).
 
     Raises:
         TypeError: the array holds something else, such as complex numbers or objects.
@@ -104,9 +104,9 @@ def format_tensor(array: np.ndarray, suffixes: Sequence[str] = ()) -> str:
     empty = array.size == 0
     if (empty and array.ndim != 1) or (not empty and _options.edgeitems == 0):
         first.append(f"size={array.shape}")
-    # an empty tensor shows no elements, so only float32 goes without saying
-    unsaid = ["float32"] if empty else ["float32", "int64", "bool"]
-    if array.dtype.name not in unsaid:
+    # an empty tensor shows no elements, so only the default goes without saying
+    default = default_dtype.name
+    if array.dtype.name not in ([default] if empty else [default, "int64", "bool"]):
         first.append(f"dtype={package}.{array.dtype.name}")
 
     text = PREFIX + _format_elements(array)

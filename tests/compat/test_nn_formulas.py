@@ -99,6 +99,12 @@ LAYERS = {
         lambda x: F.prelu(x, tinynet.full((4,), 0.1)),
         "PReLU(num_parameters=4)",
     ),
+    "RMSNorm": (
+        ([4, 3], 0.1),
+        IMAGE[:, :, :, :3],
+        lambda x: F.rms_norm(x.reshape(-1, 4, 3), (4, 3), eps=0.1).reshape(x.shape),
+        "RMSNorm((4, 3), eps=0.1, elementwise_affine=True)",
+    ),
     "PixelShuffle": (
         (2,),
         IMAGE,

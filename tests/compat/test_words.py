@@ -172,6 +172,9 @@ def test_default_dtype():
         made = [tinynet.ones(2), tinynet.tensor([1.5]), tinynet.rand(1), tinynet.Tensor([1]),
                 tinynet.tensor([1]) / 2, tinynet.nn.Linear(1, 1).weight]  # fmt: skip
         assert {str(x.dtype) for x in made} == {"float64"}
+        assert repr(made[1]) == "tensor([1.5000])"
+        assert repr(made[1].float()) == "tensor([1.5000], dtype=tinynet.float32)"
+        assert repr(tinynet.empty(0)) == "tensor([])"
     finally:
         tinynet.set_default_tensor_type("torch.FloatTensor")
     assert tinynet.ones(2).dtype == tinynet.get_default_dtype() == tinynet.float32

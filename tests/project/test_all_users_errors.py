@@ -96,6 +96,16 @@ class FailingDataset(data.Dataset):
         raise self.error
 
 
+class FailingStream(data.IterableDataset):
+    """Fails at its first sample."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+
+    def __iter__(self) -> Any:
+        raise self.error
+
+
 def parameter() -> tinynet.Tensor:
     p = nn.Parameter(tinynet.ones(2))
     p.grad = tinynet.ones(2)
@@ -297,6 +307,14 @@ CALLS: dict[str, Callable[[Exception], Any]] = {
     )[0],
     "utils.data.ConcatDataset(datasets), a length": lambda e: data.ConcatDataset(
         [FailingDataset(e, None)]
+    ),
+    "utils.data.ChainDataset(datasets)": lambda e: data.ChainDataset(yielding(e, numbers())),
+    "utils.data.ChainDataset(datasets), a sample": lambda e: list(
+        data.ChainDataset([FailingStream(e)])
+    ),
+    "utils.data.StackDataset(datasets)": lambda e: data.StackDataset(FailingDataset(e, None)),
+    "utils.data.StackDataset(datasets), a sample": lambda e: list(
+        data.StackDataset(FailingDataset(e))
     ),
     "utils.data.Subset(dataset)": lambda e: data.Subset(FailingDataset(e), [0])[0],
     "utils.data.Subset(indices)": lambda e: data.Subset(numbers(), FailingList(e))[0],

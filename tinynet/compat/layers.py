@@ -10,6 +10,7 @@ from ..nn import init
 from ..nn.containers import ModuleDict, ModuleList
 from ..nn.function_module import FunctionModule
 from ..nn.module import Module
+from ..nn.normalization import LayerNorm
 from ..nn.parameter import Parameter, factory_options
 from ..nn.stateless import Upsample, _Loss, _Pool2d
 from ..ops.arguments import as_int, as_list, as_number
@@ -76,6 +77,20 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
+
+
+class RMSNorm(LayerNorm):
+    """`LayerNorm` without means and bias. See `functional.rms_norm`."""
+
+    _shown = "normalized_shape eps= elementwise_affine="
+
+    def __init__(self, normalized_shape: Any, eps: float | None = None,
+                 elementwise_affine: bool = True, device: Any = None, dtype: Any = None):
+        scale: Any = eps  # None says the dtype's
+        super().__init__(normalized_shape, scale, elementwise_affine, False, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return formulas.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
 
 class Embedding(Module):

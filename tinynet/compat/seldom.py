@@ -27,6 +27,10 @@ atan2 = rule("atan2", "The angle of the point (second, first), from -pi to pi.",
     lambda xp, a, b: xp.arctan2(a, b), floating=True,
     a=lambda g, a, b: g * b / (a * a + b * b), b=lambda g, a, b: -g * a / (a * a + b * b))
 
+hypot: Any = rule("hypot", "The length of the vector (input, other).",
+    lambda xp, a, b: xp.hypot(a, b), floating=True, a=lambda g, a, b: g * a / hypot(a, b),
+    b=lambda g, a, b: g * b / hypot(a, b))
+
 
 def movedim(input: Any, source: Any, destination: Any) -> Any:
     """A view with the dims `source`, an int or several, moved to `destination`."""
@@ -98,12 +102,23 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     return input.expand(own).gather(dim, indices.expand(at))
 
 
-def diff(input: Any, n: int = 1, dim: int = -1) -> Any:
-    """The differences of neighbours along `dim`, `n` times."""
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """The differences of neighbours along `dim`, `n` times, with tensors before and after."""
+    ends = [part for part in (prepend, input, append) if part is not None]
+    input = cat(ends, dim) if len(ends) > 1 else input
     for _ in range(as_int("diff", "n", n, 0)):
         size = input.shape[as_dim("diff", dim, input.ndim)] - 1
         input = input.narrow(dim, 1, size) - input.narrow(dim, 0, size)
     return input
+
+
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """The positions of elements with these numbers in a tensor of `shape`: a tensor per dim."""
+    found = []
+    for n in reversed([shape] if isinstance(shape, int) else shape):
+        found.append(indices % as_int("unravel_index", "shape", n, 1))
+        indices = indices // n
+    return tuple(reversed(found))
 
 
 def index_fill(input: Any, dim: int, index: Any, value: float) -> Any:
@@ -340,5 +355,5 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
 
 
 moveaxis, ger, asarray = movedim, f.outer, creation.as_tensor
-__all__ = public(globals(), "fmod", "atan2", "moveaxis", "ger", "asarray", "arctan2")
+__all__ = public(globals(), "fmod", "atan2", "hypot", "moveaxis", "ger", "asarray", "arctan2")
 arctan2 = atan2

@@ -57,7 +57,7 @@ class Dataset:
         """The samples at `indices`, as a batch."""
         return default_collate([self[int(i)] for i in indices])
 
-    def __add__(self, other: "Dataset") -> "ConcatDataset":
+    def __add__(self, other: "Dataset") -> "Dataset":
         return ConcatDataset([self, other])
 
 

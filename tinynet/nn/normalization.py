@@ -163,7 +163,7 @@ class LayerNorm(_Norm):
                  bias: bool = True, device: Any = None, dtype: Any = None):
         given = normalized_shape
         sizes = given if isinstance(given, (tuple, list)) else (given,)
-        shape = as_ints("LayerNorm", "normalized_shape", sizes, 1, 2**31)
+        shape = as_ints(type(self).__name__, "normalized_shape", sizes, 1, 2**31)
         super().__init__(shape, eps, elementwise_affine, bias, device, dtype)
         self.normalized_shape, self.elementwise_affine = shape, elementwise_affine
 
