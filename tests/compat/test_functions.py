@@ -35,8 +35,8 @@ REFUSALS = [
     (lambda x: x[:, :0].mode(), ValueError, r"mode: shape \(2, 0\) has no element along dim -1"),
     (lambda x: tinynet.mode([1, 2]), TypeError, "mode: expected a tensor first"),
     (lambda x: x.scatter_reduce(0, x.long(), x, "prod"), ValueError, "scatter_reduce: reduce must"),
-    (lambda x: x.int().scatter_reduce(0, x.long(), x, "sum"), TypeError,
-     r"scatter_reduce: expected floats, got int32; use .float\(\)"),
+    (lambda x: x.int().scatter_reduce(0, x.long(), x, "sum"), RuntimeError,
+     "scatter_reduce: src is float32, but input int32"),
     (lambda x: x.tensor_split(0), ValueError, "tensor_split: indices_or_sections must be an int"),
 ]  # fmt: skip
 

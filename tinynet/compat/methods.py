@@ -10,7 +10,7 @@ import numpy as np
 from .. import creation
 from ..autograd import hooks, is_grad_enabled
 from ..ops import elementwise as each
-from ..ops.arguments import as_dim, as_dtype, as_function, as_int, as_shape
+from ..ops.arguments import as_bool, as_dim, as_dtype, as_function, as_int, as_shape
 from ..ops.shapes import cat
 from ..tensor import _converter, _in_place, Tensor
 from . import formulas, functions, METHODS, seldom
@@ -77,8 +77,16 @@ def data_ptr(input: Tensor) -> int:
     return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
 
-def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor) -> Tensor:
-    """``input[indices] = values``; returns self."""
+def index_put_(input: Tensor, indices: tuple[Tensor, ...], values: Tensor,
+               accumulate: bool = False) -> Tensor:
+    """``input[indices] = values``, or ``+= values`` with repeated places adding up; returns self.
+    """
+    if as_bool("index_put_", "accumulate", accumulate):
+        numbers = creation.arange(input.numel(), device=input.device)
+        at = numbers.reshape(input.shape)[indices]
+        values = values.expand(at.shape).reshape(-1)
+        total = input.reshape(-1).index_add(0, at.reshape(-1), values)
+        return input._replace(total.reshape(input.shape), "index_put_")
     input[indices] = values
     return input
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import creation
 from ..nn import functional
-from ..ops import elementwise as each
+from ..ops import arguments, elementwise as each
 from ..ops.arguments import as_choice, as_dim, as_dtype, as_int, of_tensor
 from ..ops.elementwise import rule, where
 from ..ops.indexing import along
@@ -59,12 +59,16 @@ def nan_to_num(input: Any, nan: float = 0.0, posinf: Any = None, neginf: Any = N
 def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *,
              interpolation: str = "linear") -> Any:
     """The value that a share `q` of the elements lies below; for a vector, one after the other."""
-    as_choice("quantile", "interpolation", interpolation, ("linear", "lower", "higher"))
+    ways = "linear", "lower", "higher", "midpoint", "nearest"
+    as_choice("quantile", "interpolation", interpolation, ways)
+    dim = dim if input.ndim else None
     x = input.reshape(-1) if dim is None else input
     values, last = f.sort(x, dim or 0)[0].movedim(dim or 0, 0), x.shape[dim or 0] - 1
     shares = creation.as_tensor(q, dtype=input.dtype).detach()
     places = (shares.reshape(-1) * last).reshape(-1, *[1] * (x.ndim - 1))
-    at = {"lower": places.floor(), "higher": places.ceil()}.get(interpolation, places)
+    floor, ceil = places.floor(), places.ceil()
+    at = {"lower": floor, "higher": ceil, "midpoint": (floor + ceil) / 2,
+          "nearest": each.round(places)}.get(interpolation, places)
     low, high = (values[end.long().reshape(-1)] for end in (at.floor(), at.ceil()))
     found = where(values[last].isnan(), np.nan, f.lerp(low, high, at - at.floor()))
     if keepdim:
@@ -96,6 +100,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         return input.reshape(-1).gather(0, indices.reshape(-1))
     dim = as_dim("take_along_dim", dim, input.ndim)
+    indices = where(indices < 0, indices + input.shape[dim], indices)
     shapes = [[n if d != dim else 1 for d, n in enumerate(v.shape)] for v in (input, indices)]
     shape = np.broadcast_shapes(*shapes)
     own, at = ([*shape[:dim], v.shape[dim], *shape[dim + 1:]] for v in (input, indices))
@@ -104,11 +109,13 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
 
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """The differences of neighbours along `dim`, `n` times, with tensors before and after."""
+    dim, n = as_dim("diff", dim, input.ndim), as_int("diff", "n", n, 0)
     ends = [part for part in (prepend, input, append) if part is not None]
-    input = cat(ends, dim) if len(ends) > 1 else input
-    for _ in range(as_int("diff", "n", n, 0)):
-        size = input.shape[as_dim("diff", dim, input.ndim)] - 1
-        input = input.narrow(dim, 1, size) - input.narrow(dim, 0, size)
+    input = cat(ends, dim) if n and len(ends) > 1 else input
+    difference = each.ne if input.dtype.kind == "b" else each.sub
+    for _ in range(min(n, input.shape[dim])):
+        size = input.shape[dim] - 1
+        input = difference(input.narrow(dim, 1, size), input.narrow(dim, 0, size))
     return input
 
 
@@ -141,12 +148,18 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     return Tensor._wrap(np.histogram(values, bins, ends)[0].astype(values.dtype))
 
 
-def searchsorted(sorted_sequence: Any, input: Any, *, right: bool = False) -> Any:
-    """Where numbers would stand in a sorted vector; with `right`, behind those that equal them."""
+def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False,
+                 side: str | None = None) -> Any:
+    """Where numbers would stand in a sorted vector.
+
+    With `right`, or the `side` "right", behind those that equal them; else before.
+    """
+    given: Any = side or ("right" if right else "left")
+    as_choice("searchsorted", "side", given, ("left", "right"))
     values = creation.as_tensor(input).numpy(force=True)
     (sequence,) = f._of_dims("searchsorted", (1,), sorted_sequence)
-    side: Any = "right" if right else "left"
-    return creation.tensor(np.searchsorted(sequence.numpy(force=True), values, side))
+    places = np.searchsorted(sequence.numpy(force=True), values, given)
+    return creation.tensor(places, dtype="int32" if out_int32 else "int64")
 
 
 def _running(name: str, best: Any) -> Any:
@@ -196,7 +209,8 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     """The last dim becomes the diagonal of matrices in two new dims, 0 elsewhere."""
     on = creation.eye(input.shape[-1], device=input.device) > 0
     up, down = max(as_int("diag_embed", "offset", offset), 0), max(-offset, 0)
-    square = functional.pad(where(on, input.unsqueeze(-1), 0), (up, down, down, up))
+    square = where(on, input.unsqueeze(-1), 0).to(input.dtype)
+    square = functional.pad(square, (up, down, down, up))
     return movedim(square, (-2, -1), (dim1, dim2))
 
 
@@ -216,8 +230,12 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *,
     Without `include_self`, what `input` has there does not count. Ties share a gradient.
     """
     as_choice("scatter_reduce", "reduce", reduce, ("sum", "mean", "amax", "amin"))
-    if input.dtype.kind != "f":
-        raise TypeError(f"scatter_reduce: expected floats, got {input.dtype}; use .float()")
+    if src.dtype != input.dtype:
+        raise RuntimeError(f"scatter_reduce: src is {src.dtype}, but input {input.dtype}")
+    if input.dtype.kind != "f":  # exact below 2^53
+        found = scatter_reduce(
+            input.double(), dim, index, src.double(), reduce, include_self=include_self)
+        return found.floor().to(input.dtype)
     src = src[tuple(slice(n) for n in index.shape)]
     zeros = input.new_zeros(input.shape)
     hits = f.scatter_add(zeros, dim, index, zeros.new_ones(src.shape))
@@ -258,6 +276,7 @@ _aminmax = namedtuple("_aminmax", "min max")
 def _statistics(name: str) -> Any:
     def both(input: Any, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
              correction: Any = None) -> Any:
+        dim, unbiased = (None, dim) if isinstance(dim, bool) else (dim, unbiased)
         own = getattr(input, name)(dim, unbiased, keepdim, correction=correction)
         return own, input.mean(dim, keepdim)
 
@@ -266,7 +285,7 @@ def _statistics(name: str) -> Any:
 
 def _over_numbers(input: Any, dim: Any, keepdim: bool) -> tuple[Any, Any]:
     here = ~input.isnan()
-    return where(here, input, 0.0).sum(dim, keepdim), here.sum(dim, keepdim)
+    return where(here, input, 0).sum(dim, keepdim), here.sum(dim, keepdim)
 
 
 for _name, _formula, _doc in (
@@ -322,20 +341,25 @@ for _name, _formula, _doc in (
     ("is_complex", lambda input: False, "False: no tensor is complex."),
     ("isin", lambda elements, test_elements: Tensor._wrap(np.isin(
         elements.array, creation.as_tensor(test_elements).array)), "Which occur in the other."),
-    ("bucketize", lambda input, boundaries, *, right=False: searchsorted(
-        boundaries, input, right=right), "`searchsorted`, the other way round."),
+    ("bucketize", lambda input, boundaries, *, out_int32=False, right=False: searchsorted(
+        boundaries, input, out_int32=out_int32, right=right), "`searchsorted`, turned round."),
     ("promote_types", lambda type1, type2: (
         creation.empty(1, dtype=type1) + creation.empty(1, dtype=type2)).dtype,
      "The dtype of a sum of two."),
     ("can_cast", lambda from_, to: np.can_cast(
         as_dtype("can_cast", from_), as_dtype("can_cast", to), "same_kind"),
      "Whether their kinds allow it."),
-    ("logspace", lambda start, end, steps, base=10.0: creation.tensor(
-        base ** np.linspace(start, end, steps, dtype=np.float32)), "Powers at equal distances."),
-    ("tril_indices", lambda row, col, offset=0: creation.tensor(
-        np.stack(np.tril_indices(row, offset, col))), "Indices of a lower triangle."),
-    ("triu_indices", lambda row, col, offset=0: creation.tensor(
-        np.stack(np.triu_indices(row, offset, col))), "Indices of an upper triangle."),
+    ("logspace", lambda start, end, steps, base=10.0, *, dtype=None, device=None,
+        requires_grad=False: creation.tensor(
+            float(base) ** creation.linspace(start, end, steps, dtype="float64").numpy(),
+            dtype=dtype or arguments.default_dtype, device=device, requires_grad=requires_grad),
+     "Powers at equal distances."),
+    ("tril_indices", lambda row, col, offset=0, *, dtype="int64", device=None: creation.tensor(
+        np.stack(np.tril_indices(row, offset, col)), dtype=dtype, device=device),
+     "Indices of a lower triangle."),
+    ("triu_indices", lambda row, col, offset=0, *, dtype="int64", device=None: creation.tensor(
+        np.stack(np.triu_indices(row, offset, col)), dtype=dtype, device=device),
+     "Indices of an upper triangle."),
     ("cartesian_prod", lambda *tensors: stack(f.meshgrid(*tensors), -1).reshape(
         -1, *[len(tensors)] * (len(tensors) > 1)),
      "All combinations of an element of each vector, as rows."),
