@@ -85,8 +85,8 @@ LAYERS = {
     "Softmin": ((1,), X, lambda x: F.softmin(x, 1), "Softmin(dim=1)"),
     "LogSigmoid": ((), X, F.logsigmoid, "LogSigmoid()"),
     "Tanhshrink": ((), X, F.tanhshrink, "Tanhshrink()"),
-    "Hardshrink": ((2.0,), X, lambda x: F.hardshrink(x, 2.0), "Hardshrink(lambd=2.0)"),
-    "Softshrink": ((2.0,), X, lambda x: F.softshrink(x, 2.0), "Softshrink(lambd=2.0)"),
+    "Hardshrink": ((2.0,), X, lambda x: F.hardshrink(x, 2.0), "Hardshrink(2.0)"),
+    "Softshrink": ((2.0,), X, lambda x: F.softshrink(x, 2.0), "Softshrink(2.0)"),
     "Threshold": (
         (0.1, 9),
         X,
@@ -122,13 +122,13 @@ LAYERS = {
         (2,),
         IMAGE,
         lambda x: F.local_response_norm(x, 2),
-        "LocalResponseNorm(size=2, alpha=0.0001, beta=0.75, k=1.0)",
+        "LocalResponseNorm(2, alpha=0.0001, beta=0.75, k=1.0)",
     ),
     "LPPool2d": (
         (2.0, 2),
         IMAGE,
         lambda x: F.lp_pool2d(x, 2.0, 2),
-        "LPPool2d(norm_type=2.0, kernel_size=2, stride=2, ceil_mode=False)",
+        "LPPool2d(norm_type=2.0, kernel_size=2, stride=None, ceil_mode=False)",
     ),
     "Unfold": (
         (2,),

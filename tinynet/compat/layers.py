@@ -23,16 +23,23 @@ from . import formulas, images, public
 _LAYERS = {
     FunctionModule: """CELU SELU Mish Hardsigmoid Hardswish Softsign LogSigmoid Tanhshrink
         Hardshrink Softshrink Threshold PixelShuffle PixelUnshuffle ChannelShuffle
-        LocalResponseNorm Unfold Fold GLU Softmin AlphaDropout RReLU""",
+        LocalResponseNorm LPPool2d Unfold Fold GLU Softmin AlphaDropout RReLU""",
     _Loss: """MarginRankingLoss HingeEmbeddingLoss CosineEmbeddingLoss SoftMarginLoss
         PoissonNLLLoss TripletMarginLoss MultiMarginLoss MultiLabelMarginLoss
-        MultiLabelSoftMarginLoss GaussianNLLLoss""",
-    _Pool2d: "LPPool2d"}
+        MultiLabelSoftMarginLoss GaussianNLLLoss"""}
 _FUNCTIONS = {name.replace("_", ""): getattr(room, name)
               for room in (F, formulas, images) for name in room.__all__ if name[-1] != "_"}
 for _base, _names in _LAYERS.items():
     for _name in _names.split():
         globals()[_name] = type(_name, (_base,), {}, function=_FUNCTIONS[_name.lower()])
+
+
+def _first_without_name(self: FunctionModule) -> str:
+    return FunctionModule.extra_repr(self).partition("=")[2]
+
+
+for _name in ("Hardshrink", "Softshrink", "LocalResponseNorm"):
+    globals()[_name].extra_repr = _first_without_name
 
 
 class Softmax2d(FunctionModule, function=F.softmax, arguments="", dim=-3):
