@@ -339,9 +339,8 @@ class Tensor(Recorded):
         operation = "t[index] = value"
         value = as_operand(operation, value, self)
         checked = indexing.as_index(operation, self.array, index)
-        if isinstance(value, Variable):
-            while value.array.shape[:1] == (1,):
-                value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
+        while isinstance(value, Variable) and value.array.shape[:1] == (1,):
+            value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
         first, then = indexing.in_two_steps(checked)
         target = self[first]
         if indexing.is_basic(then):
