@@ -53,8 +53,7 @@ def _count(name: str, argument: str, value: Any) -> int:
 
 def _is_sequence(data: Any) -> bool:
     """Whether `data` is a list, a tuple or the like (a deque, a range)."""
-    return isinstance(data, (list, tuple)) or (
-        isinstance(data, Sequence) and not isinstance(data, (str, bytes)))
+    return isinstance(data, Sequence) and not isinstance(data, (str, bytes))
 
 
 def _first_element(data: Any) -> Any:

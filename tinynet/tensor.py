@@ -339,9 +339,8 @@ class Tensor(Recorded):
         operation = "t[index] = value"
         value = as_operand(operation, value, self)
         checked = indexing.as_index(operation, self.array, index)
-        if isinstance(value, Variable):
-            while value.array.shape[:1] == (1,):
-                value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
+        while isinstance(value, Variable) and value.array.shape[:1] == (1,):
+            value = shapes.squeeze(value, 0)  # PyTorch ignores sizes of 1 in front
         first, then = indexing.in_two_steps(checked)
         target = self[first]
         if indexing.is_basic(then):
@@ -454,23 +453,24 @@ class Tensor(Recorded):
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Write normally distributed values; returns self."""
         mean, std = as_number("normal_", "mean", mean), as_number("normal_", "std", std, 0)
-        draw = as_random("normal_", generator).standard_normal
-        return self._replace(self._drawn("normal_", draw, mean, std), "normal_")
+        return self._draw("normal_", generator, "standard_normal", mean, std)
 
     def uniform_(self, a: Any = 0.0, b: Any = 1.0, *, generator: Any = None) -> Tensor:
         """Write values evenly distributed over [a, b); returns self."""
         a, b = as_number("uniform_", "a", a), as_number("uniform_", "b", b)
         if not a <= b:
             raise ValueError(f"uniform_: expected a <= b, got a={a} and b={b}")
-        draw = as_random("uniform_", generator).random
-        return self._replace(self._drawn("uniform_", draw, a, b - a), "uniform_")
+        return self._draw("uniform_", generator, "random", a, b - a)
 
-    def _drawn(self, operation: str, draw: Callable[..., np.ndarray], shift, scale) -> Tensor:
+    def _draw(self, operation: str, generator: Any, kind: str, shift: Any, scale: Any) -> Tensor:
+        """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
+        draw = getattr(as_random(operation, generator), kind)
         if self.dtype.kind != "f":
             raise RuntimeError(
                 f"{operation}: draws floats, which can't be written into {self.dtype}")
         draws = draw(self.array.shape, np.float64 if self.dtype == np.float64 else np.float32)
-        return Tensor._wrap(to_device(np.asarray(draws * scale + shift, self.dtype), self.device))
+        drawn = to_device(np.asarray(draws * scale + shift, self.dtype), self.device)
+        return self._replace(Tensor._wrap(drawn), operation)
 
     # conversions to one dtype, at the end because they hide Python's float, int and bool below
 

@@ -79,11 +79,9 @@ def _parse(function: str, text: Any, index: int | None = None) -> tuple[str, int
         index = int(digits)
     if index is not None and (not isinstance(index, int) or index < 0):
         raise ValueError(f"{function}: the index must be a number from 0 up, got {index!r}")
-    if kind == "cpu":
-        if index:
-            raise ValueError(f"{function}: there is one CPU device, 'cpu'; got index {index}")
-        return "cpu", None
-    return "cuda", index or 0
+    if kind == "cpu" and index:
+        raise ValueError(f"{function}: there is one CPU device, 'cpu'; got index {index}")
+    return kind, None if kind == "cpu" else index or 0
 
 
 # --------------------------------------------------------------------------------- loading cupy

@@ -153,18 +153,15 @@ def _blas() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
 
     They are found when the first parallel region is entered.
     """
+    names = [[f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
+             for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", ""))]
     found: list[Any] = []
     for lib in _blas_libraries():
         # The library is loaded already. PyDLL calls take half a microsecond because they keep
         # Python's lock, so no other thread takes over.
         library = ctypes.PyDLL(lib.filepath)
-        for prefix, suffix in itertools.product(("scipy_", ""), ("64_", "_64", "")):
-            names = [f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
-            if hasattr(library, names[0]):
-                found.append([library[name] for name in names])
-                break
-        else:
-            found.append([lib.get_num_threads, lib.set_num_threads])
+        own = next((pair for pair in names if hasattr(library, pair[0])), [])
+        found.append([library[name] for name in own] or [lib.get_num_threads, lib.set_num_threads])
     return found
 
 

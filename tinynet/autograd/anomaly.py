@@ -78,9 +78,7 @@ def checksum(array: np.ndarray) -> int:
 
 def fingerprint(array: Any) -> int | None:
     """The checksum of a value that a node keeps; None outside `detect_anomaly` and on a GPU."""
-    if not watching or _mode.get() != _CHECKS or not isinstance(array, np.ndarray):
-        return None
-    return checksum(array)
+    return checksum(array) if _mode.get() == _CHECKS and isinstance(array, np.ndarray) else None
 
 
 def check_result(primitive: Any, inputs: tuple[Any, ...], constants: dict, result: Any) -> None:

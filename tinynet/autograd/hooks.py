@@ -11,16 +11,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from .grad_mode import no_grad
-
 _HOOK = "register_post_accumulate_grad_hook"
 
 
 class RemovableHandle:
     """What registering a hook returns: `remove`, or the end of a ``with`` block, removes it."""
 
-    def __init__(self, hooks: OrderedDict[object, Any], key: object):
-        self._hooks, self._key = hooks, key
+    def __init__(self, hooks: OrderedDict[object, Any], hook: Any):
+        self._hooks, self._key = hooks, object()
+        hooks[self._key] = hook
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
@@ -63,9 +62,7 @@ def register_post_accumulate_grad_hook(leaf: Any, hook: Callable[[Any], None]) -
     if hooks_of(leaf) is None:
         leaf._hooks = OrderedDict()
         _hooked.add(weakref.ref(leaf, _hooked.discard))
-    key = object()
-    leaf._hooks[key] = hook
-    return RemovableHandle(leaf._hooks, key)
+    return RemovableHandle(leaf._hooks, hook)
 
 
 def hooks_of(leaf: Any) -> OrderedDict[object, Callable[[Any], None]] | None:
@@ -74,12 +71,9 @@ def hooks_of(leaf: Any) -> OrderedDict[object, Callable[[Any], None]] | None:
 
 
 def run_leaf_hooks(leaf: Any) -> None:
-    """Call the hooks of `leaf`, whose gradient is complete."""
-    if not _hooked:
-        return
-    with no_grad():
-        for hook in list((hooks_of(leaf) or {}).values()):
-            hook(leaf)  # its answer means nothing: a lambda has one
+    """Call the hooks of `leaf`, whose gradient is complete. `backward` has turned grad off."""
+    for hook in list((hooks_of(leaf) or {}).values()):
+        hook(leaf)  # its answer means nothing: a lambda has one
 
 
 in_use = False  # whether Tensor.register_hook was ever called: till then the walk asks no node

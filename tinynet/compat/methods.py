@@ -224,9 +224,7 @@ def register_hook(tensor: Any, hook: Callable[[Any], Any]) -> hooks.RemovableHan
         raise TypeError(f"register_hook: a hook is a function, got {hook.__class__.__name__}")
     if getattr(vertex, "grad_hooks", None) is None:
         vertex.grad_hooks = GradHooks()
-    handle = hooks.RemovableHandle(vertex.grad_hooks, object())
-    vertex.grad_hooks[handle._key] = hook
-    return handle
+    return hooks.RemovableHandle(vertex.grad_hooks, hook)
 
 
 def _answered(operation: Callable[..., Any]) -> Callable[..., Any]:

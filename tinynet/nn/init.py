@@ -33,11 +33,8 @@ def _write(function: str, tensor: Tensor, values: Any) -> Tensor:
 
 def _draw(function: str, tensor: Tensor, generator: Source, kind: str, shift: float,
           scale: float) -> Tensor:
-    """Write ``shift + scale * x`` for draws x of `kind`, a method of numpy's generators."""
-    as_tensor(function, "tensor", tensor)
-    draw = getattr(as_random(function, generator), kind)
     with no_grad():
-        return tensor._replace(tensor._drawn(function, draw, shift, scale), function)
+        return as_tensor(function, "tensor", tensor)._draw(function, generator, kind, shift, scale)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Source = None) -> Tensor:

@@ -483,8 +483,7 @@ def _joined(path: str, name: str) -> str:
 
 def _add(function: str, hooks: OrderedDict[object, Any], hook: Any, prepend: bool,
          with_kwargs: bool) -> RemovableHandle:
-    key = object()
-    hooks[key] = (as_function(function, "hook", hook), with_kwargs)
+    handle = RemovableHandle(hooks, (as_function(function, "hook", hook), with_kwargs))
     if prepend:
-        hooks.move_to_end(key, last=False)
-    return RemovableHandle(hooks, key)
+        hooks.move_to_end(handle._key, last=False)
+    return handle

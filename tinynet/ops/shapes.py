@@ -9,7 +9,7 @@ name checks its arguments first. Other operations of tinynet call the primitives
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -347,8 +347,7 @@ def stack(tensors: Sequence[Variable], dim: int = 0) -> Any:
     if len(set(shapes)) != 1:
         raise ValueError(f"stack: all shapes must be the same, got {', '.join(map(str, shapes))}")
     dim = as_dim("stack", dim, len(shapes[0]) + 1)
-    shape = (*shapes[0][:dim], 1, *shapes[0][dim:])
-    return _cat(*[_reshape(v, shape=shape) for v in given], dim=dim)
+    return _cat(*[unsqueeze(v, dim) for v in given], dim=dim)
 
 
 @of_tensor
@@ -373,11 +372,14 @@ def split(tensor: Variable, split_size_or_sections: Any, dim: int = 0) -> tuple[
     dim, sections = _dim_to_cut("split", dim, tensor), split_size_or_sections
     size = tensor.array.shape[dim]
     if isinstance(sections, int):
-        return _equal_pieces(tensor, dim, as_int("split", "the size of a piece", sections, 1))
-    sizes = as_shape("split", (sections,))
-    if sum(sizes) != size or min(sizes, default=0) < 0:
-        raise ValueError(f"split: sizes {list(sizes)} don't add up to the {size} of dim {dim}")
-    return _pieces(tensor, dim, itertools.accumulate(sizes))
+        step = as_int("split", "the size of a piece", sections, 1)
+        ends = [*range(step, size, step), size]  # of nothing, one empty piece
+    else:
+        sizes = as_shape("split", (sections,))
+        if sum(sizes) != size or min(sizes, default=0) < 0:
+            raise ValueError(f"split: sizes {list(sizes)} don't add up to the {size} of dim {dim}")
+        ends = [*itertools.accumulate(sizes)]
+    return tuple([_slices(tensor, dim, *cut) for cut in itertools.pairwise([0, *ends])])
 
 
 @of_tensor
@@ -389,9 +391,7 @@ def chunk(input: Variable, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     chunks = as_int("chunk", "the number of chunks", chunks, 1)
     dim = _dim_to_cut("chunk", dim, input)
     size = input.array.shape[dim]
-    if not size:
-        return _pieces(input, dim, [0] * chunks)
-    return _equal_pieces(input, dim, -(-size // chunks))
+    return split(input, -(-size // chunks) if size else [0] * chunks, dim)
 
 
 @of_tensor
@@ -405,16 +405,6 @@ def _dim_to_cut(name: str, dim: Any, input: Variable) -> int:
     if not input.array.ndim:
         raise ValueError(f"{name}: a 0-d tensor has no dimension to cut")
     return as_dim(name, dim, input.array.ndim)
-
-
-def _equal_pieces(input: Variable, dim: int, step: int) -> tuple[Any, ...]:
-    size = input.array.shape[dim]
-    return _pieces(input, dim, [*range(step, size, step), size])  # of nothing, one empty piece
-
-
-def _pieces(input: Variable, dim: int, ends: Iterable[int]) -> tuple[Any, ...]:
-    """The pieces that `input` is cut into along `dim`: from 0 to the first end, and so on."""
-    return tuple([_slices(input, dim, *cut) for cut in itertools.pairwise([0, *ends])])
 
 
 @Primitive

@@ -81,7 +81,8 @@ def interpolate(input: Tensor, size: int | tuple[int, int] | None = None,
             centres = places if align_corners else places - real(0.5)
             x = _blended(x, dim, centres, mode == "bicubic")
         else:
-            x = _take(x, np.minimum(np.floor(places).astype(np.int64), old - 1), dim)
+            pixels = np.minimum(np.floor(places).astype(np.int64), old - 1)
+            x = sum_windows(x, starts=pixels, stops=pixels + 1, dim=dim)
     return x.clone() if x is input else x
 
 
@@ -103,10 +104,6 @@ def _cubic(d: np.ndarray) -> np.ndarray:
     """The weights of pixels at the distances `d`: Keys 1981, a = -0.75."""
     near, far = (1.25 * d - 2.25) * d * d + 1, ((-0.75 * d + 3.75) * d - 6) * d + 3
     return np.where(d <= 1, near, far)
-
-
-def _take(x: Tensor, positions: np.ndarray, dim: int) -> Tensor:
-    return sum_windows(x, starts=positions, stops=positions + 1, dim=dim)
 
 
 def _output_size(shape: Any, size: Any, scale_factor: Any, recompute: Any) -> tuple[Any, Any]:

@@ -111,9 +111,8 @@ def check_targets(function: str, input: Tensor, target: Tensor, weight: Tensor |
         raise TypeError(
             f"{function}: class numbers must be int64 (or uint8), got {target.dtype}; use .long()")
     _check_weight(function, weight, shape[dim])
-    if weight is not None:
-        _check_constant(function, "weight", weight)
-        same_dtype(function, input=input, weight=weight)
+    _check_constant(function, "weight", weight)
+    same_dtype(function, input=input, weight=weight)
     _same_device(function, input, target)
     _check_classes(function, target, shape[dim], ignore_index)
 
@@ -124,8 +123,8 @@ def _check_weight(function: str, weight: Tensor | None, C: int) -> None:
     check_shape(function, "weight", weight, (C,), "one number per class")
 
 
-def _check_constant(function: str, name: str, tensor: Tensor) -> None:
-    if tensor.requires_grad:
+def _check_constant(function: str, name: str, tensor: Tensor | None) -> None:
+    if tensor is not None and tensor.requires_grad:
         raise RuntimeError(f"{function}: {name} is a constant here, so give {name}.detach()")
 
 
@@ -349,8 +348,7 @@ def _check_binary(function: str, input: Tensor, target: Tensor, **factors: Tenso
             f"{function}: input {shape} and target {tuple(target.shape)} must have the same shape")
     for name, factor in factors.items():
         if factor is not None:
-            as_tensor(function, name, factor)
-            _check_constant(function, name, factor)
+            _check_constant(function, name, as_tensor(function, name, factor))
             if broadcast_shape(function, shape, given := factor.array.shape) != shape:
                 raise ValueError(
                     f"{function}: {name} {given} must broadcast to the shape of input, {shape}")
