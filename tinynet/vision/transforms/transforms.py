@@ -120,6 +120,7 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "ratio": _from_to}
 _KEPT: dict[str, Callable[[str, str, Any], Any]] = {
     **dict.fromkeys(("brightness", "contrast", "saturation", "hue"), _as_colours),
+    "kernel_size": F.as_pair,
     "degrees": lambda name, what, value: [*_as_range(name, what, value)],
     "shear": lambda name, what, value: value if value is None else [bound for part in _as_shears(
         name, what, value)[:2 if np.size(value) > 2 else 1] for bound in part]}
@@ -511,11 +512,6 @@ class GaussianBlur(_Random, function=_blurred, draws=1):
 
     See `functional.gaussian_blur`.
     """
-
-    kernel_size: Any
-
-    def _check(self) -> None:
-        self.kernel_size = F.as_pair("GaussianBlur", "kernel_size", self.kernel_size)
 
 
 def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
