@@ -420,7 +420,22 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
 
 # ------------------------------------------------------------------------- formulas and old names
 
-for _name, _formula, _doc in (
+
+def _declare(names: dict[str, Any], *rows: tuple[str, Any, str]) -> None:
+    """Add to a file's `names` the functions of `rows`: a name, a formula, and its text.
+
+    What takes a tensor first, in a row or written out, checks that it gets one from now on, and
+    takes ``out=`` and ``axis=``; `bucketize` also takes a number.
+    """
+    names.update({name: named(formula, name, doc) for name, formula, doc in rows})
+    for name in public(names):
+        first = names[name].__code__.co_varnames[:1]
+        if first in (("input",), ("a",), ("x1",)) and name != "bucketize":
+            names[name] = of_tensor(names[name])
+
+
+_declare(
+    globals(),
     ("lerp", lambda input, end, weight: input + weight * (end - input), "From input to end."),
     ("addcmul", lambda input, tensor1, tensor2, *, value=1: input + tensor1 * tensor2 * value,
      "``input + value * tensor1 * tensor2``."),
@@ -444,13 +459,7 @@ for _name, _formula, _doc in (
      "The upper triangle of matrices, 0 below the given diagonal."),
     ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(), "The diagonal's sum."),
     ("ravel", lambda input: input.reshape(-1), "Flattened to one dimension."),
-    ("numel", lambda input: input.array.size, "The number of elements."),
-):
-    globals()[_name] = named(_formula, _name, _doc)
-# every function so far but einsum and meshgrid takes a tensor first
-for _name in public(globals()):
-    if _name not in ("einsum", "meshgrid"):
-        globals()[_name] = of_tensor(globals()[_name])
+    ("numel", lambda input: input.array.size, "The number of elements."))
 
 
 def is_tensor(obj: Any) -> bool:

@@ -10,10 +10,9 @@ import numpy as np
 from .. import creation
 from ..nn import functional
 from ..ops import elementwise as each
-from ..ops.arguments import as_choice, as_dim, as_dtype, as_int, of_tensor
+from ..ops.arguments import as_choice, as_dim, as_dtype, as_int
 from ..ops.elementwise import rule, where
 from ..ops.indexing import along
-from ..ops.operands import named
 from ..ops.reductions import min_max
 from ..ops.shapes import cat, stack
 from ..tensor import Size, Tensor
@@ -289,7 +288,8 @@ def _over_numbers(input: Any, dim: Any, keepdim: bool) -> tuple[Any, Any]:
     return where(here, input, 0.0).sum(dim, keepdim), here.sum(dim, keepdim)
 
 
-for _name, _formula, _doc in (
+f._declare(
+    globals(),
     ("logical_xor", lambda input, other: (input != 0) ^ (other != 0), "Whether just one is true."),
     ("tile", lambda input, *dims: input.repeat(
         *[1] * (input.ndim - np.size(dims)), *np.ravel(dims).tolist()), "`repeat`, of few dims."),
@@ -343,12 +343,7 @@ for _name, _formula, _doc in (
     ("triu_indices", lambda row, col, offset=0: creation.tensor(
         np.stack(np.triu_indices(row, offset, col))), "Indices of an upper triangle."),
     ("broadcast_shapes", lambda *shapes: Size(np.broadcast_shapes(*shapes)),
-     "The shape of what is made of tensors of these shapes."),
-):
-    globals()[_name] = named(_formula, _name, _doc)
-for _name in public(globals()):
-    if globals()[_name].__code__.co_varnames[:1] in (("input",), ("a",)) and _name != "bucketize":
-        globals()[_name] = of_tensor(globals()[_name])  # which takes out= and axis= too
+     "The shape of what is made of tensors of these shapes."))
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
