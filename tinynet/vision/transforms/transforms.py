@@ -347,8 +347,7 @@ def _between(low: float, high: float, drawn: Any) -> Any:
 
 def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = NEAREST,
             expand: bool = False, center: Pair = None, fill: Any = 0) -> Any:
-    angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
-    motions = [(-angle, (0, 0), 1, (0, 0)) for angle in angles]
+    motions = -_between(*_as_range("RandomRotation", "degrees", degrees), drawn)  # angles, (N, 1)
     return F.moved("RandomRotation", img, motions, interpolation, fill, center, bool(expand))
 
 
