@@ -20,9 +20,7 @@ from ..optim.declared import NotNegative
 from ..tensor import Tensor
 from . import functions
 from .declared import AnyTensor, declare, Power, require, Target
-from .functions import scatter
-
-_scatter_add: Any = vars(functions)["scatter_add"]  # of a table
+from .functions import scatter, scatter_add
 
 # ------------------------------------------------------------------------------------ activations
 
@@ -223,7 +221,7 @@ def multilabel_margin_loss(input: Tensor, target: AnyTensor) -> Tensor:
     rule = "input and target must have one shape"
     require(target.shape == input.shape, "multilabel_margin_loss", rule, input, target)
     named, at = (target < 0).cumsum(-1) == 0, target.clamp(min=0)
-    others = _scatter_add(target * 0, -1, at, named.long()) == 0
+    others = scatter_add(target * 0, -1, at, named.long()) == 0
     gaps = F.relu(1.0 - input.gather(-1, at).unsqueeze(-1) + input.unsqueeze(-2))
     counted = named.unsqueeze(-1) & others.unsqueeze(-2)
     return where(counted, gaps, 0.0).sum((-2, -1)) / input.shape[-1]

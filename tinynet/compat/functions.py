@@ -176,20 +176,6 @@ _diagonal_view.derivatives(a=lambda g, a_shape, place: copy_slices(
     g.new_zeros(a_shape), g, view=_diagonal_view, constants={"place": place}))
 
 
-_diagonal = diagonal  # where an argument has that name
-
-
-def diag(input: Any, diagonal: int = 0) -> Any:
-    """The diagonal of a matrix, or a matrix with a vector on its diagonal."""
-    if input.ndim == 2:
-        return _diagonal(input, diagonal).clone()
-    _of_dims("diag", (1,), input)
-    n = input.shape[0]
-    i, size = np.arange(n), n + abs(diagonal)
-    index = i - min(diagonal, 0), i + max(diagonal, 0)
-    return _unindex(input, index=index, shape=(size, size))
-
-
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
     """Elements shifted along `dims`, those that leave come in at the other end; without, flattened.
     """
@@ -273,7 +259,7 @@ def einsum(equation: str, *operands: Any) -> Any:
                 f"operand {len(pairs)}, of shape {tuple(v.shape)}")
         while twice := [c for c in own if own.count(c) > 1]:
             i, j = own.index(twice[0]), own.rindex(twice[0])
-            v, own = _diagonal(v, 0, i, j), own[:i] + own[i + 1 : j] + own[j + 1 :] + twice[0]
+            v, own = diagonal(v, 0, i, j), own[:i] + own[i + 1 : j] + own[j + 1 :] + twice[0]
         pairs.append((v, own))
         size |= {c: n for c, n in zip(own, v.shape, strict=True) if size.get(c, 1) == 1}
 
@@ -309,6 +295,11 @@ def cdist(x1: Any, x2: Any, p: float = 2.0,
     as_choice("cdist", "compute_mode", compute_mode, (f"{modes[0]}_if_necessary", *modes))
     gap = x1.unsqueeze(-2) - x2.unsqueeze(-3)
     return gap.norm(p, -1) if p else gap.abs().sign().sum(-1)  # unlike a norm's, zeros flow back
+
+
+def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+    """``beta * input + alpha * (mat1 @ mat2)``."""
+    return input * beta + operator.matmul(*_of_dims("addmm", (2, 2), mat1, mat2)) * alpha
 
 
 # ------------------------------------------------------------------------- which ones, and where
@@ -415,6 +406,11 @@ def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = N
     return _scattered("scatter", input, dim, index, value if src is None else src, add)
 
 
+def scatter_add(input, dim, index, src):
+    """`input` with ``out[index[i][j]][j] += src[i][j]`` (for dim 0)."""
+    return _scattered("scatter_add", input, dim, index, src, True)
+
+
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """`input` plus `alpha` times the slices of `source`, each at its index along `dim`."""
     across = [-1 if d == as_dim("index_add", dim, input.ndim) else 1 for d in range(source.ndim)]
@@ -424,10 +420,22 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
 
 # ------------------------------------------------------------------------- formulas and old names
 
-for _name, _formula, _doc in (
-    ("scatter_add", lambda input, dim, index, src: _scattered(
-        "scatter_add", input, dim, index, src, True),
-     "`input` with ``out[index[i][j]][j] += src[i][j]`` (for dim 0)."),
+
+def _declare(names: dict[str, Any], *rows: tuple[str, Any, str]) -> None:
+    """Add to a file's `names` the functions of `rows`: a name, a formula, and its text.
+
+    What takes a tensor first, in a row or written out, checks that it gets one from now on, and
+    takes ``out=`` and ``axis=``; `bucketize` also takes a number.
+    """
+    names.update({name: named(formula, name, doc) for name, formula, doc in rows})
+    for name in public(names):
+        first = names[name].__code__.co_varnames[:1]
+        if first in (("input",), ("a",), ("x1",)) and name != "bucketize":
+            names[name] = of_tensor(names[name])
+
+
+_declare(
+    globals(),
     ("lerp", lambda input, end, weight: input + weight * (end - input), "From input to end."),
     ("addcmul", lambda input, tensor1, tensor2, *, value=1: input + tensor1 * tensor2 * value,
      "``input + value * tensor1 * tensor2``."),
@@ -440,9 +448,6 @@ for _name, _formula, _doc in (
     ("mv", lambda input, vec: operator.matmul(*_of_dims("mv", (2, 1), input, vec)), "M times v."),
     ("outer", lambda input, vec2: _of_dims("outer", (1, 1), input, vec2)[0][:, None] * vec2,
      "All products of an element of one vector and one of another."),
-    ("addmm", lambda input, mat1, mat2, *, beta=1, alpha=1: (
-        input * beta + operator.matmul(*_of_dims("addmm", (2, 2), mat1, mat2)) * alpha),
-     "``beta * input + alpha * (mat1 @ mat2)``."),
     ("clamp_min", lambda input, min: input.clamp(min=min), "`clamp` from below."),
     ("clamp_max", lambda input, max: input.clamp(max=max), "`clamp` from above."),
     ("argsort", lambda input, dim=-1, descending=False, stable=True: sort(
@@ -454,13 +459,7 @@ for _name, _formula, _doc in (
      "The upper triangle of matrices, 0 below the given diagonal."),
     ("trace", lambda input: diagonal(*_of_dims("trace", (2,), input)).sum(), "The diagonal's sum."),
     ("ravel", lambda input: input.reshape(-1), "Flattened to one dimension."),
-    ("numel", lambda input: input.array.size, "The number of elements."),
-):
-    globals()[_name] = named(_formula, _name, _doc)
-# every function so far but einsum and meshgrid takes a tensor first
-for _name in public(globals()):
-    if _name not in ("einsum", "meshgrid"):
-        globals()[_name] = of_tensor(globals()[_name])
+    ("numel", lambda input: input.array.size, "The number of elements."))
 
 
 def is_tensor(obj: Any) -> bool:

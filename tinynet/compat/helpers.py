@@ -5,7 +5,6 @@ from typing import Any
 
 from ..nn import layers
 from ..nn.stateless import _Loss
-from ..optim import lr_scheduler
 
 
 def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
@@ -18,7 +17,7 @@ def _ntuple(n: int) -> Callable[[Any], tuple[Any, ...]]:
 
 
 _single, _pair, _triple, _quadruple = map(_ntuple, (1, 2, 3, 4))
-_ConvNd, _LRScheduler = layers._Conv, lr_scheduler.LRScheduler
+_ConvNd = layers._Conv
 
 
 class _WeightedLoss(_Loss):

@@ -10,10 +10,9 @@ import numpy as np
 from .. import creation
 from ..nn import functional
 from ..ops import arguments, elementwise as each
-from ..ops.arguments import as_choice, as_dim, as_dtype, as_int, of_tensor
+from ..ops.arguments import as_choice, as_dim, as_dtype, as_int
 from ..ops.elementwise import rule, where
 from ..ops.indexing import along
-from ..ops.operands import named
 from ..ops.reductions import min_max
 from ..ops.shapes import cat, stack
 from ..tensor import Size, Tensor
@@ -102,9 +101,8 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     dim = as_dim("take_along_dim", dim, input.ndim)
     indices = where(indices < 0, indices + input.shape[dim], indices)
     shapes = [[n if d != dim else 1 for d, n in enumerate(v.shape)] for v in (input, indices)]
-    shape = np.broadcast_shapes(*shapes)
-    own, at = ([*shape[:dim], v.shape[dim], *shape[dim + 1:]] for v in (input, indices))
-    return input.expand(own).gather(dim, indices.expand(at))
+    shape = [n if d != dim else -1 for d, n in enumerate(np.broadcast_shapes(*shapes))]
+    return input.expand(shape).gather(dim, indices.expand(shape))
 
 
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -209,9 +207,16 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     """The last dim becomes the diagonal of matrices in two new dims, 0 elsewhere."""
     on = creation.eye(input.shape[-1], device=input.device) > 0
     up, down = max(as_int("diag_embed", "offset", offset), 0), max(-offset, 0)
-    square = where(on, input.unsqueeze(-1), 0).to(input.dtype)
-    square = functional.pad(square, (up, down, down, up))
-    return movedim(square, (-2, -1), (dim1, dim2))
+    square = where(on, input.unsqueeze(-1), input.new_zeros(()))
+    return movedim(functional.pad(square, (up, down, down, up)), (-2, -1), (dim1, dim2))
+
+
+def diag(input: Any, diagonal: int = 0) -> Any:
+    """The diagonal of a matrix, or a matrix with a vector on its diagonal."""
+    diagonal = as_int("diag", "diagonal", diagonal)
+    if input.ndim == 2:
+        return f.diagonal(input, diagonal).clone()
+    return diag_embed(f._of_dims("diag", (1,), input)[0], diagonal)
 
 
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> Any:
@@ -264,10 +269,38 @@ def _at_least(name: str) -> Any:
     return at_least
 
 
-def _masked_scatter(input: Any, mask: Any, source: Any) -> Any:
+def masked_scatter(input, mask, source):
+    """`source`, in order, where the bool tensor `mask` holds."""
     here, result = mask.expand(input.shape), input.clone()
     result[here] = source.reshape(-1)[:int(here.sum())]
     return result
+
+
+def column_stack(tensors):
+    """The tensors side by side: `cat` along dim 1, where a vector is a column."""
+    return cat([v if v.ndim > 1 else v.reshape(-1, 1) for v in tensors], 1)
+
+
+def cartesian_prod(*tensors):
+    """All combinations of an element of each vector, as rows."""
+    return stack(f.meshgrid(*tensors), -1).reshape(-1, *[len(tensors)] * (len(tensors) > 1))
+
+
+def combinations(input, r=2, with_replacement=False):
+    """All combinations of `r` elements of a vector, as rows."""
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = creation.tensor([*choose(range(len(input)), r)], dtype=np.int64)
+    return input[rows.reshape(-1, r)]
+
+
+def promote_types(type1, type2):
+    """The dtype of a sum of two."""
+    return (creation.empty(1, dtype=type1) + creation.empty(1, dtype=type2)).dtype
+
+
+def can_cast(from_, to):
+    """Whether their kinds allow it."""
+    return np.can_cast(as_dtype("can_cast", from_), as_dtype("can_cast", to), "same_kind")
 
 
 _aminmax = namedtuple("_aminmax", "min max")
@@ -288,7 +321,8 @@ def _over_numbers(input: Any, dim: Any, keepdim: bool) -> tuple[Any, Any]:
     return where(here, input, 0).sum(dim, keepdim), here.sum(dim, keepdim)
 
 
-for _name, _formula, _doc in (
+f._declare(
+    globals(),
     ("logical_xor", lambda input, other: (input != 0) ^ (other != 0), "Whether just one is true."),
     ("tile", lambda input, *dims: input.repeat(
         *[1] * (input.ndim - np.size(dims)), *np.ravel(dims).tolist()), "`repeat`, of few dims."),
@@ -321,18 +355,10 @@ for _name, _formula, _doc in (
     ("cummin", _running("cummin", np.minimum), "The smallest so far along `dim`, and its index."),
     ("aminmax", lambda input, *, dim=(), keepdim=False: _aminmax(
         input.amin(dim, keepdim), input.amax(dim, keepdim)), "`amin` and `amax` in one."),
-    ("masked_scatter", _masked_scatter, "`source`, in order, where the bool tensor `mask` holds."),
     *[(name, _at_least(name), "1 for dims that are missing, where numpy's function puts them.")
       for name in ("atleast_1d", "atleast_2d", "atleast_3d")],
     ("dstack", lambda tensors: cat([*_at_least("atleast_3d")([*tensors])], 2),
      "The tensors behind each other: `cat` along dim 2."),
-    ("column_stack", lambda tensors: cat(
-        [v if v.ndim > 1 else v.reshape(-1, 1) for v in tensors], 1),
-     "The tensors side by side: `cat` along dim 1, where a vector is a column."),
-    ("combinations", lambda input, r=2, with_replacement=False: input[creation.tensor([
-        *(itertools.combinations_with_replacement if with_replacement else itertools.combinations)(
-            range(len(input)), r)], dtype=np.int64).reshape(-1, r)],
-     "All combinations of `r` elements of a vector, as rows."),
     ("nansum", lambda input, dim=None, keepdim=False: _over_numbers(input, dim, keepdim)[0],
      "The sum without what is nan."),
     ("nanmean", lambda input, dim=None, keepdim=False: each.div(
@@ -343,12 +369,6 @@ for _name, _formula, _doc in (
         elements.array, creation.as_tensor(test_elements).array)), "Which occur in the other."),
     ("bucketize", lambda input, boundaries, *, out_int32=False, right=False: searchsorted(
         boundaries, input, out_int32=out_int32, right=right), "`searchsorted`, turned round."),
-    ("promote_types", lambda type1, type2: (
-        creation.empty(1, dtype=type1) + creation.empty(1, dtype=type2)).dtype,
-     "The dtype of a sum of two."),
-    ("can_cast", lambda from_, to: np.can_cast(
-        as_dtype("can_cast", from_), as_dtype("can_cast", to), "same_kind"),
-     "Whether their kinds allow it."),
     ("logspace", lambda start, end, steps, base=10.0, *, dtype=None, device=None,
         requires_grad=False: creation.tensor(
             float(base) ** creation.linspace(start, end, steps, dtype="float64").numpy(),
@@ -360,16 +380,8 @@ for _name, _formula, _doc in (
     ("triu_indices", lambda row, col, offset=0, *, dtype="int64", device=None: creation.tensor(
         np.stack(np.triu_indices(row, offset, col)), dtype=dtype, device=device),
      "Indices of an upper triangle."),
-    ("cartesian_prod", lambda *tensors: stack(f.meshgrid(*tensors), -1).reshape(
-        -1, *[len(tensors)] * (len(tensors) > 1)),
-     "All combinations of an element of each vector, as rows."),
     ("broadcast_shapes", lambda *shapes: Size(np.broadcast_shapes(*shapes)),
-     "The shape of what is made of tensors of these shapes."),
-):
-    globals()[_name] = named(_formula, _name, _doc)
-for _name in public(globals()):
-    if globals()[_name].__code__.co_varnames[:1] in (("input",), ("a",)) and _name != "bucketize":
-        globals()[_name] = of_tensor(globals()[_name])  # which takes out= and axis= too
+     "The shape of what is made of tensors of these shapes."))
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:

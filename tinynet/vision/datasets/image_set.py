@@ -123,16 +123,14 @@ class Images(VisionDataset):
         rows = self._rows(index)
         if rows.ndim:
             return self.get_batch(rows)
-        if (whole := self._whole_images(rows[None])) is not None:
-            image: Any = whole[0]
-        else:
-            pixels = np.asarray(_array_of(self.data)[rows])
-            if pixels.dtype != np.uint8:
-                rule = "a transform needs data of uint8, of which PIL images are made"
-                raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
-            image = (self.transform or self._bare)(pillow("Image").fromarray(pixels))
         label = int(_array_of(self.targets)[rows])
-        return image, label if self.target_transform is None else self.target_transform(label)
+        if (whole := self._whole_images(rows[None])) is not None:
+            return StandardTransform(None, self.target_transform)(whole[0], label)
+        pixels = np.asarray(_array_of(self.data)[rows])
+        if pixels.dtype != np.uint8:
+            rule = "a transform needs data of uint8, of which PIL images are made"
+            raise TypeError(f"{type(self).__name__}: data is {pixels.dtype}, but {rule}")
+        return self._changed(pillow("Image").fromarray(pixels), label)
 
     def get_batch(self, indices: np.ndarray) -> list[Any]:
         """The samples at `indices` as a batch: how `DataLoader` fetches it."""

@@ -419,8 +419,8 @@ def erase(img: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool = F
 # ----------------------------------------------------------------------------------------- turning
 
 
-def inverse_matrix(center: Any, angle: float, translate: Sequence[float], scale: float,
-                   shear: Sequence[float]) -> np.ndarray:
+def inverse_matrix(center: Any, angle: float, translate: Sequence[float] = (0, 0),
+                   scale: float = 1, shear: Sequence[float] = (0, 0)) -> np.ndarray:
     """Where the pixels of an affine image come from: (x, y) = M[:, :2] @ (x', y') + M[:, 2].
 
     The image is sheared, turned clockwise by `angle` degrees and scaled about `center`, and then
@@ -476,8 +476,7 @@ def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
         fill: the value of what comes from outside the image, or one for each channel.
     """
     (angle,) = numbers("rotate", "angle", angle)
-    motion = -angle, (0, 0), 1, (0, 0)
-    return moved("rotate", img, [motion], interpolation, fill, center, bool(expand))
+    return moved("rotate", img, [(-angle,)], interpolation, fill, center, bool(expand))
 
 
 def affine(img: Any, angle: float, translate: Sequence[float], scale: float, shear: Any,
@@ -500,7 +499,7 @@ def affine(img: Any, angle: float, translate: Sequence[float], scale: float, she
 
 def moved(name: str, img: Any, motions: Sequence[tuple[Any, ...]], interpolation: Any, fill: Any,
           center: Pair, expand: bool | None = None) -> Any:
-    """`affine`, with one motion or, for a batch of tensors, one for each image.
+    """`affine`, with one motion, the arguments of `inverse_matrix`, or one for each of a batch.
 
     With `expand`, True or False, it is `rotate`, which Pillow has too.
     """

@@ -120,6 +120,7 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "ratio": _from_to}
 _KEPT: dict[str, Callable[[str, str, Any], Any]] = {
     **dict.fromkeys(("brightness", "contrast", "saturation", "hue"), _as_colours),
+    "kernel_size": F.as_pair,
     "degrees": lambda name, what, value: [*_as_range(name, what, value)],
     "shear": lambda name, what, value: value if value is None else [bound for part in _as_shears(
         name, what, value)[:2 if np.size(value) > 2 else 1] for bound in part]}
@@ -346,8 +347,7 @@ def _between(low: float, high: float, drawn: Any) -> Any:
 
 def _turned(img: Any, drawn: np.ndarray, degrees: Floats, interpolation: Any = NEAREST,
             expand: bool = False, center: Pair = None, fill: Any = 0) -> Any:
-    angles = _between(*_as_range("RandomRotation", "degrees", degrees), drawn[:, 0])
-    motions = [(-angle, (0, 0), 1, (0, 0)) for angle in angles]
+    motions = -_between(*_as_range("RandomRotation", "degrees", degrees), drawn)  # angles, (N, 1)
     return F.moved("RandomRotation", img, motions, interpolation, fill, center, bool(expand))
 
 
@@ -511,11 +511,6 @@ class GaussianBlur(_Random, function=_blurred, draws=1):
 
     See `functional.gaussian_blur`.
     """
-
-    kernel_size: Any
-
-    def _check(self) -> None:
-        self.kernel_size = F.as_pair("GaussianBlur", "kernel_size", self.kernel_size)
 
 
 def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
