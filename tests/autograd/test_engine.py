@@ -42,13 +42,48 @@ def test_leaves_accumulate_and_intermediate_results_do_not():
     assert y.retains_grad
 
 
-def test_accumulation_does_not_change_an_earlier_gradient():
-    x = leaf(1.0)
+def test_gradients_add_up_in_place():
+    """Whoever holds a gradient, or gave its memory, sees the sum, as in PyTorch."""
+    x, y = leaf(1.0), leaf(1.0)
     (x * 2).backward()
     first = x.grad
-    (x * 3).backward()
-    assert first.tolist() == [2.0]
-    assert x.grad.tolist() == [5.0]
+    flat = tinynet.zeros(3)
+    y.grad = flat[1:2]
+    (x * 3 + y * 4).backward()
+    assert x.grad is first
+    assert first.tolist() == [5.0]
+    assert flat.tolist() == [0.0, 4.0, 0.0]
+
+
+def test_the_first_gradients_of_a_sum_are_apart():
+    a, b = leaf(1.0), leaf(1.0)
+    (a + b).backward()
+    (a * 2).backward()
+    assert (a.grad.tolist(), b.grad.tolist()) == ([3.0], [1.0])
+
+
+def test_gradients_with_a_history():
+    x = leaf(1.0, 2.0)
+    y = x * x
+    y.retain_grad()
+    (y * x).sum().backward(create_graph=True)  # the graph is kept, too
+    assert x.grad.tolist() == [3.0, 12.0]
+    assert x.grad.requires_grad
+    assert y.grad.requires_grad
+    first = x.grad
+    (first * first).sum().backward()  # 2 * 3 x^2 * 6 x is added
+    assert x.grad.tolist() == [3.0 + 36.0, 12.0 + 288.0]
+    (tangent,) = tinynet.grad(first.sum(), x)
+    assert tangent.tolist() == [6.0, 12.0]
+
+
+def test_a_gradient_with_a_history_is_cleared_of_it():
+    x = leaf(1.0, 2.0)
+    optimizer = tinynet.optim.SGD([x], lr=0.1)
+    (x**3).sum().backward(create_graph=True)
+    optimizer.zero_grad(set_to_none=False)
+    assert x.grad.tolist() == [0.0, 0.0]
+    assert not x.grad.requires_grad
 
 
 def test_two_leaves_never_share_the_memory_of_their_gradients():

@@ -28,7 +28,7 @@ import numpy as np
 
 from ..arrays import array_module, computing, warnings_are_off, without_warnings
 from . import anomaly, hooks, requests
-from .grad_mode import is_grad_enabled, no_grad, set_grad_enabled
+from .grad_mode import is_grad_enabled, set_grad_enabled
 from .versions import Kept, Version, copy, copy_before_changes, keep, restore
 
 # ---------------------------------------------------------------------------------- variables
@@ -64,14 +64,15 @@ class Variable:
         return self._node if self._node is not None else self if self._requires_grad else None
 
     def _add_grad(self, g: Any, as_it_is: bool = False) -> None:
-        """Add `g` to ``.grad``. The first one is copied unless it may be used `as_it_is`."""
+        """Add `g` to ``.grad``, in place. The first is copied unless it may be used `as_it_is`."""
         # locked, because two threads may add to one leaf
         with _adding_grad:
-            if self._grad is None:
+            if is_grad_enabled():  # a gradient that can be differentiated: nothing in place
+                self._grad = g.clone() if self._grad is None else self._grad + g
+            elif self._grad is None:
                 self._grad = g if as_it_is else self._make(copy(g.array))
             else:
-                with no_grad():
-                    self._grad = self._grad + g
+                self._grad += g
 
 
 # ---------------------------------------------------------------------------------- primitives
@@ -334,18 +335,18 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
         tensors: a tensor, or a sequence of tensors.
         grad_tensors: the upstream gradients, one per tensor and of its shape and dtype. A tensor
             with one element needs none.
-        retain_graph: keep what a second pass through the same graph needs; default False.
-        create_graph: refused, because ``.grad`` keeps no history; `grad` gives higher orders.
+        retain_graph: keep what another pass through the same graph needs; default: `create_graph`.
+        create_graph: record the gradients' own history, so that ``.grad`` can be differentiated.
         inputs: only these leaves get a gradient; default: all.
 
     Raises:
         RuntimeError: a tensor has no history, an upstream gradient is missing or has the wrong
             shape or dtype, the graph was freed, or a kept value was changed in place.
     """
-    requests.refuse_create_graph(create_graph)
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
     targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
+    retain = create_graph if retain_graph is None else retain_graph
 
     def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
         same_order = g.array.strides == leaf.array.strides  # the optimiser reads both together
@@ -356,8 +357,8 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
 
     def run() -> None:
         callbacks = hooks.begin_pass()
-        with no_grad():
-            observer = hooks.Observer(bool(retain_graph), handed_out, deliver)
+        with set_grad_enabled(create_graph):
+            observer = hooks.Observer(retain, handed_out, deliver)
             for leaf, g in _walk(seeds, targets, observer).items():
                 deliver(leaf, g)
             for callback in callbacks:

@@ -71,7 +71,7 @@ def hooks_of(leaf: Any) -> OrderedDict[object, Callable[[Any], None]] | None:
 
 
 def run_leaf_hooks(leaf: Any) -> None:
-    """Call the hooks of `leaf`, whose gradient is complete. `backward` has turned grad off."""
+    """Call the hooks of `leaf`, whose gradient is complete. `backward` has set the grad mode."""
     for hook in list((hooks_of(leaf) or {}).values()):
         hook(leaf)  # its answer means nothing: a lambda has one
 

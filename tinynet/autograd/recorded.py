@@ -92,6 +92,15 @@ class Recorded(Writable):
         """
         backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
 
+    def _clear_grad(self, set_to_none: bool) -> None:
+        """Remove ``.grad``, or fill it with 0 and cut it off from its history."""
+        if set_to_none or self._grad is None:
+            self._grad = None
+            return
+        if self._grad.requires_grad:
+            self._grad = self._grad.detach()
+        self._grad.zero_()
+
     register_post_accumulate_grad_hook = hooks.register_post_accumulate_grad_hook
 
     def detach(self) -> Any:
@@ -110,5 +119,6 @@ class Recorded(Writable):
     def data(self, value: Any) -> None:
         if not isinstance(value, Variable):
             raise TypeError(f"data: expected a tensor, got {type(value).__name__}")
-        self.array = value.array
-        self._version.bump("an assignment to .data")
+        if value.array is not self.array:  # as it is in ``w.data -= g``
+            self.array = value.array
+            self._version.bump("an assignment to .data")

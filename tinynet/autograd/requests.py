@@ -88,13 +88,6 @@ def leaves(function: str, inputs: Any) -> set[Any] | None:
     return set(vertices)
 
 
-def refuse_create_graph(create_graph: bool) -> None:
-    """`backward` gives no higher orders."""
-    if create_graph:
-        raise RuntimeError("backward: create_graph=True is not supported, since .grad keeps no "
-            "history; use tinynet.grad(outputs, inputs, create_graph=True)")
-
-
 def refuse_contradiction(only_inputs: bool, materialize_grads: bool, allow_unused: Any) -> None:
     """Two arguments of `grad` that exclude each other, and one that has one value."""
     if not only_inputs:

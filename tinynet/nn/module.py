@@ -398,10 +398,7 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Remove the gradients of all parameters; with ``set_to_none=False``, fill them with 0."""
         for parameter in self.parameters():
-            if set_to_none or parameter.grad is None:
-                parameter.grad = None
-            else:
-                parameter.grad.zero_()
+            parameter._clear_grad(set_to_none)
 
     # --------------------------------------------------------------------------- dtypes and devices
 

@@ -96,10 +96,7 @@ class Optimizer:
         """Set the gradients of all parameters to None, or to zeros if not `set_to_none`."""
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none:
-                    p._grad = None
-                elif p.grad is not None:
-                    p.grad.zero_()
+                p._clear_grad(set_to_none)
 
     # ------------------------------------------------------------------------------------- step
 
