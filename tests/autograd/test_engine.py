@@ -71,10 +71,10 @@ def test_gradients_with_a_history():
     assert x.grad.requires_grad
     assert y.grad.requires_grad
     first = x.grad
+    (tangent,) = tinynet.grad(first.sum(), x, retain_graph=True)
+    assert tangent.tolist() == [6.0, 12.0]
     (first * first).sum().backward()  # 2 * 3 x^2 * 6 x is added
     assert x.grad.tolist() == [3.0 + 36.0, 12.0 + 288.0]
-    (tangent,) = tinynet.grad(first.sum(), x)
-    assert tangent.tolist() == [6.0, 12.0]
 
 
 def test_a_gradient_with_a_history_is_cleared_of_it():
