@@ -91,8 +91,7 @@ def _tensor(name: str, data: Any, dtype: Any, device: Any, requires_grad: bool) 
         with computing(array):
             copy = array.astype(wanted or as_dtype(name, array.dtype))
         return _finish(name, copy, device, requires_grad)
-    unwrapped = _unwrapped(data)
-    array = array_of(unwrapped)
+    array = array_of(_unwrapped(data))
     if array is None:
         raise ValueError(f"{name}: sequences in data must be as long as their neighbours")
     first = _first_element(data)

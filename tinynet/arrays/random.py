@@ -54,8 +54,7 @@ class Generator:
 
     def seed(self) -> int:
         """Restart the stream from a seed drawn by the operating system; returns that seed."""
-        self.manual_seed(_new_seed())
-        return self._seed
+        return self.manual_seed(_new_seed())._seed
 
     def initial_seed(self) -> int:
         """The seed from which the stream started."""

@@ -88,8 +88,7 @@ def _initialiser(signature: inspect.Signature) -> Callable[..., None]:
     """The ``__init__`` of a layer, which `help` and `inspect` show with `signature`."""
 
     def __init__(self: FunctionModule, *arguments: Any, **options: Any) -> None:
-        layer = type(self).__name__
-        given = bind(layer, signature, arguments, options)
+        given = bind(type(self).__name__, signature, arguments, options)
         Module.__init__(self)
         for name, value in given.items():
             if name in BUFFERS:

@@ -92,8 +92,7 @@ class _BatchNorm(_RunningNorm):
             batches = self.num_batches_tracked
             with computing(batches.array):
                 batches.array += 1  # on the array, because an operation takes ten times as long
-            batches._version.count += 1
-            batches._version.changed_by = "batch_norm"
+            batches._version.bump("batch_norm")
             if self.momentum is None:
                 momentum = 1.0 / batches.item()
         # without running averages, evaluation normalises by the batch, too

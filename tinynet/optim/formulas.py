@@ -22,8 +22,7 @@ def momentum_step(xp, p, g, v, lr, momentum, weight, nesterov) -> None:
     p -= xp.multiply(step, lr, out=scratch)
 
 
-class SGD(Descent,
-          inert="foreach differentiable=False fused"):
+class SGD(Descent, inert="foreach differentiable=False fused"):
     """Stochastic gradient descent, with momentum if asked for.
 
     g is the gradient of the loss at the parameter p. The velocity v (``momentum_buffer``) starts as
@@ -71,8 +70,7 @@ class SGD(Descent,
         momentum_step(xp, p, g, v, lr, momentum, weight, nesterov)
 
 
-class Adagrad(Descent,
-              inert="foreach differentiable=False fused"):
+class Adagrad(Descent, inert="foreach differentiable=False fused"):
     """Adagrad: an element's steps get shorter the more its squared gradients have summed up to.
 
     g is the gradient of the loss at the parameter p at step t = 1, 2, …. The sum s (``sum``) starts
@@ -109,8 +107,7 @@ class Adagrad(Descent,
         p -= xp.multiply(over_root(xp, g, s, eps, scratch), rate, out=scratch)
 
 
-class RMSprop(Descent,
-              inert="capturable=False foreach differentiable=False"):
+class RMSprop(Descent, inert="capturable=False foreach differentiable=False"):
     """RMSprop: gradient descent in units of the gradient's root mean square, element by element.
 
     g is the gradient of the loss at the parameter p. The average s (``square_avg``) starts as 0::
@@ -178,9 +175,8 @@ def adam_step(xp, p, g, m, v, most, beta1, beta2, rate, floor) -> None:
     p -= xp.multiply(over_root(xp, m, v, floor, scratch), rate, out=scratch)
 
 
-class Adam(Descent,
-           inert="foreach capturable=False "
-           "differentiable=False fused decoupled_weight_decay=False"):
+class Adam(Descent, inert="foreach capturable=False differentiable=False fused "
+        "decoupled_weight_decay=False"):
     """Adam: steps along the average gradient, in units of its average size, element by element.
 
     g is the gradient of the loss at the parameter p at step t = 1, 2, …. The averages m and v
