@@ -189,27 +189,25 @@ __all__ = [*declare(globals(), apart="max_unpool2d affine_grid grid_sample"),
     "upsample", "upsample_nearest", "upsample_bilinear", "max_pool2d_with_indices"]
 
 
-def _warn(name: str) -> None:
-    warnings.warn(f"{name}: deprecated; use interpolate", stacklevel=3)
+def _interpolated(older_name: str, *arguments: Any) -> Tensor:
+    warnings.warn(f"{older_name}: deprecated; use interpolate", stacklevel=3)
+    return interpolate(*arguments)
 
 
 def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
              align_corners: bool | None = None) -> Tensor:
     """`interpolate` by its older name, with a warning."""
-    _warn("upsample")
-    return interpolate(input, size, scale_factor, mode, align_corners)
+    return _interpolated("upsample", input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` with mode "nearest", with a warning."""
-    _warn("upsample_nearest")
-    return interpolate(input, size, scale_factor, "nearest")
+    return _interpolated("upsample_nearest", input, size, scale_factor, "nearest")
 
 
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """`interpolate` with mode "bilinear" and ``align_corners=True``, with a warning."""
-    _warn("upsample_bilinear")
-    return interpolate(input, size, scale_factor, "bilinear", True)
+    return _interpolated("upsample_bilinear", input, size, scale_factor, "bilinear", True)
 
 
 max_pool2d_with_indices = named(functools.partial(max_pool2d, return_indices=True),

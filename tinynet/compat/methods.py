@@ -244,11 +244,10 @@ def cumprod_(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
 
 
 # the methods that write the result of an operation into the tensor
+_operations = {**vars(Tensor), **vars(seldom), **vars(functions), **globals()}
 for _name in METHODS:
     if _name.endswith("_") and _name not in globals():
-        _operation = globals().get(_name[:-1]) or getattr(
-            functions, _name[:-1], getattr(seldom, _name[:-1], None))
-        _operation = _operation or getattr(Tensor, _name[:-1])
+        _operation = _operations[_name[:-1]]
         _doc = f"`{_name[:-1]}` in place; returns self."
         _method = (_answered if _operation in _TESTS else _in_place)(_operation)
         globals()[_name] = functions.named(_method, _name, _doc)

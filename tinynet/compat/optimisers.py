@@ -163,8 +163,8 @@ class Rprop(Descent,
 
     def _update(self, xp, p, g, state, *, lr, etas, step_sizes) -> None:
         self._count(state)
-        before, size = (self._buffer(xp, state, *own) for own in (
-            ("prev", p), ("step_size", p, lr)))
+        before = self._buffer(xp, state, "prev", p)
+        size = self._buffer(xp, state, "step_size", p, lr)
         turn = before * g
         size *= xp.where(turn > 0, etas[1], xp.where(turn < 0, etas[0], 1)).astype(p.dtype)
         xp.clip(size, *step_sizes, out=size)

@@ -3,12 +3,11 @@
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..data.dataset import map_items
-from ..tensor import Tensor
+from ..data.dataset import map_tensors
 
 
-def _plain(item: Any) -> Any:
-    return item.numpy(force=True) if isinstance(item, Tensor) else item
+def _plain(values: Any) -> Any:
+    return map_tensors(values, lambda t: t.numpy(force=True))
 
 
 class SummaryWriter(AbstractContextManager["SummaryWriter"]):
@@ -30,7 +29,7 @@ class SummaryWriter(AbstractContextManager["SummaryWriter"]):
             raise AttributeError(f"SummaryWriter: there is no {name} here; see tinynet.explain")
         found = getattr(self._writer, name)
         return found if not callable(found) else lambda *args, **options: found(
-            *map_items(args, _plain), **map_items(options, _plain))
+            *_plain(args), **_plain(options))
 
     def __exit__(self, *error: object) -> None:
         self._writer.close()

@@ -34,7 +34,7 @@ def respelled(function: Callable[..., Any], args: Any, keywords: dict[str, Any])
             raise ValueError(f"{name}: rounding_mode is an argument of div, None, "
                 f"'floor' or 'trunc'; got {mode!r}")
         function = each.floor_divide if mode == "floor" else _towards_0
-    if "decimals" in keywords and function is each.round:
+    if "decimals" in keywords:  # of round, as said above
         function = functools.partial(_rounded, decimals=keywords.pop("decimals"))
     result = function(*args, **keywords)
     return result if out is None else _written(name, out, result)

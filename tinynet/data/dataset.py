@@ -294,6 +294,11 @@ def map_items(batch: Any, change: Callable[[Any], Any]) -> Any:
     return change(batch)
 
 
+def map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
+    """`batch` with ``change(t)`` for each tensor t in its tuples, lists and dicts, at any depth."""
+    return map_items(batch, lambda item: change(item) if isinstance(item, Tensor) else item)
+
+
 def sequence_like(sequence: Any, items: list[Any]) -> Any:
     """`items` as a sequence of the same class: list, tuple or named tuple."""
     kind = type(sequence)

@@ -16,7 +16,7 @@ from ..cuda import is_available
 from ..ops.arguments import as_bool, as_function, as_generator, as_int, as_number
 from ..tensor import Tensor
 from .dataset import (IterableDataset, default_collate, default_convert, fetch_batch, length_of,
-    map_items)
+    map_tensors)
 from .sampler import BatchSampler, DistributedSampler, RandomSampler, SequentialSampler
 
 __all__ = ["DataLoader", "get_worker_info"]
@@ -146,12 +146,12 @@ class DataLoader:
         one_by_one = itertools.starmap(self._prepare, indices)
         batches = self._prepared_ahead(indices) if self.num_workers else one_by_one
         if self.pin_memory:
-            batches = (_map_tensors(batch, _pinned) for batch in batches)
+            batches = (map_tensors(batch, _pinned) for batch in batches)
         if self.device is not None and self.device.type == "cuda":
             copies = (_start_copy(batch, self.device) for batch in batches)
             batches = _ahead(copies, 1, lambda copy: copy(), lambda copy: copy())
         elif self.device is not None:
-            batches = (_map_tensors(batch, lambda t: t.to(self.device)) for batch in batches)
+            batches = (map_tensors(batch, lambda t: t.to(self.device)) for batch in batches)
         for number, batch in enumerate(batches, start=taken + 1):
             self._position = {"generator": began, "batches": number}
             yield batch
@@ -303,11 +303,6 @@ def _drawn_from(generator: Generator, items: Iterator[Any]) -> Iterator[Any]:
         yield found[0]
 
 
-def _map_tensors(batch: Any, change: Callable[[Tensor], Any]) -> Any:
-    """`batch` with ``change(t)`` for each tensor t in its tuples, lists and dicts, at any depth."""
-    return map_items(batch, lambda item: change(item) if isinstance(item, Tensor) else item)
-
-
 def _is_plain(tensor: Tensor) -> bool:
     """Others go to a GPU through .to(): from another GPU, or as an operation with a gradient."""
     return tensor.device.type == "cpu" and not tensor.requires_grad
@@ -360,14 +355,14 @@ def _start_copy(batch: Any, device: Device) -> Callable[[], Any]:
     the batch.
     """
     tensors: list[Tensor] = []
-    _map_tensors(batch, tensors.append)
+    map_tensors(batch, tensors.append)
 
     arrays = [tensor.array for tensor in tensors if _is_plain(tensor)]
     receive = send(arrays, device) if arrays else list
 
     def finish() -> Any:
         arrived = iter(receive())
-        return _map_tensors(batch,
+        return map_tensors(batch,
             lambda t: Tensor._wrap(next(arrived)) if _is_plain(t) else t.to(device))
 
     return finish

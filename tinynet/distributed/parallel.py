@@ -14,7 +14,7 @@ from ..autograd import Primitive, after_backward, is_grad_enabled, no_grad
 from ..nn.module import Module, Parameter
 from ..ops.arguments import as_bool, as_number
 from ..tensor import Tensor
-from .group import Group, ReduceOp, Work, current_group, summed_in, to_mpi
+from .group import Group, ReduceOp, current_group, summed_in, to_mpi
 
 _NAME = "DistributedDataParallel"
 
@@ -195,12 +195,7 @@ class _Bucket:
             self.flat = array_module(first).zeros(length, summed_in(first.dtype))
         self.parts = _split(self.flat, parameters)
         self.used = np.zeros(len(parameters), self.flat.dtype)  # 1: used since the last average
-        self.empty()
-
-    def empty(self) -> None:
-        """Begin a pass: all gradients are missing."""
-        self.missing = set(range(len(self.parameters)))
-        self.work = Work()
+        self.missing = set[int]()  # the parameters whose gradients the pass still waits for
 
     def put(self, i: int) -> None:
         """Copy the gradient of parameter `i` into the vector."""
@@ -232,7 +227,6 @@ class _Bucket:
                     xp.true_divide(part, ranks, out=p.grad.array, casting="same_kind")
                     p.grad._version.bump(_NAME)
         self.used[:] = 0
-        self.empty()
 
 
 def _ready(reducer: "weakref.ref[_Reducer]", number: int, i: int, parameter: Any) -> None:
@@ -286,6 +280,7 @@ class _Reducer:
                 if type(p.array) is not kind or summed_in(p.dtype) != dtype:
                     raise RuntimeError(f"{_NAME}: the model was moved or converted after it was "
                         "wrapped; do that first, then wrap it")
+            bucket.missing = set(range(len(bucket.parameters)))
         self.running, self.sent = True, 0
 
     def _send_full(self) -> None:

@@ -536,7 +536,7 @@ def gaussian_blur(img: Any, kernel_size: Sizes, sigma: Any = None) -> Any:
             ``0.15 * kernel_size + 0.35``.
     """
     name = "gaussian_blur"
-    sizes = (as_sizes(name, "kernel_size", kernel_size, (1, 2), 1) * 2)[:2]
+    sizes = as_pair(name, "kernel_size", kernel_size)
     sigmas = numbers(name, "sigma", [0.15 * n + 0.35 for n in sizes] if sigma is None else sigma, 0)
     if not all(n % 2 for n in sizes) or 0 in sigmas:
         raise ValueError(f"{name}: kernel_size must be odd and sigma above 0, got {kernel_size!r} "
