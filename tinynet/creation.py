@@ -7,16 +7,16 @@ tensor, unless a keyword says otherwise, and its memory order.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import compat
 from .arrays import as_device, computing, device_of, Generator, module_on, to_device, usable_device
-from .ops.arguments import (array_of, as_dtype, as_floats, as_int, as_number, as_random, as_shape,
+from .ops.arguments import (as_dtype, as_floats, as_int, as_number, as_random, as_shape,
     as_tensor as as_a_tensor, by_keyword, default_dtype, result_type)
-from .ops.operands import check_fit, named
+from .ops.operands import array_from, check_fit, converted, named
 from .ops.shapes import laid_out
 from .tensor import Tensor
 
@@ -31,12 +31,6 @@ def _finish(name: str, array: Any, device: Any, requires_grad: bool) -> Tensor:
     return result.requires_grad_() if requires_grad else result
 
 
-def _converted(name: str, array: Any, dtype: np.dtype) -> Any:
-    """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold."""
-    check_fit(name, array, dtype)
-    return array.astype(dtype, copy=False)
-
-
 def _sizes(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     shape = as_shape(name, size)
     if any(n < 0 for n in shape):
@@ -49,22 +43,6 @@ def _count(name: str, argument: str, value: Any) -> int:
 
 
 # ---------------------------------------------------------------------------------- from data
-
-
-def _is_sequence(data: Any) -> bool:
-    """Whether `data` is a list, a tuple or the like (a deque, a range)."""
-    return isinstance(data, Sequence) and not isinstance(data, (str, bytes))
-
-
-def _first_element(data: Any) -> Any:
-    return _first_element(data[0]) if _is_sequence(data) and data else data
-
-
-def _unwrapped(data: Any) -> Any:
-    """Nested sequences, with arrays in place of tensors."""
-    if isinstance(data, Tensor):
-        return data.detach().numpy(force=True)
-    return [_unwrapped(item) for item in data] if _is_sequence(data) else data
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
@@ -91,20 +69,7 @@ def _tensor(name: str, data: Any, dtype: Any, device: Any, requires_grad: bool) 
         with computing(array):
             copy = array.astype(wanted or as_dtype(name, array.dtype))
         return _finish(name, copy, device, requires_grad)
-    array = array_of(_unwrapped(data))
-    if array is None:
-        raise ValueError(f"{name}: sequences in data must be as long as their neighbours")
-    first = _first_element(data)
-    if array.size == 0 and _is_sequence(data):
-        array = array.astype(default_dtype)
-    if array.dtype.kind in "Ou" and type(first) is int:
-        raise ValueError(f"{name}: some of the ints don't fit into int64; write them as floats")
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name}: data must hold numbers or bools, got {type(first).__name__}")
-    if wanted is None and array.dtype == np.float64 and type(first) in (bool, int, float):
-        wanted = default_dtype
-    array = _converted(name, array, wanted or array.dtype.newbyteorder("="))
-    return _finish(name, array, device, requires_grad)
+    return _finish(name, array_from(name, data, wanted), device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -180,7 +145,7 @@ def _full(name: str, size: tuple[int, ...], fill_value: Any, dtype: Any, device:
         raise TypeError(f"{name}: fill_value must be a number, got {type(fill_value).__name__}")
     kind = as_dtype(name, dtype or result_type(fill_value))
     with module_on(device, name) as xp:
-        value = _converted(name, np.asarray(fill_value), kind).item()
+        value = converted(name, np.asarray(fill_value), kind).item()
         return _finish(name, xp.full(size, value, kind), None, requires_grad)
 
 
@@ -274,7 +239,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
              requires_grad: bool = False) -> Tensor:
     """The integers from 0 to n - 1 in random order, int64."""
     array = as_random("randperm", generator).permutation(_count("randperm", "n", n))
-    array = _converted("randperm", array, as_dtype("randperm", dtype or np.int64))
+    array = converted("randperm", array, as_dtype("randperm", dtype or np.int64))
     return _finish("randperm", array, device, requires_grad)
 
 
@@ -347,7 +312,7 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: An
         start, step = int(start), int(step)
     with module_on(device, "arange") as xp:
         array = start + step * xp.arange(_count("arange", "end", int(count)))
-        return _finish("arange", _converted("arange", array, kind), None, requires_grad)
+        return _finish("arange", converted("arange", array, kind), None, requires_grad)
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None,
@@ -359,4 +324,4 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, device:
     if kind.kind in "iu":  # of fractions the whole parts count, as in PyTorch
         start, end = int(start), int(end)
     array = np.linspace(float(start), float(end), _count("linspace", "steps", steps))
-    return _finish("linspace", _converted("linspace", array, kind), device, requires_grad)
+    return _finish("linspace", converted("linspace", array, kind), device, requires_grad)

@@ -13,7 +13,7 @@ from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
     softmax as softmaxes)
 from .ops.arguments import as_dtype, as_number, as_operand, as_random, default_dtype
-from .ops.operands import check_fit, nothing, written
+from .ops.operands import array_from, check_fit, nothing, written
 from .printing import format_tensor
 
 
@@ -105,15 +105,8 @@ class Tensor(Recorded):
             sizes = data if isinstance(data, Size) else (data, *sizes)
             data = np.zeros(arguments.as_ints("Tensor", "sizes", sizes, 0, rule="ints; for one "
                 "number use tinynet.tensor"))
-        source = to_host(data.array) if isinstance(data, Variable) else data
-        try:
-            super().__init__(np.array(source, dtype=default_dtype))
-        except (TypeError, ValueError) as error:
-            if arguments.from_users_code(error):
-                raise
-            raise type(error)(
-                f"Tensor: expected nested sequences of numbers, of equal lengths ({error})"
-            ) from None
+        data = to_host(data.array) if isinstance(data, Variable) else data
+        super().__init__(array_from("Tensor", data, default_dtype))
 
     @staticmethod
     def _wrap(array: Any) -> Tensor:

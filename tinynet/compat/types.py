@@ -27,7 +27,8 @@ class _Typed(type):
             if given.dtype != cls.dtype:
                 raise TypeError(f"{cls.__name__}: got a tensor of {given.dtype}; use .to(...)")
             return given.view_as(given)
-        return creation.tensor(np.asarray(given).astype(cls.dtype), device=cls.place)
+        return creation.tensor(given, dtype=cls.dtype if cls.dtype.kind == "f" else None,
+                device=cls.place).to(cls.dtype)
 
     def __instancecheck__(cls: Any, instance: Any) -> bool:
         here = isinstance(instance, Tensor) and instance.device.type == cls.place

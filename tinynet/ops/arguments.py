@@ -205,11 +205,11 @@ def result_type(*operands: Any) -> np.dtype:
     for operand in operands:
         if not isinstance(operand, Variable):
             dtype: Any = np.int64 if isinstance(operand, int) else default_dtype
-            numbers = _promote(numbers, np.dtype(bool if isinstance(operand, bool) else dtype))
+            numbers = promote(numbers, np.dtype(bool if isinstance(operand, bool) else dtype))
         elif operand.array.ndim:
-            with_dims = _promote(with_dims, operand.array.dtype)
+            with_dims = promote(with_dims, operand.array.dtype)
         else:
-            without_dims = _promote(without_dims, operand.array.dtype)
+            without_dims = promote(without_dims, operand.array.dtype)
     found = _higher_kind(_higher_kind(with_dims, without_dims), numbers)
     if found is None:
         raise ValueError("result_type: expected at least one operand")
@@ -223,7 +223,7 @@ def _higher_kind(a: np.dtype | None, b: np.dtype | None) -> np.dtype | None:
     return b if KIND_RANK[b.kind] > KIND_RANK[a.kind] else a
 
 
-def _promote(a: np.dtype | None, b: np.dtype) -> np.dtype:
+def promote(a: np.dtype | None, b: np.dtype) -> np.dtype:
     """The dtype that can hold the values of both."""
     if a is None or a == b:
         return b

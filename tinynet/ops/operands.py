@@ -1,7 +1,7 @@
 """What element-wise operations do before they compute: operands get one shape and one dtype."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from .. import compat
 from ..arrays import array_module, full_like, is_image_order, on_device_of
 from ..autograd import Primitive, Variable
-from .arguments import as_operand, broadcast_shape, default_dtype, result_type
+from .arguments import array_of, as_operand, broadcast_shape, default_dtype, promote, result_type
 from .shapes import fitted
 
 
@@ -153,3 +153,65 @@ def _refuse_kinds(name: str, operands: tuple[Any, ...], bools: bool | None, floa
         raise TypeError(f"{name}: bool tensors can't be computed with like this; {hint}")
     if not floats and any(dtype.startswith("float") for dtype in dtypes):
         raise TypeError(f"{name}: expected bools or integers, got {' and '.join(dtypes)}")
+
+
+# ------------------------------------------------------------------------------------ from data
+
+
+def _is_sequence(data: Any) -> bool:
+    """Whether `data` is a list, a tuple or the like (a deque, a range)."""
+    return isinstance(data, Sequence) and not isinstance(data, (str, bytes))
+
+
+def _first_element(data: Any) -> Any:
+    return _first_element(data[0]) if _is_sequence(data) and data else data
+
+
+def _unwrapped(name: str, data: Any, dtypes: set[Any]) -> Any:
+    """Nested sequences, with numbers in place of tensors; the dtypes of all go into `dtypes`."""
+    if _is_sequence(data):
+        return [_unwrapped(name, item, dtypes) for item in data]
+    if isinstance(data, Variable) and data.array.size != 1:
+        raise ValueError(f"{name}: a tensor among numbers must have one element, got shape "
+            f"{tuple(data.array.shape)}; stack() puts tensors together")
+    array = data.array if isinstance(data, Variable) else data
+    dtypes.add(getattr(array, "dtype", type(data)))
+    return array.item() if isinstance(data, Variable) else data
+
+
+def _common(dtypes: set[Any]) -> Any:
+    """The dtype of numbers of these dtypes, Python's among them; None where numpy must say."""
+    own = {bool: np.dtype(bool), int: np.dtype(np.int64), float: default_dtype}
+    common = None
+    for dtype in dtypes:
+        if not isinstance(dtype := own.get(dtype, dtype), np.dtype):
+            return None
+        common = promote(common, dtype)
+    return common and common.newbyteorder("=")
+
+
+def array_from(name: str, data: Any, dtype: np.dtype | None) -> np.ndarray:
+    """A new array of `data`: a number, nested sequences of numbers, or an array.
+
+    Without `dtype`, Python floats count as float32, ints as int64; others keep their dtype.
+    """
+    dtypes: set[Any] = set()
+    array = array_of(_unwrapped(name, data, dtypes))
+    if array is None:
+        raise ValueError(f"{name}: sequences in data must be as long as their neighbours")
+    first = _first_element(data)
+    if array.size == 0 and _is_sequence(data):
+        array = array.astype(default_dtype)
+    if array.dtype.kind in "Ou" and type(first) is int:
+        raise ValueError(f"{name}: some of the ints don't fit into int64; write them as floats")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name}: data must hold numbers or bools, got {type(first).__name__}")
+    if dtype is None and array.size:
+        dtype = _common(dtypes)
+    return converted(name, array, dtype or array.dtype.newbyteorder("="))
+
+
+def converted(name: str, array: Any, dtype: np.dtype) -> Any:
+    """`array` as `dtype`; ValueError for numbers that an integer dtype can't hold."""
+    check_fit(name, array, dtype)
+    return array.astype(dtype, copy=False)
