@@ -17,9 +17,9 @@ _HOOK = "register_post_accumulate_grad_hook"
 class RemovableHandle:
     """What registering a hook returns: `remove`, or the end of a ``with`` block, removes it."""
 
-    def __init__(self, hooks: OrderedDict[object, Any], hook: Any):
+    def __init__(self, hooks: OrderedDict[object, Any], entry: Any):
         self._hooks, self._key = hooks, object()
-        hooks[self._key] = hook
+        hooks[self._key] = entry
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
