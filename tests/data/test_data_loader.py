@@ -22,7 +22,9 @@ from tinynet.utils.data import (
     SequentialSampler,
     StackDataset,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
     random_split,
 )
@@ -46,6 +48,10 @@ class Squares(Dataset):
 
 def firsts(loader):
     return [batch[0].tolist() for batch in loader]
+
+
+def batches_of(loader):
+    return [batch.tolist() for batch in loader]
 
 
 def data_threads():
@@ -114,7 +120,7 @@ def test_samplers():
 
 def test_samples_without_batches():
     loader = DataLoader(Squares(3), batch_size=None)
-    assert list(loader) == [(0, 0.0), (1, 1.0), (2, 4.0)]
+    assert list(loader) == [[0, 0.0], [1, 1.0], [2, 4.0]]  # lists, as in PyTorch
     assert len(loader) == 3
 
 
@@ -170,7 +176,7 @@ def test_default_collate():
     assert type(next(iter(DataLoader(TensorDataset(tinynet.ones(2)))))) is list
     pair = default_collate([Pair(True, "a"), Pair(False, "b")])
     assert pair.a.dtype == tinynet.bool
-    assert pair.b == ["a", "b"]
+    assert pair.b == ("a", "b")
     assert default_collate([tinynet.ones(2), tinynet.zeros(2)]).shape == (2, 2)
     with pytest.raises(TypeError, match="default_collate: can't put NoneType samples into a batch"):
         default_collate([None, None])
@@ -305,6 +311,34 @@ def test_stacked_data_sets():
         StackDataset(Squares(3), [1, 2])
 
 
+def test_indices_stay_those_given_and_may_be_changed():
+    subset = Subset(Squares(10), [3, 1])
+    assert subset.indices == [3, 1]
+    subset.indices.append(5)
+    assert (len(subset), subset[2][0]) == (3, 5)
+    assert firsts(DataLoader(subset, batch_size=3)) == [[3, 1, 5]]
+    parts = random_split(Squares(10), [7, 3])
+    assert sorted(parts[0].indices + parts[1].indices) == list(range(10))
+    assert SubsetRandomSampler([3, 1]).indices == [3, 1]
+    weights = WeightedRandomSampler([1, 3], 2).weights
+    assert (weights.dtype, weights.tolist()) == (tinynet.float64, [1, 3])
+    assert ConcatDataset([subset, Squares(3)]).cumulative_sizes == [3, 6]
+
+
+class Unsized(Dataset):
+    def __getitem__(self, index):
+        if index > 2:
+            raise IndexError(index)
+        return index
+
+
+def test_a_data_set_without_a_length():
+    assert list(Unsized()) == [0, 1, 2]
+    assert batches_of(DataLoader(Unsized(), 2, sampler=[2, 0, 1])) == [[2, 0], [1]]
+    with pytest.raises(TypeError, match="Unsized does not define __len__"):
+        DataLoader(Unsized())
+
+
 def test_random_split():
     parts = random_split(Squares(10), [7, 3], tinynet.Generator().manual_seed(0))
     assert [len(p) for p in parts] == [7, 3]
@@ -355,7 +389,7 @@ def test_random_split():
         (lambda: ConcatDataset([]), ValueError, "at least one"),
         (lambda: random_split(Squares(5), [3, 3]), ValueError, "don't add up to the 5 samples"),
         (lambda: Dataset()[0], NotImplementedError, "__getitem__"),
-        (lambda: len(Dataset()), NotImplementedError, "__len__"),
+        (lambda: len(Dataset()), TypeError, "__len__"),
     ],
 )
 def test_refused(build, error, text):

@@ -187,7 +187,7 @@ def test_iterables_that_raise_when_they_are_asked_to_iterate(error):
 def test_iterables_of_arguments_are_taken():
     data = TensorDataset(tinynet.arange(5))
     assert len(ConcatDataset(data for _ in range(2))) == 10
-    assert Subset(data, (2 * i for i in range(3))).indices.tolist() == [0, 2, 4]
+    assert Subset(data, (2 * i for i in range(3))).indices == [0, 2, 4]
     assert [len(part) for part in random_split(data, (n for n in (2, 3)))] == [2, 3]
 
 

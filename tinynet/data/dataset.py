@@ -51,7 +51,8 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__} does not define __getitem__()")
 
     def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} does not define __len__()")
+        # of this class, so that list() reads a data set without it item by item
+        raise TypeError(f"{type(self).__name__} does not define __len__()")
 
     def get_batch(self, indices: np.ndarray) -> Any:
         """The samples at `indices`, as a batch."""
@@ -128,8 +129,8 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Dataset, indices: Sequence[int] | np.ndarray):
         size = length_of("Subset", dataset)
-        self.dataset, self.indices = dataset, as_indices("Subset", indices)
-        _within("Subset", self.indices, size)
+        self.dataset, self.indices = dataset, as_given("Subset", indices)
+        _within("Subset", as_indices("Subset", self.indices), size)
 
     def __getitem__(self, index: Any) -> Any:
         return self.dataset[int(self.indices[index])]
@@ -139,7 +140,7 @@ class Subset(Dataset):
 
     def get_batch(self, indices: np.ndarray) -> Any:
         """The samples at `indices` of this subset."""
-        return fetch_batch(self.dataset, self.indices[indices])
+        return fetch_batch(self.dataset, np.array([int(self.indices[i]) for i in indices]))
 
 
 def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
@@ -152,6 +153,11 @@ def fetch_batch(dataset: Any, indices: np.ndarray) -> Any:
         if name in vars(kind))
     whole = next(names, None) == "get_batch"
     return dataset.get_batch(indices) if whole else Dataset.get_batch(dataset, indices)
+
+
+def as_given(function: str, indices: Any) -> Any:
+    """`indices` themselves, which programs read and change; a list, if they can't be indexed."""
+    return indices if hasattr(indices, "__getitem__") else as_list(function, "indices", indices)
 
 
 def as_indices(function: str, indices: Any) -> np.ndarray:
@@ -174,17 +180,17 @@ class ConcatDataset(Dataset):
         if not self.datasets:
             raise ValueError("ConcatDataset: datasets must hold at least one data set, got none")
         lengths = [length_of("ConcatDataset", dataset) for dataset in self.datasets]
-        *self._starts, self._length = itertools.accumulate(lengths, initial=0)
+        self.cumulative_sizes = [*itertools.accumulate(lengths)]
 
     def __getitem__(self, index: int) -> Any:
         size = len(self)
         if not -size <= index < size:
             raise IndexError(f"ConcatDataset: index {index} is out of range for {size} samples")
-        number = bisect.bisect_right(self._starts, index % size) - 1
-        return self.datasets[number][index % size - self._starts[number]]
+        number = bisect.bisect_right(self.cumulative_sizes, index % size)
+        return self.datasets[number][index % size - [0, *self.cumulative_sizes][number]]
 
     def __len__(self) -> int:
-        return self._length
+        return self.cumulative_sizes[-1]
 
 
 class StackDataset(Dataset):
@@ -236,15 +242,15 @@ def random_split(dataset: Dataset, lengths: Sequence[float],
     if sum(sizes) != total:
         raise ValueError(f"random_split: lengths {parts} don't add up to the {total} samples or 1")
     places = np.split(random.permutation(total), np.cumsum(sizes)[:-1])
-    return [Subset(dataset, place) for place in places]
+    return [Subset(dataset, place.tolist()) for place in places]
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
     """Put samples together to a batch.
 
     Numbers, arrays and tensors become tensors with a batch dimension in front. Tuples, lists and
-    dicts are put together item by item; a plain tuple becomes a list. Strings and bytes become a
-    list. Python floats become float64, as in PyTorch, so that no label loses digits.
+    dicts are put together item by item; a plain tuple becomes a list. Strings and bytes stay
+    what they are. Python floats become float64, as in PyTorch, so that no label loses digits.
 
     Raises:
         TypeError: samples of another type.
@@ -269,12 +275,17 @@ def default_collate(batch: Sequence[Any]) -> Any:
         items = [default_collate(column) for column in zip(*batch, strict=True)]
         return items if type(first) is tuple else sequence_like(first, items)
     if isinstance(first, (str, bytes)):
-        return list(batch)
+        return batch
     raise TypeError(f"default_collate: can't put {type(first).__name__} samples into a batch")
 
 
 def default_convert(data: Any) -> Any:
-    """`data` with its arrays, in tuples, lists and dicts at any depth, as tensors."""
+    """`data` with its arrays, in tuples, lists and dicts at any depth, as tensors.
+
+    A plain tuple becomes a list.
+    """
+    if type(data) is tuple:
+        return [default_convert(item) for item in data]
     return map_items(data, lambda item: creation.tensor(item)
         if isinstance(item, (np.ndarray, np.generic)) and item.dtype.kind in "biuf" else item)
 

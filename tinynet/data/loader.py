@@ -90,7 +90,7 @@ class DataLoader:
             "a batch_sampler decides batch_size, shuffle, sampler and drop_last; leave those out")
         refuse(batch_size is None and drop_last,
             "batch_size=None makes no batches; leave drop_last out")
-        if not self._is_stream:
+        if sampler is None and batch_sampler is None and not self._is_stream:
             length_of(name, dataset)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers = as_int(name, "num_workers", num_workers, 0)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import creation
 from ..arrays import default_generator, Generator
 from ..ops.arguments import as_bool, as_generator, as_int, as_list, as_number
-from .dataset import as_indices, length_of
+from .dataset import as_given, as_indices, length_of
 
 __all__ = ["BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler",
     "SubsetRandomSampler", "WeightedRandomSampler"]
@@ -89,12 +90,13 @@ class SubsetRandomSampler(_Ordered):
     """The given indices, each once, in an order that each pass draws anew."""
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
-        self.indices = as_indices("SubsetRandomSampler", indices)
+        self.indices = as_given("SubsetRandomSampler", indices)
+        as_indices("SubsetRandomSampler", self.indices)
         self.generator = as_generator("SubsetRandomSampler", generator)
         self.num_samples = len(self.indices)
 
     def order(self, random: np.random.Generator) -> np.ndarray:
-        return random.permutation(self.indices)
+        return random.permutation(as_indices("SubsetRandomSampler", self.indices))
 
 
 class WeightedRandomSampler(_Ordered):
@@ -113,16 +115,16 @@ class WeightedRandomSampler(_Ordered):
         weights = weights.tolist() if hasattr(weights, "tolist") else weights
         numbers = [as_number(name, "each of weights", weight, 0)
             for weight in as_list(name, "weights", weights)]
-        self.weights = np.array(numbers, np.float64)
+        self.weights = creation.tensor(numbers, dtype=np.float64)
         self.num_samples = as_int(name, "num_samples", num_samples, 1)
         self.replacement = as_bool(name, "replacement", replacement)
         self.generator = as_generator(name, generator)
-        if (positive := np.count_nonzero(self.weights)) < (1 if replacement else num_samples):
+        if (positive := np.count_nonzero(numbers)) < (1 if replacement else num_samples):
             raise ValueError(f"{name}: can't draw {num_samples} samples, because only {positive} "
                 "weights are above 0")
 
     def order(self, random: np.random.Generator) -> np.ndarray:
-        shares = self.weights / self.weights.sum()
+        shares = (self.weights / self.weights.sum()).numpy()
         return random.choice(len(shares), self.num_samples, self.replacement, shares)
 
 
