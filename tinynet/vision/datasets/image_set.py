@@ -246,7 +246,7 @@ class ImageSet(Images):
         for argument, (value, kinds, rule) in expected.items():
             if not isinstance(value, kinds):
                 raise TypeError(f"{name}: {argument} is {value!r:.80}; expected {rule}")
-        self.root = None if root is None else Path(root).expanduser()
+        self.root = os.path.expanduser(root) if isinstance(root, str) else root
         self.train = bool(train)
         images, labels, source, because = self._load(download)
         self.source, targets = f"{len(images):,} {source}", labels.astype(np.int64)
@@ -282,7 +282,7 @@ class ImageSet(Images):
                 raise DownloadError("download=False")
             if named:
                 raise DownloadError("download=True would fetch them")
-            folder = (self.root or cache_folder()) / self.folders[0]
+            folder = Path(self.root or cache_folder(), self.folders[0])
             paths = fetch(published, self.mirrors, folder, in_haste=not download)
             source = f"{what}, downloaded to {folder}"
             return *self.read(paths, exact=True), source, _because(reasons)
@@ -310,7 +310,7 @@ def _array_of(data: Any) -> Any:
     return data.array if isinstance(data, Tensor) else data
 
 
-def _places(root: Path | None, only: bool) -> Iterator[tuple[str, Path]]:
+def _places(root: str | os.PathLike[str] | None, only: bool) -> Iterator[tuple[str, Path]]:
     """The folders to look into, in order, each with what it is called.
 
     With `only`, those that the user has named: not the cache.
