@@ -166,6 +166,7 @@ def _constants(name: str, doc: str, like_doc: str) -> _Pair:
     def make(*size, dtype=None, device=None, requires_grad=False):
         return _constant(name, name, _sizes(name, size), dtype, device, requires_grad)
 
+    @compat.in_any_format
     def make_like(input, *, dtype=None, device=None, requires_grad=False):
         given = _like(like, input, dtype, device)
         return laid_out(_constant(like, name, *given, requires_grad), input)
@@ -180,6 +181,7 @@ def _random(name: str, method: str, doc: str) -> _Pair:
     def make(*size, generator=None, dtype=None, device=None, requires_grad=False):
         return _drawn(name, method, _sizes(name, size), dtype, device, requires_grad, generator)
 
+    @compat.in_any_format
     def make_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
         given = _like(like, input, dtype, device)
         return laid_out(_drawn(like, method, *given, requires_grad, generator), input)
@@ -207,6 +209,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad: bool = Fal
     return _full("full", _sizes("full", (size,)), fill_value, dtype, device, requires_grad)
 
 
+@compat.in_any_format
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
               requires_grad: bool = False) -> Tensor:
     """`fill_value` in the shape, dtype and device of `input`."""
@@ -227,6 +230,7 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     return _integers("randint", (low, high), sizes, dtype, device, requires_grad, generator)
 
 
+@compat.in_any_format
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None,
                  device: Any = None, requires_grad: bool = False) -> Tensor:
     """Integers evenly distributed over [low, high), in the shape, dtype and device of `input`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd
+from . import autograd, compat
 from .arrays import array_module, as_device, computing, Device, device_of, to_device, to_host
 from .autograd import Node, Primitive, Recorded, Variable, cast
 from .ops import (arguments, elementwise as each, indexing, products, reductions, shapes,
@@ -261,6 +261,7 @@ class Tensor(Recorded):
 
     # -------------------------------------------------------------------------- dtypes and devices
 
+    @compat.in_any_format
     def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False,
            non_blocking: bool = False) -> Tensor:
         """This tensor in another dtype, on another device, or both.
@@ -397,10 +398,12 @@ class Tensor(Recorded):
         """The last two dimensions exchanged."""
         return shapes.transpose(self, -1, -2)
 
+    @compat.in_any_format
     def clone(self) -> Tensor:
         """A copy in memory of its own; gradients flow back to the original."""
         return autograd.clone(self)
 
+    @compat.in_any_format
     def contiguous(self) -> Tensor:
         """This tensor itself if `is_contiguous`, else a copy in the order of the dimensions."""
         return self if self.is_contiguous() else shapes.contiguous_copy(self)

@@ -52,3 +52,17 @@ def test_results_into_a_tensor_that_is_there():
     assert tinynet.kron(tinynet.eye(2), tinynet.ones(1, 1), out=out) is out
     assert out.tolist() == [[1, 0], [0, 1]]
     assert tinynet.cummax(tinynet.tensor([1, 3, 2]), axis=0).values.tolist() == [1, 3, 3]
+
+
+def test_memory_formats_mean_nothing():
+    x = tinynet.ones(1, 2, 3, 3)
+    for given in (tinynet.preserve_format, tinynet.contiguous_format, tinynet.channels_last):
+        assert tinynet.zeros_like(x, memory_format=given).tolist() == (x * 0).tolist()
+        assert x.clone(memory_format=given).tolist() == x.tolist()
+        assert x.contiguous(memory_format=given).is_contiguous()
+        assert x.to("cpu", memory_format=given) is x
+    layer = tinynet.nn.Linear(1, 1)
+    assert layer.to(memory_format=tinynet.channels_last) is layer
+    assert repr(tinynet.channels_last) == "torch.channels_last"
+    with pytest.raises(TypeError, match="clone: memory_format must be torch.preserve_format, .*'f'"):
+        x.clone(memory_format="f")

@@ -16,7 +16,7 @@ from typing import Any
 
 # The files that hold names for a module, in order. A file's ``__all__`` says which.
 ROOMS = {
-    "tinynet": "functions seldom types settings amp",
+    "tinynet": "functions seldom types settings amp formats",
     "tinynet.Tensor": "methods functions seldom",
     "tinynet.creation": "words",
     "tinynet.autograd": "autograd",
@@ -102,6 +102,18 @@ def by_other_words(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **keywords)
         return respelled(function, args, keywords)
 
+    return operation
+
+
+def in_any_format(function: Any) -> Any:
+    """Let a function take ``memory_format=``, of which nothing comes: see `formats`."""
+    @functools.wraps(function)
+    def operation(*args: Any, **keywords: Any) -> Any:
+        if "memory_format" in keywords and (given := keywords.pop("memory_format")) is not None:
+            importlib.import_module(".formats", __name__).check(operation.__name__, given)
+        return function(*args, **keywords)
+
+    vars(operation)["more"] = {"memory_format"}  # for the tables
     return operation
 
 

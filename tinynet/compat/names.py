@@ -143,7 +143,7 @@ def parameters(value: Any) -> set[str] | None:
     if any(p.kind is p.VAR_KEYWORD for p in known.values()):
         return None
     if "respelled" not in getattr(getattr(value, "__code__", None), "co_names", ()):
-        return {*known}
+        return {*known} | getattr(value, "more", set())
     more = {"dim": ["axis", "keepdims"], "div": ["rounding_mode"], "round": ["decimals"]}
     # `words` knows these, and out
     return {*known, "out", *(n for key in (*known, value.__name__) for n in more.get(key, ()))}

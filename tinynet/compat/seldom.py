@@ -363,6 +363,8 @@ f._declare(
      "The sum without what is nan."),
     ("nanmean", lambda input, dim=None, keepdim=False: each.div(
         *_over_numbers(input, dim, keepdim)), "The mean without what is nan."),
+    ("clone", lambda input: input.clone(), "A copy in memory of its own."),
+    ("is_floating_point", lambda input: input.is_floating_point(), "Whether it holds floats."),
     ("is_nonzero", lambda input: bool(input), "Whether the one element isn't 0."),
     ("is_complex", lambda input: False, "False: no tensor is complex."),
     ("isin", lambda elements, test_elements: Tensor._wrap(np.isin(

@@ -415,6 +415,7 @@ class Module:
                     for name, buffer in module._buffers.items() if buffer is not None})
         return self
 
+    @compat.in_any_format
     def to(self, *args, dtype=None, device=None, non_blocking: bool = False) -> Any:
         """Move parameters and buffers to a device, convert floats to a dtype; returns self.
 

@@ -55,7 +55,8 @@ class DatasetFolder(VisionDataset):
         self.classes, self.class_to_idx = folders, {n: label for label, n in enumerate(folders)}
         self.samples: list[tuple[str, int]] = []
         for folder, label in self.class_to_idx.items():
-            found = [(path, label) for place, _, names in sorted(os.walk(os.path.join(root, folder)))
+            walk = sorted(os.walk(os.path.join(root, folder)))
+            found = [(path, label) for place, _, names in walk
                 for path in (os.path.join(place, n) for n in sorted(names)) if is_sample(path)]
             if not found and not allow_empty:
                 kinds = f" that ends in {', '.join(endings)}" if endings else ""
