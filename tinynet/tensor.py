@@ -326,6 +326,9 @@ class Tensor(Recorded):
             raise TypeError("iter: a 0-d tensor can't be iterated over")
         return iter(shapes.unbind(self))
 
+    def __reversed__(self) -> Tensor:
+        return shapes.flip(self, 0) if self.array.ndim else self
+
     def __getitem__(self, index: Any) -> Tensor:
         return indexing.getitem(self, index)
 

@@ -389,3 +389,42 @@ def test_the_gradient_of_a_result_that_nobody_used(zeros):
     Two.apply(x)[0].sum().backward()
     assert x.grad.tolist() == [2, 2]
     assert (seen[0].tolist() == [0, 0]) if zeros else seen == [None]
+
+
+def test_results_without_gradient_get_zeros():
+    class Largest(tinynet.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            place = x.argmax()
+            ctx.mark_non_differentiable(place)
+            return 2 * x, place, "text"
+
+        @staticmethod
+        def backward(ctx, g, place, text):
+            assert (place.item(), place.dtype, text) == (0, tinynet.int64, None)
+            return 2 * g + place
+
+    x = tinynet.ones(3, requires_grad=True)
+    y = Largest.apply(x)[0]
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+
+
+def test_inputs_by_name():
+    class Times(tinynet.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, k=2, *, sign=1):
+            ctx.k = k
+            return x * k
+
+        @staticmethod
+        def backward(ctx, g):
+            return (g * ctx.k, None) if len(ctx.needs_input_grad) > 1 else g * ctx.k
+
+    x = tinynet.ones(2, requires_grad=True)
+    y = Times.apply(x, k=3)
+    assert y.grad_fn.name == "TimesBackward"
+    assert tinynet.grad(y.sum(), x)[0].tolist() == [3, 3]
+    assert tinynet.grad(Times.apply(x).sum(), x)[0].tolist() == [2, 2]
+    with pytest.raises(TypeError, match="Times.apply: sign can be given by name only"):
+        Times.apply(x, sign=-1)

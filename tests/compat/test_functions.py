@@ -64,5 +64,19 @@ def test_memory_formats_mean_nothing():
     layer = tinynet.nn.Linear(1, 1)
     assert layer.to(memory_format=tinynet.channels_last) is layer
     assert repr(tinynet.channels_last) == "torch.channels_last"
-    with pytest.raises(TypeError, match="clone: memory_format must be torch.preserve_format, .*'f'"):
+    with pytest.raises(TypeError, match="clone: memory_format must be torch.preserve.*'f'"):
         x.clone(memory_format="f")
+
+
+def test_the_number_of_changes():
+    x = tinynet.ones(2)
+    assert x._version == 0
+    x += 1
+    x[0].mul_(2)
+    assert (x._version, x[1]._version, x.detach()._version, x.data._version) == (2, 2, 2, 0)
+
+
+def test_the_angle_of_no_vector_has_slope_0():
+    y = tinynet.tensor([0.0, 1.0], requires_grad=True)
+    tinynet.atan2(y, y.detach()).sum().backward()
+    assert y.grad.tolist() == [0.0, 0.5]

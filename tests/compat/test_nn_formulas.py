@@ -487,3 +487,13 @@ def test_a_convolution_with_a_dirac_weight_hands_its_input_on():
 def test_dirac_by_its_older_name_warns():
     with pytest.warns(FutureWarning, match="dirac: deprecated; use dirac_"):
         nn.init.dirac(tinynet.ones(1, 1, 1, 1))
+
+
+def test_order_of_a_dict_of_parameters():
+    one = tinynet.ones(1)
+    held = nn.ParameterDict({"b": one, "a": one})
+    assert [*held] == ["a", "b"]  # a plain dict is sorted, as in PyTorch
+    held.update([("d", one), ("c", one)])
+    assert [*held] == ["a", "b", "d", "c"]
+    assert held.get("a") is held["a"]
+    assert held.get("x", 3) == 3

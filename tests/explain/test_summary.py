@@ -103,7 +103,7 @@ def test_the_model_is_left_alone():
     handle = net.conv.register_forward_hook(lambda *_: seen.append(1))
     net.conv.register_forward_pre_hook(lambda *_: seen.append(2))
     state = {
-        name: (tensor, tensor.array.copy(), tensor._version.count)
+        name: (tensor, tensor.array.copy(), tensor._changes.count)
         for name, tensor in net.state_dict(keep_vars=True).items()
     }
     modes = [m.training for m in net.modules()]
@@ -120,7 +120,7 @@ def test_the_model_is_left_alone():
         before, values, version = state[name]
         assert tensor is before
         assert np.array_equal(tensor.array, values)
-        assert tensor._version.count == version
+        assert tensor._changes.count == version
     assert [m.training for m in net.modules()] == modes
     assert [set(vars(m)) for m in net.modules()] == attributes
     assert net.calls == 0

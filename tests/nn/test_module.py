@@ -565,3 +565,42 @@ def test_containers():
     )
     assert nn.Sequential()(3) == 3
     assert nn.ModuleDict({"x": nn.ReLU()}).x is not None
+
+
+def test_what_a_child_overrides_is_called():
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm2d(2)
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.eval()
+            return self
+
+    class Halved(nn.BatchNorm2d):
+        def reset_parameters(self):
+            super().reset_parameters()
+            nn.init.constant_(self.weight, 0.5)
+
+    net = nn.Sequential(Frozen(), nn.Dropout())
+    net.train()
+    assert (net[0].training, net[0].norm.training, net[1].training) == (True, False, True)
+    assert Halved(2).weight.tolist() == [0.5, 0.5]
+
+
+def test_a_state_dict_that_a_subclass_adds_to():
+    class Counted(nn.Linear):
+        def state_dict(self, **options):
+            return {**super().state_dict(**options), "count": tinynet.tensor(3)}
+
+    layer = Counted(1, 1)
+    assert [*layer.state_dict()] == ["weight", "bias", "count"]
+    assert not layer.load_state_dict(nn.Linear(1, 1).state_dict()).missing_keys
+
+
+def test_a_file_without_the_count_of_batches():
+    norm = nn.BatchNorm2d(2)
+    old = {k: v + 1 for k, v in norm.state_dict().items() if k != "num_batches_tracked"}
+    assert not norm.load_state_dict(old).missing_keys
+    assert norm.running_mean.tolist() == [1, 1]

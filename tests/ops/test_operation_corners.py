@@ -358,3 +358,13 @@ def test_primitives_that_are_no_views_own_their_memory():
     ]  # fmt: skip
     shared = [i for i, y in enumerate(results) if np.shares_memory(x.array, y.array)]
     assert not shared
+
+
+def test_nested_lists_are_read_as_a_tuple():
+    """As in PyTorch, and once in numpy; a list of ints alone names rows."""
+    x = tinynet.arange(9).reshape(3, 3)
+    assert x[[[0, 1], [1, 2]]].tolist() == [1, 5]
+    assert x[[[0, 2]]].tolist() == x[[0, 2]].tolist() == [[0, 1, 2], [6, 7, 8]]
+    x[[[0, 1], [0, 1]]] = -1
+    assert x.tolist() == [[-1, 1, 2], [3, -1, 5], [6, 7, 8]]
+    assert reversed(x).tolist() == x.tolist()[::-1]

@@ -101,7 +101,7 @@ def _blame(name: str, inputs: dict[str, Any], constants: dict[str, Any], wrong: 
         if not hasattr(value, "array") or not (given := _wrong(value.array)):
             continue
         if given.startswith("nan"):
-            writer = value._version.changed_by
+            writer = value._changes.changed_by
             last = f"; {writer} was the last to change it" if writer else ""
             raise RuntimeError(f"detect_anomaly: input {label!r} of {name} held {given} before any "
                 "operation that was watched, so it was in the data or the weights"

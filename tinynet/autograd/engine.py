@@ -43,7 +43,7 @@ class Variable:
     its gradient to ``.grad``. A variable with a node is the result of a primitive.
     """
 
-    __slots__ = ("array", "_grad", "_requires_grad", "_node", "_version", "_view_of", "_hooks",
+    __slots__ = ("array", "_grad", "_requires_grad", "_node", "_changes", "_view_of", "_hooks",
                  "grad_hooks", "__weakref__")  # fmt: skip
 
     def __init__(self, array: Any, requires_grad: bool = False):
@@ -51,7 +51,7 @@ class Variable:
         self._grad: Any = None
         self._requires_grad = requires_grad
         self._node: Node | None = None
-        self._version = Version()
+        self._changes = Version()
         self._view_of: Any = None  # for views (`inplace`); the slots with hooks are for `hooks`
 
     def _make(self, array: Any) -> Any:
@@ -107,6 +107,7 @@ class Primitive:
         self.forward = forward
         self.quiet_forward = np.errstate(all="ignore")(forward)  # quicker than a ``with`` block
         self.name = name or forward.__name__.strip("_")
+        self.node_name = "".join(map(str.capitalize, self.name.split("_"))) + "Backward0"
         self.view, self.shown = bool(view), view is True
         code = forward.__code__
         self.variadic = bool(code.co_flags & inspect.CO_VARARGS)
@@ -240,7 +241,7 @@ class Node:
     @property
     def name(self) -> str:
         """The operation's name in PyTorch's style, ``AddBackward0``."""
-        return "".join(map(str.capitalize, self.primitive.name.split("_"))) + "Backward0"
+        return self.primitive.node_name
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -346,7 +347,6 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     seeds = requests.seeds("backward", ("tensors", "gradients"), tensors, grad_tensors)
     targets = requests.leaves("backward", inputs)
     handed_out = {id(seed.array) for _, seed in seeds}
-    retain = create_graph if retain_graph is None else retain_graph
 
     def deliver(leaf: Variable, g: Any, on_their_way: Iterable[Any] = ()) -> None:
         same_order = g.array.strides == leaf.array.strides  # the optimiser reads both together
@@ -358,7 +358,7 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool | None =
     def run() -> None:
         callbacks = hooks.begin_pass()
         with set_grad_enabled(create_graph):
-            observer = hooks.Observer(retain, handed_out, deliver)
+            observer = hooks.Observer(retain_graph, create_graph, handed_out, deliver)
             for leaf, g in _walk(seeds, targets, observer).items():
                 deliver(leaf, g)
             for callback in callbacks:
@@ -392,8 +392,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     tensors = requests.as_list("grad", "inputs", inputs)
     targets = requests.targets("grad", tensors)
     seeds = requests.seeds("grad", ("outputs", "grad_outputs"), outputs, grad_outputs)
-    retain = create_graph if retain_graph is None else retain_graph
-    observer = hooks.Observer(retain, {id(seed.array) for _, seed in seeds})
+    observer = hooks.Observer(retain_graph, create_graph, {id(seed.array) for _, seed in seeds})
 
     def run() -> dict[Any, Any]:
         with set_grad_enabled(create_graph):

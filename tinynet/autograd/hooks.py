@@ -87,9 +87,10 @@ class Observer:
     the ids of arrays that users have got hold of.
     """
 
-    def __init__(self, retain_graph: bool, handed_out: set[int],
+    def __init__(self, retain_graph: bool | None, create_graph: bool, handed_out: set[int],
                  deliver: Callable[..., None] | None = None):  # fmt: skip
-        self.retain_graph, self.handed_out, self.deliver = retain_graph, handed_out, deliver
+        self.retain_graph = create_graph if retain_graph is None else retain_graph
+        self.handed_out, self.deliver = handed_out, deliver
         self.pending: dict[Any, int] = {}  # gradients that a leaf with hooks will yet receive
 
     def begin(self, history: list[Any], wanted: set[Any] | None) -> None:

@@ -63,8 +63,8 @@ class Writable(Variable):
         if self.array is not source and (
             owner is None or (owner is not source and owner is not source.base)):
             return
-        self._version = base._version
-        self._node_version = base._version.count  # the version at which this view's node was right
+        self._changes = base._changes
+        self._node_version = base._changes.count  # the version at which this view's node was right
         self._view_of = (base, primitive, constants, source)
 
     def _viewed(self) -> tuple[Any, Primitive, dict[str, Any]]:
@@ -79,7 +79,7 @@ class Writable(Variable):
         return earlier if earlier.array is array else base, primitive, constants
 
     def _vertex(self) -> Node | Variable | None:
-        if self._view_of is not None and self._node_version != self._version.count:
+        if self._view_of is not None and self._node_version != self._changes.count:
             self._follow_base()
         return self._node if self._node is not None else self if self._requires_grad else None
 
@@ -90,13 +90,13 @@ class Writable(Variable):
         """
         stale = []
         variable: Any = self
-        while variable._view_of is not None and variable._node_version != variable._version.count:
+        while variable._view_of is not None and variable._node_version != variable._changes.count:
             stale.append(variable)
             variable = variable._viewed()[0]
         for view in reversed(stale):
             base, primitive, constants = view._viewed()
             vertex = base._vertex()
-            view._node_version, before, view._node = view._version.count, view._node, None
+            view._node_version, before, view._node = view._changes.count, view._node, None
             if vertex is not None:
                 view._node = Node(primitive, constants, (base,), (vertex,), view)
                 view._node.retained = before and before.retained
@@ -118,13 +118,13 @@ class Writable(Variable):
         if problem := why_read_only(self.array):
             raise RuntimeError(f"{operation}: the tensor {problem}; change a copy, tensor.clone()")
         # these may need the values that are overwritten now
-        for node in (result._node, *self._version.copied_by):
+        for node in (result._node, *self._changes.copied_by):
             if node is not None:
-                keep_copies(node, self._version)
+                keep_copies(node, self._changes)
         array_module(self.array, result.array, function=operation)  # both on one device?
         with computing(self.array):
             self.array[...] = result.array
-        self._version.bump(operation)
+        self._changes.bump(operation)
         if recording:
             self._take_node(result._node)
         return self
@@ -138,7 +138,7 @@ class Writable(Variable):
             variable._node = node
             if variable._view_of is None:
                 return
-            variable._node_version = variable._version.count
+            variable._node_version = variable._changes.count
             base, view, constants = variable._viewed()
             before = base._vertex()
             if node is None and before is None:

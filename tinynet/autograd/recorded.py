@@ -106,7 +106,7 @@ class Recorded(Writable):
     def detach(self) -> Any:
         """The same values in the same memory, cut off from the graph."""
         tensor = self.data
-        tensor._version = self._version
+        tensor._changes = self._changes
         return tensor
 
     @property
@@ -121,4 +121,4 @@ class Recorded(Writable):
             raise TypeError(f"data: expected a tensor, got {type(value).__name__}")
         if value.array is not self.array:  # as it is in ``w.data -= g``
             self.array = value.array
-            self._version.bump("an assignment to .data")
+            self._changes.bump("an assignment to .data")

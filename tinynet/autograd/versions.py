@@ -34,7 +34,7 @@ Kept = tuple[Any, Any, Version | None, int, int | None]
 
 def keep(value: Any, vertex: Any) -> Kept:
     """What a node keeps of `value`: a variable with that vertex, a number or None."""
-    version = getattr(value, "_version", None)
+    version = getattr(value, "_changes", None)
     if version is None:
         return value, None, None, 0, None
     fingerprint = anomaly.fingerprint(value.array) if anomaly.watching else None
@@ -71,11 +71,11 @@ def restore(node: Any, position: int, g: Any) -> Any:
         raise _changed(node, position,
             "the values were changed since through a numpy array that shares its memory "
             "(from numpy() or from_numpy()); write to a copy")
-    if vertex is not None and type(vertex) is not type(node) and version is vertex._version:
+    if vertex is not None and type(vertex) is not type(node) and version is vertex._changes:
         return vertex  # a leaf, which is its own vertex
     variable = g._make(array)
     variable._node = node if position < 0 else vertex
-    variable._version = version
+    variable._changes = version
     return variable
 
 

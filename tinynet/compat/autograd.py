@@ -1,6 +1,7 @@
 """What ``torch.autograd`` has beside the engine: operations that users write, and old names."""
 
 import functools
+import inspect
 import math
 import warnings
 from collections import defaultdict
@@ -29,6 +30,7 @@ class _Context:
 
     def __init__(self, kind: Any, needs_input_grad: tuple[bool, ...]):
         self._kind, self.name, self.needs_input_grad = kind, kind.__name__, needs_input_grad
+        self.node_name = f"{self.name}Backward"  # PyTorch numbers only its own
         self.rules: Any = defaultdict(lambda: self)
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -59,7 +61,9 @@ class _Context:
     def _record(self, args: Any, parents: Any, results: list[Any], flows: list[bool]) -> None:
         """Give the results that gradients flow to, and what is kept, their place in the graph."""
         out = [v for v, flow in zip(results, flows, strict=True) if flow]
-        self._out, self._flows = [(v.array.shape, v.array.dtype) for v in out], flows
+        self._out = [(v.array.shape, v.array.dtype) for v in out]
+        self._flows = [flow or (isinstance(v, Tensor) and (v.shape, v.dtype))
+                       for v, flow in zip(results, flows, strict=True)]
         xp, size = array_module(out[0].array), sum(v.array.size for v in out)
         shape = out[0].array.shape if len(out) == 1 else (size,)
         self._zeros = xp.broadcast_to(xp.zeros((), result_type(*out)), shape)
@@ -89,7 +93,9 @@ class _Context:
         parts = iter([part if self._materialize or part.any() else None for part in self._cut(g)])
         self._at_work = node, g
         try:
-            made = self._kind.backward(self, *[next(parts) if f else None for f in self._flows])
+            made = self._kind.backward(self, *[
+                next(parts) if flow is True else None if not flow or not self._materialize
+                else g.new_zeros(flow[0], dtype=flow[1]) for flow in self._flows])
         finally:
             del self._at_work
         made = list(made) if isinstance(made, (tuple, list)) else [made]
@@ -113,10 +119,10 @@ class Function:
     """An operation of your own, with its derivative: call ``apply`` of a subclass.
 
     ``forward(ctx, *inputs)`` returns a tensor or a tuple; nothing in it is recorded.
-    ``backward(ctx, *gradients)`` gets one gradient per result (None for one that requires no grad;
-    zeros if nobody used the result), and returns one per input, or None; written with operations of
-    tensors, it can be differentiated again. Both are static methods. What backward needs is kept by
-    ``ctx.save_for_backward``, in forward or, if that takes no ctx, in
+    ``backward(ctx, *gradients)`` gets one gradient per result (zeros if nobody used it or it has
+    none; None for what is no tensor), and returns one per input, or None; written with operations
+    of tensors, it can be differentiated again. Both are static methods. What backward needs is kept
+    by ``ctx.save_for_backward``, in forward or, if that takes no ctx, in
     ``setup_context(ctx, inputs, output)``. ``ctx.needs_input_grad`` says which inputs want one.
 
     >>> import tinynet
@@ -138,8 +144,15 @@ class Function:
     setup_context: Any = None
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
-        """The result of forward, with its place in the graph."""
+    def apply(cls, *args: Any, **named: Any) -> Any:
+        """The result of forward, with its place in the graph. Inputs by name count as others do."""
+        if named:
+            first = () if cls.setup_context else (None,)
+            bound = inspect.signature(cls.forward).bind(*first, *args, **named)
+            if bound.kwargs:
+                raise TypeError(f"{cls.__name__}.apply: {', '.join(bound.kwargs)} can be given by "
+                    "name only; forward takes its inputs by place")
+            args = bound.args[len(first):]
         parents = [v._vertex() if isinstance(v, Tensor) else None for v in args]
         ctx = _Context(cls, tuple(p is not None for p in parents))
         with no_grad():

@@ -1,6 +1,8 @@
 """Layers that small networks seldom need; `tinynet.nn` looks them up here."""
 
 import operator
+from collections import OrderedDict
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -150,7 +152,18 @@ class ParameterList(_OfParameters, ModuleList):
 
 
 class ParameterDict(_OfParameters, ModuleDict):
-    """A dict of parameters that the module which owns it learns; tensors become parameters."""
+    """A dict of parameters that the module which owns it learns; tensors become parameters.
+
+    What is added from a plain dict stands in the order of its names, as in PyTorch.
+    """
+
+    def update(self, parameters: Any) -> None:
+        plain = isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict)
+        super().update(sorted(parameters.items()) if plain else parameters)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The parameter of this name, or `default`."""
+        return self._held.get(key, default)
 
 
 class DataParallel(Module):

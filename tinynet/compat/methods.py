@@ -127,11 +127,11 @@ def _reshaped(name: str) -> Callable[..., Any]:
             self._refuse_leaf(name)
         self._vertex()
         before = self._make(self.array)
-        for slot in ("_node", "_version", "_view_of", "_node_version"):
+        for slot in ("_node", "_changes", "_view_of", "_node_version"):
             if hasattr(self, slot):
                 setattr(before, slot, getattr(self, slot))
         after = getattr(before, name[:-1])(*args, **dims)
-        self.array, self._node, self._node_version = after.array, after._node, after._version.count
+        self.array, self._node, self._node_version = after.array, after._node, after._changes.count
         self._view_of = after._view_of
         if self._node and before._node:
             self._node.retained = before._node.retained
@@ -142,6 +142,10 @@ def _reshaped(name: str) -> Callable[..., Any]:
 
 squeeze_, unsqueeze_, t_, transpose_, swapaxes_, swapdims_ = map(
     _reshaped, ("squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_"))
+
+
+# How many changes in place the tensor, or what it is a view of, has seen.
+_version = property(lambda tensor: tensor._changes.count)
 
 
 def detach_(input: Tensor) -> Tensor:

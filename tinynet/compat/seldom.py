@@ -22,9 +22,16 @@ f: Any = functions
 
 fmod = rule("fmod", "The remainder of a division towards 0: it has the sign of the first operand.",
     lambda xp, a, b: xp.fmod(a, b), a=lambda g: g, b=lambda g, a, b: -g * f.trunc(a / b))
+
+
+def _over(a: Any, b: Any) -> Any:
+    """``a / b``, but 0 where b is 0."""
+    return where(b == 0, b, a / b)
+
+
 atan2 = rule("atan2", "The angle of the point (second, first), from -pi to pi.",
     lambda xp, a, b: xp.arctan2(a, b), floating=True,
-    a=lambda g, a, b: g * b / (a * a + b * b), b=lambda g, a, b: -g * a / (a * a + b * b))
+    a=lambda g, a, b: _over(g * b, a * a + b * b), b=lambda g, a, b: _over(-g * a, a * a + b * b))
 
 hypot: Any = rule("hypot", "The length of the vector (input, other).",
     lambda xp, a, b: xp.hypot(a, b), floating=True, a=lambda g, a, b: g * a / hypot(a, b),

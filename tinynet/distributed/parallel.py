@@ -225,7 +225,7 @@ class _Bucket:
                         p.grad = p._make(xp.empty_like(p.array))
                     # float16 was summed in float32, so this also casts
                     xp.true_divide(part, ranks, out=p.grad.array, casting="same_kind")
-                    p.grad._version.bump(_NAME)
+                    p.grad._changes.bump(_NAME)
         self.used[:] = 0
 
 

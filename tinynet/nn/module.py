@@ -358,8 +358,10 @@ class Module:
             raise ValueError("load_state_dict: assign=True is not supported; values are copied")
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: expected a mapping, got {type(state_dict).__name__}")
-        own = self.state_dict(keep_vars=True)
-        missing = [name for name in own if name not in state_dict]
+        own = Module.state_dict(self, keep_vars=True)  # a subclass may add to its own
+        # files of PyTorch before 0.4.1 lack the count of batches
+        missing = [name for name in own if name not in state_dict
+            and not name.endswith("num_batches_tracked")]
         unexpected = [name for name in state_dict if name not in own]
         values = {name: state_dict[name] for name in own if name in state_dict}
         found = (("missing", missing), ("unexpected", unexpected))
@@ -380,9 +382,9 @@ class Module:
 
     def train(self, mode: bool = True) -> Any:
         """Switch this module and all below it to training (False: to evaluation); returns self."""
-        mode = as_bool("train", "mode", mode)
-        for module in self.modules():
-            module.training = mode
+        self.training = as_bool("train", "mode", mode)
+        for module in self.children():
+            module.train(mode)
         return self
 
     def eval(self) -> Any:

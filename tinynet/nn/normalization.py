@@ -24,9 +24,9 @@ class _Norm(Module):
         super().__init__()
         self.eps = eps
         options = factory_options(type(self).__name__, device, dtype)
-        for name, wanted, make in (
-            ("weight", affine, creation.ones), ("bias", affine and bias, creation.zeros)):
-            self.register_parameter(name, Parameter(make(*shape, **options)) if wanted else None)
+        for name, wanted in (("weight", affine), ("bias", affine and bias)):
+            value = Parameter(creation.empty(*shape, **options)) if wanted else None
+            self.register_parameter(name, value)  # each layer's reset_parameters writes the values
 
     def extra_repr(self) -> str:
         values = {**vars(self), "bias": self.bias is not None}
@@ -60,6 +60,7 @@ class _RunningNorm(_Norm):
             ("num_batches_tracked", creation.zeros, (), "int64")):
             buffer = make(shape, device=device, dtype=kind) if track_running_stats else None
             self.register_buffer(name, buffer)
+        self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Forget the running averages."""
@@ -92,7 +93,7 @@ class _BatchNorm(_RunningNorm):
             batches = self.num_batches_tracked
             with computing(batches.array):
                 batches.array += 1  # on the array, because an operation takes ten times as long
-            batches._version.bump("batch_norm")
+            batches._changes.bump("batch_norm")
             if self.momentum is None:
                 momentum = 1.0 / batches.item()
         # without running averages, evaluation normalises by the batch, too
@@ -165,6 +166,7 @@ class LayerNorm(_Norm):
         shape = as_ints(type(self).__name__, "normalized_shape", sizes, 1, 2**31)
         super().__init__(shape, eps, elementwise_affine, bias, device, dtype)
         self.normalized_shape, self.elementwise_affine = shape, elementwise_affine
+        self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -188,6 +190,7 @@ class GroupNorm(_Norm):
             raise ValueError(f"GroupNorm: num_groups={groups} does not divide num_channels={C}")
         super().__init__((C,), eps, affine, bias, device, dtype)
         self.num_groups, self.num_channels, self.affine = groups, C, affine
+        self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

@@ -22,7 +22,7 @@ class Parameter(Tensor):
         if requires_grad and not data.is_floating_point():
             raise RuntimeError(f"Parameter: only floats can require grad, data is {data.dtype}")
         Variable.__init__(self, data.array)
-        self._version = data._version
+        self._changes = data._changes
         self.requires_grad_(requires_grad)
 
     def __repr__(self) -> str:

@@ -129,7 +129,10 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
     (Without the check, cupy would silently wrap an index that is out of range.) Arrays in it are
     copies, because the backward pass needs them as they are now.
     """
-    given = index if isinstance(index, tuple) else (index,)
+    # PyTorch, as numpy once did, reads [[0, 1], [0, 1]] as a tuple
+    nested = isinstance(index, list) and not all(
+        isinstance(part, (int, np.integer)) for part in index)
+    given = tuple(index) if nested or isinstance(index, tuple) else (index,)
     if [part for part in given if isinstance(part, Variable) and part.array.dtype == np.uint8]:
         way_out = "say .bool(), or .long() for positions"
         warnings.warn(f"{name}: an index of uint8 is read as a mask; {way_out}", stacklevel=4)

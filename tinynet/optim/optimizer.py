@@ -138,7 +138,7 @@ class Optimizer:
         else:
             with computing(array):
                 update(array_module(array, g), array, g, self.state[p])
-        p._version.bump(name)  # backward through a graph that saved the old values raises an error
+        p._changes.bump(name)  # backward through a graph that saved the old values raises an error
 
     def _update(self, *arguments: Any, **options: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__} defines neither _update() nor step()")
