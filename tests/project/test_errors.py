@@ -64,7 +64,7 @@ CASES = [
     (
         lambda: T.Tensor([[1], [1, 2]]),
         ValueError,
-        "Tensor: expected nested sequences of numbers, of equal lengths",
+        "Tensor: sequences in data must be as long as their neighbours",
     ),
     (lambda: T.from_numpy([1]), TypeError, "from_numpy: expected a numpy array, got list"),
     (lambda: T.from_numpy(np.arange(3, dtype=">i4")), TypeError, "from_numpy: dtype"),
@@ -365,11 +365,6 @@ CASES = [
         lambda: leaf().backward(3.0),
         TypeError,
         "backward: expected the gradient as a tensor, got float",
-    ),
-    (
-        lambda: leaf().sum().backward(create_graph=True),
-        RuntimeError,
-        "backward: create_graph=True is not supported",
     ),
     (
         lambda: T.grad(leaf().sum(), V),

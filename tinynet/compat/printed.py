@@ -79,12 +79,14 @@ def use() -> None:
         tuple.__getitem__(self, i))
     pair.__repr__ = lambda self: "torch.return_types.{}(\nvalues={!r},\nindices={!r})".format(
         type(self).__name__, *self)
-    # What is a ValueError or a TypeError here is mostly a RuntimeError in PyTorch: programs that
-    # expect either catch these.
+    # What is a ValueError, a TypeError or an IndexError here is mostly a RuntimeError in PyTorch:
+    # programs that expect either catch these.
     both = {"__module__": "builtins"}
     errors = {"ValueError": type("RuntimeError", (RuntimeError, ValueError), both),
-        "TypeError": type("TypeError", (TypeError, RuntimeError), both)}
+        "TypeError": type("TypeError", (TypeError, RuntimeError), both),
+        "IndexError": type("IndexError", (IndexError, RuntimeError), both)}
     for name, module in list(sys.modules.items()):
-        if name.startswith(("tinynet.ops.", "tinynet.nn.functional.")):
+        if name.startswith(tuple(f"tinynet.{room}" for room in (
+                "ops.", "nn.functional.", "nn.normalization", "creation", "arrays."))):
             vars(module).update(errors)
     VisionDataset._bare = staticmethod(lambda image: image)

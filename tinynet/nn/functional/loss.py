@@ -60,7 +60,7 @@ def _same_device(function: str, *tensors: Tensor | None) -> None:
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Class numbers (...), int64, as rows (..., num_classes) with a 1 at the class and 0 elsewhere.
 
-    By default `num_classes` is the largest number + 1. ValueError for a number out of range.
+    By default `num_classes` is the largest number + 1. IndexError for a number out of range.
     """
     if as_tensor("one_hot", "tensor", tensor).array.dtype != np.int64:
         raise TypeError(
@@ -86,7 +86,7 @@ def _check_classes(function: str, target: Tensor, classes: int, ignore_index: in
     outside = (array < 0) | (array >= classes)
     if outside.any() and (wrong := outside & (array != ignore_index)).any():
         place = tuple(np.argwhere(wrong)[0].tolist())
-        raise ValueError(f"{function}: target{list(place)} is {array[place]}, but the {classes} "
+        raise IndexError(f"{function}: target{list(place)} is {array[place]}, but the {classes} "
             f"classes are numbered 0 to {classes - 1}")
 
 
