@@ -79,7 +79,7 @@ LAYERS = {
     "SELU": ((), X, F.selu, "SELU()"),
     "Mish": ((), X, F.mish, "Mish()"),
     "Hardsigmoid": ((), X, F.hardsigmoid, "Hardsigmoid()"),
-    "Hardswish": ((True,), X.clone(), F.hardswish, "Hardswish(inplace=True)"),
+    "Hardswish": ((True,), X.clone(), F.hardswish, "Hardswish()"),
     "Softsign": ((), X, F.softsign, "Softsign()"),
     "GLU": ((), X, F.glu, "GLU(dim=-1)"),
     "Softmin": ((1,), X, lambda x: F.softmin(x, 1), "Softmin(dim=1)"),

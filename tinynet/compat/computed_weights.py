@@ -60,7 +60,8 @@ def _restore(function: str, module: Module, name: str) -> Module:
 
 
 def _size(v: Tensor, dim: int | None) -> Tensor:
-    return v.norm(2.0, tuple([d for d in range(v.ndim) if d != dim]), keepdim=True)
+    others = tuple([d for d in range(v.ndim) if d != dim])
+    return v.norm(2.0) if dim is None else v.norm(2.0, others, keepdim=True)
 
 
 def _of_norm_one(module: Module, name: str, training: bool, dim: int | None) -> Tensor:

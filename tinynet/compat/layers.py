@@ -15,7 +15,7 @@ from ..nn.module import Module
 from ..nn.normalization import LayerNorm
 from ..nn.parameter import Parameter, factory_options
 from ..nn.stateless import Upsample, _Loss, _Pool2d
-from ..ops.arguments import as_int, as_list, as_number
+from ..ops.arguments import as_int, as_list, as_number, pair
 from ..tensor import Tensor
 from . import formulas, images, public
 
@@ -42,6 +42,8 @@ def _first_without_name(self: FunctionModule) -> str:
 
 for _name in ("Hardshrink", "Softshrink", "LocalResponseNorm"):
     globals()[_name].extra_repr = _first_without_name
+for _name in ("Hardswish", "Hardsigmoid"):
+    globals()[_name]._shows = ()
 
 
 class Softmax2d(FunctionModule, function=F.softmax, arguments="", dim=-3):
@@ -52,6 +54,11 @@ class PairwiseDistance(FunctionModule, function=formulas.pairwise_distance, show
 
 
 class MaxUnpool2d(_Pool2d, function=images.max_unpool2d, arguments="kernel_size stride padding"):
+    def _check(self) -> None:
+        super()._check()
+        for name in self._constants:
+            setattr(self, name, pair("MaxUnpool2d", name, getattr(self, name), 0))
+
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         """Takes what the pool returned, and perhaps the size of its input."""
         return super().forward(input, indices, output_size=output_size)

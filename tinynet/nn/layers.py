@@ -60,7 +60,7 @@ class Linear(_Weighted):
 class _Conv(_Weighted):
     """What `Conv2d` and `ConvTranspose2d` share."""
 
-    _transposed = False
+    transposed = False
     _padding_modes: tuple[str, ...] = ("zeros", "reflect", "replicate", "circular")
     output_padding: tuple[int, int] = (0, 0)
 
@@ -83,7 +83,7 @@ class _Conv(_Weighted):
         self._sides()  # refuses other names
         self.padding_mode = as_choice(layer, "padding_mode", padding_mode, self._padding_modes)
         C, O, groups = self.in_channels, self.out_channels, self.groups
-        shape = (C, O // groups) if self._transposed else (O, C // groups)
+        shape = (C, O // groups) if self.transposed else (O, C // groups)
         self._make_weights((*shape, *self.kernel_size), O, bias, device, dtype)
 
     def _sides(self) -> Any:
@@ -129,7 +129,7 @@ class ConvTranspose2d(_Conv):
     See `functional.conv_transpose2d`.
     """
 
-    _transposed = True
+    transposed = True
     _padding_modes = ("zeros",)
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: _Size, stride: _Size = 1,

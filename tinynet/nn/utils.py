@@ -47,6 +47,7 @@ def clip_grad_norm_(parameters: Parameters, max_norm: float, norm_type: float = 
     (tensor(5.), tensor([0.6000, 0.8000]))
     """
     max_norm = as_number("clip_grad_norm_", "max_norm", max_norm, 0, infinite=True)
+    norm_type = math.inf if norm_type == "inf" else norm_type
     p = as_number("clip_grad_norm_", "norm_type", norm_type, positive=True, infinite=True)
     gradients = _gradients("clip_grad_norm_", parameters)
     if not gradients:
