@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SAMPLES = Path(__file__).parents[1] / "support" / "pytorch_samples.py"
+SAMPLES = Path(__file__).parents[2] / "tools" / "pytorch_samples.py"
 
 
 def test_no_other_answer(torch):

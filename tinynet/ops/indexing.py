@@ -130,8 +130,8 @@ def as_index(name: str, array: Any, index: Any) -> tuple[Any, ...]:
     copies, because the backward pass needs them as they are now.
     """
     # PyTorch, as numpy once did, reads [[0, 1], [0, 1]] as a tuple
-    nested = isinstance(index, list) and not all(
-        isinstance(part, (int, np.integer)) for part in index)
+    nested = isinstance(index, list) and any(isinstance(
+        part, (list, tuple, slice, Variable, np.ndarray, type(None), type(...))) for part in index)
     given = tuple(index) if nested or isinstance(index, tuple) else (index,)
     if [part for part in given if isinstance(part, Variable) and part.array.dtype == np.uint8]:
         way_out = "say .bool(), or .long() for positions"

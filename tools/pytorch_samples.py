@@ -5,7 +5,7 @@ them twice and prints, as JSON, how many had the same answer or an error from ti
 another answer: values, dtypes, shapes, gradients. It is a process of its own, because what it
 imports changes settings of PyTorch.
 
-    python tests/support/pytorch_samples.py
+    python tools/pytorch_samples.py
 """
 
 from __future__ import annotations
