@@ -87,6 +87,6 @@ def use() -> None:
         "IndexError": type("IndexError", (IndexError, RuntimeError), both)}
     for name, module in list(sys.modules.items()):
         if name.startswith(tuple(f"tinynet.{room}" for room in (
-                "ops.", "nn.functional.", "nn.normalization", "creation", "arrays."))):
+                "ops.", "nn.functional.", "nn.normalization", "creation", "arrays.devices"))):
             vars(module).update(errors)
     VisionDataset._bare = staticmethod(lambda image: image)
