@@ -128,6 +128,10 @@ class Config(dict):
     pass
 
 
+class Sub(tinynet.Tensor):
+    pass
+
+
 class Color(enum.IntEnum):
     RED = 1
 
@@ -167,6 +171,7 @@ def ring():
         (np.longdouble(1), TypeError, r"save: the object is a longdouble; only tensors, numbers"),
         (np.complex64(1), TypeError, r"save: the object is a complex64; only tensors, numbers"),
         (np.timedelta64(1, "s"), TypeError, "save: .*timedelta"),
+        ([Sub([1.0])], TypeError, r"save: a Sub, a subclass of Tensor, .*save x\.detach\(\)"),
         (defaultdict(lambda: 0, a=1), TypeError, r"save: defaultdict.* has a default_factory"),
         (
             nested(200),

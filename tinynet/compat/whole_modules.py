@@ -18,6 +18,7 @@ from .. import creation
 from ..arrays import Device
 from ..nn import Module, Parameter
 from ..ops.arguments import as_dtype
+from ..tensor import Tensor
 from . import HOMES, public
 from .printed import dtype
 
@@ -79,6 +80,9 @@ def kind_of(tensor: Any) -> str:
     """Which of `TENSORS` it is."""
     if isinstance(tensor, Parameter):
         return "parameter" if tensor.requires_grad else "frozen"
+    if type(tensor) is not Tensor:
+        raise TypeError(f"save: a {type(tensor).__name__}, a subclass of Tensor, can't be saved, "
+            "because it would come back as a Tensor; save x.detach(), which is one")
     return "leaf" if tensor.requires_grad else "tensor"
 
 
