@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import tempfile
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ import numpy as np
 from . import compat
 from .arrays import default_generator, to_device, to_host
 from .ops.arguments import as_dtype
-from .tensor import Tensor
+from .tensor import Size, Tensor
 
 _VERSION = 1
 # Our one entry in the header (the library would write several in an order that changes from run to
 # run). Its text begins with the name again, so that one damaged letter can't hide whose file it is.
 _ENTRY = "tinynet"
 _WHOLE = "\\u0000tinynet"  # in the JSON of a whole module: `compat.whole_modules`
+# Containers by their names in the tree. Subclasses are refused: they would come back as these.
+_CONTAINERS: dict[str, Any] = {
+    kind.__name__: kind for kind in (list, tuple, Size, dict, OrderedDict, Counter)}
 # Deeper trees are refused, because Python's JSON reader is recursive.
 _DEEPEST = 100
 
@@ -40,11 +44,16 @@ def save(obj: Any, f: Any) -> None:
 
     By its name, a file is written at once: an interruption leaves the old one or the new, whole.
 
-    `obj` is a tensor, a state dict, or any nesting of dicts, lists and tuples of tensors, numbers,
-    strings and None. Tensors are saved without device and history; numpy's numbers become Python's.
+    `obj` is a tensor, a state dict, or any nesting of dicts, OrderedDicts, Counters, lists, tuples
+    and sizes of tensors, numbers, strings and None. Tensors are saved without device and history,
+    and remember whether they require a gradient and whether they are parameters. Tensors that lie
+    in the memory of another saved tensor, such as ``x[:2]`` beside ``x``, share it again when they
+    are loaded to the CPU, if the other one is contiguous; else each has a copy.
+
     Modules in it are saved whole: the names of their classes, and their attributes. So are
-    namespaces, ``{"args": parser.parse_args()}``. A name that ends with .pt or .pth makes a file
-    that ``torch.load`` reads, unless there are modules or namespaces in it.
+    namespaces, ``{"args": parser.parse_args()}``, numpy's numbers and arrays, paths, devices,
+    dtypes, and defaultdicts of Python's types. A name that ends with .pt or .pth makes a file that
+    ``torch.load`` reads, unless one of these is in it.
 
     Raises:
         TypeError: `obj` contains something else, which is named.
@@ -54,13 +63,16 @@ def save(obj: Any, f: Any) -> None:
     path = None if hasattr(f, "write") else _writable("save", f)
     found: dict[str, Any] = {}
     tree = _to_tree(obj, (), found)
-    # arrays that several names share stay shared
-    arrays = {id(array): np.asarray(to_host(array), order="C") for array in found.values()}
+    hosts = {id(array): to_host(array) for array in found.values()}
+    arrays = {key: np.asarray(array, order="C") for key, array in hosts.items()}
     tensors = {name: arrays[id(array)] for name, array in found.items()}
+    views = _views(tensors) | _views({name: hosts[id(array)] for name, array in found.items()})
     if path and path.suffix in (".pt", ".pth") and _WHOLE not in json.dumps(tree):
+        places = _share(tensors, views)
         plain = _from_tree(tree, {name: Tensor._wrap(array) for name, array in tensors.items()})
-        content = compat.lookup(__name__, "pytorch_bytes")(plain)
+        content = compat.lookup(__name__, "pytorch_bytes")(plain, places)
     else:
+        tree = {"views": [views, tree]} if views else tree
         text = json.dumps({_ENTRY: _VERSION, "sha256": _digest(tree, tensors), "tree": tree})
         content = _safetensors().save(tensors, {_ENTRY: text})
     write_atomically(path, content) if path else f.write(content)
@@ -74,7 +86,8 @@ def load(f: Any, map_location: Any = None, *, weights_only: Any = False) -> Any:
     where to put what lies on the "cpu", as in PyTorch. Nothing in the file is executed, and no more
     memory is taken than a small multiple of the file's size. Of PyTorch's files, those with
     tensors, numbers, strings, dicts and lists are read. Of a whole module, the class must have been
-    imported; `weights_only` refuses modules and namespaces.
+    imported; `weights_only` refuses modules, namespaces, functions, paths, defaultdicts, and
+    numpy's numbers and arrays, as PyTorch does.
 
     Raises:
         ValueError: the file is truncated, changed, of another version, or not a safetensors file.
@@ -112,12 +125,17 @@ def load(f: Any, map_location: Any = None, *, weights_only: Any = False) -> Any:
                 f"{_VERSION}; is there a later tinynet?")
         if about["sha256"] != _digest(about["tree"], tensors):
             raise ValueError("its content does not match its checksum, so it was damaged")
-        found = _from_tree(about["tree"], moved)
-        whole = _WHOLE in entries[0]
-        if whole and weights_only:
-            raise ValueError("it holds a whole module or a Namespace; weights_only=True refuses it")
-        return compat.lookup(__name__, "restored")(found) if whole else found
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        tree = about["tree"]
+        if isinstance(tree, dict) and "views" in tree:
+            views, tree = tree["views"]
+            _share(tensors, views)
+            moved |= {n: Tensor._wrap(to_device(tensors[n], device, "load")) for n in views}
+        found = _from_tree(tree, moved)
+        if _WHOLE not in entries[0]:
+            return found
+        return compat.lookup(__name__, "restored")(found, homes=None if weights_only else ())
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError,
+            OverflowError) as error:
         plain = type(error) is ValueError
         reason = str(error) if plain else f"its header is damaged, {error!r:.80}"
         raise ValueError(f"load: {path} can't be used: {reason}") from error
@@ -265,7 +283,7 @@ def _first_bytes(path: Path) -> bytes:
     # pickle, or of torch.save's zip of pickles, make a number larger than any file.
     if start[:4] == b"PK\x03\x04" or int.from_bytes(start, "little") <= size - 8:
         return start[:4]
-    if start[:1] == b"\x80":
+    if start[:1] == b"\x80" and start[2:3] > b"\0":  # 0: the length of a header below 64 KiB
         raise ValueError(f"load: {path} is a pickle (as torch.save wrote it before 1.6), which "
             "may execute anything; it was not read. Save it again with a newer PyTorch")
     raise ValueError(f"load: {path} is not a safetensors file, or truncated: its {size:,} bytes "
@@ -290,6 +308,33 @@ def _digest(tree: Any, tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def _views(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays that lie in another, contiguous one: its name, the offset and strides in elements."""
+    spans = [(*np.lib.array_utils.byte_bounds(array), not array.flags.c_contiguous, name)
+             for name, array in arrays.items() if array.size]
+    found, root, begin, end = {}, "", 0, 0
+    # containers first; the last one that began holds the next array if any holds it
+    for start, stop, loose, name in sorted(spans, key=lambda s: (s[0], -s[1], s[2])):
+        array, size = arrays[name], arrays[name].itemsize
+        numbers = (start - begin, *array.strides)
+        if stop <= end and array.dtype == arrays[root].dtype and min(numbers) >= 0 and not any(
+                number % size for number in numbers):
+            offset, *steps = (number // size for number in numbers)
+            found[name] = [root, offset, steps]
+        elif stop > end and not loose:
+            root, begin, end = name, start, stop
+    return found
+
+
+def _share(arrays: dict[str, np.ndarray], views: Mapping[str, Any]) -> dict[int, Any]:
+    """Let `arrays` share memory as `_views` says; by their ids: the array they lie in, and how."""
+    part, whole, places = compat.lookup(__name__, "part"), dict(arrays), {}
+    for name, (root, offset, steps) in views.items():
+        arrays[name] = part(whole[root].reshape(-1), offset, whole[name].shape, steps)
+        places[id(arrays[name])] = whole[root], offset, tuple(steps)
+    return places
+
+
 def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, Any], known: Any = None) -> Any:
     """`obj` as JSON can hold it, with names for its `tensors`. `known`: see `compat`'s `described`.
     """
@@ -297,11 +342,9 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, Any], known: An
     if len(path) > _DEEPEST:
         raise ValueError(f"save: the object is nested more than {_DEEPEST} deep, or contains "
             f"itself, at {where:.60}...")
-    if isinstance(obj, np.generic) and obj.dtype.kind in "biuf":
-        obj = obj.item()
-    if obj is None or isinstance(obj, (bool, int, str)):
+    if obj is None or type(obj) in (bool, int, str):
         return obj
-    if isinstance(obj, float):
+    if type(obj) is float:
         return {"float": obj.hex()}  # exact, and JSON knows no infinity
     obj, known = compat.lookup(__name__, "described")(obj, known)
     if isinstance(obj, Tensor):
@@ -309,22 +352,24 @@ def _to_tree(obj: Any, path: tuple[str, ...], tensors: dict[str, Any], known: An
         while name in tensors or name == "__metadata__":
             name += "_"  # {"a.b": x, "a": {"b": y}} would give two tensors one name
         tensors[name] = obj.array
-        return {"tensor": name}
-    if isinstance(obj, (list, tuple)):
-        kind = "list" if isinstance(obj, list) else "tuple"
-        return {kind: [_to_tree(part, (*path, str(i)), tensors, known)
-                       for i, part in enumerate(obj)]}
-    if isinstance(obj, Mapping):
+        return {compat.lookup(__name__, "kind_of")(obj): name}
+    kind = type(obj).__name__
+    if type(obj) is _CONTAINERS.get(kind):
+        if not isinstance(obj, dict):
+            return {kind: [_to_tree(part, (*path, str(i)), tensors, known)
+                           for i, part in enumerate(obj)]}
         pairs = []
         for key, value in obj.items():
-            if not isinstance(key, (str, int)) or isinstance(key, bool):
+            if type(key) not in (str, int):
                 place = where or "the top level"
                 raise TypeError(f"save: keys must be strings or ints, got {key!r} in {place}")
             pairs.append([key, _to_tree(value, (*path, str(key)), tensors, known)])
-        return {"dict": pairs}
+        return {kind: pairs}
+    plain = [t.__name__ for t in (dict, list, tuple, int, float, str) if isinstance(obj, t)]
     raise TypeError(
-        f"save: {where or 'the object'} is a {type(obj).__name__}; only tensors, numbers, "
+        f"save: {where or 'the object'} is a {kind}; only tensors, numbers, "
         "strings, None, and dicts, lists and tuples of them can be saved"
+        + (f"; save {plain[0]}(...) of it" if plain else "")
         + ("; save its state_dict()" if hasattr(obj, "state_dict") else "")
         + ("; make a tensor of it with tinynet.from_numpy" if isinstance(obj, np.ndarray) else ""))
 
@@ -333,13 +378,11 @@ def _from_tree(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     if tree is None or isinstance(tree, (bool, int, str)):
         return tree
     ((kind, value),) = tree.items()
-    if kind == "tensor":
-        return tensors[value]
     if kind == "float":
         return float.fromhex(value)
-    if kind in ("list", "tuple"):
-        items = [_from_tree(item, tensors) for item in value]
-        return items if kind == "list" else tuple(items)
-    if kind == "dict":
-        return {key: _from_tree(item, tensors) for key, item in value}
+    if container := _CONTAINERS.get(kind):
+        return container({key: _from_tree(item, tensors) for key, item in value} if issubclass(
+            container, dict) else (_from_tree(item, tensors) for item in value))
+    if make := compat.lookup(__name__, "TENSORS").get(kind):
+        return make(tensors[value])
     raise ValueError(f"unknown kind {kind!r}")

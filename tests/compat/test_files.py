@@ -8,7 +8,7 @@ import pickle
 import sys
 import types
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,111 @@ def test_what_pytorch_writes_is_read(tmp_path, torch):
         assert tinynet.load(tmp_path / "c.pt").tolist() == [0.333984375] * 2
 
 
+def kept(T):
+    """What comes back as what it was."""
+    leaf = T.ones(2, requires_grad=True)
+    return {
+        "leaf": leaf, "result": leaf * 2, "wide": T.ones(1, dtype=T.float64, requires_grad=True),
+        "parameter": T.nn.Parameter(T.arange(2.0)), "plain": [leaf.detach(), T.ones(2)],
+        "frozen": T.nn.Parameter(T.ones(2), requires_grad=False), "size": T.ones(2, 3).shape,
+        "ordered": OrderedDict(b=1, a=OrderedDict(c=T.ones(1, requires_grad=True))),
+        "counts": Counter("aab"), "model": T.nn.Linear(2, 1).state_dict(),
+        "live": T.nn.Linear(2, 1).state_dict(keep_vars=True),
+    }  # fmt: skip
+
+
+def kinds(value):
+    if hasattr(value, "requires_grad"):
+        return type(value).__name__, value.requires_grad, value.is_leaf
+    inside = value.items() if isinstance(value, dict) else ()
+    parts = value if isinstance(value, (list, tuple)) else ()
+    return type(value).__name__, {k: kinds(v) for k, v in inside}, [*map(kinds, parts)]
+
+
+def expected_kinds(T):
+    return kinds({**kept(T), "result": T.ones(2, requires_grad=True)})  # without its history
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a", None])
+def test_kinds_are_kept(tmp_path, name):
+    file = tmp_path / name if name else io.BytesIO()
+    tinynet.save(kept(tinynet), file)
+    name or file.seek(0)
+    found = tinynet.load(file, weights_only=True)
+    assert kinds(found) == expected_kinds(tinynet)
+    assert type(found["size"]) is tinynet.Size and type(found["parameter"]) is nn.Parameter
+    (found["leaf"] * found["parameter"]).sum().backward()
+    assert found["leaf"].grad.tolist() == [0, 1] and found["parameter"].grad.tolist() == [1, 1]
+
+
+def test_pytorch_and_we_keep_each_others_kinds(tmp_path, torch):
+    tinynet.save(kept(tinynet), tmp_path / "ours.pt")
+    theirs = torch.load(tmp_path / "ours.pt", weights_only=True)
+    assert kinds(theirs) == expected_kinds(torch) == expected_kinds(tinynet)
+    torch.save(kept(torch), tmp_path / "theirs.pt")
+    assert kinds(tinynet.load(tmp_path / "theirs.pt")) == expected_kinds(torch)
+    torch.save(torch.device("cuda", 1), tmp_path / "device.pt")
+    assert tinynet.load(tmp_path / "device.pt") == tinynet.device("cuda:1")
+
+
+def test_parameters_keep_their_names_for_other_programs(tmp_path):
+    import safetensors.numpy
+
+    tinynet.save(dict(nn.Linear(2, 1).named_parameters()), tmp_path / "a")
+    assert sorted(safetensors.numpy.load_file(tmp_path / "a")) == ["bias", "weight"]
+    nn.Linear(2, 1).load_state_dict(tinynet.load(tmp_path / "a"))
+
+
+def test_numpys_numbers_and_defaultdicts(tmp_path):
+    history = defaultdict(list, {"loss": [np.float32(0.1)]})
+    tinynet.save({"history": history, "best": np.int64(3)}, tmp_path / "a.pt")
+    found = tinynet.load(tmp_path / "a.pt")
+    assert found == {"history": history, "best": 3} and type(found["best"]) is np.int64
+    assert type(found["history"]["loss"][0]) is np.float32 and found["history"]["new"] == []
+    tinynet.save(defaultdict(None, a=1), tmp_path / "a.pt")
+    assert tinynet.load(tmp_path / "a.pt").default_factory is None
+    for value, words in ((np.int64(3), "number of numpy's"), (history, "defaultdict")):
+        tinynet.save([value], tmp_path / "a.pt")
+        with pytest.raises(ValueError, match=f"it holds a {words}; weights_only=True refuses it"):
+            tinynet.load(tmp_path / "a.pt", weights_only=True)
+
+
+def views(T):
+    """Pairs of tensors, of which the first lies in the second or is it."""
+    x, y = T.arange(12.0).reshape(3, 4), T.arange(6.0).reshape(2, 3).t()
+    pairs = [(x[1:], x), (x[:, 1], x), (x.t(), x), (x[::2, 1:3], x), (x, x), (y, y),
+             (x.reshape(12)[5:], x), (T.ones(1).expand(3), T.ones(1))]
+    return [[a.detach(), b] for a, b in pairs]
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a"])
+def test_views_share_memory_again(tmp_path, name):
+    for pair in views(tinynet)[:-1]:
+        for given in (pair, pair[::-1]):
+            tinynet.save(given, tmp_path / name)
+            found = tinynet.load(tmp_path / name)
+            assert plain(found) == plain(given)
+            found[given is pair].zero_()
+            assert found[given is not pair].abs().sum() == 0
+    for given in (views(tinynet)[-1], [pair[0][:3], pair[0][2:]], [tinynet.ones(0), pair[0]]):
+        tinynet.save(given, tmp_path / name)  # no one holds the other: copies
+        found = tinynet.load(tmp_path / name)
+        assert plain(found) == plain(given)
+        found[0].detach().fill_(7) if given[0].is_contiguous() else None
+        assert plain(found[1]) == plain(given[1])
+
+
+def test_pytorch_sees_shared_memory(tmp_path, torch):
+    for pair in views(tinynet)[:-1]:
+        tinynet.save(pair, tmp_path / "a.pt")
+        with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+            assert [n for n in archive.namelist() if "/data/" in n] == ["archive/data/0"]
+        found = torch.load(tmp_path / "a.pt", weights_only=True)
+        assert plain(found) == plain(pair)
+        found[1].zero_()
+        assert found[0].abs().sum() == 0
+
+
 @pytest.mark.parametrize("where", [
     None, "cpu", tinynet.device("cpu"), lambda storage, location: storage, {"cuda:0": "cpu"},
 ])  # fmt: skip
@@ -143,6 +248,32 @@ def test_hostile_and_damaged_files(tmp_path, data, words):
     (tmp_path / "a.pt").write_bytes(data)
     with pytest.raises(ValueError, match=f"load: .*{words}"):
         tinynet.load(tmp_path / "a.pt")
+
+
+def test_a_file_changes_no_class(tmp_path):
+    for name in ("collections\nCounter", "torch\nSize", "torch\ndevice"):
+        # look the name up, and set its attribute "numel" to "y", as a pickle may
+        data = f"c{name}\n(N}}X\x05\0\0\0numelX\x01\0\0\0ystb.".encode("latin-1")
+        (tmp_path / "a.pt").write_bytes(by_hand(b"\x80\x02" + data, {}))
+        tinynet.load(tmp_path / "a.pt")  # it is a function that the file has for itself
+        assert callable(tinynet.Size.numel)
+        assert not hasattr(Counter, "numel") and not hasattr(tinynet.device, "numel")
+
+
+@pytest.mark.parametrize(("views", "words"), [
+    ({"a": ["b", 2, [1]]}, "doesn't lie in its storage"),
+    ({"a": ["b", -1, [1]]}, "doesn't lie in its storage"),
+    ({"a": ["b", 0, [2**40]]}, "doesn't lie in its storage"), ({"a": ["c", 0, [1]]}, "KeyError"),
+    ({"a": ["b", 0, []]}, "can't be used"), ([1], "AttributeError"),
+])  # fmt: skip
+def test_hostile_views(tmp_path, monkeypatch, views, words):
+    monkeypatch.setattr(tinynet.serialization, "_views", lambda arrays: {})
+    write = tinynet.serialization._to_tree
+    monkeypatch.setattr(tinynet.serialization, "_to_tree",
+        lambda *args: {"views": [views, write(*args)]})
+    tinynet.save({"a": tinynet.ones(2), "b": tinynet.ones(3)}, tmp_path / "a")
+    with pytest.raises(ValueError, match=f"load: .*{words}"):
+        tinynet.load(tmp_path / "a")
 
 
 def test_a_file_by_hand(tmp_path):

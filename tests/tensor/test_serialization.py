@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict, namedtuple
 
 import numpy as np
 import pytest
@@ -78,9 +79,12 @@ def test_a_tensor_a_number_and_numpys_numbers(tmp_path):
     for value, expected in [
         (tinynet.arange(3), tinynet.arange(3)),
         (3, 3),
-        (np.int64(3), 3),
-        (np.float32(0.5), 0.5),
-        (np.True_, True),
+        (np.int64(3), np.int64(3)),
+        (np.uint16(3), np.uint16(3)),
+        (np.float32(0.1), np.float32(0.1)),
+        (np.float64(0.1), np.float64(0.1)),
+        (np.True_, np.True_),
+        (np.str_("a"), np.str_("a")),
     ]:
         tinynet.save(value, tmp_path / "file")
         assert same(tinynet.load(tmp_path / "file"), expected)
@@ -117,6 +121,21 @@ class Strange:
         return {}
 
 
+Pair = namedtuple("Pair", "x y")
+
+
+class Config(dict):
+    pass
+
+
+class Sub(tinynet.Tensor):
+    pass
+
+
+class Color(enum.IntEnum):
+    RED = 1
+
+
 def nested(depth):
     value: list = []
     for _ in range(depth):
@@ -141,6 +160,19 @@ def ring():
         ({"a": {True: 0}}, TypeError, r"save: keys must be strings or ints, got True in a"),
         ([1, 2j], TypeError, r"save: 1 is a complex"),
         (b"bytes", TypeError, r"save: the object is a bytes"),
+        (bytearray(2), TypeError, r"save: the object is a bytearray"),
+        ({"r": [range(3)]}, TypeError, r"save: r\.0 is a range"),
+        ({(1, 2): 0}, TypeError, r"save: keys must be strings or ints, got \(1, 2\)"),
+        ({None: 0}, TypeError, r"save: keys must be strings or ints, got None"),
+        ([Pair(1, 2)], TypeError, r"save: 0 is a Pair; .*; save tuple\(\.\.\.\) of it"),
+        (Config(a=1), TypeError, r"save: the object is a Config; .*; save dict\(\.\.\.\) of it"),
+        ({"c": Color.RED}, TypeError, r"save: c is a Color; .*; save int\(\.\.\.\) of it"),
+        ({Color.RED: 0}, TypeError, r"save: keys must be strings or ints, got <Color\.RED: 1>"),
+        (np.longdouble(1), TypeError, r"save: the object is a longdouble; only tensors, numbers"),
+        (np.complex64(1), TypeError, r"save: the object is a complex64; only tensors, numbers"),
+        (np.timedelta64(1, "s"), TypeError, "save: .*timedelta"),
+        ([Sub([1.0])], TypeError, r"save: a Sub, a subclass of Tensor, .*save x\.detach\(\)"),
+        (defaultdict(lambda: 0, a=1), TypeError, r"save: defaultdict.* has a default_factory"),
         (
             nested(200),
             ValueError,
@@ -383,6 +415,22 @@ class _Failing:
     def write(self, content):
         self.file.write(content[: len(content) // 2])
         raise self.error
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    """Version 0.2.0 knew these kinds, and took every dict for a dict."""
+    from tinynet.serialization import _digest
+
+    tensors = {"w": np.float32([1, 2]), "a.0": np.int64([3])}
+    tree = {"dict": [["w", {"tensor": "w"}], ["a", {"list": [{"tensor": "a.0"}, {"tuple": [1]}]}],
+        ["lr", {"float": (0.1).hex()}], ["dtype", {"dict": [
+            ["\0tinynet", {"list": ["dtype", "<f4"]}]]}]]}  # fmt: skip
+    text = json.dumps({"tinynet": 1, "sha256": _digest(tree, tensors), "tree": tree})
+    (tmp_path / "file").write_bytes(safetensors.numpy.save(tensors, {"tinynet": text}))
+    found = tinynet.load(tmp_path / "file")
+    expected = {"w": tinynet.tensor([1.0, 2.0]), "a": [tinynet.tensor([3]), (1,)], "lr": 0.1}
+    assert found.pop("dtype") == tinynet.float32
+    assert same(found, expected)
 
 
 @pytest.mark.skipif(

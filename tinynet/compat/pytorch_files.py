@@ -8,15 +8,15 @@ import math
 import pickle
 import warnings
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arrays import as_device, to_device
-from ..nn import Module
-from ..tensor import Tensor
+from ..arrays import Device, as_device, to_device
+from ..nn import Module, Parameter
+from ..tensor import Size, Tensor
 from . import public
 from .types import _NAMES
 
@@ -41,10 +41,12 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _STORAGES:
             return name
-        known = {"collections.OrderedDict": OrderedDict, "torch.Size": lambda sizes: tuple(sizes),
+        # No class written in Python, because a pickle can set attributes of what it looks up.
+        known = {"collections.OrderedDict": OrderedDict,
+            "collections.Counter": lambda counts: Counter(counts),
+            "torch.Size": lambda sizes: Size(sizes), "torch.device": lambda *args: Device(*args),
             "torch._utils._rebuild_tensor_v2": self._rebuilt,
-            "torch._utils._rebuild_parameter": lambda data, *_: data,
-            "torch.device": lambda *args: ":".join(map(str, args))}
+            "torch._utils._rebuild_parameter": lambda data, needs, *_: Parameter(data, needs)}
         if f"{module}.{name}" not in known:
             raise ValueError(f"it needs {module}.{name}; only tensors, numbers, strings, dicts, "
                 "lists and tuples are read, so save the state_dict() of a module")
@@ -63,16 +65,22 @@ class _Unpickler(pickle.Unpickler):
             raise ValueError(f"storage {key} has {len(self.storages[key])} elements, not {count}")
         return self.storages[key]
 
-    def _rebuilt(self, storage: np.ndarray, offset: int, shape: Any, strides: Any, *_: Any) -> Any:
+    def _rebuilt(self, storage: np.ndarray, offset: int, shape: Any, strides: Any,
+                 requires_grad: bool, *_: Any) -> Any:
         """The part of a storage that is a tensor; tensors of one storage share its memory."""
-        numbers, empty = (offset, *shape, *strides), 0 in shape
-        last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or (
-                math.prod(shape) > 2**60 or (not empty and last >= len(storage))):
-            raise ValueError(f"a tensor of shape {shape} doesn't lie in its storage")
-        array = np.zeros(shape, storage.dtype) if empty else np.lib.stride_tricks.as_strided(
-            storage[offset:], shape, [step * storage.itemsize for step in strides])
-        return Tensor._wrap(to_device(array, self.device, "load"))
+        array = part(storage, offset, shape, strides)
+        return Tensor._wrap(to_device(array, self.device, "load")).requires_grad_(requires_grad)
+
+
+def part(storage: np.ndarray, offset: int, shape: Any, strides: Any) -> np.ndarray:
+    """The view of a flat array by these numbers of elements. ValueError if it reaches outside."""
+    numbers, empty = (offset, *shape, *strides), 0 in shape
+    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+    if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or (
+            math.prod(shape) > 2**60 or (not empty and last >= len(storage))):
+        raise ValueError(f"a tensor of shape {shape} doesn't lie in its storage")
+    return np.zeros(shape, storage.dtype) if empty else np.lib.stride_tricks.as_strided(
+        storage[offset:], shape, [step * storage.itemsize for step in strides])
 
 
 def place(map_location: Any) -> Any:
@@ -115,9 +123,10 @@ class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told
     dispatch: ClassVar[Any] = {
         **pickle._Pickler.dispatch, _Name: lambda self, name: self.write(name.code)}
 
-    def __init__(self, file: Any):
+    def __init__(self, file: Any, places: Any):
         super().__init__(file, 2)
         self.storages: dict[int, np.ndarray] = {}
+        self.places = places
 
     def persistent_id(self, obj: Any) -> Any:
         if not isinstance(obj, np.ndarray):
@@ -129,18 +138,28 @@ class _Pickler(pickle._Pickler):  # pickle's writer in Python, which can be told
         return "storage", _Name("torch", kind), key, "cpu", obj.size
 
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, Size):
+            return _Name("torch", "Size"), (tuple(obj),)
+        if isinstance(obj, Parameter):
+            rebuild = _Name("torch._utils", "_rebuild_parameter")
+            return rebuild, (obj.detach(), obj.requires_grad, OrderedDict())
         if not isinstance(obj, Tensor):
             return NotImplemented
-        array = self.storages.setdefault(id(obj.array), obj.array)
-        steps = tuple(math.prod(array.shape[d + 1 :]) for d in range(array.ndim))
+        shape = tuple(obj.shape)
+        steps = tuple(math.prod(shape[d + 1 :]) for d in range(len(shape)))
+        array, offset, steps = self.places.get(id(obj.array), (obj.array, 0, steps))
+        self.storages[id(array)] = array
         rebuild = _Name("torch._utils", "_rebuild_tensor_v2")
-        return rebuild, (array, 0, tuple(array.shape), steps, False, OrderedDict())
+        return rebuild, (array, offset, shape, steps, obj.requires_grad, OrderedDict())
 
 
-def pytorch_bytes(obj: Any) -> bytes:
-    """`obj`, plain data as `load` returns it, as a file of ``torch.load(weights_only=True)``."""
+def pytorch_bytes(obj: Any, places: Any) -> bytes:
+    """`obj`, plain data as `load` returns it, as a file of ``torch.load(weights_only=True)``.
+
+    `places`: for arrays that lie in another one, by id: that one, the offset and the strides.
+    """
     stream, content = io.BytesIO(), io.BytesIO()
-    pickler = _Pickler(stream)
+    pickler = _Pickler(stream, places)
     pickler.dump(obj)
     members = {"data.pkl": stream.getvalue(), "byteorder": b"little", "version": b"3\n"}
     for key, array in enumerate(pickler.storages.values()):
