@@ -189,6 +189,7 @@ def test_erasing():
     assert (x.numpy() == 0).any()
     with pytest.raises(TypeError, match=r"erase: expected a tensor, .* ToTensor\(\) comes first"):
         RandomErasing(1)(IMAGE)
+    assert RandomErasing(0)(IMAGE) is IMAGE
 
 
 def test_images_there_and_back():
@@ -196,11 +197,72 @@ def test_images_there_and_back():
         image = IMAGE.convert(mode)
         assert ToPILImage()(ToTensor()(image)).convert(mode).tobytes() == image.tobytes()
     floats = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    for back in (ToPILImage("F")(tinynet.from_numpy(floats)), ToPILImage()(floats)):
+    for back in (ToPILImage("F")(tinynet.from_numpy(floats)), ToPILImage("F")(floats)):
         assert back.mode == "F"
         np.testing.assert_array_equal(np.asarray(back), floats)
     assert ToTensor()(np.zeros((2, 3, 4), np.float64)).shape == (4, 2, 3)
     assert ToTensor()(IMAGE).numpy().flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 2), (5, 4, 3), (5, 4, 4)])
+def test_floats_of_an_array_become_bytes(shape, dtype):
+    floats = np.random.default_rng(0).random(shape).astype(dtype)
+    image = F.to_pil_image(floats)
+    assert image.mode == ["L", "LA", "RGB", "RGBA"][0 if len(shape) == 2 else shape[2] - 1]
+    expected = (floats * 255).astype(np.uint8).reshape(np.shape(image))
+    np.testing.assert_array_equal(np.asarray(image), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.int32])
+@pytest.mark.parametrize("mode", [None, "F"])
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 2), (5, 4, 3), (5, 4, 4)])
+def test_pil_images_of_arrays_as_torchvision(torchvision, shape, mode, dtype):
+    pixels = (np.random.default_rng(0).random(shape) * 1.2).astype(dtype)
+    try:
+        expected = torchvision.transforms.functional.to_pil_image(pixels, mode)
+    except (ValueError, TypeError):
+        with pytest.raises((ValueError, TypeError), match="^to_pil_image: "):
+            F.to_pil_image(pixels, mode)
+    else:
+        found = F.to_pil_image(pixels, mode)
+        assert found.mode == expected.mode
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_one_channel_in_grey_stays_one():
+    for dtype in (tinynet.float32, tinynet.uint8, tinynet.int64):
+        x = (tinynet.rand(2, 1, 4, 5) * 200).to(dtype)
+        y = Grayscale(3)(x)
+        assert y.tolist() == x.tolist() and y.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 6, 8), (1, 6, 8), (2, 3, 6, 8), (2, 1, 6, 8)])
+@pytest.mark.parametrize("what", ["brightness", "contrast", "saturation", "hue"])
+def test_colours_of_tensors_as_torchvision(torchvision, torch, what, shape, dtype):
+    x = np.random.default_rng(0).random(shape)
+    x[..., 0, :4], x[..., 1, 0], x[..., 1, 1] = x[..., :1, 0, :4], 0, 1  # greys, black and white
+    x[..., -1, 2, :] = x[..., 0, 2, :]  # two channels are equal
+    x = (x * 255 if dtype == np.uint8 else x).astype(dtype)
+    change = getattr(torchvision.transforms.functional, f"adjust_{what}")
+    for factor in (0, 0.3, 0.5, 1, 1.7) if what != "hue" else (-0.5, -0.2, 0, 1 / 6, 0.5):
+        expected = change(torch.from_numpy(x.copy()), factor).numpy()
+        found = getattr(F, f"adjust_{what}")(tinynet.from_numpy(x.copy()), factor).numpy()
+        assert found.dtype == dtype
+        tolerance = 1 if dtype == np.uint8 else 1e-5
+        np.testing.assert_allclose(found.astype(float), expected, rtol=0, atol=tolerance)
+
+
+def test_colours_of_a_tensor_are_drawn_for_each_image():
+    tinynet.manual_seed(0)
+    x = tinynet.rand(1, 3, 6, 6).expand(9, 3, 6, 6)
+    y = Compose([ColorJitter(0.4, 0.4, 0.4, 0.1)])(x)
+    assert y.shape == x.shape and len(np.unique(y.numpy(), axis=0)) == 9
+    assert 0 <= y.min().item() and y.max().item() <= 1
+    np.testing.assert_array_equal(
+        ColorJitter(hue=(0.2, 0.2))(x[0]).numpy(), F.adjust_hue(x[0], 0.2).numpy()
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,7 +292,12 @@ def test_images_there_and_back():
         (lambda: RandomResizedCrop(4, (1, 0.5)), ValueError, "RandomResizedCrop: scale must be"),
         (lambda: RandomErasing(ratio=(0, 1)), ValueError, "RandomErasing: ratio must be"),
         (lambda: ColorJitter(hue=0.7), ValueError, "ColorJitter: hue must be from -0.5 to 0.5"),
-        (lambda: ColorJitter(0.5)(tinynet.ones(3, 4, 4)), TypeError, r"change before ToTensor\(\)"),
+        (lambda: ColorJitter(0.5)(tinynet.ones(4, 4, 4)), ValueError,
+         "adjust_brightness: images have 1 or 3 channels, got 4"),
+        (lambda: F.adjust_hue(tinynet.ones(3, 4, 4).int(), 0.1), TypeError,
+         "adjust_hue: expected a tensor of floats or uint8, got int32; .* makes floats of bytes"),
+        (lambda: F.to_grayscale(tinynet.ones(3, 4, 4)), TypeError,
+         "to_grayscale: expected a PIL image, got Tensor; rgb_to_grayscale takes tensors"),
         (lambda: RandomAffine(9, shear=(1, 2, 3)), ValueError, "RandomAffine: shear must be"),
         (lambda: RandomAffine(9, scale=(0, 0))(IMAGE), ValueError, "RandomAffine: scale must be"),
         (lambda: F.affine(IMAGE, 0, (1,), 1, 0), ValueError, "affine: translate must be two"),
@@ -239,7 +306,7 @@ def test_images_there_and_back():
          "RandomRotation: with expand=True the sizes differ; give one image at a time"),
         (lambda: Resize(4, bilinear=True), TypeError, "Resize: got an unexpected keyword"),
     ],
-    ids=range(30),
+    ids=range(32),
 )  # fmt: skip
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
@@ -262,6 +329,7 @@ PIPELINES = {
     "of tensors": Compose([ToTensor(), RandomHorizontalFlip(), RandomErasing(value="random"),
         RandomRotation(20, "bilinear"), Normalize((0.5, 0.4, 0.3), 0.2)]),
     "parts": Compose([ToTensor(), RandomResizedCrop(5), RandomAffine(9, (0.1, 0.2), shear=4)]),
+    "colours": Compose([ToTensor(), ColorJitter(0.3, 0.3, 0.3, 0.1), Normalize(0.5, 0.2)]),
     "turned": Compose([RandomRotation(20, "bilinear"), ToTensor()]),
     "PIL": Compose([RandomRotation(20), ColorJitter(0.3, 0.3, 0.3, 0.1), Resize(5), ToTensor()]),
     "mixed": Compose([RandomApply([RandomRotation(20)]), RandomCrop(4), ToTensor()]),

@@ -455,6 +455,8 @@ def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] 
             ratio: Sequence[float] = (0.3, 3.3), value: Any = 0, inplace: bool = False) -> Any:
     channels, h, w = F.get_dimensions(img)
     part = _part(w, h, scale, ratio, drawn[2:], 1)  # turned: `ratio` is height by width here
+    if drawn[0] >= p and F.is_pil(img):
+        return img
     if drawn[0] >= p or part is None:
         return F.erase(img, 0, 0, 0, 0, 0, inplace)
     left, top, width, height = part
@@ -491,7 +493,7 @@ def _recoloured(img: Any, drawn: np.ndarray, brightness: Any = 0, contrast: Any 
 
 
 class ColorJitter(_Random, function=_recoloured, draws=8):
-    """The colours of each PIL image changed as drawn for it, in an order drawn too.
+    """The colours of each image changed as drawn for it, in an order drawn too.
 
     Args:
         brightness, contrast, saturation: a number d for factors between ``max(0, 1 - d)`` and
@@ -560,7 +562,7 @@ class RandomChoice(_Random, function=_one_of, draws=1):
 
 _TO_TENSORS = {ToTensor, PILToTensor}
 _OF_BYTES = {CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip}
-_OF_TENSORS = {*_OF_BYTES, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
+_OF_TENSORS = {*_OF_BYTES, ColorJitter, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
     RandomRotation, Resize}
 
 
