@@ -510,6 +510,23 @@ def test_image_folder(tmp_path):
         datasets.ImageFolder(tmp_path / "nowhere")
 
 
+def test_image_folder_with_classes_of_its_own(tmp_path):
+    for name in ("cat", "dog", "emu"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 3), 9).save(tmp_path / name / "a.png")
+
+    class Own(datasets.ImageFolder):
+        def find_classes(self, directory):
+            assert directory == str(tmp_path)
+            return ["dog", "cat"], {"dog": 0, "cat": 1}
+
+    data = Own(str(tmp_path))
+    assert [Path(path).parent.name for path, _ in data.samples] == ["dog", "cat"]
+    assert (data.classes, data.targets) == (["dog", "cat"], [0, 1])
+    found = datasets.ImageFolder(tmp_path).find_classes(tmp_path)
+    assert found == (["cat", "dog", "emu"], {"cat": 0, "dog": 1, "emu": 2})
+
+
 def test_image_folder_as_torchvision(torchvision, tmp_path):
     for path in ("b/2.png", "b/10.png", "a/z/1.jpg", "a/x.png", "A/y.jpeg"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -565,6 +582,25 @@ def test_make_grid_as_torchvision(torchvision, torch, shape, options):
     expected = torchvision.utils.make_grid(torch.from_numpy(x.copy()), **options).numpy()
     found = make_grid(tinynet.from_numpy(x.copy()), **options).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"normalize": True}], ids=str)
+@pytest.mark.parametrize("shape", [(5, 3, 4, 4), (1, 3, 4, 4), (3, 4, 4), (1, 4, 4), (4, 4),
+                                   (1, 1, 4, 4)])  # fmt: skip
+def test_make_grid_wants_a_gradient_as_torchvisions(torchvision, torch, shape, options):
+    x, theirs = tinynet.rand(*shape).requires_grad_(), torch.rand(shape).requires_grad_()
+    expected = torchvision.utils.make_grid(theirs, **options)
+    found = make_grid(x, **options)
+    assert (found.requires_grad, found.is_leaf) == (expected.requires_grad, True)
+    assert not make_grid([x[0]], **options).requires_grad
+    assert not make_grid(x.detach(), **options).requires_grad
+
+
+def test_one_image_in_a_grid_keeps_its_requires_grad():
+    x = tinynet.rand(1, 3, 4, 4).requires_grad_()
+    assert make_grid(x).requires_grad and not make_grid(x, normalize=True).requires_grad
+    assert not make_grid(tinynet.rand(2, 3, 4, 4).requires_grad_()).requires_grad
+    assert make_grid(x).grad_fn is None and make_grid(x).tolist() == x[0].tolist()
 
 
 def test_save_image(tmp_path):
