@@ -658,13 +658,13 @@ def adjust_hue(img: Any, hue_factor: float) -> Any:
     if get_dimensions(_as_colours("adjust_hue", img))[0] == 1:
         return img
     if not is_pil(img):
-        return _recoloured("adjust_hue", img, lambda batch, floats: _hue_moved(batch, floats, shift))
+        return _recoloured("adjust_hue", img, lambda batch, floats: _with_hue(batch, floats, shift))
     hue, *others = img.convert("HSV").split()
     hue = hue.point([(h + int(shift * 255)) % 256 for h in range(256)])
     return pillow("Image").merge("HSV", [hue, *others]).convert(img.mode)
 
 
-def _hue_moved(batch: Any, floats: Any, shift: float) -> Any:
+def _with_hue(batch: Any, floats: Any, shift: float) -> Any:
     """`adjust_hue`: the hue counts 6 to a circle, from red to yellow, green and on.
 
     A colour of that hue has its least value where the hue is far from the channel's own, see
