@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import subprocess
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 import tinynet
 from tinynet import datasets, transforms
-from tinynet.arrays.random import drawing_from
+from tinynet.arrays.random import default_generator, drawing_from
 from tinynet.transforms import functional as F
 from tinynet.transforms import (
     CenterCrop,
@@ -190,6 +191,93 @@ def test_erasing():
     with pytest.raises(TypeError, match=r"erase: expected a tensor, .* ToTensor\(\) comes first"):
         RandomErasing(1)(IMAGE)
     assert RandomErasing(0)(IMAGE) is IMAGE
+
+
+# Each transform with `get_params`, its arguments, and what it does with what they give.
+PARAMS = {
+    "RandomCrop": (
+        RandomCrop((5, 4), (1, 2), fill=3), lambda self, x: (F.pad(x, (1, 2), 3), (5, 4)),
+        lambda x, *params: F.crop(F.pad(x, (1, 2), 3), *params), (2, 1, 5, 4),
+    ),
+    "RandomResizedCrop": (
+        RandomResizedCrop((4, 5), (0.3, 0.9)), lambda self, x: (x, self.scale, self.ratio),
+        lambda x, *params: F.resized_crop(x, *params, (4, 5)), (1, 2, 6, 3),
+    ),
+    "RandomRotation": (
+        RandomRotation(40, "bilinear", fill=7), lambda self, x: (self.degrees,),
+        lambda x, angle: F.rotate(x, angle, "bilinear", fill=7), (30.0,),
+    ),
+    "RandomAffine": (
+        RandomAffine(40, (0.2, 0.3), (0.7, 1.2), (-9, 9, -5, 5)),
+        lambda self, x: (self.degrees, self.translate, self.scale, self.shear, (7, 9)),
+        lambda x, *params: F.affine(x, *params, fill=0), (20, (1, -2), 0.8, (5.0, 0.0)),
+    ),
+    "ColorJitter": (
+        ColorJitter(0.4, 0.3, hue=0.1),
+        lambda self, x: (self.brightness, self.contrast, self.saturation, self.hue),
+        lambda x, order, *factors: Compose([
+            lambda image, k=int(k): ADJUST[k](image, factors[k]) for k in order
+            if factors[int(k)] is not None
+        ])(x), ([3, 0, 1, 2], 1.2, None, 0.6, 0.1),
+    ),
+    "RandomErasing": (
+        RandomErasing(1, (0.1, 0.3), value=4), lambda self, x: (x, self.scale, self.ratio, [4.0]),
+        F.erase, (1, 2, 3, 3, 8.0),
+    ),
+    "GaussianBlur": (
+        transforms.GaussianBlur(3, (0.5, 2)), lambda self, x: (0.5, 2),
+        lambda x, sigma: F.gaussian_blur(x, 3, sigma), (1.1,),
+    ),
+}  # fmt: skip
+ADJUST = F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_params_are_those_that_a_transform_draws(name):
+    transform, asked, done, _ = PARAMS[name]
+    x = F.to_tensor(IMAGE)
+    for seed in range(5):
+        tinynet.manual_seed(seed)
+        found = transform(x)
+        tinynet.manual_seed(seed)
+        if name == "RandomErasing":
+            default_generator.numpy.random()  # whether to erase
+        params = transform.get_params(*asked(transform, x))
+        expected = done(x, *(params if isinstance(params, tuple) else [params]))
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+        assert name == "RandomErasing" or found.tolist() != x.tolist()
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_params_of_a_users_class_are_used(name):
+    transform, asked, done, params = PARAMS[name]
+    calls = []
+
+    class Own(type(transform)):
+        @staticmethod
+        def get_params(*given):
+            calls.append(given)
+            return params if len(params) > 1 else params[0]
+
+    own = copy.copy(transform)
+    own.__class__ = Own
+    x = F.to_tensor(IMAGE)
+    given = asked(transform, x)
+    for image in [x] if name == "RandomErasing" else [x, IMAGE]:
+        np.testing.assert_array_equal(np.asarray(own(image)), np.asarray(done(image, *params)))
+    found, expected = calls[0], given
+    if isinstance(given[0], tinynet.Tensor):
+        assert found[0].tolist() == given[0].tolist()
+        found, expected = found[1:], given[1:]
+    assert [*map(tuple_of, found)] == [*map(tuple_of, expected)]
+    batch = own(tinynet.stack([x, x * 0.5, x * 0.2]))
+    assert len(calls) == (4 if name == "RandomErasing" else 5)
+    for found, image in zip(batch, (x, x * 0.5, x * 0.2), strict=True):
+        np.testing.assert_allclose(found.numpy(), done(image, *params).numpy(), rtol=1e-6)
+
+
+def tuple_of(value):
+    return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
 def test_images_there_and_back():
