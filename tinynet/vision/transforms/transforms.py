@@ -414,7 +414,7 @@ def _motions(drawn: np.ndarray, degrees: Floats, translate: Pair, scale: Pair, s
         _as_range(name, "scale", (1, 1) if scale is None else scale, least=1e-9),
         *_as_shears(name, "shear", shear)]
     motions = []
-    for row in drawn:
+    for row in drawn.tolist():
         angle, right, down, factor, *shears = map(_between, *zip(*ranges, strict=True), row)
         motions.append((angle, (round(right * w), round(down * h)), factor, (*shears,)))
     return motions
