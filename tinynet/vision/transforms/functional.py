@@ -592,8 +592,7 @@ def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
 
 def _as_colours(name: str, img: Any) -> Any:
     """`img` if it is a PIL image or a tensor with 1 or 3 channels."""
-    channels = get_dimensions(as_image(name, img))[0]
-    if not is_pil(img) and channels not in (1, 3):
+    if not is_pil(as_image(name, img)) and (channels := get_dimensions(img)[0]) not in (1, 3):
         raise ValueError(f"{name}: images have 1 or 3 channels, got {channels}")
     return img
 
