@@ -259,6 +259,16 @@ def tiny(tmp_path: Path) -> Tiny:
     return Tiny(fill(tmp_path / "data"), download=False)
 
 
+def test_the_folders_of_torchvision(tmp_path, tiny):
+    assert tiny.raw_folder == str(tmp_path / "data" / "Tiny" / "raw")
+    assert tiny.processed_folder == str(tmp_path / "data" / "Tiny" / "processed")
+    assert tiny._check_exists() is True
+    tiny.root = str(tmp_path)
+    assert tiny._check_exists() is False
+    fill(tmp_path / "MNIST" / "raw")
+    assert tiny._check_exists() is True
+
+
 def test_an_item(tiny):
     image, label = tiny[3]
     assert isinstance(image, Tensor)

@@ -352,16 +352,23 @@ def test_rotation_pixel_by_pixel(interpolation):
         place = ((j - 3.5) - 1j * (i - 2)) * np.exp(-1j * np.radians(degrees[n]))
         column, row = place.real + 3.5, 2 - place.imag
 
+        def inside(r, k):
+            return 0 <= r < 5 and 0 <= k < 8
+
         def pixel(r, k, n=n, c=c):
-            return float(x[n, c, r, k]) if 0 <= r < 5 and 0 <= k < 8 else fill
+            return float(x[n, c, r, k]) if inside(r, k) else 0.0
+
+        def mean(value, row=row, column=column):
+            r, k = math.floor(row), math.floor(column)
+            upper = value(r, k) * (k + 1 - column) + value(r, k + 1) * (column - k)
+            lower = value(r + 1, k) * (k + 1 - column) + value(r + 1, k + 1) * (column - k)
+            return upper * (r + 1 - row) + lower * (row - r)
 
         if interpolation == "nearest":
-            expected[n, c, i, j] = pixel(round(row), round(column))
+            at = round(row), round(column)
+            expected[n, c, i, j] = pixel(*at) if inside(*at) else fill
         else:
-            r, k = math.floor(row), math.floor(column)
-            upper = pixel(r, k) * (k + 1 - column) + pixel(r, k + 1) * (column - k)
-            lower = pixel(r + 1, k) * (k + 1 - column) + pixel(r + 1, k + 1) * (column - k)
-            expected[n, c, i, j] = upper * (r + 1 - row) + lower * (row - r)
+            expected[n, c, i, j] = mean(pixel) * mean(inside) + fill * (1 - mean(inside))
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -375,9 +382,13 @@ def test_rotation_like_pytorch(torch, interpolation):
     across = (np.cos(angle) * right - np.sin(angle) * down) / 5
     along = (np.cos(angle) * down + np.sin(angle) * right) / 3.5
     grid = torch.from_numpy(np.stack([across, along], -1))
-    expected = torch.nn.functional.grid_sample(
-        torch.from_numpy(x), grid, interpolation, "zeros", align_corners=False
-    ).numpy()
+    expected, inside = (
+        torch.nn.functional.grid_sample(
+            torch.from_numpy(images), grid, interpolation, "zeros", align_corners=False
+        ).numpy()
+        for images in (x, np.ones_like(x))
+    )
+    expected *= inside  # the fill, 0, takes the share that lies outside
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-9)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import subprocess
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 import tinynet
 from tinynet import datasets, transforms
-from tinynet.arrays.random import drawing_from
+from tinynet.arrays.random import default_generator, drawing_from
 from tinynet.transforms import functional as F
 from tinynet.transforms import (
     CenterCrop,
@@ -189,6 +190,94 @@ def test_erasing():
     assert (x.numpy() == 0).any()
     with pytest.raises(TypeError, match=r"erase: expected a tensor, .* ToTensor\(\) comes first"):
         RandomErasing(1)(IMAGE)
+    assert RandomErasing(0)(IMAGE) is IMAGE
+
+
+# Each transform with `get_params`, its arguments, and what it does with what they give.
+PARAMS = {
+    "RandomCrop": (
+        RandomCrop((5, 4), (1, 2), fill=3), lambda self, x: (F.pad(x, (1, 2), 3), (5, 4)),
+        lambda x, *params: F.crop(F.pad(x, (1, 2), 3), *params), (2, 1, 5, 4),
+    ),
+    "RandomResizedCrop": (
+        RandomResizedCrop((4, 5), (0.3, 0.9)), lambda self, x: (x, self.scale, self.ratio),
+        lambda x, *params: F.resized_crop(x, *params, (4, 5)), (1, 2, 6, 3),
+    ),
+    "RandomRotation": (
+        RandomRotation(40, "bilinear", fill=7), lambda self, x: (self.degrees,),
+        lambda x, angle: F.rotate(x, angle, "bilinear", fill=7), (30.0,),
+    ),
+    "RandomAffine": (
+        RandomAffine(40, (0.2, 0.3), (0.7, 1.2), (-9, 9, -5, 5)),
+        lambda self, x: (self.degrees, self.translate, self.scale, self.shear, (7, 9)),
+        lambda x, *params: F.affine(x, *params, fill=0), (20, (1, -2), 0.8, (5.0, 0.0)),
+    ),
+    "ColorJitter": (
+        ColorJitter(0.4, 0.3, hue=0.1),
+        lambda self, x: (self.brightness, self.contrast, self.saturation, self.hue),
+        lambda x, order, *factors: Compose([
+            lambda image, k=int(k): ADJUST[k](image, factors[k]) for k in order
+            if factors[int(k)] is not None
+        ])(x), ([3, 0, 1, 2], 1.2, None, 0.6, 0.1),
+    ),
+    "RandomErasing": (
+        RandomErasing(1, (0.1, 0.3), value=4), lambda self, x: (x, self.scale, self.ratio, [4.0]),
+        F.erase, (1, 2, 3, 3, 8.0),
+    ),
+    "GaussianBlur": (
+        transforms.GaussianBlur(3, (0.5, 2)), lambda self, x: (0.5, 2),
+        lambda x, sigma: F.gaussian_blur(x, 3, sigma), (1.1,),
+    ),
+}  # fmt: skip
+ADJUST = F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_params_are_those_that_a_transform_draws(name):
+    transform, asked, done, _ = PARAMS[name]
+    x = F.to_tensor(IMAGE)
+    for seed in range(5):
+        tinynet.manual_seed(seed)
+        found = transform(x)
+        tinynet.manual_seed(seed)
+        if name == "RandomErasing":
+            default_generator.numpy.random()  # whether to erase
+        params = transform.get_params(*asked(transform, x))
+        expected = done(x, *(params if isinstance(params, tuple) else [params]))
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+        assert name == "RandomErasing" or found.tolist() != x.tolist()
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_params_of_a_users_class_are_used(name):
+    transform, asked, done, params = PARAMS[name]
+    calls = []
+
+    class Own(type(transform)):
+        @staticmethod
+        def get_params(*given):
+            calls.append(given)
+            return params if len(params) > 1 else params[0]
+
+    own = copy.copy(transform)
+    own.__class__ = Own
+    x = F.to_tensor(IMAGE)
+    given = asked(transform, x)
+    for image in [x] if name == "RandomErasing" else [x, IMAGE]:
+        np.testing.assert_array_equal(np.asarray(own(image)), np.asarray(done(image, *params)))
+    found, expected = calls[0], given
+    if isinstance(given[0], tinynet.Tensor):
+        assert found[0].tolist() == given[0].tolist()
+        found, expected = found[1:], given[1:]
+    assert [*map(tuple_of, found)] == [*map(tuple_of, expected)]
+    batch = own(tinynet.stack([x, x * 0.5, x * 0.2]))
+    assert len(calls) == (4 if name == "RandomErasing" else 5)
+    for found, image in zip(batch, (x, x * 0.5, x * 0.2), strict=True):
+        np.testing.assert_allclose(found.numpy(), done(image, *params).numpy(), rtol=1e-6)
+
+
+def tuple_of(value):
+    return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
 def test_images_there_and_back():
@@ -196,11 +285,72 @@ def test_images_there_and_back():
         image = IMAGE.convert(mode)
         assert ToPILImage()(ToTensor()(image)).convert(mode).tobytes() == image.tobytes()
     floats = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    for back in (ToPILImage("F")(tinynet.from_numpy(floats)), ToPILImage()(floats)):
+    for back in (ToPILImage("F")(tinynet.from_numpy(floats)), ToPILImage("F")(floats)):
         assert back.mode == "F"
         np.testing.assert_array_equal(np.asarray(back), floats)
     assert ToTensor()(np.zeros((2, 3, 4), np.float64)).shape == (4, 2, 3)
     assert ToTensor()(IMAGE).numpy().flags.c_contiguous
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 2), (5, 4, 3), (5, 4, 4)])
+def test_floats_of_an_array_become_bytes(shape, dtype):
+    floats = np.random.default_rng(0).random(shape).astype(dtype)
+    image = F.to_pil_image(floats)
+    assert image.mode == ["L", "LA", "RGB", "RGBA"][0 if len(shape) == 2 else shape[2] - 1]
+    expected = (floats * 255).astype(np.uint8).reshape(np.shape(image))
+    np.testing.assert_array_equal(np.asarray(image), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8, np.int32])
+@pytest.mark.parametrize("mode", [None, "F"])
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 2), (5, 4, 3), (5, 4, 4)])
+def test_pil_images_of_arrays_as_torchvision(torchvision, shape, mode, dtype):
+    pixels = (np.random.default_rng(0).random(shape) * 1.2).astype(dtype)
+    try:
+        expected = torchvision.transforms.functional.to_pil_image(pixels, mode)
+    except (ValueError, TypeError):
+        with pytest.raises((ValueError, TypeError), match="^to_pil_image: "):
+            F.to_pil_image(pixels, mode)
+    else:
+        found = F.to_pil_image(pixels, mode)
+        assert found.mode == expected.mode
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_one_channel_in_grey_stays_one():
+    for dtype in (tinynet.float32, tinynet.uint8, tinynet.int64):
+        x = (tinynet.rand(2, 1, 4, 5) * 200).to(dtype)
+        y = Grayscale(3)(x)
+        assert y.tolist() == x.tolist() and y.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 6, 8), (1, 6, 8), (2, 3, 6, 8), (2, 1, 6, 8)])
+@pytest.mark.parametrize("what", ["brightness", "contrast", "saturation", "hue"])
+def test_colours_of_tensors_as_torchvision(torchvision, torch, what, shape, dtype):
+    x = np.random.default_rng(0).random(shape)
+    x[..., 0, :4], x[..., 1, 0], x[..., 1, 1] = x[..., :1, 0, :4], 0, 1  # greys, black and white
+    x[..., -1, 2, :] = x[..., 0, 2, :]  # two channels are equal
+    x = (x * 255 if dtype == np.uint8 else x).astype(dtype)
+    change = getattr(torchvision.transforms.functional, f"adjust_{what}")
+    for factor in (0, 0.3, 0.5, 1, 1.7) if what != "hue" else (-0.5, -0.2, 0, 1 / 6, 0.5):
+        expected = change(torch.from_numpy(x.copy()), factor).numpy()
+        found = getattr(F, f"adjust_{what}")(tinynet.from_numpy(x.copy()), factor).numpy()
+        assert found.dtype == dtype
+        tolerance = 1 if dtype == np.uint8 else 1e-5
+        np.testing.assert_allclose(found.astype(float), expected, rtol=0, atol=tolerance)
+
+
+def test_colours_of_a_tensor_are_drawn_for_each_image():
+    tinynet.manual_seed(0)
+    x = tinynet.rand(1, 3, 6, 6).expand(9, 3, 6, 6)
+    y = Compose([ColorJitter(0.4, 0.4, 0.4, 0.1)])(x)
+    assert y.shape == x.shape and len(np.unique(y.numpy(), axis=0)) == 9
+    assert 0 <= y.min().item() and y.max().item() <= 1
+    np.testing.assert_array_equal(
+        ColorJitter(hue=(0.2, 0.2))(x[0]).numpy(), F.adjust_hue(x[0], 0.2).numpy()
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,7 +380,12 @@ def test_images_there_and_back():
         (lambda: RandomResizedCrop(4, (1, 0.5)), ValueError, "RandomResizedCrop: scale must be"),
         (lambda: RandomErasing(ratio=(0, 1)), ValueError, "RandomErasing: ratio must be"),
         (lambda: ColorJitter(hue=0.7), ValueError, "ColorJitter: hue must be from -0.5 to 0.5"),
-        (lambda: ColorJitter(0.5)(tinynet.ones(3, 4, 4)), TypeError, r"change before ToTensor\(\)"),
+        (lambda: ColorJitter(0.5)(tinynet.ones(4, 4, 4)), ValueError,
+         "adjust_brightness: images have 1 or 3 channels, got 4"),
+        (lambda: F.adjust_hue(tinynet.ones(3, 4, 4).int(), 0.1), TypeError,
+         "adjust_hue: expected a tensor of floats or uint8, got int32; .* makes floats of bytes"),
+        (lambda: F.to_grayscale(tinynet.ones(3, 4, 4)), TypeError,
+         "to_grayscale: expected a PIL image, got Tensor; rgb_to_grayscale takes tensors"),
         (lambda: RandomAffine(9, shear=(1, 2, 3)), ValueError, "RandomAffine: shear must be"),
         (lambda: RandomAffine(9, scale=(0, 0))(IMAGE), ValueError, "RandomAffine: scale must be"),
         (lambda: F.affine(IMAGE, 0, (1,), 1, 0), ValueError, "affine: translate must be two"),
@@ -239,7 +394,7 @@ def test_images_there_and_back():
          "RandomRotation: with expand=True the sizes differ; give one image at a time"),
         (lambda: Resize(4, bilinear=True), TypeError, "Resize: got an unexpected keyword"),
     ],
-    ids=range(30),
+    ids=range(32),
 )  # fmt: skip
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
@@ -262,6 +417,7 @@ PIPELINES = {
     "of tensors": Compose([ToTensor(), RandomHorizontalFlip(), RandomErasing(value="random"),
         RandomRotation(20, "bilinear"), Normalize((0.5, 0.4, 0.3), 0.2)]),
     "parts": Compose([ToTensor(), RandomResizedCrop(5), RandomAffine(9, (0.1, 0.2), shear=4)]),
+    "colours": Compose([ToTensor(), ColorJitter(0.3, 0.3, 0.3, 0.1), Normalize(0.5, 0.2)]),
     "turned": Compose([RandomRotation(20, "bilinear"), ToTensor()]),
     "PIL": Compose([RandomRotation(20), ColorJitter(0.3, 0.3, 0.3, 0.1), Resize(5), ToTensor()]),
     "mixed": Compose([RandomApply([RandomRotation(20)]), RandomCrop(4), ToTensor()]),
@@ -442,6 +598,23 @@ def test_image_folder(tmp_path):
         datasets.ImageFolder(tmp_path / "nowhere")
 
 
+def test_image_folder_with_classes_of_its_own(tmp_path):
+    for name in ("cat", "dog", "emu"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 3), 9).save(tmp_path / name / "a.png")
+
+    class Own(datasets.ImageFolder):
+        def find_classes(self, directory):
+            assert directory == str(tmp_path)
+            return ["dog", "cat"], {"dog": 0, "cat": 1}
+
+    data = Own(str(tmp_path))
+    assert [Path(path).parent.name for path, _ in data.samples] == ["dog", "cat"]
+    assert (data.classes, data.targets) == (["dog", "cat"], [0, 1])
+    found = datasets.ImageFolder(tmp_path).find_classes(tmp_path)
+    assert found == (["cat", "dog", "emu"], {"cat": 0, "dog": 1, "emu": 2})
+
+
 def test_image_folder_as_torchvision(torchvision, tmp_path):
     for path in ("b/2.png", "b/10.png", "a/z/1.jpg", "a/x.png", "A/y.jpeg"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -497,6 +670,25 @@ def test_make_grid_as_torchvision(torchvision, torch, shape, options):
     expected = torchvision.utils.make_grid(torch.from_numpy(x.copy()), **options).numpy()
     found = make_grid(tinynet.from_numpy(x.copy()), **options).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"normalize": True}], ids=str)
+@pytest.mark.parametrize("shape", [(5, 3, 4, 4), (1, 3, 4, 4), (3, 4, 4), (1, 4, 4), (4, 4),
+                                   (1, 1, 4, 4)])  # fmt: skip
+def test_make_grid_wants_a_gradient_as_torchvisions(torchvision, torch, shape, options):
+    x, theirs = tinynet.rand(*shape).requires_grad_(), torch.rand(shape).requires_grad_()
+    expected = torchvision.utils.make_grid(theirs, **options)
+    found = make_grid(x, **options)
+    assert (found.requires_grad, found.is_leaf) == (expected.requires_grad, True)
+    assert not make_grid([x[0]], **options).requires_grad
+    assert not make_grid(x.detach(), **options).requires_grad
+
+
+def test_one_image_in_a_grid_keeps_its_requires_grad():
+    x = tinynet.rand(1, 3, 4, 4).requires_grad_()
+    assert make_grid(x).requires_grad and not make_grid(x, normalize=True).requires_grad
+    assert not make_grid(tinynet.rand(2, 3, 4, 4).requires_grad_()).requires_grad
+    assert make_grid(x).grad_fn is None and make_grid(x).tolist() == x[0].tolist()
 
 
 def test_save_image(tmp_path):

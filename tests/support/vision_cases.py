@@ -87,14 +87,20 @@ def _cases() -> list[tuple[str, tuple[Any, ...], dict[str, Any], str]]:
         add("affine", *motion, "bicubic", only="PIL")
         add("affine", *motion, "nearest", [5.0])
     add("affine", *motions[4], "nearest", None, [4.3, 2.1])
+    for fill in (0, 9, [7.0]):
+        add("rotate", 31.7, "bilinear", False, None, fill, only="tensor")
+        add("rotate", -47.3, "bilinear", True, None, fill, only="tensor")
+        add("affine", 0, [0, 0], 0.8, [0.0, 0.0], "bilinear", fill, only="tensor")
+        add("affine", *motions[4], "bilinear", fill, only="tensor")
     add("to_grayscale", only="PIL")
     add("to_grayscale", 3, only="PIL")
     add("rgb_to_grayscale")
     for factor in (0, 0.3, 1, 1.7):
         for what in ("brightness", "contrast", "saturation"):
-            add(f"adjust_{what}", factor, only="PIL")
+            add(f"adjust_{what}", factor)
     for shift in (-0.5, -0.2, 0, 0.1, 0.5):
-        add("adjust_hue", shift, only="PIL")
+        add("adjust_hue", shift)
+    add("rgb_to_grayscale", 3)
     add("normalize", [0.5], [0.2], only="tensor")
     return cases
 

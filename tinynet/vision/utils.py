@@ -35,6 +35,9 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
     if not 2 <= images.ndim <= 4:
         raise ValueError(f"{name}: expected images (N, C, H, W), (C, H, W) or (H, W), got shape "
             f"{tuple(images.shape)}")
+    # As in torchvision, one image that nothing is done to wants a gradient if `tensor` does.
+    unchanged = isinstance(tensor, Tensor) and not normalize and images.shape[-3:-2] > (1,)
+    wants_grad = images.requires_grad and unchanged
     images = images.detach()[(None,) * (4 - images.ndim)]
     if images.shape[1] == 1:
         images = images.repeat(1, 3, 1, 1)
@@ -45,7 +48,7 @@ def make_grid(tensor: Tensor | Sequence[Tensor], nrow: int = 8, padding: int = 2
         images = cat([_to_range(name, part, value_range) for part in parts])
     count, channels, height, width = images.shape
     if count == 1:
-        return images[0]
+        return images[0].requires_grad_(wants_grad)
     columns = min(nrow, count)
     rows, height, width = -(-count // columns), height + padding, width + padding
     size = (channels, rows * height + padding, columns * width + padding)

@@ -49,14 +49,11 @@ class DatasetFolder(VisionDataset):
         is_sample = is_valid_file or (lambda path: path.lower().endswith(endings))
         super().__init__(os.fspath(root), None, transform, target_transform)
         self.loader, self.extensions = loader, extensions
-        folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-        if not folders:
-            raise FileNotFoundError(f"{name}: {self.root} has no folder; each class needs one")
-        self.classes, self.class_to_idx = folders, {n: label for label, n in enumerate(folders)}
+        self.classes, self.class_to_idx = self.find_classes(self.root)
         self.samples: list[tuple[str, int]] = []
         for folder, label in self.class_to_idx.items():
-            walk = sorted(os.walk(os.path.join(root, folder)))
-            found = [(path, label) for place, _, names in walk
+            places = sorted(os.walk(os.path.join(root, folder)))
+            found = [(path, label) for place, _, names in places
                 for path in (os.path.join(place, n) for n in sorted(names)) if is_sample(path)]
             if not found and not allow_empty:
                 kinds = f" that ends in {', '.join(endings)}" if endings else ""
@@ -64,6 +61,17 @@ class DatasetFolder(VisionDataset):
                     "remove the folder, or give allow_empty=True")
             self.samples += found
         self.targets = [label for _, label in self.samples]
+
+    def find_classes(self, directory: str | os.PathLike[str]) -> tuple[list[str], dict[str, int]]:
+        """The names of the folders in `directory`, sorted, and the label of each.
+
+        A class of your own may choose others.
+        """
+        folders = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
+        if not folders:
+            raise FileNotFoundError(
+                f"{type(self).__name__}: {directory} has no folder; each class needs one")
+        return folders, {name: label for label, name in enumerate(folders)}
 
     def __len__(self) -> int:
         return len(self.samples)

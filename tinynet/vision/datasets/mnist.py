@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from .download import Published
+from .download import cache_folder, Published
 from .image_set import _DATA, ImageSet
 
 __all__ = ["KMNIST", "MNIST", "FashionMNIST"]
@@ -150,6 +150,13 @@ def _renamed(old: str, new: str) -> Any:
     return property(get, doc=f"The old name of `{new}`.")
 
 
+def _folder_named(name: str) -> Any:
+    def get(self: Any) -> str:
+        return os.path.join(self.root or cache_folder(), type(self).__name__, name)
+
+    return property(get, doc=f"torchvision's folder of {name} files, ``root/<name>/{name}``.")
+
+
 class MNIST(ImageSet, published="MNIST"):
     """70,000 handwritten digits of 28 x 28 grey pixels: 60,000 to train with and 10,000 to test.
 
@@ -173,6 +180,14 @@ class MNIST(ImageSet, published="MNIST"):
 
     train_data, train_labels = _renamed("train_data", "data"), _renamed("train_labels", "targets")
     test_data, test_labels = _renamed("test_data", "data"), _renamed("test_labels", "targets")
+
+    raw_folder, processed_folder = _folder_named("raw"), _folder_named("processed")
+
+    def _check_exists(self) -> bool:
+        """Whether the files of this part lie under `root`, as torchvision or as tinynet puts them.
+        """
+        root = Path(self.root or cache_folder())
+        return any(self.files_in(root / folder) for folder in self.folders)
 
     def _part(self, files: tuple[IdxFile, ...]) -> tuple[IdxFile, ...]:
         return files[:2] if self.train else files[2:]

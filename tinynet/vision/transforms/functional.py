@@ -206,15 +206,15 @@ _MODES = {"uint8": "L LA RGB RGBA".split(), "int16": ["I;16"], "int32": ["I"], "
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     """A tensor (C, H, W) or (H, W), or an array (H, W, C) or (H, W), as a PIL image.
 
-    The floats of a tensor are multiplied by 255 and cut to bytes, unless `mode` is "F"; other
-    numbers stay as they are. Otherwise `mode`, if given, is the one that follows from the number of
+    Floats are multiplied by 255 and cut to bytes, unless `mode` is "F"; other numbers stay as they
+    are. Otherwise `mode`, if given, is the one that follows from the number of
     channels and the dtype: L, LA, RGB, RGBA, I;16, I or F.
     """
     name = "to_pil_image"
     if not isinstance(pic, (Tensor, np.ndarray)):
         raise TypeError(f"{name}: expected a tensor or an array, got {type(pic).__name__}")
     pixels: Any = pic.numpy(force=True) if isinstance(pic, Tensor) else pic
-    if isinstance(pic, Tensor) and pixels.dtype.kind == "f" and mode != "F":
+    if pixels.dtype.kind == "f" and mode != "F":
         pixels = (pixels * 255).astype(np.int64).astype(np.uint8)
     if pixels.ndim == 2 or (isinstance(pic, np.ndarray) and pixels.ndim == 3):
         pixels = pixels_of(pixels)
@@ -438,11 +438,15 @@ def warped(batch: Any, matrices: Sequence[np.ndarray], size: tuple[int, int], mo
     """Each image of a batch (N, C, H, W) seen through its matrix (2, 3), or all through one.
 
     Coordinates count from the top left corner, so the middle of the first pixel is (0.5, 0.5).
+    What lies outside is `fill`, one number for each channel, or 0 if it is None. In the mode
+    "bilinear" a pixel at the edge is a mean of the image and of 0, of which `fill` then takes the
+    share that lies outside, as in torchvision.
     """
     y, x = np.arange(size[0])[:, None] + 0.5, np.arange(size[1]) + 0.5
     across, down = np.reshape(matrices, (-1, 2, 3, 1, 1)).transpose(1, 2, 0, 3, 4)
     columns, rows = (m[0] * x + m[1] * y + m[2] - 0.5 for m in (across, down))  # (N, height, width)
-    (h, w), framed = batch.shape[2:], _framed(batch, ((1, 1), (1, 1)), fill)
+    (h, w), outside = batch.shape[2:], (0,) if fill is None or mode != "nearest" else fill
+    framed = _framed(batch, ((1, 1), (1, 1)), outside)
 
     def pixels(rows: np.ndarray, columns: np.ndarray) -> Any:  # the frame, if they lie outside
         return pixels_at(framed, np.clip(rows, -1, h) + 1, np.clip(columns, -1, w) + 1)
@@ -454,6 +458,12 @@ def warped(batch: Any, matrices: Sequence[np.ndarray], size: tuple[int, int], mo
     for row, column in itertools.product((top, top + 1), (left, left + 1)):
         weight = (1 - abs(rows - row)) * (1 - abs(columns - column))
         total = total + pixels(row, column) * on_device_of(batch, weight[:, None], floats)
+    if fill is not None:
+        down, across = (np.minimum(at + 1, count - at).clip(0, 1)
+            for at, count in ((rows, h), (columns, w)))
+        share = on_device_of(batch, (down * across)[:, None], floats)  # of the pixel that is inside
+        colour = on_device_of(batch, np.reshape(fill, (-1, 1, 1)), floats)
+        total = total * share + (1 - share) * colour
     return in_dtype(total, batch.dtype)
 
 
@@ -473,7 +483,8 @@ def rotate(img: Any, angle: float, interpolation: Any = NEAREST,
         interpolation: "nearest" or "bilinear"; for a PIL image also "bicubic".
         expand: make the result so large that it shows the whole image.
         center: the point (x, y) that stays; by default the middle.
-        fill: the value of what comes from outside the image, or one for each channel.
+        fill: the value of what comes from outside the image, or one for each channel; by default 0.
+            A bilinear edge of a tensor, mixed with 0 already, is mixed with a given `fill` again.
     """
     (angle,) = numbers("rotate", "angle", angle)
     return moved("rotate", img, [(-angle,)], interpolation, fill, center, bool(expand))
@@ -521,7 +532,8 @@ def moved(name: str, img: Any, motions: Sequence[tuple[Any, ...]], interpolation
         w, h = (np.ceil(middle + half - 1e-4) - np.floor(middle - half + 1e-4)).astype(int).tolist()
         matrices[0][:, 2] += matrices[0][:, :2] @ (middle - (w / 2, h / 2))
     mode = as_mode(name, interpolation, "nearest", "bilinear")
-    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, values))
+    fill = None if fill is None else values
+    return on_array(img, lambda batch: warped(batch, matrices, (h, w), mode, fill))
 
 
 # ----------------------------------------------------------------------------------------- colours
@@ -557,61 +569,115 @@ def gaussian_blur(img: Any, kernel_size: Sizes, sigma: Any = None) -> Any:
     return on_array(as_image(name, img), change)
 
 
-def _as_pil(name: str, img: Any) -> Any:
-    if not is_pil(img):
-        raise TypeError(f"{name}: expected a PIL image; let colours change before ToTensor(), "
-            f"got {type(img).__name__}")
-    return img
-
-
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """The brightness of a PIL image, in one channel or in 3 equal ones."""
-    return rgb_to_grayscale(_as_pil("to_grayscale", img), num_output_channels)
+    if not is_pil(img):
+        raise TypeError(f"to_grayscale: expected a PIL image, got {type(img).__name__}; "
+            "rgb_to_grayscale takes tensors")
+    return rgb_to_grayscale(img, num_output_channels)
 
 
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """`to_grayscale`, also of a tensor: ``0.2989 R + 0.587 G + 0.114 B``."""
-    name, channels = "rgb_to_grayscale", get_dimensions(as_image("rgb_to_grayscale", img))[0]
+    """`to_grayscale`, also of a tensor: ``0.2989 R + 0.587 G + 0.114 B``.
+
+    A tensor with one channel stays as it is.
+    """
+    name, channels = "rgb_to_grayscale", get_dimensions(_as_colours("rgb_to_grayscale", img))[0]
     if num_output_channels not in (1, 3):
         raise ValueError(f"{name}: num_output_channels must be 1 or 3, got {num_output_channels!r}")
     if is_pil(img):
         return img.convert("L").convert("L" if num_output_channels == 1 else "RGB")
-    if channels not in (1, 3):
+    return on_array(img, lambda batch: _grey(batch).repeat(min(num_output_channels, channels), 1))
+
+
+def _as_colours(name: str, img: Any) -> Any:
+    """`img` if it is a PIL image or a tensor with 1 or 3 channels."""
+    if not is_pil(as_image(name, img)) and (channels := get_dimensions(img)[0]) not in (1, 3):
         raise ValueError(f"{name}: images have 1 or 3 channels, got {channels}")
-    shares = np.array([0.2989, 0.587, 0.114] if channels == 3 else [1.0])[:, None, None]
-
-    def change(batch: Any) -> Any:
-        grey = (batch * on_device_of(batch, shares, np.result_type(batch, np.float32))).sum(1)
-        return grey[:, None].repeat(num_output_channels, 1).astype(batch.dtype)
-
-    return on_array(img, change)
+    return img
 
 
-def _enhanced(what: str, enhancer: str, img: Any, factor: float) -> Any:
-    (factor,) = numbers(f"adjust_{what}", f"{what}_factor", factor, 0)
-    return getattr(pillow("ImageEnhance"), enhancer)(_as_pil(f"adjust_{what}", img)).enhance(factor)
+def _grey(batch: Any) -> Any:
+    """The brightness of a batch (N, C, H, W) of 1 or 3 channels, (N, 1, H, W)."""
+    shares = np.array([0.2989, 0.587, 0.114])[:, None, None]
+    shares = on_device_of(batch, shares, np.result_type(batch, np.float32))
+    return batch if batch.shape[1] == 1 else (batch * shares).sum(1)[:, None].astype(batch.dtype)
+
+
+def _recoloured(name: str, img: Tensor, change: Callable[[Any, Any], Any]) -> Tensor:
+    """``change(batch, floats)`` of a tensor of bytes or floats, cut to what its dtype can hold.
+
+    `floats` is the dtype to compute in.
+    """
+    if img.dtype != np.uint8 and img.dtype.kind != "f":
+        raise TypeError(f"{name}: expected a tensor of floats or uint8, got {img.dtype}; "
+            "images.float() / 255 makes floats of bytes")
+    floats = np.result_type(img.array, np.float32)
+    return on_array(img, lambda batch: change(batch, floats).astype(batch.dtype))
+
+
+def _enhanced(what: str, enhancer: str, img: Any, factor: float, faint: Callable[..., Any]) -> Any:
+    """A PIL image after Pillow's `enhancer`; a tensor moved away from ``faint(batch, floats)``."""
+    name = f"adjust_{what}"
+    (factor,) = numbers(name, f"{what}_factor", factor, 0)
+    if is_pil(_as_colours(name, img)):
+        return getattr(pillow("ImageEnhance"), enhancer)(img).enhance(factor)
+
+    def change(batch: Any, floats: Any) -> Any:
+        mixed = floats.type(factor) * batch + floats.type(1 - factor) * faint(batch, floats)
+        return mixed.clip(0, 255 if batch.dtype == np.uint8 else 1)
+
+    return _recoloured(name, img, change)
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
-    """A PIL image, `brightness_factor` times as bright."""
-    return _enhanced("brightness", "Brightness", img, brightness_factor)
+    """The image, `brightness_factor` times as bright.
+
+    Of a tensor, as for the other colours: uint8, or floats from 0.0 to 1.0, of 1 or 3 channels.
+    """
+    return _enhanced("brightness", "Brightness", img, brightness_factor, lambda batch, floats: 0)
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
-    """A PIL image with another contrast: 0 is all grey, 1 the image, 2 twice the contrast."""
-    return _enhanced("contrast", "Contrast", img, contrast_factor)
+    """The image with another contrast: 0 is all grey, 1 the image, 2 twice the contrast."""
+    return _enhanced("contrast", "Contrast", img, contrast_factor,
+        lambda batch, floats: _grey(batch).mean((1, 2, 3), floats, keepdims=True))
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
-    """A PIL image with stronger colours: 0 is black and white, 1 the image, 2 twice as strong."""
-    return _enhanced("saturation", "Color", img, saturation_factor)
+    """The image with stronger colours: 0 is black and white, 1 the image, 2 twice as strong."""
+    changed = _enhanced(
+        "saturation", "Color", img, saturation_factor, lambda batch, floats: _grey(batch))
+    return img if isinstance(img, Tensor) and get_dimensions(img)[0] == 1 else changed
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:
-    """A PIL image, its colours moved round the circle of colours by -0.5 to 0.5 of it."""
+    """The image, its colours moved round the circle of colours by -0.5 to 0.5 of it."""
     (shift,) = numbers("adjust_hue", "hue_factor", hue_factor, -0.5, 0.5)
-    if len(_as_pil("adjust_hue", img).getbands()) == 1:
+    if get_dimensions(_as_colours("adjust_hue", img))[0] == 1:
         return img
+    if not is_pil(img):
+        return _recoloured("adjust_hue", img, lambda batch, floats: _with_hue(batch, floats, shift))
     hue, *others = img.convert("HSV").split()
     hue = hue.point([(h + int(shift * 255)) % 256 for h in range(256)])
     return pillow("Image").merge("HSV", [hue, *others]).convert(img.mode)
+
+
+def _with_hue(batch: Any, floats: Any, shift: float) -> Any:
+    """`adjust_hue`: the hue counts 6 to a circle, from red to yellow, green and on.
+
+    A colour of that hue has its least value where the hue is far from the channel's own, see
+    https://en.wikipedia.org/wiki/HSL_and_HSV#HSV_to_RGB_alternative.
+    """
+    xp, is_bytes = array_module(batch), batch.dtype == np.uint8
+    pixels = to_floats(batch) if is_bytes else batch.astype(floats)
+    r, g, b = (pixels[:, k:k + 1] for k in range(3))
+    most = pixels.max(1, keepdims=True)
+    chroma = most - pixels.min(1, keepdims=True)
+    part = chroma + (chroma == 0)  # grey has no hue: any will do
+    hue = xp.where(most == r, (g - b) / part,
+        xp.where(most == g, 2 + (b - r) / part, 4 + (r - g) / part))
+    places = (on_device_of(batch, np.reshape([5, 3, 1], (3, 1, 1)), floats) + hue + 6 * shift) % 6
+    less = most - chroma * xp.minimum(places, 4 - places).clip(0, 1)
+    moved = xp.where(places >= 4, most, less.clip(0, 1))
+    return moved * 255.999 if is_bytes else moved

@@ -241,7 +241,16 @@ class _Random(_Transform):
 
     The numbers are drawn image by image. So a transform does the same to the images of a batch as
     to one image after the other, and so do several transforms.
+
+    A class with torchvision's `get_params` defines what is done to an image with what it gives,
+    too: a class of a user's own may define `get_params` anew.
     """
+
+    get_params: Any = None
+
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        """The image changed as `get_params` says."""
+        raise NotImplementedError
 
     def forward(self, img: Any) -> Any:
         is_pil = F.is_pil(F.as_image(type(self).__name__, img))
@@ -251,10 +260,11 @@ class _Random(_Transform):
     def change(self, img: Any, drawn: np.ndarray) -> Any:
         """The image, or images, changed as the rows of `drawn` (N, draws) say."""
         rows: Any = drawn
-        if self.of_batches:
+        is_own = getattr(self.get_params, "__module__", __name__) != __name__
+        if self.of_batches and not is_own:
             return super().forward(img, rows)
         if F.is_pil(img) or img.ndim < 4:
-            changed = super().forward(img, rows[0])
+            changed = (self._with_params if is_own else super().forward)(img, rows[0])
             return changed if changed is not img or F.is_pil(img) else img.detach().clone()
         images = img.reshape(-1, *img.shape[-3:])
         if not len(images):  # an image of zeros says which shape there are none of
@@ -299,6 +309,16 @@ class RandomGrayscale(_Random, function=_greyed, draws=1):
 def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = None,
              pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant") -> Any:
     height, width = F.as_pair("RandomCrop", "size", size)
+    whole = _padded(img, height, width, padding, pad_if_needed, fill, padding_mode)
+    _, h, w = F.get_dimensions(whole)
+    tops, lefts = (drawn * (h - height + 1, w - width + 1)).astype(np.int64).T[..., None, None]
+    rows, columns = tops + np.arange(height)[:, None], lefts + np.arange(width)
+    return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
+
+
+def _padded(img: Any, height: int, width: int, padding: Sizes | None, pad_if_needed: bool,
+            fill: Any, padding_mode: str) -> Any:
+    """What `RandomCrop` takes a part of."""
     _, h, w = F.get_dimensions(img)
     left, top, right, bottom = F.as_padding("RandomCrop", 0 if padding is None else padding)
     # What is still missing after `padding` goes on both sides.
@@ -307,11 +327,7 @@ def _cropped(img: Any, drawn: np.ndarray, size: Sizes, padding: Sizes | None = N
         raise ValueError(f"RandomCrop: images of {h} x {w} with padding {padding} are "
             f"smaller than the part of {height} x {width}; add padding, or pad_if_needed=True")
     sides = (left + more_w, top + more_h, right + more_w, bottom + more_h)
-    whole = F.padded("RandomCrop", img, sides, fill, padding_mode)
-    _, h, w = F.get_dimensions(whole)
-    tops, lefts = (drawn * (h - height + 1, w - width + 1)).astype(np.int64).T[..., None, None]
-    rows, columns = tops + np.arange(height)[:, None], lefts + np.arange(width)
-    return F.on_array(whole, lambda batch: F.pixels_at(batch, rows, columns))
+    return F.padded("RandomCrop", img, sides, fill, padding_mode)
 
 
 class RandomCrop(
@@ -340,6 +356,11 @@ class RandomCrop(
         top, left = default_generator.numpy.random(2) * (h - height + 1, w - width + 1)
         return int(top), int(left), height, width
 
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        whole = _padded(
+            img, *self.size, self.padding, self.pad_if_needed, self.fill, self.padding_mode)
+        return F.crop(whole, *self.get_params(whole, self.size))
+
 
 def _between(low: float, high: float, drawn: Any) -> Any:
     return low + (high - low) * drawn
@@ -366,20 +387,37 @@ class RandomRotation(_Random, function=_turned, draws=1, of_batches=True,
              [1, 3]]])
     """
 
+    @staticmethod
+    def get_params(degrees: Sequence[float]) -> float:
+        """An angle from a range (from, to), drawn."""
+        return _between(degrees[0], degrees[1], float(default_generator.numpy.random()))
+
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        angle = self.get_params(self.degrees)
+        return F.rotate(img, angle, self.interpolation, self.expand, self.center, self.fill)
+
 
 def _moved(img: Any, drawn: np.ndarray, degrees: Floats, translate: Pair = None, scale: Pair = None,
            shear: Any = None, interpolation: Any = NEAREST, fill: Any = 0,
            center: Pair = None) -> Any:
-    name, (_, h, w) = "RandomAffine", F.get_dimensions(img)
+    size = F.get_image_size(img)
+    motions = _motions(drawn, degrees, translate, scale, shear, size)
+    return F.moved("RandomAffine", img, motions, interpolation, fill, center)
+
+
+def _motions(drawn: np.ndarray, degrees: Floats, translate: Pair, scale: Pair, shear: Any,
+             size: Sequence[int]) -> list[tuple[float, Any, float, Any]]:
+    """(angle, translate, scale, shear) of `functional.affine`, for each row of `drawn` (N, 6)."""
+    name, (w, h) = "RandomAffine", size
     right, down = numbers(name, "translate", (0, 0) if translate is None else translate, 0, 1)
     ranges = [_as_range(name, "degrees", degrees), (-right, right), (-down, down),
         _as_range(name, "scale", (1, 1) if scale is None else scale, least=1e-9),
         *_as_shears(name, "shear", shear)]
     motions = []
-    for row in drawn:
+    for row in drawn.tolist():
         angle, right, down, factor, *shears = map(_between, *zip(*ranges, strict=True), row)
-        motions.append((angle, (round(right * w), round(down * h)), factor, shears))
-    return F.moved(name, img, motions, interpolation, fill, center)
+        motions.append((angle, (round(right * w), round(down * h)), factor, (*shears,)))
+    return motions
 
 
 class RandomAffine(_Random, function=_moved, draws=6, of_batches=True,
@@ -394,6 +432,18 @@ class RandomAffine(_Random, function=_moved, draws=6, of_batches=True,
             ranges (from, to, from, to) along x and y.
         interpolation, fill, center: as for `functional.affine`.
     """
+
+    @staticmethod
+    def get_params(degrees: Floats, translate: Pair, scale_ranges: Pair, shears: Any,
+                   img_size: Sequence[int]) -> tuple[float, Any, float, Any]:
+        """An angle, a move (right, down), a scale and shears (x, y), drawn for a size (w, h)."""
+        drawn = default_generator.numpy.random((1, 6))
+        return _motions(drawn, degrees, translate, scale_ranges, shears, img_size)[0]
+
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        given = self.degrees, self.translate, self.scale, self.shear, F.get_image_size(img)
+        return F.affine(img, *self.get_params(*given), interpolation=self.interpolation,
+            fill=self.fill, center=self.center)
 
 
 _ATTEMPTS = 10
@@ -450,20 +500,34 @@ class RandomResizedCrop(_Random, function=_resized, draws=4 * _ATTEMPTS):
         drawn = default_generator.numpy.random(4 * _ATTEMPTS)
         return _part(h, w, scale, ratio, drawn) or _largest_part(h, w, ratio)
 
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        params = self.get_params(img, self.scale, self.ratio)
+        return F.resized_crop(img, *params, self.size, self.interpolation, self.antialias)
+
 
 def _erased(img: Any, drawn: np.ndarray, p: float = 0.5, scale: Sequence[float] = (0.02, 0.33),
             ratio: Sequence[float] = (0.3, 3.3), value: Any = 0, inplace: bool = False) -> Any:
+    if drawn[0] >= p:
+        return img if F.is_pil(img) else F.erase(img, 0, 0, 0, 0, 0, inplace)
+    return F.erase(img, *_hole(img, drawn[1:], scale, ratio, _as_values(value)), inplace=inplace)
+
+
+def _as_values(value: Any) -> list[float] | None:
+    return None if value == "random" else numbers("RandomErasing", "value", value)
+
+
+def _hole(img: Any, drawn: np.ndarray, scale: Any, ratio: Any,
+          values: Sequence[float] | None) -> tuple[int, int, int, int, Any]:
+    """(i, j, h, w, v) of `functional.erase`; normal noise without `values`."""
     channels, h, w = F.get_dimensions(img)
-    part = _part(w, h, scale, ratio, drawn[2:], 1)  # turned: `ratio` is height by width here
-    if drawn[0] >= p or part is None:
-        return F.erase(img, 0, 0, 0, 0, 0, inplace)
+    part = _part(w, h, scale, ratio, drawn[1:], 1)  # turned: `ratio` is height by width here
+    if part is None:
+        return 0, 0, 0, 0, 0
     left, top, width, height = part
-    if value == "random":
-        with drawing_from(Generator().manual_seed(int(drawn[1] * 2**53))):
-            what = randn(channels, height, width)
-    else:
-        what = tensor(numbers("RandomErasing", "value", value)).reshape(-1, 1, 1)
-    return F.erase(img, top, left, height, width, what, inplace)
+    if values is None:
+        with drawing_from(Generator().manual_seed(int(drawn[0] * 2**53))):
+            return top, left, height, width, randn(channels, height, width)
+    return top, left, height, width, tensor(values).reshape(-1, 1, 1)
 
 
 class RandomErasing(_Random, function=_erased, draws=2 + 4 * _ATTEMPTS,
@@ -478,26 +542,65 @@ class RandomErasing(_Random, function=_erased, draws=2 + 4 * _ATTEMPTS,
         inplace: write into the tensor that was given.
     """
 
+    @staticmethod
+    def get_params(img: Tensor, scale: Sequence[float], ratio: Sequence[float],
+                   value: Sequence[float] | None = None) -> tuple[int, int, int, int, Any]:
+        """A part of an image, drawn: (i, j, h, w, v) of `functional.erase`.
+
+        Without a `value` v is normal noise; if no part fits, h and w are 0.
+        """
+        return _hole(img, default_generator.numpy.random(1 + 4 * _ATTEMPTS), scale, ratio, value)
+
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        if drawn[0] >= self.p:
+            return img
+        params = self.get_params(img, self.scale, self.ratio, _as_values(self.value))
+        return F.erase(img, *params, inplace=self.inplace)
+
 
 def _recoloured(img: Any, drawn: np.ndarray, brightness: Any = 0, contrast: Any = 0,
                 saturation: Any = 0, hue: Any = 0) -> Any:
-    given = ("brightness", brightness), ("contrast", contrast), ("saturation", saturation), (
-        "hue", hue)
-    for k in drawn[:4].argsort():
-        what, value = given[k]
-        if between := _as_colours("ColorJitter", what, value):
-            img = getattr(F, f"adjust_{what}")(img, _between(*between, float(drawn[4 + k])))
+    given = zip(_COLOURS, (brightness, contrast, saturation, hue), strict=True)
+    ranges = (_as_colours("ColorJitter", what, value) for what, value in given)
+    return _in_order(img, *_factors(drawn, *ranges))
+
+
+_COLOURS = "brightness", "contrast", "saturation", "hue"
+
+
+def _factors(drawn: np.ndarray, *ranges: Pair) -> tuple[Any, ...]:
+    """The order of `_COLOURS`, as their numbers, and for each a factor from its range or None."""
+    factors = (between and _between(between[0], between[1], one)
+        for between, one in zip(ranges, drawn[4:].tolist(), strict=True))
+    return drawn[:4].argsort(), *factors
+
+
+def _in_order(img: Any, order: Any, *factors: float | None) -> Any:
+    for k in map(int, order):
+        if factors[k] is not None:
+            img = getattr(F, f"adjust_{_COLOURS[k]}")(img, factors[k])
     return img
 
 
 class ColorJitter(_Random, function=_recoloured, draws=8):
-    """The colours of each PIL image changed as drawn for it, in an order drawn too.
+    """The colours of each image changed as drawn for it, in an order drawn too.
 
     Args:
         brightness, contrast, saturation: a number d for factors between ``max(0, 1 - d)`` and
             ``1 + d``, or (from, to).
         hue: a number up to 0.5, for moves between -hue and hue, or (from, to).
     """
+
+    @staticmethod
+    def get_params(brightness: Pair, contrast: Pair, saturation: Pair, hue: Pair) -> Any:
+        """The order of the four, a tensor, and for each a factor from its range, or None."""
+        drawn = default_generator.numpy.random(8)
+        order, *factors = _factors(drawn, brightness, contrast, saturation, hue)
+        return tensor(order), *factors
+
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        ranges = self.brightness, self.contrast, self.saturation, self.hue
+        return _in_order(img, *self.get_params(*ranges))
 
 
 def _blurred(img: Any, drawn: np.ndarray, kernel_size: Sizes,
@@ -511,6 +614,15 @@ class GaussianBlur(_Random, function=_blurred, draws=1):
 
     See `functional.gaussian_blur`.
     """
+
+    @staticmethod
+    def get_params(sigma_min: float, sigma_max: float) -> float:
+        """A sigma between two numbers, drawn."""
+        return _between(sigma_min, sigma_max, float(default_generator.numpy.random()))
+
+    def _with_params(self, img: Any, drawn: np.ndarray) -> Any:
+        low, high = (numbers("GaussianBlur", "sigma", self.sigma, 0) * 2)[:2]
+        return F.gaussian_blur(img, self.kernel_size, self.get_params(low, high))
 
 
 def _perhaps(img: Any, drawn: np.ndarray, transforms: Sequence[Function], p: float = 0.5) -> Any:
@@ -560,7 +672,7 @@ class RandomChoice(_Random, function=_one_of, draws=1):
 
 _TO_TENSORS = {ToTensor, PILToTensor}
 _OF_BYTES = {CenterCrop, Pad, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip}
-_OF_TENSORS = {*_OF_BYTES, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
+_OF_TENSORS = {*_OF_BYTES, ColorJitter, Normalize, RandomAffine, RandomErasing, RandomResizedCrop,
     RandomRotation, Resize}
 
 
