@@ -92,9 +92,10 @@ class DataLoader:
             "batch_size=None makes no batches; leave drop_last out")
         if sampler is None and batch_sampler is None and not self._is_stream:
             length_of(name, dataset)
-        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
+        self.dataset, self.drop_last = dataset, drop_last
+        self.batch_size = batch_size if batch_sampler is None else None
         self.num_workers = as_int(name, "num_workers", num_workers, 0)
-        self.collate_fn, self.generator = collate_fn, as_generator(name, generator)
+        self.generator = as_generator(name, generator)
         self.device = None if device is None else usable_device(name, device)
         for option, value, usual, why in (
                 ("multiprocessing_context", multiprocessing_context, None, "workers are threads"),
@@ -123,6 +124,8 @@ class DataLoader:
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.sampler, self.batch_sampler = sampler, batch_sampler
+        self.collate_fn: Callable[[Any], Any] = collate_fn or (
+            default_convert if batch_sampler is None else default_collate)
         # What a pass iterates over: lists of indices, or single ones where there are no batches.
         self._indices = sampler if batch_sampler is None else batch_sampler
         # Where the order is drawn from: the loader's generator, the sampler's, or the default.
@@ -200,11 +203,11 @@ class DataLoader:
         with drawing_from(generator):
             if self.batch_sampler is None:
                 sample = indices if self._is_stream else self.dataset[int(indices)]
-                return (self.collate_fn or default_convert)(sample)
-            if self.collate_fn is None and not self._is_stream:
+                return self.collate_fn(sample)
+            if self.collate_fn is default_collate and not self._is_stream:
                 return fetch_batch(self.dataset, np.asarray(indices, np.int64))
             samples = indices if self._is_stream else [self.dataset[int(i)] for i in indices]
-            return (self.collate_fn or default_collate)(samples)
+            return self.collate_fn(samples)
 
     def _prepared_ahead(self, batches: Iterator[tuple[Generator, Any]]) -> Iterator[Any]:
         """Batches in order, while threads prepare the next ``prefetch_factor * num_workers``."""
