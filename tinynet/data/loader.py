@@ -93,7 +93,8 @@ class DataLoader:
         if sampler is None and batch_sampler is None and not self._is_stream:
             length_of(name, dataset)
         self.dataset, self.drop_last = dataset, drop_last
-        self.batch_size = batch_size if batch_sampler is None else None
+        self.batch_size = batch_size if batch_sampler is None else None  # as PyTorch says it
+        self._counted = batch_size  # what a saved pass counts in: here a batch_sampler has 1
         self.num_workers = as_int(name, "num_workers", num_workers, 0)
         self.generator = as_generator(name, generator)
         self.device = None if device is None else usable_device(name, device)
@@ -247,7 +248,7 @@ class DataLoader:
 
         Plain numbers, which `tinynet.save` can write. Batches prepared ahead do not count.
         """
-        generator, batch_size = self._order_generator, self.batch_size
+        generator, batch_size = self._order_generator, self._counted
         return {"samples": None if self._is_stream else len(self.dataset),
             "batch_size": None if batch_size is None else batch_size * self._ranks,
             "pass": copy.deepcopy(self._position),
