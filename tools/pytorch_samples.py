@@ -1,4 +1,4 @@
-"""PyTorch's own samples of its functions, run by PyTorch and by tinynet.
+"""PyTorch's own samples of its functions and layers, run by PyTorch and by tinynet.
 
 PyTorch tests itself on thousands of calls that its packages bring along. This program makes each of
 them twice and prints, as JSON, how many had the same answer or an error from tinynet, and what had
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.common_modules import module_db
 
 import tinynet
 
@@ -32,15 +33,7 @@ RANDOM = {
     *"nn.functional.dropout nn.functional.dropout2d nn.functional.rrelu".split(),
 }
 OPEN = {"argsort", "kthvalue", "mode", "sort", "topk"}
-OTHERWISE = {
-    "addbmm": "integers times a fraction are floats",
-    "addmv": "integers times a fraction are floats",
-    "baddbmm": "integers times a fraction are floats",
-    "addr": "of bools there are sums",
-    "logspace": "whole numbers are powers of fractions too",
-    "quantile": "no gradient for q",
-    "where": "the samples are for a function with the operands in another order",
-}
+OTHERWISE = {"where"}  # its samples are for a function with the operands in another order
 
 
 def ours(value: Any) -> Any:
@@ -182,10 +175,51 @@ def compare(kind: str, counts: collections.Counter[str], other: list[str]) -> No
                     )
 
 
+def compare_layers(counts: collections.Counter[str], other: list[str]) -> None:
+    """The same for layers: their texts, results, gradients and buffers, in both modes."""
+    for entry in module_db:
+        name = entry.module_cls.__name__
+        if (own := getattr(tinynet.nn, name, None)) is None:
+            continue
+        for training in (True, False):
+            for sample in entry.module_inputs_func(
+                entry, device="cpu", dtype=torch.float32, requires_grad=True, training=training
+            ):
+                made, given = sample.constructor_input, sample.forward_input
+                theirs = entry.module_cls(*made.args, **made.kwargs).train(training)
+                try:
+                    mine = own(*ours(made.args), **ours(made.kwargs)).train(training)
+                    mine.load_state_dict(ours(dict(theirs.state_dict())))
+                    my_given = ours(given.args), ours(given.kwargs)
+                    found = mine(*my_given[0], **my_given[1])
+                except REFUSALS:
+                    counts["layer refused"] += 1
+                    continue
+                answer = theirs(*given.args, **given.kwargs)
+                drawn = "nn.functional.dropout" if "Dropout" in name or name == "RReLU" else ""
+                what = difference(
+                    drawn, answer, found,
+                    [given.args, given.kwargs, list(theirs.parameters())],
+                    [*my_given, list(mine.parameters())],
+                )  # fmt: skip
+                pairs = zip(theirs.state_dict().items(), mine.state_dict().items(), strict=True)
+                if not all(a == b and close(v, w) for (a, v), (b, w) in pairs):
+                    what += "other buffers"
+                if repr(theirs) != repr(mine):
+                    what += repr(mine)
+                twice = len({id(v) for v in given.args}) < len(
+                    given.args
+                )  # one tensor in two roles
+                counts["layer another" if what else "layer same"] += 1
+                if what and not twice:
+                    other.append(f"{theirs!r} {[tuple(t.shape) for t in tensors(given)]}: {what}")
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
     found: tuple[collections.Counter[str], list[str]] = collections.Counter(), []
     for one in ("function", "method", "in place"):
         compare(one, *found)
+    compare_layers(*found)
     print(json.dumps({"counts": found[0], "other": found[1]}, indent=1))

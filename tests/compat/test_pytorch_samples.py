@@ -19,6 +19,6 @@ def test_no_other_answer(torch):
     found = json.loads(done.stdout)
     assert not found["other"], "\n\n".join(found["other"])
     counts = found["counts"]
-    for kind, least in (("function", 4000), ("method", 3000), ("in place", 600)):
+    for kind, least in (("function", 4000), ("method", 3000), ("in place", 600), ("layer", 800)):
         assert counts[f"{kind} same"] > least
         assert counts[f"{kind} refused"] < counts[f"{kind} same"] / 5

@@ -299,7 +299,15 @@ def cdist(x1: Any, x2: Any, p: float = 2.0,
 
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """``beta * input + alpha * (mat1 @ mat2)``."""
-    return input * beta + operator.matmul(*_of_dims("addmm", (2, 2), mat1, mat2)) * alpha
+    return _plus(input, beta, operator.matmul(*_of_dims("addmm", (2, 2), mat1, mat2)), alpha)
+
+
+def _plus(input: Any, beta: Any, product: Any, alpha: Any) -> Any:
+    """A weighted sum. Of integers the weights' whole parts count, as in PyTorch."""
+    if input.dtype.kind != "f":
+        beta, alpha = int(beta), int(alpha)
+    total = input * beta + product * alpha
+    return total.to(input.dtype) if input.dtype.kind == "b" else total
 
 
 # ------------------------------------------------------------------------- which ones, and where

@@ -70,7 +70,7 @@ def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, 
     dim = dim if input.ndim else None
     x = input.reshape(-1) if dim is None else input
     values, last = f.sort(x, dim or 0)[0].movedim(dim or 0, 0), x.shape[dim or 0] - 1
-    shares = creation.as_tensor(q, dtype=input.dtype).detach()
+    shares = creation.as_tensor(q, dtype=input.dtype)
     places = (shares.reshape(-1) * last).reshape(-1, *[1] * (x.ndim - 1))
     floor, ceil = places.floor(), places.ceil()
     at = {"lower": floor, "higher": ceil, "midpoint": (floor + ceil) / 2,
@@ -300,6 +300,14 @@ def combinations(input, r=2, with_replacement=False):
     return input[rows.reshape(-1, r)]
 
 
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """Powers of `base`, their exponents at equal distances: whole ones at the ends for integers."""
+    kind = as_dtype("logspace", dtype or arguments.default_dtype)
+    start, end = [int(end) if kind.kind in "iu" else end for end in (start, end)]
+    powers = float(base) ** creation.linspace(start, end, steps, dtype=np.float64).numpy()
+    return creation.tensor(powers, dtype=kind, device=device, requires_grad=requires_grad)
+
+
 def promote_types(type1, type2):
     """The dtype of a sum of two."""
     return (creation.empty(1, dtype=type1) + creation.empty(1, dtype=type2)).dtype
@@ -347,17 +355,20 @@ f._declare(
     ("logaddexp", lambda input, other: stack(broadcast_tensors(input, other)).logsumexp(0),
      "``log(exp(input) + exp(other))``."),
     ("baddbmm", lambda input, batch1, batch2, *, beta=1, alpha=1:
-     input * beta + f.bmm(batch1, batch2) * alpha, "``beta * input + alpha * (batch1 @ batch2)``."),
-    ("addmv", lambda input, mat, vec, *, beta=1, alpha=1: input * beta + f.mv(mat, vec) * alpha,
-     "``beta * input + alpha * (mat @ vec)``."),
+     f._plus(input, beta, f.bmm(batch1, batch2), alpha),
+     "``beta * input + alpha * (batch1 @ batch2)``."),
+    ("addmv", lambda input, mat, vec, *, beta=1, alpha=1:
+     f._plus(input, beta, f.mv(mat, vec), alpha), "``beta * input + alpha * (mat @ vec)``."),
     ("inner", lambda input, other: tensordot(input, other, ([-1], [-1])),
      "The inner products along the last dims."),
     ("deg2rad", lambda input: input * (np.pi / 180), "Degrees as radians."),
     ("rad2deg", lambda input: input * (180 / np.pi), "Radians as degrees."),
     ("addr", lambda input, vec1, vec2, *, beta=1, alpha=1:
-     input * beta + f.outer(vec1, vec2) * alpha, "``beta * input + alpha * outer(vec1, vec2)``."),
+     f._plus(input, beta, f.outer(vec1, vec2), alpha),
+     "``beta * input + alpha * outer(vec1, vec2)``."),
     ("addbmm", lambda input, batch1, batch2, *, beta=1, alpha=1:
-     input * beta + f.bmm(batch1, batch2).sum(0) * alpha, "`baddbmm`, summed over the batch."),
+     f._plus(input, beta, f.bmm(batch1, batch2).sum(0), alpha),
+     "`baddbmm`, summed over the batch."),
     ("cummax", _running("cummax", np.maximum), "The largest so far along `dim`, and its index."),
     ("cummin", _running("cummin", np.minimum), "The smallest so far along `dim`, and its index."),
     ("aminmax", lambda input, *, dim=(), keepdim=False: _aminmax(
@@ -378,11 +389,6 @@ f._declare(
         elements.array, creation.as_tensor(test_elements).array)), "Which occur in the other."),
     ("bucketize", lambda input, boundaries, *, out_int32=False, right=False: searchsorted(
         boundaries, input, out_int32=out_int32, right=right), "`searchsorted`, turned round."),
-    ("logspace", lambda start, end, steps, base=10.0, *, dtype=None, device=None,
-        requires_grad=False: creation.tensor(
-            float(base) ** creation.linspace(start, end, steps, dtype="float64").numpy(),
-            dtype=dtype or arguments.default_dtype, device=device, requires_grad=requires_grad),
-     "Powers at equal distances."),
     ("tril_indices", lambda row, col, offset=0, *, dtype="int64", device=None: creation.tensor(
         np.stack(np.tril_indices(row, offset, col)), dtype=dtype, device=device),
      "Indices of a lower triangle."),
