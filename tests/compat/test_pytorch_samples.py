@@ -21,4 +21,4 @@ def test_no_other_answer(torch):
     counts = found["counts"]
     for kind, least in (("function", 4000), ("method", 3000), ("in place", 600), ("layer", 800)):
         assert counts[f"{kind} same"] > least
-        assert counts[f"{kind} refused"] < counts[f"{kind} same"] / 5
+        assert counts.get(f"{kind} refused", 0) < counts[f"{kind} same"] / 5
