@@ -72,6 +72,13 @@ def close(a: Any, b: Any) -> bool:
     )
 
 
+def slopes(library: Any, results: list[Any], wanted: list[Any]) -> Any:
+    """Gradients with respect to `wanted`, each result weighted with the same waves by both."""
+    waves = [np.cos(np.arange(t.numel())).reshape(t.shape) for t in results]
+    start = [library.tensor(w, dtype=t.dtype) for w, t in zip(waves, results, strict=True)]
+    return library.autograd.grad(results, wanted, start, allow_unused=True)
+
+
 def difference(name: str, theirs: Any, mine: Any, inputs: Any, my_inputs: Any) -> str:
     """What differs between two answers and their gradients; "" if nothing does."""
     found, known = leaves(theirs), leaves(mine)
@@ -94,26 +101,15 @@ def difference(name: str, theirs: Any, mine: Any, inputs: Any, my_inputs: Any) -
         return ""
     if len(results[0]) != len(results[1]):
         return f"{len(results[0])} results require grad, here {len(results[1])}"
-    start = [np.cos(np.arange(t.numel())).reshape(t.shape) for t in results[0]]
     try:
-        slopes = torch.autograd.grad(
-            results[0],
-            wanted[0],
-            [torch.tensor(s, dtype=t.dtype) for s, t in zip(start, results[0], strict=True)],
-            allow_unused=True,
-        )
+        expected = slopes(torch, results[0], wanted[0])
     except RuntimeError:  # it has no derivative there
         return ""
     try:
-        mine = tinynet.autograd.grad(
-            results[1],
-            wanted[1],
-            [tinynet.tensor(s, dtype=t.dtype) for s, t in zip(start, results[1], strict=True)],
-            allow_unused=True,
-        )
+        here = slopes(tinynet, results[1], wanted[1])
     except REFUSALS:
         return ""
-    for a, b in zip(slopes, mine, strict=True):
+    for a, b in zip(expected, here, strict=True):
         if a is None or b is None:
             if any(t is not None and bool((t != 0).any()) for t in (a, b)):
                 return f"gradient {a}, here {b}"
@@ -151,10 +147,10 @@ def compare(kind: str, counts: collections.Counter[str], other: list[str]) -> No
                 except REFUSALS:  # complex numbers, layouts, dtypes that tinynet lacks
                     continue
                 changed = kind == "in place"  # the argument itself must stay
-                inputs = [[given[0][0].clone(), *given[0][1:]] if changed else given[0]]
+                inputs = [given[0][0].clone(), *given[0][1:]] if changed else given[0]
                 my_args = [args[0].clone(), *args[1:]] if changed else args
                 try:
-                    answer = theirs(*inputs[0], **given[1])
+                    answer = theirs(*inputs, **given[1])
                 except Exception:
                     answer = None
                 try:
@@ -197,19 +193,16 @@ def compare_layers(counts: collections.Counter[str], other: list[str]) -> None:
                     continue
                 answer = theirs(*given.args, **given.kwargs)
                 drawn = "nn.functional.dropout" if "Dropout" in name or name == "RReLU" else ""
-                what = difference(
-                    drawn, answer, found,
-                    [given.args, given.kwargs, list(theirs.parameters())],
-                    [*my_given, list(mine.parameters())],
-                )  # fmt: skip
+                inputs = [given.args, given.kwargs, list(theirs.parameters())]
+                my_inputs = [*my_given, list(mine.parameters())]
+                what = difference(drawn, answer, found, inputs, my_inputs)
                 pairs = zip(theirs.state_dict().items(), mine.state_dict().items(), strict=True)
                 if not all(a == b and close(v, w) for (a, v), (b, w) in pairs):
                     what += "other buffers"
                 if repr(theirs) != repr(mine):
                     what += repr(mine)
-                twice = len({id(v) for v in given.args}) < len(
-                    given.args
-                )  # one tensor in two roles
+                # one tensor in two roles, which are two tensors here
+                twice = len({id(v) for v in given.args}) < len(given.args)
                 counts["layer another" if what else "layer same"] += 1
                 if what and not twice:
                     other.append(f"{theirs!r} {[tuple(t.shape) for t in tensors(given)]}: {what}")

@@ -38,6 +38,10 @@ def per_group(owner: str, name: str, value: Any, groups: Sequence[Any],
     return [rule(owner, name, v) for v in values]
 
 
+# What PyTorch's schedulers save beside their own; files of older versions of tinynet lack them.
+_PYTORCHS = {"_get_lr_called_within_step": False, "_is_initial": False}
+
+
 class LRScheduler(Declared):
     """The base of all schedulers.
 
@@ -71,7 +75,7 @@ class LRScheduler(Declared):
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
         self._check_groups("initial_lr")
-        self._get_lr_called_within_step = self._is_initial = False  # as in PyTorch's state dicts
+        vars(self).update(_PYTORCHS)
         self.base_lrs: list[Any] = [group["initial_lr"] for group in optimizer.param_groups]
         self._begin()
 
@@ -159,8 +163,7 @@ class LRScheduler(Declared):
             kind = type(state_dict).__name__
             raise TypeError(f"{owner}: expected a dict, as state_dict() makes it; got {kind}")
         question = "was this saved by another kind of scheduler?"
-        newer = {"_get_lr_called_within_step", "_is_initial"}  # older files lack them
-        if missing := own.keys() - state_dict.keys() - newer:
+        if missing := own.keys() - state_dict.keys() - _PYTORCHS.keys():
             raise ValueError(f"{owner}: {', '.join(sorted(missing))} missing; {question}")
         if unexpected := state_dict.keys() - own.keys():
             raise ValueError(f"{owner}: unexpected {', '.join(map(str, unexpected))}; {question}")
